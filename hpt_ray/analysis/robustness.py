@@ -1,0 +1,134 @@
+"""Robustness to a factor: how far an arm's accuracy moves when the factor leaves its baseline.
+
+Every change is taken against the arm's OWN baseline at the SAME seed (the original code subtracts the maximum over
+repeats, which exaggerates every drop). Negative is worse throughout: the worst change is the most negative one.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpt_ray.analysis.bootstrap import Interval, Replicates, replicate
+from hpt_ray.analysis.run import Run
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The robustness measures of one arm, or their differences between two arms, as shares (0.01 is a point).
+
+    ``worst``: the change at the level where it is most negative. ``mean``: the mean change over the levels but the baseline, the area under
+    the degradation curve. ``range`` and ``sd``: spread of accuracy over all levels, the baseline included.
+    """
+
+    worst: Interval
+    mean: Interval
+    range: Interval
+    sd: Interval
+
+
+@dataclass(frozen=True)
+class ArmRobustness(Robustness):
+    """Robustness of one arm, with the change at each level that could be compared, and the levels that could not."""
+
+    worst_level: str
+    changes: dict[str, Interval]
+    missing: tuple[str, ...]
+
+
+def accuracy(
+    run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None, step0: bool = False
+) -> Interval | None:
+    """Test accuracy of an arm at a level over the seeds that finished, or None where none did."""
+    return _mean(run.correct(target, arm, level, evaluation, step0=step0))
+
+
+def difference(
+    run: Run, target: str, arm: str, other: str, level: str, *, evaluation: str | None = None
+) -> Interval | None:
+    """Accuracy of ``arm`` minus that of ``other`` at one level, at the same seeds and examples; None without any."""
+    return _mean(run.correct(target, arm, level, evaluation) - run.correct(target, other, level, evaluation))
+
+
+def gain(run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None) -> Interval | None:
+    """Accuracy at the end of an arm's last phase minus that before it began (step 0); below zero is forgetting."""
+    end = run.correct(target, arm, level, evaluation)
+    return _mean(end - run.correct(target, arm, level, evaluation, step0=True))
+
+
+def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None) -> ArmRobustness | None:
+    """Robustness of one arm; None where the factor does not touch it, or its baseline or all its changes are missing."""
+    values = _changes(run, target, arm, evaluation)
+    if not values:
+        return None
+    replicates = replicate(np.stack(list(values.values())))
+    names = list(values)
+    return ArmRobustness(
+        **_measures(replicates, arms=1),
+        worst_level=names[int(replicates.estimate.argmin())],
+        changes={name: replicates.interval(operator.itemgetter((..., place))) for place, name in enumerate(names)},
+        missing=tuple(level for level in run.levels[1:] if level not in values),
+    )
+
+
+def robustness_difference(
+    run: Run, target: str, arm: str, other: str, *, evaluation: str | None = None
+) -> Robustness | None:
+    """Each measure of ``arm`` minus that of ``other``, over the levels that both have; None where they share none.
+
+    A positive ``worst`` or ``mean``, or a negative ``range`` or ``sd``, means that ``arm`` is the more robust one.
+    """
+    mine, others = _changes(run, target, arm, evaluation), _changes(run, target, other, evaluation)
+    common = [level for level in mine if level in others]
+    if not common:
+        return None
+    values = np.stack([*(mine[level] for level in common), *(others[level] for level in common)])
+    return Robustness(**_measures(replicate(values), arms=2))
+
+
+def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
+    """Change of correctness against the arm's own baseline [seeds, examples] at each level with a seed in common."""
+    if not run.varies(arm):
+        return {}
+    baseline = run.correct(target, arm, run.baseline, evaluation)
+    found = {level: run.correct(target, arm, level, evaluation) - baseline for level in run.levels[1:]}
+    return {level: values for level, values in found.items() if _usable(values)}
+
+
+def _measures(replicates: Replicates, arms: int) -> dict[str, Interval]:
+    """The four measures of one arm's changes, or of the first arm's minus those of the second stacked behind it."""
+    # The worst level is taken as given when replicating: the minimum of noisy replicates lies below the noisy minimum,
+    # and Student's factor at few seeds would blow that up (see bootstrap.py for what this choice covers).
+    worst = [int(part.argmin()) for part in np.split(replicates.estimate, arms)]
+
+    def contrast(measure: str) -> Interval:
+        def statistic(means: np.ndarray) -> np.ndarray:
+            parts = np.split(means, arms, axis=-1)
+            values = [_measure(measure, part, place) for part, place in zip(parts, worst, strict=True)]
+            return values[0] if arms == 1 else values[0] - values[1]
+
+        return replicates.interval(statistic)
+
+    return {measure: contrast(measure) for measure in ("worst", "mean", "range", "sd")}
+
+
+def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:
+    """One measure along the last axis of changes [..., levels]; a spread includes the baseline, whose change is 0."""
+    with_baseline = np.concatenate([changes, np.zeros_like(changes[..., :1])], axis=-1)
+    measured: dict[str, np.ndarray] = {
+        "worst": changes[..., worst],
+        "mean": changes.mean(axis=-1),
+        "range": np.ptp(with_baseline, axis=-1),
+        "sd": with_baseline.std(axis=-1, ddof=1),
+    }
+    return measured[measure]
+
+
+def _mean(values: np.ndarray) -> Interval | None:
+    return replicate(values[None]).interval(operator.itemgetter((..., 0))) if _usable(values) else None
+
+
+def _usable(values: np.ndarray) -> bool:
+    return bool(values.shape[1]) and bool((~np.isnan(values).any(axis=1)).any())

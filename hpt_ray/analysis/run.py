@@ -1,0 +1,152 @@
+"""A run as the analysis sees it: the three results tables, the sample views and the manifest, with selectors.
+
+A run may be partly failed. Selectors return what is there, mark what is not, and never guess.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+
+from hpt_ray.study import Arm, Factor, Pretraining, Study
+
+#: What a group of predictions belongs to: target, arm, evaluation, level ("" where the cell has none), at step 0?
+Group = tuple[str, str, str, str, bool]
+
+#: The paper's arms (arXiv 2103.12718, section 3), by the chains the study writes them as.
+SCRATCH, DIRECT, HPT = "target", "base", "base>target"
+
+
+class Hole(NamedTuple):
+    """Cells without a result: an arm at a level ("" where it has none), and the seeds that are missing."""
+
+    arm: str
+    level: str
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished, or partly failed, run of a study.
+
+    ``results``, ``predictions`` and ``curves`` have the columns of ``hpt_ray.results.run_schema``; ``views`` has
+    ``policy`` (a level, or "original"), ``example``, ``view`` and ``png`` (bytes); ``manifest`` is what the run
+    wrote down about itself (study, command, versions, hardware, time, data sets, failures, notes).
+    """
+
+    results: pd.DataFrame
+    predictions: pd.DataFrame
+    curves: pd.DataFrame
+    views: pd.DataFrame
+    manifest: dict[str, Any]
+
+    @functools.cached_property
+    def study(self) -> Study:
+        return Study.model_validate(self.manifest["study"])
+
+    @functools.cached_property
+    def arms(self) -> dict[str, str]:
+        """Chain to label, in the study's order."""
+        return {arm.chain: arm.label for arm in self.study.arms}
+
+    @property
+    def factor(self) -> Factor | None:
+        """The first factor: the one the robustness measures and figures are about."""
+        return self.study.factors[0] if self.study.factors else None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the factor's levels, the baseline first; one empty level where nothing is varied."""
+        if self.factor is None:
+            return ("",)
+        return (self.factor.baseline, *(level for level in self.factor.levels if level != self.factor.baseline))
+
+    @property
+    def baseline(self) -> str:
+        return self.levels[0]
+
+    @property
+    def evaluation(self) -> str:
+        """The evaluation that claims are made on: the study's first."""
+        return self.study.evaluations[0].probe
+
+    def varies(self, arm: str) -> bool:
+        """Whether an arm contains the role that the factor varies; direct transfer, for one, does not."""
+        return self.factor is not None and self.factor.role in [phase.role for phase in Arm.parse(arm).phases]
+
+    def rows(self, *, step0: bool = False) -> pd.DataFrame:
+        """Test rows of ``results`` after the arm's last phase, or before it began; with the column ``level``."""
+        table = self._located(self.results)
+        table = table[(table["split"].fillna("test") == "test") & (table["step0"] == step0)]
+        return table.drop(columns="step0").reset_index(drop=True)
+
+    def correct(
+        self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
+    ) -> np.ndarray:
+        """Share of repeats in which each test example was classified correctly, [seeds, examples].
+
+        Rows follow ``study.seeds`` and columns the examples of the target's test split, the same for every cell, so
+        that any two cells are paired. A seed without predictions is a row of NaN. A cell that does not depend on the
+        seed or on the level (direct transfer) is repeated.
+        """
+        evaluation = evaluation or self.evaluation
+        examples = self._examples.get((target, evaluation), np.empty(0, dtype=np.int64))
+        found = np.full((len(self.study.seeds), len(examples)), np.nan)
+        for name in ("", level):  # the more particular predictions win
+            by_seed = self._correct.get((target, arm, evaluation, name, step0), {})
+            for row, seed in enumerate(self.study.seeds):
+                scores = by_seed.get(seed, by_seed.get(None))
+                if scores is not None:
+                    found[row] = scores.reindex(examples).to_numpy()
+        return found
+
+    def holes(self, target: str, arm: str | None = None) -> list[Hole]:
+        """The cells of a target, or of one of its arms, that have no predictions for the first evaluation."""
+        found = []
+        for chain in self.arms if arm is None else [arm]:
+            for level in self.levels if self.varies(chain) else ("",):
+                lacking = np.isnan(self.correct(target, chain, level)).all(axis=1)
+                seeds = tuple(seed for seed, lost in zip(self.study.seeds, lacking, strict=True) if lost)
+                if seeds:
+                    found.append(Hole(chain, level, seeds))
+        return found
+
+    def _located(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Add ``level`` and ``step0``; of several iterations after step 0, keep the last one of each cell."""
+        level = table[self.factor.name] if self.factor else pd.Series("", index=table.index)
+        pretrains = {
+            arm.chain: isinstance(self.study.recipes[arm.phases[-1].role], Pretraining) for arm in self.study.arms
+        }
+        table = table.assign(level=level.astype(object).where(level.notna(), ""))
+        # Given weights have no iterations of their own: iteration 0 is all there is of them, not a step 0.
+        table["step0"] = table["iteration"].eq(0) & table["arm"].map(pretrains).fillna(True).astype(bool)
+        cell = ["target", "arm", "level", "seed", "evaluation", "step0"]
+        last = table.groupby(cell, dropna=False)["iteration"].transform("max")
+        return table[table["iteration"].isna() | table["iteration"].eq(last)]
+
+    @functools.cached_property
+    def _correct(self) -> dict[Group, dict[int | None, pd.Series]]:
+        table = self._located(self.predictions)
+        table = table.assign(correct=(table["label"] == table["prediction"]).astype(np.float64))
+        keys = ["target", "arm", "evaluation", "level", "step0", "seed"]
+        found: dict[Group, dict[int | None, pd.Series]] = {}
+        for key, part in table.groupby(keys, dropna=False):
+            *group, seed = cast("tuple[str, str, str, str, bool, float]", key)
+            scores = part.groupby("example")["correct"].mean()
+            found.setdefault(cast("Group", tuple(group)), {})[None if pd.isna(seed) else int(seed)] = scores
+        return found
+
+    @functools.cached_property
+    def _examples(self) -> dict[tuple[str, str], np.ndarray]:
+        """The test examples that all cells of a target and an evaluation share."""
+        shared: dict[tuple[str, str], np.ndarray] = {}
+        for (target, _, evaluation, _, _), by_seed in self._correct.items():
+            for scores in by_seed.values():
+                own = scores.index.to_numpy()
+                known = shared.get((target, evaluation))
+                shared[target, evaluation] = own if known is None else np.intersect1d(known, own)
+        return shared

@@ -1,0 +1,129 @@
+"""The cache folder: content hashes of files, remembered, and folders that are built once and appear whole.
+
+``HPT_CACHE`` sets the folder; otherwise it is the user's cache folder of the system. Everything in it can be deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_dir
+
+from hpt_ray.errors import DataError
+from hpt_ray.identity import content_id
+
+#: A file changed this shortly before it was hashed could change again within the same time stamp: not remembered.
+SETTLED_SECONDS = 2.0
+
+
+def root() -> Path:
+    """The cache folder, which need not exist yet."""
+    return Path(os.environ.get("HPT_CACHE") or user_cache_dir("hpt_ray", appauthor=False)).expanduser()
+
+
+def fingerprint(paths: Sequence[Path], base: Path) -> str:
+    """One hash of the names (relative to ``base``) and the bytes of files: 32 hexadecimal digits.
+
+    A hash is remembered by path, size and modification time, so files that did not change are not read again.
+
+    Raises:
+        DataError: for a file that cannot be read, or a cache that cannot be written.
+    """
+    memory = root() / "hashes" / f"{content_id(str(base.resolve()))}.json"
+    known = _remembered(memory)
+
+    def look(path: Path) -> tuple[str, int, int, str, bool]:
+        name = path.relative_to(base).as_posix() if path != base else path.name
+        try:
+            now, state = time.time(), path.stat()
+            entry = known.get(name)
+            if entry is not None and entry[:2] == [state.st_size, state.st_mtime_ns]:
+                return name, state.st_size, state.st_mtime_ns, str(entry[2]), True
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
+        return name, state.st_size, state.st_mtime_ns, digest, now - state.st_mtime > SETTLED_SECONDS
+
+    if all(known.get(path.relative_to(base).as_posix()) for path in paths if path != base):
+        found = [look(path) for path in paths]
+    else:
+        with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
+            found = list(pool.map(look, paths))
+    settled = {name: [size, mtime, digest] for name, size, mtime, digest, keep in found if keep}
+    if settled != known:
+        write_atomically(memory, json.dumps(settled).encode())
+    return content_id(sorted([name, digest] for name, _, _, digest, _ in found), length=32)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        DataError: if the cache cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(content)
+            except BaseException:
+                temporary.unlink()
+                raise
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], None]) -> None:
+    """Make ``folder`` by ``fill`` unless it is ``whole`` already; of several processes one fills and the others wait.
+
+    The folder is filled under another name and renamed, so that one which exists is complete (but for a power cut or
+    a full disk, hence ``whole``).
+
+    Raises:
+        DataError: if the cache cannot be written; whatever ``fill`` raises, and then nothing is left behind.
+    """
+    if whole(folder):
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if whole(folder):
+                return
+            # We hold the lock of this name, so what lies about under it was left by a process that was killed.
+            for stale in (folder, *folder.parent.glob(f".{folder.name}-*")):
+                shutil.rmtree(stale, ignore_errors=True)
+            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+            try:
+                fill(temporary)
+                temporary.replace(folder)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+def unwritable(error: OSError) -> DataError:
+    """The error for a cache that cannot be written."""
+    reason = error.strerror or error
+    return DataError(f"the cache {root()} cannot be written: {reason}. Make room, or set HPT_CACHE to another folder.")
+
+
+def _remembered(memory: Path) -> dict[str, list[int | str]]:
+    try:
+        known = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,221 @@
+"""A data set as training sees it: decoded once into a memory-mapped array, split, and proven free of test leakage.
+
+``load`` turns a spec (a name, ``name:argument`` or a path) into a ``Dataset``. The files in ``datasets/`` know the
+sources, ``decode`` the pixels and ``cache`` the folder that all processes of a machine map.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hpt_ray import cache, registry
+from hpt_ray.decode import decode_all
+from hpt_ray.errors import DataError, UnknownNameError
+from hpt_ray.identity import VERSIONS, content_id
+from hpt_ray.records import SPLITS, Records, Source
+from hpt_ray.splits import RULE, complete
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A decoded data set.
+
+    Attributes:
+        spec: What ``load`` was given.
+        name: Short, for display.
+        size: Side of the images in pixels.
+        images: uint8 [N, 3, size, size], RGB, memory-mapped read-only: every process maps the same pages.
+        labels: int64 [N], index into ``classes``, -1 without label.
+        splits: "train", "val", "test" to sorted indices. An image whose content is also in test is in test alone.
+        classes: Names of the classes, () when unlabelled.
+        hashes: Content hash of each decoded image, 32 hexadecimal digits as bytes [N].
+        mean, std: Per channel over train + val, in 0..1.
+        fingerprint: Of the content, the decoding, the size and the split rule: part of every stage's identity.
+        excluded: How many train and val images were left out because their content is also in test.
+    """
+
+    spec: str
+    name: str
+    size: int
+    images: npt.NDArray[np.uint8] = field(repr=False)
+    labels: Indices = field(repr=False)
+    splits: dict[str, Indices] = field(repr=False)
+    classes: tuple[str, ...] = field(repr=False)
+    hashes: npt.NDArray[np.bytes_] = field(repr=False)
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fingerprint: str
+    excluded: int
+
+    def pretraining(self) -> Indices:
+        """Sorted indices of train + val: what pretraining may see. No image among them has the content of a test image.
+
+        Raises:
+            DataError: if there are none.
+        """
+        chosen = np.sort(np.concatenate([self.splits["train"], self.splits["val"]]))
+        if chosen.size == 0:
+            raise DataError(f"{self.spec} has no train or val images outside test: nothing to pretrain on.")
+        # The promise is checked where it is given, on the content and not on the indices that were meant to keep it.
+        leaked = set(self.hashes[chosen].tolist()) & set(self.hashes[self.splits["test"]].tolist())
+        if leaked:
+            raise DataError(f"{self.spec}: {len(leaked)} test images are also in pretraining; clear the cache.")
+        return chosen
+
+    def evaluation(self) -> dict[str, Indices]:
+        """The labelled images of each split, as sorted indices, for probes and fine-tuning.
+
+        Raises:
+            DataError: unless there are labels, at least two classes, and labelled images in every split.
+        """
+        labelled = {name: chosen[self.labels[chosen] >= 0] for name, chosen in self.splits.items()}
+        present = np.unique(self.labels[self.labels >= 0])
+        if present.size == 0:
+            raise DataError(f"{self.spec} has no labels, so it serves pretraining only; evaluate on another.")
+        if present.size == 1:
+            only = self.classes[int(present[0])]
+            raise DataError(f"{self.spec} has one class only ({only}); an evaluation needs at least two.")
+        for name, chosen in labelled.items():
+            if chosen.size == 0:
+                raise DataError(
+                    f"{self.spec} has no labelled images in {name} ({self.excluded} copies of test images left out); "
+                    "add some, or give no splits and have them made."
+                )
+        return labelled
+
+
+def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = None) -> Dataset:
+    """A data set by name or path, decoded to ``size`` x ``size`` pixels; from the cache if it holds this content.
+
+    Args:
+        spec: ``digits``, ``synthetic:DOMAIN``, ``torchvision:NAME``, a path, ...: see ``source``.
+        size: Side of the decoded images in pixels.
+        progress: Called with (images done, images) while decoding.
+
+    Raises:
+        UnknownNameError: for a name that no file in ``datasets/`` answers to.
+        DataError: for a source that is missing, empty or broken; one line names the culprit.
+    """
+    found = source(spec)
+    key = _fingerprint(found, size)
+    folder = cache.root() / "decoded" / key
+    cache.build(folder, _whole, lambda target: _decode(target, spec, found.read(), size, progress))
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+        return Dataset(
+            spec=spec,
+            name=found.name,
+            size=size,
+            images=np.load(folder / "images.npy", mmap_mode="r"),
+            labels=columns["labels"],
+            splits={name: columns[name] for name in SPLITS},
+            classes=tuple(facts["classes"]),
+            hashes=columns["hashes"],
+            mean=tuple(facts["mean"]),
+            std=tuple(facts["std"]),
+            fingerprint=key,
+            excluded=facts["excluded"],
+        )
+
+
+def identify(spec: str, size: int) -> str:
+    """The fingerprint that ``load(spec, size)`` will have, without decoding: validates a spec early.
+
+    Raises:
+        UnknownNameError, DataError: as ``load``, but for images that prove corrupt only when they are decoded.
+    """
+    return _fingerprint(source(spec), size)
+
+
+def source(spec: str) -> Source:
+    """What a spec speaks of: ``NAME`` or ``NAME:ARGUMENT`` for a file in ``datasets/``, else a path.
+
+    A path is read by what it is: a folder with Parquet files or a ``.parquet`` file, an image list (``.txt``,
+    ``.csv``), any other folder as images. A path to a Python file that defines ``dataset`` stands for a name.
+
+    Raises:
+        UnknownNameError: for neither a name nor an existing path. DataError: for a path with nothing usable at it.
+    """
+    name, colon, argument = spec.partition(":")
+    if name in registry.names("datasets") or name.endswith(".py"):
+        made: Source = registry.load("datasets", name)(argument if colon else None)
+        return made
+    path = Path(spec).expanduser()
+    kind = _kind(path)
+    if kind is None:
+        if any(sign in spec for sign in "/\\~.") and not colon:
+            raise DataError(
+                f"data set {spec}: no folder, image list (.txt, .csv) or .parquet file there. Check the path."
+            )
+        raise UnknownNameError("data set (neither a name nor an existing path)", name, registry.names("datasets"))
+    by_path: Source = registry.load("datasets", kind)(spec)
+    return by_path
+
+
+def _kind(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return "parquet" if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")) else "image_folder"
+    if path.is_file():
+        return {".parquet": "parquet", ".txt": "image_list", ".csv": "image_list"}.get(suffix)
+    return None
+
+
+def _fingerprint(found: Source, size: int) -> str:
+    if not 1 <= size <= 4096:
+        raise DataError(f"an image size of {size} pixels is not usable; choose between 1 and 4096.")
+    return content_id([found.fingerprint, VERSIONS["data"], size, RULE], length=32)
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a cached folder can be used; a power cut can leave one whose files lack their tails."""
+    try:
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+            return len(images) == len(columns["labels"]) and (folder / "facts.json").stat().st_size > 0
+    except (OSError, ValueError, KeyError, EOFError):
+        return False
+
+
+def _decode(folder: Path, spec: str, records: Records, size: int, progress: Callable[[int, int], None] | None) -> None:
+    if records.count == 0:
+        raise DataError(f"{spec} has no images; check the path.")
+    shape = (records.count, 3, size, size)
+    images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+    labels, hashes, given = decode_all(records, images, progress)
+    images.flush()
+    splits = complete(spec, labels, given)
+    kept = {name: chosen[~np.isin(hashes[chosen], hashes[splits["test"]])] for name, chosen in splits.items()}
+    kept["test"] = splits["test"]
+    mean, std = _statistics(images, np.concatenate([kept["train"], kept["val"]]))
+    columns = {"labels": labels, "hashes": hashes, **kept}
+    np.savez(folder / "columns.npz", allow_pickle=False, **columns)
+    facts = {
+        "classes": list(records.classes),
+        "mean": mean,
+        "std": std,
+        "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
+    }
+    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _statistics(images: npt.NDArray[np.uint8], chosen: Indices) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel in 0..1, exact: from the histogram of the 256 values."""
+    counts = np.zeros((3, 256))
+    for block in np.array_split(chosen, max(1, len(chosen) // 512)):
+        for channel in range(3):
+            counts[channel] += np.bincount(images[block, channel].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    total = np.maximum(counts.sum(axis=1), 1)
+    mean = counts @ values / total
+    std = np.sqrt(np.maximum(counts @ values**2 / total - mean**2, 0))
+    # A channel that is constant over the data set must not divide by zero: one grey level stands in.
+    return mean.tolist(), np.maximum(std, 1 / 255).tolist()

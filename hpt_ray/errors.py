@@ -1,0 +1,43 @@
+"""The errors a user can cause: each says what was wrong, where, and what to do.
+
+The command line prints these as one bare line and exits with code 2. Every other exception is a bug of ours
+and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StudyError(Exception):
+    """Something the user can mend. ``str(error)`` is one line: what, where, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class UnknownNameError(StudyError):
+    """A name that nothing answers to; the message lists what exists and the nearest match."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r}.{hint} Available: {', '.join(names) or 'none'}.")
+
+
+class DataError(StudyError):
+    """A data set that cannot be read or does not fit what the study asks of it."""
+
+
+class WeightsError(StudyError):
+    """A checkpoint that cannot be read or does not fit the network."""
+
+
+class StoreError(StudyError):
+    """A store that cannot be read or written."""
+
+
+class StageError(StudyError):
+    """A stage that ran and failed, with its reason; the study goes on and the report shows the hole."""

@@ -1,0 +1,87 @@
+"""Ray itself: start it on this machine or join a cluster, and leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from hpt_ray.errors import StudyError
+from hpt_ray.execute import machine
+
+#: Set before Ray is imported. Defaults only: what the user's environment says wins.
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",  # a local Ray listens on loopback only; clusters set their own mode
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a controller otherwise looks at its workers every two seconds
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone in actors without a GPU
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are ours; Tune's loggers write and fsync for every trial
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1",  # start no more trial actors than the concurrency
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is the command line's
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
+    """A connected Ray: a new one on this machine, bound to loopback, or the cluster at ``address``.
+
+    Yields:
+        The ``ray`` module. A Ray that was started here is shut down at the end; a Ray that was already connected in
+        this process is used as it is and left running.
+
+    Raises:
+        StudyError: if the address does not answer or Ray cannot start.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    for noisy in ("ray.train", "ray.tune", "ray.data", "ray._private"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    if ray.is_initialized():
+        yield ray
+        return
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is None:
+        settings |= {
+            "address": "local",
+            "num_cpus": machine.cores(),
+            "include_dashboard": dashboard,
+            "dashboard_host": "127.0.0.1",
+            "_node_ip_address": "127.0.0.1",
+            "object_store_memory": 200 * 2**20,  # images travel as memory-mapped files, so this is enough for messages
+        }
+    else:
+        settings |= {"address": address, "runtime_env": {"env_vars": {"PYTHONWARNINGS": "ignore"}}}
+    try:
+        ray.init(**settings)
+    except Exception as error:
+        first = str(error).strip().split("\n", 1)[0]
+        if address is None:
+            raise StudyError(f"Ray cannot start on this machine ({first}): try --runner inline.") from error
+        raise StudyError(
+            f"no Ray answers at {address} ({first}): check the address and that the cluster runs, or leave --address out."
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def resources(ray: Any) -> tuple[int, int]:
+    """Cores and GPUs of the whole cluster."""
+    total = ray.cluster_resources()
+    return int(total.get("CPU", 0)), int(total.get("GPU", 0))
+
+
+def dashboard_url(ray: Any) -> str | None:
+    """Where the Ray dashboard is, if it is on."""
+    url = ray._private.worker.get_dashboard_url()
+    return f"http://{url}" if url else None

@@ -1,0 +1,89 @@
+"""The desk: one actor where trials hand in units and resident worker groups fetch them.
+
+It remembers what each group is working on. A group whose worker died comes back for the same unit, which resumes from
+its checkpoint; a unit that keeps killing its workers is given up after a few deliveries, and everything else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from hpt_ray.execute.events import Event
+from hpt_ray.plan import Unit
+
+DELIVERIES = 3
+
+
+@dataclass
+class _Order:
+    unit: Unit
+    deliveries: int = 0
+    outcome: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Desk:
+    """An asynchronous Ray actor; all methods run in one event loop, so nothing needs a lock."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Order] = deque()
+        self.arrived = asyncio.Condition()
+        self.at_work: dict[int, _Order] = {}
+        self.events: list[Event] = []
+        self.ready: set[int] = set()
+        self.closed = False
+
+    async def submit(self, unit: Unit) -> str:
+        """Hand in a unit and wait for it. Returns why it failed, or an empty string."""
+        order = _Order(unit)
+        async with self.arrived:
+            self.waiting.append(order)
+            self.arrived.notify()
+        return await order.outcome
+
+    async def fetch(self, group: int, fresh: bool) -> Unit | None:
+        """The next unit for a group; None when there will be no more.
+
+        A group that is ``fresh`` has lost whatever its predecessor was working on and gets that again.
+        """
+        self.ready.add(group)
+        if fresh and (lost := self.at_work.pop(group, None)):
+            if lost.deliveries < DELIVERIES:
+                return self._deliver(group, lost)
+            self._close(lost, f"its worker died {lost.deliveries} times while it ran (out of memory, or killed)")
+        async with self.arrived:
+            await self.arrived.wait_for(lambda: self.waiting or self.closed)
+            return self._deliver(group, self.waiting.popleft()) if self.waiting else None
+
+    async def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+    async def settle(self, group: int, reason: str) -> None:
+        """The group's unit has ended: finished, or failed with a reason."""
+        order = self.at_work.pop(group, None)
+        if order:
+            self._close(order, reason)
+
+    async def listen(self) -> tuple[list[Event], int]:
+        """Events since the last call, and how many groups have come up so far."""
+        events, self.events = self.events, []
+        return events, len(self.ready)
+
+    async def close(self) -> None:
+        """Send the groups home once nothing waits."""
+        async with self.arrived:
+            self.closed = True
+            self.arrived.notify_all()
+
+    def _deliver(self, group: int, order: _Order) -> Unit:
+        order.deliveries += 1
+        self.at_work[group] = order
+        self.events.append(Event(kind="started", unit=order.unit.id, label=order.unit.label))
+        return order.unit
+
+    def _close(self, order: _Order, reason: str) -> None:
+        kind = "failed" if reason else "finished"
+        self.events.append(Event(kind=kind, unit=order.unit.id, label=order.unit.label, reason=reason))
+        if not order.outcome.done():
+            order.outcome.set_result(reason)

@@ -1,0 +1,79 @@
+"""What a runner tells while it runs, and what a study amounts to so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from hpt_ray.plan import Unit
+from hpt_ray.policy import Frozen
+from hpt_ray.store import Store
+
+
+class Event(Frozen):
+    """``images`` counts the images trained on since the unit's last event."""
+
+    kind: Literal["started", "progress", "finished", "failed"]
+    unit: str
+    label: str
+    images: int = 0
+    loss: float | None = None
+    reason: str = ""
+
+
+Tell = Callable[[Event], None]
+
+
+class Runner(Protocol):
+    """Runs units in an order that respects what each needs; a failed unit fails what needs it, and nothing else."""
+
+    def run(self, units: list[Unit], store: Store, tell: Tell) -> None: ...
+
+
+@dataclass
+class Progress:
+    """The state of a run, from its events."""
+
+    total: int
+    images: int
+    done: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    trained: int = 0
+    running: dict[str, Event] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+    first: float | None = None
+
+    @classmethod
+    def of(cls, units: Iterable[Unit]) -> Progress:
+        units = list(units)
+        return cls(total=len(units), images=sum(unit.images for unit in units))
+
+    def update(self, event: Event) -> None:
+        self.first = self.first or time.monotonic()
+        self.trained += event.images
+        if event.kind in ("started", "progress"):
+            self.running[event.unit] = event
+            return
+        self.running.pop(event.unit, None)
+        if event.kind == "finished":
+            self.done += 1
+        else:
+            self.failed[event.unit] = event.reason
+
+    @property
+    def rate(self) -> float:
+        """Images per second over all workers, since the first of them began."""
+        seconds = time.monotonic() - self.first if self.first else 0.0
+        return self.trained / seconds if seconds > 0.5 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """From the rate so far; None until there is one."""
+        return max(0, self.images - self.trained) / self.rate if self.rate else None
+
+
+def outcome(unit: Unit, failure: str | None) -> dict[str, Any]:
+    """A unit's result in a form that crosses processes."""
+    return {"unit": unit.id, "failed": failure or ""}

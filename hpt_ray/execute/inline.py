@@ -1,0 +1,56 @@
+"""The runner in this process: one unit after the other, no Ray. Same numbers as the Ray runner, to the bit."""
+
+from __future__ import annotations
+
+from hpt_ray.execute.events import Event, Tell
+from hpt_ray.execute.stage import reason_of, run_unit
+from hpt_ray.plan import Unit
+from hpt_ray.store import Store
+from hpt_ray.training.device import default_device
+from hpt_ray.training.workers import Workers
+
+
+class InlineRunner:
+    """Runs units in order of need on one worker."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+
+    def run(self, units: list[Unit], store: Store, tell: Tell) -> None:
+        workers = Workers(device=default_device())
+        failed: dict[str, str] = {}
+        for unit in in_order_of_need(units):
+            tell(Event(kind="started", unit=unit.id, label=unit.label))
+            reason = f"needs {failed[unit.needs]}" if unit.needs in failed else None
+            if reason is None:
+                try:
+                    run_unit(unit, store, workers, self.threads, tell)
+                except Exception as error:  # a failed stage is recorded with its reason and the study goes on
+                    reason = reason_of(error)
+            if reason is None:
+                tell(Event(kind="finished", unit=unit.id, label=unit.label))
+            else:
+                failed[unit.id] = f"{unit.label}, which failed"
+                record_failure(unit, store, reason)
+                tell(Event(kind="failed", unit=unit.id, label=unit.label, reason=reason))
+
+
+def in_order_of_need(units: list[Unit]) -> list[Unit]:
+    """The units, each after the one it needs, otherwise in their order."""
+    ordered: list[Unit] = []
+    waiting, known = list(units), {unit.id for unit in units}
+    placed: set[str | None] = {None}
+    while waiting:
+        ready = [unit for unit in waiting if unit.needs in placed or unit.needs not in known]
+        assert ready, "a plan has no circles"
+        ordered.extend(ready)
+        placed.update(unit.id for unit in ready)
+        waiting = [unit for unit in waiting if unit.id not in placed]
+    return ordered
+
+
+def record_failure(unit: Unit, store: Store, reason: str) -> None:
+    """Leave the reason with every stage of the unit that is not finished."""
+    for stage in unit.stages:
+        if store.record(stage.id) is None:
+            store.fail(stage.id, reason)

@@ -1,0 +1,169 @@
+"""The runner on Ray: Tune decides what runs when, resident Ray Train worker groups do it.
+
+Every unit is a Tune trial. Tune asks for the next unit whose needs are met, so the levels of the plan follow from the
+needs themselves and no group waits for the slowest unit of a level. A trial hands its unit to the desk and waits.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from hpt_ray.errors import StudyError
+from hpt_ray.execute import group
+from hpt_ray.execute.desk import Desk
+from hpt_ray.execute.events import Event, Tell
+from hpt_ray.execute.inline import record_failure
+from hpt_ray.execute.machine import Layout
+from hpt_ray.plan import Unit
+from hpt_ray.store import Store
+
+POLL_SECONDS = 0.2
+START_SECONDS = 300.0
+
+
+class RayRunner:
+    """Runs units on a connected Ray."""
+
+    def __init__(self, ray: Any, layout: Layout, name: str) -> None:
+        self.ray, self.layout, self.name = ray, layout, name
+
+    def run(self, units: list[Unit], store: Store, tell: Tell) -> None:
+        """
+        Raises:
+            StudyError: if the worker groups do not come up.
+        """
+        desk = (
+            self.ray.remote(Desk)
+            .options(name=f"hpt desk {self.name}", num_cpus=0, max_concurrency=1000, lifetime=None)
+            .remote()
+        )
+        with tempfile.TemporaryDirectory(prefix="hpt-ray-", ignore_cleanup_errors=True) as scratch:
+            groups = [
+                group.start(desk, number, self.name, self.layout, store.where, scratch)
+                for number in range(self.layout.slots)
+            ]
+            queue = Queue(units)
+            tuning = threading.Thread(target=self._tune, args=(queue, desk, store, tell, scratch), daemon=True)
+            tuning.start()
+            try:
+                self._follow(desk, groups, tuning, tell)
+            finally:
+                self.ray.get(desk.close.remote())
+                for thread in groups:
+                    thread.join(timeout=20)
+        if queue.error:
+            raise queue.error
+
+    def _follow(self, desk: Any, groups: list[threading.Thread], tuning: threading.Thread, tell: Tell) -> None:
+        began = time.monotonic()
+        while tuning.is_alive():
+            tuning.join(POLL_SECONDS)
+            events, ready = self.ray.get(desk.listen.remote())
+            for event in events:
+                tell(event)
+            if not any(thread.is_alive() for thread in groups):
+                raise StudyError("every worker group has stopped: see Ray's logs, or try --runner inline.")
+            if not ready and time.monotonic() - began > START_SECONDS:
+                raise StudyError(
+                    f"no worker group came up in {START_SECONDS:.0f} s: the cluster lacks room for "
+                    f"{self.layout.workers} workers; free some or use fewer --workers."
+                )
+        for event in self.ray.get(desk.listen.remote())[0]:
+            tell(event)
+
+    def _tune(self, queue: Queue, desk: Any, store: Store, tell: Tell, scratch: str) -> None:
+        from ray import tune
+
+        try:
+            trainable = tune.with_resources(tune.with_parameters(_trial, desk=desk), {"CPU": 0.01})
+            tune.Tuner(
+                trainable,
+                tune_config=tune.TuneConfig(
+                    search_alg=_searcher(queue, store, tell),
+                    num_samples=-1,
+                    max_concurrent_trials=self.layout.slots,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.config["unit"].label,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(name=self.name, storage_path=scratch, verbose=0),
+            ).fit()
+        except Exception as error:
+            queue.error = StudyError(f"Ray Tune stopped: {type(error).__name__}: {str(error).splitlines()[0]}.")
+
+
+def _trial(config: dict[str, Any], desk: Any) -> None:
+    """One trial: hand the unit in, wait, report how it went."""
+    import ray
+    from ray import tune
+
+    reason = ray.get(desk.submit.remote(config["unit"]))
+    tune.report({"failed": reason})
+
+
+class Queue:
+    """Units whose needs are met, in order; a failed unit fails what needs it."""
+
+    def __init__(self, units: list[Unit]) -> None:
+        self.waiting = list(units)
+        self.open = {unit.id for unit in units}
+        self.error: StudyError | None = None
+
+    def next(self) -> Unit | None:
+        """The first unit that can run now."""
+        for place, unit in enumerate(self.waiting):
+            if unit.needs not in self.open:
+                return self.waiting.pop(place)
+        return None
+
+    def settle(self, unit: Unit, failed: bool) -> list[Unit]:
+        """A unit has ended. Returns the units that can now never run."""
+        self.open.discard(unit.id)
+        lost: list[Unit] = []
+        if failed:
+            for child in [waiting for waiting in self.waiting if waiting.needs == unit.id]:
+                self.waiting.remove(child)
+                lost += [child, *self.settle(child, failed=True)]
+        return lost
+
+
+def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
+    """Tune's view of the queue: suggests a unit that is ready, nothing while none is, and ends when all are given."""
+    from ray.tune.search import Searcher
+
+    class ReadyUnits(Searcher):  # type: ignore[misc, unused-ignore]
+        def __init__(self) -> None:
+            super().__init__(metric="failed", mode="min")
+            self.given: dict[str, Unit] = {}
+
+        def set_search_properties(self, metric: Any, mode: Any, config: Any, **spec: Any) -> bool:
+            return True
+
+        def suggest(self, trial_id: str) -> Any:
+            if not queue.waiting:
+                return Searcher.FINISHED
+            unit = queue.next()
+            if unit is None:
+                return None
+            self.given[trial_id] = unit
+            return {"unit": unit}
+
+        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            unit = self.given.pop(trial_id)
+            failed = bool(error or (result or {}).get("failed"))
+            for lost in queue.settle(unit, failed):
+                reason = f"needs {unit.label}, which failed"
+                record_failure(lost, store, reason)
+                tell(Event(kind="failed", unit=lost.id, label=lost.label, reason=reason))
+
+        def save(self, checkpoint_path: str) -> None:
+            Path(checkpoint_path).touch()
+
+        def restore(self, checkpoint_path: str) -> None:
+            raise AssertionError("a study is resumed by running it again, never from Tune's state")
+
+    return ReadyUnits()

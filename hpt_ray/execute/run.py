@@ -1,0 +1,224 @@
+"""Run a study from its specification to its report: plan, execute what is missing, collect, analyse, write."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from hpt_ray import results
+from hpt_ray.analysis.run import Run
+from hpt_ray.execute import machine
+from hpt_ray.execute.cluster import dashboard_url, ray_session, resources
+from hpt_ray.execute.collect import collect
+from hpt_ray.execute.events import Event, Progress
+from hpt_ray.execute.inline import InlineRunner
+from hpt_ray.execute.prepare import Prepared, prepare
+from hpt_ray.plan import Plan, Unit
+from hpt_ray.policy import Policy
+from hpt_ray.registry import load, names
+from hpt_ray.report import render
+from hpt_ray.store import Store
+from hpt_ray.study import Pretraining, Study
+from hpt_ray.training.preview import preview
+
+RunnerName = Literal["ray", "inline"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left behind.
+
+    Attributes:
+        run: the tables (pandas) and manifest, ready for ``hpt_ray.analysis``.
+        results: path or address of the results table. report: of the HTML report.
+        failures: reasons by stage label; empty when every cell is there.
+    """
+
+    run: Run
+    results: str
+    report: str
+    failures: dict[str, str]
+
+
+class Observer:
+    """Is told what happens; the command line draws it. The default says nothing."""
+
+    def decoding(self, data: str, done: int, total: int) -> None: ...
+    def planned(self, plan: Plan, units: list[Unit], cached: int) -> None: ...
+    def started(self, layout: machine.Layout, dashboard: str | None) -> None: ...
+    def progress(self, event: Event, progress: Progress) -> None: ...
+
+
+def run(
+    study: Study,
+    *,
+    store: str | Path = "hpt-store",
+    runner: RunnerName = "ray",
+    workers: int = 1,
+    threads: int | None = None,
+    slots: int | None = None,
+    address: str | None = None,
+    observer: Observer | None = None,
+) -> Result:
+    """Run a study; what is finished in the store is not run again.
+
+    Args:
+        store: a local folder or an address that pyarrow knows.
+        runner: ``ray``, or ``inline`` in this process (one worker, one stage at a time; the same numbers).
+        workers: processes that share the groups of each stage. threads: of each process. slots: stages side by side.
+        address: a Ray cluster to join; None starts Ray on this machine.
+
+    Raises:
+        StudyError: for anything the user can mend. A stage that fails is no error here: see ``Result.failures``.
+    """
+    observer = observer or Observer()
+    began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
+    opened = Store(store)
+    prepared = prepare(study, observer.decoding)
+    plan = prepared.plan
+    finished = opened.finished() & set(plan.stages)
+    units = plan.units(without=finished)
+    observer.planned(plan, units, len(finished))
+    reasons = execute(units, plan, opened, runner, workers, threads, slots, address, observer) if units else {}
+    manifest = {
+        "study": plan.study.model_dump(mode="json"),
+        "plan_id": plan.id,
+        "command": command(study, str(store)),
+        "versions": machine.versions(),
+        "hardware": machine.hardware(),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": time.perf_counter() - began,
+        "datasets": {spec: _facts(data) for spec, data in prepared.datasets.items()},
+        "notes": [],
+    }
+    return conclude(prepared, opened, manifest, cached=len(finished), failures=reasons)
+
+
+def execute(
+    units: list[Unit],
+    plan: Plan,
+    store: Store,
+    runner: RunnerName,
+    workers: int,
+    threads: int | None,
+    slots: int | None,
+    address: str | None,
+    observer: Observer,
+) -> dict[str, str]:
+    """Run units; returns the reasons of those that failed, by label."""
+    progress, failures = Progress.of(units), dict[str, str]()
+
+    def tell(event: Event) -> None:
+        progress.update(event)
+        if event.kind == "failed":
+            failures[event.label] = event.reason
+        observer.progress(event, progress)
+
+    if runner == "inline":
+        layout = machine.layout(machine.cores(), 0, 1, workers=1, threads=threads or 1, slots=1)
+        observer.started(layout, None)
+        InlineRunner(layout.threads).run(units, store, tell)
+        return failures
+    from hpt_ray.execute.ray_runner import RayRunner
+
+    _check_workers(plan.study, workers)
+    with ray_session(address) as ray:
+        layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
+        observer.started(layout, dashboard_url(ray))
+        RayRunner(ray, layout, f"{plan.study.name}-{plan.id}").run(units, store, tell)
+    return failures
+
+
+def conclude(
+    prepared: Prepared, store: Store, manifest: dict[str, Any], *, cached: int, failures: dict[str, str]
+) -> Result:
+    """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
+    plan, folder = prepared.plan, f"runs/{prepared.plan.study.name}-{prepared.plan.id}"
+    tables = collect(plan, store)
+    records = [record for stage in plan.stages if (record := store.record(stage))]
+    missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if store.record(stage) is None}
+    manifest["compute_seconds"] = sum(record["seconds"] for record in records)
+    manifest["stages"] = {
+        "total": len(plan.stages),
+        "cached": cached,
+        "trained": len(records) - cached,
+        "failed": len(missing),
+    }
+    manifest["failures"] = [
+        {"stage": stage, "reason": reason, "cells": _cells(plan, stage)} for stage, reason in missing.items()
+    ]
+    views = pa.Table.from_pylist(_views(prepared), schema=results.VIEWS)
+    for name, table in {**tables, "views": views}.items():
+        store.write_table(f"{folder}/{name}.parquet", table)
+    store.write_json(f"{folder}/run.json", manifest)
+    store.write_json(f"{folder}/plan.json", _plan_json(plan))
+    frames = {name: table.to_pandas() for name, table in {**tables, "views": views}.items()}
+    made = Run(**frames, manifest=manifest)
+    store.write(f"{folder}/report.html", render(made, dashboard_for(plan.study.name)).encode())
+    return Result(made, store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html"), failures)
+
+
+def dashboard_for(study: str) -> Any:
+    """The study's own dashboard, or for a user's own study the one of the augmentation ablation."""
+    return load("dashboards", study if study in names("dashboards") else "augment_ablation")
+
+
+def command(study: Study, store: str) -> str:
+    """The command that reproduces a study that was made from a name and settings."""
+    parts = ["hpt-study", "run", study.name]
+    for name, value in study.parameters.items():
+        shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        parts += ["--set", f"{name}={shown}"]
+    return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", store])])
+
+
+def _check_workers(study: Study, workers: int) -> None:
+    from hpt_ray.training.workers import Workers
+
+    for recipe in study.recipes.values():
+        if isinstance(recipe, Pretraining):
+            Workers(size=workers).share(recipe.batch // recipe.group)
+
+
+def _cells(plan: Plan, stage: str) -> list[str]:
+    return [cell.label for cell in plan.cells if stage in (*cell.phases, *cell.evaluations, *cell.step0)]
+
+
+def _views(prepared: Prepared) -> list[dict[str, Any]]:
+    study = prepared.plan.study
+    levels: dict[str, Policy] = {}
+    for factor in study.factors:
+        if factor.field == "policy":
+            levels = {name: Policy.model_validate(value) for name, value in factor.levels.items()}
+    recipe = study.recipes.get("target")
+    if not levels and isinstance(recipe, Pretraining):
+        levels = {"policy": recipe.policy}
+    return preview(prepared.datasets[study.targets[0]], levels, study.image_size)
+
+
+def _facts(data: Any) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        **{split: len(indices) for split, indices in data.splits.items()},
+        "classes": list(data.classes),
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "fingerprint": data.fingerprint,
+        "excluded": data.excluded,
+    }
+
+
+def _plan_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "id": plan.id,
+        "study": plan.study.model_dump(mode="json"),
+        "stages": [stage.model_dump(mode="json") for stage in plan.stages.values()],
+        "cells": [cell.model_dump(mode="json") for cell in plan.cells],
+    }

@@ -1,0 +1,166 @@
+"""Run one unit on one worker: load data and weights, train or probe, write the stages' folders.
+
+Both runners call this, in their own process or in a resident worker group; nothing here knows which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from hpt_ray import dataset, results
+from hpt_ray.errors import StageError, StudyError
+from hpt_ray.execute import machine
+from hpt_ray.execute.events import Event
+from hpt_ray.plan import Stage, Unit
+from hpt_ray.registry import load
+from hpt_ray.store import Store, parquet
+from hpt_ray.study import Pretraining
+from hpt_ray.training import checkpoints, features
+from hpt_ray.training.backbone import Backbone, build
+from hpt_ray.training.device import describe
+from hpt_ray.training.pretrain import Pretrainer
+from hpt_ray.training.probe import accuracy
+from hpt_ray.training.workers import Workers
+
+WEIGHTS, CURVES, RESULTS, PREDICTIONS = "weights.safetensors", "curves.parquet", "results.parquet", "predictions.parquet"
+
+
+def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Callable[[Event], None]) -> None:
+    """Run the unfinished stages of a unit in their order; only the first worker writes and tells.
+
+    Raises:
+        StudyError: why the unit cannot be finished.
+    """
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(torch.float32)
+    warm: dict[str, dict[str, features.Split]] = {}
+    for stage in unit.stages:
+        if store.record(stage.id) is not None:
+            continue
+        if stage.kind == "pretrain":
+            _pretrain(stage, unit, store, workers, tell)
+        elif workers.rank == 0:
+            # Probes and given weights need one process; the others wait for the next unit.
+            _given(stage, store) if stage.kind == "weights" else _evaluate(stage, store, workers, warm)
+
+
+def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Callable[[Event], None]) -> None:
+    content = stage.content
+    data = _data(stage)
+    backbone = build(content["backbone"], content["seed"])
+    if content["init"]:
+        checkpoints.load(backbone, checkpoints.from_bytes(store.stage_file(content["init"], WEIGHTS)), threshold=1.0)
+    recipe = Pretraining.model_validate({**content["recipe"], "iterations": content["iterations"]})
+    pretrainer = Pretrainer(
+        recipe,
+        backbone,
+        data,
+        iterations=content["iterations"],
+        image_size=content["image_size"],
+        seed=content["seed"],
+        tune=content["tune"],
+        precision=content["precision"],
+        workers=workers,
+    )
+    told = 0
+
+    def report(iteration: int, row: dict[str, float]) -> bool:
+        nonlocal told
+        images = iteration * recipe.batch
+        tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=row["loss"]))
+        told = images
+        return True
+
+    curve = pretrainer.run(store.checkpoints(stage.id), report)
+    if workers.rank > 0:
+        return
+    rows = [{**row, "phase": content["tune"], "stage": stage.id} for row in curve.rows]
+    files = {
+        WEIGHTS: checkpoints.to_bytes(backbone),
+        CURVES: parquet(results.to_table(rows, results.CURVES)),
+    }
+    _finish(stage, store, files, workers, seconds=curve.seconds, images=stage.images)
+
+
+def _given(stage: Stage, store: Store) -> None:
+    assert stage.source is not None
+    began = time.perf_counter()
+    if stage.source.startswith("stage:"):
+        state = checkpoints.from_bytes(store.stage_file(stage.source.removeprefix("stage:"), WEIGHTS))
+    else:
+        state = checkpoints.read(stage.source)
+    backbone = build(stage.content["backbone"], 0)
+    audit = checkpoints.load(backbone, state)
+    seconds = time.perf_counter() - began
+    _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), seconds, audit=audit.model_dump())
+
+
+def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, dict[str, features.Split]]) -> None:
+    content = stage.content
+    began = time.perf_counter()
+    key = f"{content['weights']} {content['init']} {content['data']}"
+    if key not in warm:
+        warm.clear()
+        backbone: Backbone = build(content["backbone"], content["init"] or 0)
+        if content["weights"]:
+            state = checkpoints.from_bytes(store.stage_file(content["weights"], WEIGHTS))
+            checkpoints.load(backbone, state, threshold=1.0)
+        warm[key] = features.extract(backbone, _data(stage), content["image_size"], workers.device)
+    splits = warm[key]
+    answer = load("probes", content["probe"])(splits, **content["options"])
+    values = {"val": accuracy(answer.val, splits["val"]), "test": accuracy(answer.test, splits["test"])}
+    rows = [
+        {"evaluation": content["probe"], "metric": "accuracy", "split": split, "repeat": 0, "value": value}
+        | {"n": len(splits[split].labels)}
+        for split, value in values.items()
+    ]
+    test = splits["test"]
+    predictions = pa.table(
+        {
+            "evaluation": [content["probe"]] * len(test.labels),
+            "repeat": [0] * len(test.labels),
+            "example": test.indices,
+            "label": test.labels,
+            "prediction": answer.test,
+        },
+        schema=results.PREDICTIONS,
+    )
+    files = {
+        RESULTS: parquet(results.to_table(rows, results.STAGE_RESULTS)),
+        PREDICTIONS: parquet(predictions),
+    }
+    _finish(stage, store, files, workers, time.perf_counter() - began, chosen=answer.chosen)
+
+
+def _data(stage: Stage) -> dataset.Dataset:
+    """The stage's data set, proven to be the one that was planned."""
+    assert stage.data is not None
+    data = dataset.load(stage.data, stage.decode_size)
+    if data.fingerprint != stage.content["data"]:
+        raise StageError(f"data set {stage.data} has changed since the study was planned: run the command again.")
+    return data
+
+
+def _finish(
+    stage: Stage, store: Store, files: dict[str, bytes], workers: Workers, seconds: float, images: int = 0, **more: Any
+) -> None:
+    record = {
+        **stage.model_dump(),
+        **more,
+        "seconds": seconds,
+        "images": images,
+        "device": describe(workers.device),
+        "workers": workers.size,
+        "versions": machine.versions(),
+    }
+    store.finish(stage.id, files, record)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a stage failed, in one line."""
+    return str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}".split("\n", 1)[0]

@@ -1,0 +1,104 @@
+"""Studies are functions: their typed keyword arguments are the parameters that ``--set`` sets and ``show`` lists."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from hpt_ray.errors import StudyError, UnknownNameError
+from hpt_ray.policy import Frozen
+from hpt_ray.registry import load
+from hpt_ray.study import Study
+
+
+class Parameter(Frozen):
+    """One keyword argument of a study function."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+
+
+def parameters(function: Callable[..., Study]) -> list[Parameter]:
+    """The keyword arguments of a study function, each written ``name: Annotated[type, "help"] = default``."""
+    hints = get_type_hints(function, include_extras=True)
+    found = []
+    for name, argument in inspect.signature(function).parameters.items():
+        hint = hints.get(name, str)
+        help_text = get_args(hint)[1] if get_origin(hint) is Annotated else ""
+        found.append(Parameter(name=name, type=_spell(hint), default=argument.default, help=str(help_text)))
+    return found
+
+
+def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
+    """Call the study function behind a name or a path with settings, each checked against its declared type.
+
+    Settings may be strings as typed on a command line (``"5"``, ``"a,b"``) or Python values.
+
+    Raises:
+        UnknownNameError: for an unknown study or parameter. StudyError: for a value of the wrong type or a study
+            that does not hold together.
+    """
+    function: Callable[..., Study] = load("studies", name)
+    hints = get_type_hints(function, include_extras=True)
+    known = {parameter.name: parameter for parameter in parameters(function)}
+    values: dict[str, Any] = {}
+    for key, value in (settings or {}).items():
+        if key not in known:
+            raise UnknownNameError(f"parameter of {name}", key, known)
+        values[key] = _coerce(known[key], hints[key], value)
+    try:
+        study = function(**values)
+    except ValidationError as error:
+        raise StudyError(f"study {name}: {_first(error)}") from error
+    return study.model_copy(update={"parameters": values})
+
+
+def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
+    if isinstance(value, str) and _takes_list(hint):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    elif isinstance(value, str) and value.lower() == "none" and type(None) in _members(hint):
+        value = None
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        shown = ",".join(map(str, value)) if isinstance(value, list) else value
+        raise StudyError(f"{parameter.name}={shown}: {_first(error)}; expected {parameter.type}.") from error
+
+
+def _first(error: ValidationError) -> str:
+    """One line for a validation error: where, and what was wrong."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if not isinstance(part, str) or part.isidentifier())
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return get_args(bare) if get_origin(bare) in (typing.Union, types.UnionType) else (bare,)
+
+
+def _takes_list(hint: Any) -> bool:
+    return any(get_origin(member) in (list, tuple) for member in _members(hint))
+
+
+def _spell(hint: Any) -> str:
+    """A type as a user would say it: ``int``, ``quick | paper``, ``list of str``."""
+    spelled = []
+    for member in _members(hint):
+        if member is type(None):
+            spelled.append("none")
+        elif get_origin(member) is typing.Literal:
+            spelled.extend(map(str, get_args(member)))
+        elif get_origin(member) in (list, tuple):
+            spelled.append(f"list of {_spell(get_args(member)[0])}")
+        else:
+            spelled.append(getattr(member, "__name__", str(member)))
+    return " | ".join(spelled)

@@ -1,0 +1,289 @@
+"""The plan: a study unfolded into unique stages, in levels.
+
+Equal work has an equal id, so one base pretraining serves every arm, factor level and study of a store. A stage needs
+only stages of earlier levels; the evaluations of one stage's weights run as one unit with it, while they are warm.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hpt_ray.dataset import Dataset
+from hpt_ray.errors import WeightsError
+from hpt_ray.identity import VERSIONS, content_id, file_hash
+from hpt_ray.policy import Frozen
+from hpt_ray.study import Arm, Evaluation, Pretraining, Study, Weights
+
+Kind = Literal["pretrain", "weights", "evaluate"]
+
+
+class Stage(Frozen):
+    """One unit of work with an identity.
+
+    Attributes:
+        content: everything that can change the numbers; ``id`` is its hash.
+        needs: the stage whose weights this one starts from or evaluates, if any.
+        data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
+        label: the first cell that asked for this stage, for people.
+        images: images to train on, for estimates.
+    """
+
+    id: str
+    kind: Kind
+    level: int
+    content: dict[str, Any]
+    needs: str | None = None
+    data: str | None = None
+    decode_size: int = 0
+    source: str | None = None
+    label: str = ""
+    images: int = 0
+
+
+class Cell(Frozen):
+    """One arm at one factor level with one seed on one target.
+
+    ``levels`` and ``seed`` are None where the arm does not depend on them: direct transfer is one cell.
+    ``evaluations`` and ``step0`` hold evaluation stages in the order of the study's evaluations.
+    """
+
+    target: str
+    arm: str
+    levels: dict[str, str | None]
+    seed: int | None
+    phases: tuple[str, ...]
+    evaluations: tuple[str, ...]
+    step0: tuple[str, ...]
+    iterations: int
+
+    @property
+    def label(self) -> str:
+        levels = [level for level in self.levels.values() if level is not None]
+        seeds = [] if self.seed is None else [f"seed {self.seed}"]
+        return ", ".join([Arm.parse(self.arm).label, *levels, *seeds])
+
+
+class Unit(Frozen):
+    """Stages that one worker group runs in one go: a stage that makes weights and the evaluations of them."""
+
+    id: str
+    stages: tuple[Stage, ...]
+    needs: str | None  # another unit
+
+    @property
+    def label(self) -> str:
+        return self.stages[0].label
+
+    @property
+    def images(self) -> int:
+        return sum(stage.images for stage in self.stages)
+
+
+@dataclass
+class Plan:
+    """A study's cells and the unique stages behind them, parents before children."""
+
+    study: Study
+    stages: dict[str, Stage] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """Changes with the study's cells and with any stage behind them."""
+        return content_id([self.study.name, [cell.model_dump() for cell in self.cells]], 12)
+
+    def units(self, without: Iterable[str] = ()) -> list[Unit]:
+        """What is left to do when the stages ``without`` are finished: the longest chains of work first."""
+        finished = set(without)
+        groups: dict[str, list[Stage]] = {}
+        for stage in self.stages.values():
+            if stage.id not in finished:
+                head = stage.id if stage.kind != "evaluate" else stage.needs or str(stage.content["init"])
+                groups.setdefault(head, []).append(stage)
+        units = []
+        for head, stages in groups.items():
+            needs = stages[0].needs if stages[0].kind != "evaluate" else None
+            units.append(Unit(id=head, stages=tuple(stages), needs=needs if needs in groups else None))
+        ahead = self._work_ahead(units)
+        return sorted(units, key=lambda unit: -ahead[unit.id])
+
+    @staticmethod
+    def _work_ahead(units: list[Unit]) -> dict[str, int]:
+        """Images on the longest chain that starts with each unit."""
+        children: dict[str | None, list[Unit]] = {}
+        for unit in units:
+            children.setdefault(unit.needs, []).append(unit)
+        ahead: dict[str, int] = {}
+        for unit in reversed(units):  # children come after their parents
+            ahead[unit.id] = unit.images + max((ahead[child.id] for child in children.get(unit.id, [])), default=0)
+        return ahead
+
+
+def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
+    """Unfold a study whose precision is resolved, given its data sets by name or path.
+
+    Raises:
+        DataError: if a target has no labels to evaluate with. WeightsError: if a checkpoint file is missing.
+    """
+    plan = Plan(study)
+    for target in study.targets:
+        datasets[target].evaluation()
+        grid = itertools.product(*(factor.levels for factor in study.factors))
+        for names, seed in itertools.product(list(grid), study.seeds):
+            levels = {factor.name: name for factor, name in zip(study.factors, names, strict=True)}
+            for arm in study.arms:
+                _add_cell(plan, datasets, target, arm, levels, seed)
+    return plan
+
+
+def data_of(study: Study) -> list[str]:
+    """Every data set a study names, targets first."""
+    roles = {phase.role for arm in study.arms for phase in arm.phases}
+    recipes = [study.recipes[role] for role in roles]
+    named = {recipe.data for recipe in recipes if isinstance(recipe, Pretraining) and recipe.data}
+    return [*study.targets, *sorted(named - set(study.targets))]
+
+
+def _add_cell(
+    plan: Plan, datasets: Mapping[str, Dataset], target: str, arm: Arm, levels: dict[str, str], seed: int
+) -> None:
+    study = plan.study
+    recipes = _recipes(study, levels)
+    roles = {phase.role for phase in arm.phases}
+    seeds = [_seed(recipes[phase.role], seed) for phase in arm.phases]
+    depends_on_seed = any(_seed(recipes[role], 0) != _seed(recipes[role], 1) for role in roles)
+    cell = Cell(
+        target=target,
+        arm=arm.chain,
+        levels={f.name: levels[f.name] if f.role in roles else None for f in study.factors},
+        seed=seed if depends_on_seed else None,
+        phases=(),
+        evaluations=(),
+        step0=(),
+        iterations=0,
+    )
+    phases: list[Stage] = []
+    for phase, phase_seed in zip(arm.phases, seeds, strict=True):
+        recipe, parent = recipes[phase.role], phases[-1] if phases else None
+        if isinstance(recipe, Weights):
+            stage = _weights(study, recipe)
+        else:
+            spec = recipe.data or target
+            stage = _pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
+        fixed = f"{phase.role} pretraining" if not _depends(recipe) else cell.label
+        phases.append(_keep(plan, stage, fixed))
+    before = phases[-2].id if len(phases) > 1 else seeds[-1]
+    last = recipes[arm.phases[-1].role]
+
+    def evaluate(weights: str | int, label: str) -> tuple[str, ...]:
+        stages = (_evaluate(plan, item, weights, target, datasets[target]) for item in study.evaluations)
+        return tuple(_keep(plan, stage, label).id for stage in stages)
+
+    step0: tuple[str, ...] = ()
+    if isinstance(last, Pretraining):
+        step0 = evaluate(before, phases[-2].label if len(phases) > 1 else f"random features, seed {seeds[-1]}")
+    cell = cell.model_copy(
+        update={
+            "phases": tuple(stage.id for stage in phases),
+            "step0": step0,
+            "evaluations": evaluate(phases[-1].id, phases[-1].label),
+            "iterations": int(phases[-1].content.get("iterations", 0)),
+        }
+    )
+    if cell not in plan.cells:
+        plan.cells.append(cell)
+
+
+def _keep(plan: Plan, stage: Stage, label: str) -> Stage:
+    return plan.stages.setdefault(stage.id, stage.model_copy(update={"label": label}))
+
+
+def _recipes(study: Study, levels: dict[str, str]) -> dict[str, Pretraining | Weights]:
+    recipes = dict(study.recipes)
+    for factor in study.factors:
+        recipe = recipes[factor.role]
+        assert isinstance(recipe, Pretraining)
+        values = {**recipe.model_dump(), factor.field: factor.levels[levels[factor.name]]}
+        recipes[factor.role] = Pretraining.model_validate(values)
+    return recipes
+
+
+def _depends(recipe: Pretraining | Weights) -> bool:
+    return isinstance(recipe, Pretraining) and recipe.seed is None
+
+
+def _seed(recipe: Pretraining | Weights, seed: int) -> int:
+    return seed if _depends(recipe) else getattr(recipe, "seed", None) or 0
+
+
+def _pretrain(
+    study: Study, recipe: Pretraining, tune: str, spec: str, data: Dataset, seed: int, parent: Stage | None
+) -> Stage:
+    iterations = recipe.iterations if parent else recipe.iterations_from_scratch or recipe.iterations
+    varying = {"data", "seed", "iterations", "iterations_from_scratch"}
+    content = {
+        "kind": "pretrain",
+        "version": VERSIONS["pretrain"],
+        "backbone": study.backbone,
+        "image_size": study.image_size,
+        "precision": study.precision,
+        "tune": tune,
+        "recipe": recipe.model_dump(mode="json", exclude=varying),
+        "iterations": iterations,
+        "seed": seed,
+        "data": data.fingerprint,
+        "init": parent.id if parent else None,
+    }
+    return Stage(
+        id=content_id(content),
+        kind="pretrain",
+        level=parent.level + 1 if parent else 0,
+        content=content,
+        needs=parent.id if parent else None,
+        data=spec,
+        decode_size=study.decode_size,
+        images=iterations * recipe.batch,
+    )
+
+
+def _weights(study: Study, recipe: Weights) -> Stage:
+    path = Path(recipe.source).expanduser()
+    is_file = ":" not in recipe.source or path.exists()
+    if is_file and not path.is_file():
+        raise WeightsError(f"no checkpoint at {path}: give a file, weights:torchvision:NAME or weights:stage:ID.")
+    content = {
+        "kind": "weights",
+        "version": VERSIONS["weights"],
+        "backbone": study.backbone,
+        "source": file_hash(path) if is_file else recipe.source,
+    }
+    return Stage(id=content_id(content), kind="weights", level=0, content=content, source=recipe.source)
+
+
+def _evaluate(plan: Plan, evaluation: Evaluation, weights: str | int, target: str, data: Dataset) -> Stage:
+    """``weights`` is a stage, or the seed of a random initialisation."""
+    parent = plan.stages[weights] if isinstance(weights, str) else None
+    content = {
+        "kind": "evaluate",
+        "version": VERSIONS["evaluate"],
+        "probe": evaluation.probe,
+        "options": evaluation.options,
+        "backbone": plan.study.backbone,
+        "image_size": plan.study.image_size,
+        "data": data.fingerprint,
+        "weights": parent.id if parent else None,
+        "init": None if parent else weights,
+    }
+    return Stage(
+        id=content_id(content),
+        kind="evaluate",
+        level=parent.level + 1 if parent else 0,
+        content=content,
+        needs=parent.id if parent else None,
+        data=target,
+        decode_size=plan.study.decode_size,
+    )

@@ -1,0 +1,114 @@
+"""What a file in ``datasets/`` hands over: images not yet decoded, and a fingerprint that costs little to know.
+
+Reading is apart from knowing: the fingerprint decides whether the decoded cache already holds this content, and only
+if it does not is anything read. So a second load of drawn or downloaded data draws and imports nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hpt_ray.errors import DataError, UnknownNameError
+
+SPLITS = ("train", "val", "test")
+
+#: The spellings that public data sets use for the three splits.
+SPELLINGS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image, not yet decoded.
+
+    Attributes:
+        image: Encoded bytes, a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
+        where: Names the image in an error.
+        label: Index into the classes, or None.
+        split: "train", "val" or "test" where the source gives splits, else None.
+    """
+
+    image: bytes | Path | Image.Image | npt.NDArray[np.uint8]
+    where: str
+    label: int | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Records:
+    """All images of a source, in a fixed order. ``examples`` is walked once, so that a large file can be streamed."""
+
+    count: int
+    classes: tuple[str, ...]
+    examples: Iterable[Example]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set before decoding.
+
+    Attributes:
+        name: Short, for display.
+        fingerprint: Of the content: bytes of the files, or name, parameters and version of what is drawn.
+        read: Gives the records; called only if the decoded cache does not hold this fingerprint.
+    """
+
+    name: str
+    fingerprint: str
+    read: Callable[[], Records]
+
+
+def split_name(text: str) -> str | None:
+    """The split that a file's or folder's name speaks of: ``validation-00000-of-00002`` is "val", ``photos`` none."""
+    found = {SPELLINGS[word] for word in re.split(r"[^a-z]+", text.lower()) if word in SPELLINGS}
+    return found.pop() if len(found) == 1 else None
+
+
+def path_argument(name: str, argument: str | None) -> Path:
+    """The path in ``NAME:PATH``.
+
+    Raises:
+        DataError: if there is none, or nothing at it.
+    """
+    if not argument:
+        raise DataError(f"data set {name!r} needs a path: write {name}:PATH.")
+    path = Path(argument).expanduser()
+    try:
+        path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    return path
+
+
+def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Take ``HEAD,key=value,...`` apart: the head ("" if there is none) and the options, defaults filled in.
+
+    Raises:
+        DataError: for a part that is not key=value. UnknownNameError: for a key that is not in ``defaults``.
+    """
+    parts = [part.strip() for part in (argument or "").split(",")]
+    head = parts.pop(0) if "=" not in parts[0] else ""
+    chosen = dict(defaults)
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or not value:
+            raise DataError(f"{name}:{argument}: {part!r} is not an option; write key=value, parted by commas.")
+        if key not in defaults:
+            raise UnknownNameError(f"option of data set {name!r}", key, defaults)
+        chosen[key] = value
+    return head, chosen

@@ -1,0 +1,107 @@
+"""The one schema of results: three tables, every axis its own column, nothing ever parsed out of a path or a log.
+
+``results``      one row per cell x evaluation x metric x split x iteration x repeat; a missing or failed cell has a
+                 null ``value`` and says so in ``status`` and ``reason``.
+``predictions``  one row per test example of each evaluation: what paired intervals are made of.
+``curves``       training by iteration.
+
+A stage writes the columns marked STAGE; a run adds the axes of its cells in front of them, one column per factor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+#: What a cell is: shared by all three tables of a run. Factor columns (string) follow ``arm``. A null level or seed
+#: means that the cell does not depend on it: direct transfer is the same at every target policy and seed.
+AXES = pa.schema(
+    [
+        ("study", pa.string()),
+        ("target", pa.string()),
+        ("arm", pa.string()),
+        ("seed", pa.int64()),
+    ]
+)
+
+STAGE_RESULTS = pa.schema(
+    [
+        ("evaluation", pa.string()),  # probe name: linear, knn
+        ("metric", pa.string()),  # accuracy (share of correct), ...
+        ("split", pa.string()),  # val (model selection) or test (reported once)
+        ("repeat", pa.int64()),
+        ("value", pa.float64()),
+        ("n", pa.int64()),  # examples behind the value
+    ]
+)
+
+RESULTS = pa.schema(
+    [
+        ("iteration", pa.int64()),  # of the arm's last phase: 0 is the value before it began (step 0)
+        *STAGE_RESULTS,
+        ("seconds", pa.float64()),  # of the last pretraining phase
+        ("images", pa.int64()),  # images seen by the last pretraining phase
+        ("device", pa.string()),
+        ("status", pa.string()),  # done, failed, missing
+        ("reason", pa.string()),
+        ("stage", pa.string()),  # id of the evaluation stage
+        ("weights", pa.string()),  # id of the stage whose weights were evaluated; null: random initialisation
+        ("parents", pa.list_(pa.string())),  # ids of all pretraining stages behind them, first phase first
+        ("version", pa.string()),
+    ]
+)
+
+PREDICTIONS = pa.schema(
+    [
+        ("evaluation", pa.string()),
+        ("repeat", pa.int64()),
+        ("example", pa.int64()),  # index of the image in its data set
+        ("label", pa.int64()),
+        ("prediction", pa.int64()),
+    ]
+)
+
+CURVES = pa.schema(
+    [
+        ("phase", pa.string()),  # role and what it may change: target, target:bn, base
+        ("iteration", pa.int64()),
+        ("loss", pa.float64()),
+        ("lr", pa.float64()),
+        ("images_per_second", pa.float64()),
+        ("feature_std", pa.float64()),  # mean over dimensions of the std of normalised projections; 0 is collapse
+        ("stage", pa.string()),
+    ]
+)
+
+
+def run_schema(table: pa.Schema, factors: list[str]) -> pa.Schema:
+    """The schema of a run's table: axes, one string column per factor after ``arm``, then the table's own columns.
+
+    ``predictions`` of a run also carry ``iteration`` (0 at step 0) as results do.
+    """
+    axes = list(AXES)
+    place = AXES.get_field_index("arm") + 1
+    columns = [*axes[:place], *(pa.field(name, pa.string()) for name in factors), *axes[place:]]
+    if table is PREDICTIONS:
+        columns.append(pa.field("iteration", pa.int64()))
+    return pa.schema([*columns, *table])
+
+
+def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table of exactly this schema; a column that a row lacks is null.
+
+    Raises:
+        KeyError: for a value that the schema has no column for.
+    """
+    known = set(schema.names)
+    for row in rows:
+        if unknown := set(row) - known:
+            raise KeyError(f"no column for {sorted(unknown)}")
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+TABLES = {"results": RESULTS, "predictions": PREDICTIONS, "curves": CURVES}
+
+#: Real augmented views, for the report: ``policy`` is a level or "original".
+VIEWS = pa.schema([("policy", pa.string()), ("example", pa.int64()), ("view", pa.int64()), ("png", pa.binary())])

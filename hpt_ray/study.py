@@ -1,0 +1,159 @@
+"""The specification of a study: one question as arms x factor levels x seeds on targets, with evaluations.
+
+A study is a frozen, complete value. Nothing patches it later; the plan and every stage id follow from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from hpt_ray.errors import StudyError, UnknownNameError
+from hpt_ray.policy import Frozen, Policy
+
+Positive = Annotated[int, Field(gt=0)]
+Tune = Literal["all", "bn"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+#: What the paper calls the chains it compares; any other chain is shown as it is written.
+LABELS = {
+    "target": "From scratch",
+    "base": "Direct transfer",
+    "base>target": "HPT",
+    "base>target:bn": "HPT-BN",
+}
+
+
+class Phase(Frozen):
+    """One link of a pretraining hierarchy: a role (base, source, target) and what it may change."""
+
+    role: str
+    tune: Tune = "all"
+
+
+class Arm(Frozen):
+    """A pretraining hierarchy, written as a chain: ``base>target:bn`` pretrains on base, then adapts batch norm on target."""
+
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+
+    @classmethod
+    def parse(cls, chain: str) -> Arm:
+        """Read a chain of ``role`` or ``role:bn`` links joined by ``>``.
+
+        Raises:
+            StudyError: for an empty link or an unknown modifier.
+        """
+        phases = []
+        for link in chain.split(">"):
+            role, _, tune = link.strip().partition(":")
+            if not role.isidentifier() or tune not in ("", "all", "bn"):
+                raise StudyError(
+                    f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', each with an optional ':bn', "
+                    "such as 'target', 'base>target' or 'base>target:bn'."
+                )
+            phases.append(Phase(role=role, tune="bn" if tune == "bn" else "all"))
+        return cls(phases=tuple(phases))
+
+    @property
+    def chain(self) -> str:
+        return ">".join(phase.role + (":bn" if phase.tune == "bn" else "") for phase in self.phases)
+
+    @property
+    def label(self) -> str:
+        return LABELS.get(self.chain, self.chain)
+
+
+class Pretraining(Frozen):
+    """How one role pretrains. ``batch`` is global; it is cut into normalisation ``group``s (see training/pretrain.py)."""
+
+    iterations: Positive
+    iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
+    data: str | None = None  # None: the cell's target
+    seed: int | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
+    policy: Policy = Policy()
+    method: str = "moco_v2"
+    options: dict[str, float | int] = {}
+    batch: Positive = 256
+    group: Positive = 64
+    lr: Annotated[float, Field(gt=0)] = 0.03
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+
+    @model_validator(mode="after")
+    def _check(self) -> Pretraining:
+        if self.batch % self.group:
+            raise ValueError(f"batch {self.batch} is not a multiple of the normalisation group {self.group}")
+        return self
+
+
+class Weights(Frozen):
+    """A role that is given: ``torchvision:resnet50`` or a checkpoint file, loaded and audited key by key."""
+
+    source: str
+
+
+class Evaluation(Frozen):
+    """A probe of frozen features, by the name of its file in ``training/probes``."""
+
+    probe: str
+    options: dict[str, float | int] = {}
+
+
+class Factor(Frozen):
+    """What is varied: a field of one role's recipe, at named levels, one of which is the baseline."""
+
+    name: str
+    field: str
+    levels: Annotated[dict[str, Any], Field(min_length=1)]
+    baseline: str
+    role: str = "target"
+
+    @model_validator(mode="after")
+    def _check(self) -> Factor:
+        if self.baseline not in self.levels:
+            raise ValueError(f"the baseline {self.baseline!r} is none of the levels of {self.name}")
+        if self.field not in Pretraining.model_fields:
+            raise ValueError(f"a recipe has no field {self.field!r}")
+        return self
+
+
+class Study(Frozen):
+    """One question, complete. ``recipes`` maps each role named by the arms to how it comes about."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+    question: str
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    recipes: dict[str, Pretraining | Weights]
+    factors: tuple[Factor, ...] = ()
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
+    backbone: str
+    image_size: Positive  # side of the views the network sees, pixels
+    decode_size: Positive  # side of the decoded images the views are cut from, pixels
+    precision: Precision = "auto"
+    parameters: dict[str, Any] = {}  # how the study function was called: for the report and to reproduce; changes no number
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _chains(cls, arms: Any) -> Any:
+        return tuple(Arm.parse(arm) if isinstance(arm, str) else arm for arm in arms)
+
+    @model_validator(mode="after")
+    def _check(self) -> Study:
+        for arm in self.arms:
+            for position, phase in enumerate(arm.phases):
+                if phase.role not in self.recipes:
+                    raise UnknownNameError(f"role in arm {arm.chain!r}", phase.role, self.recipes)
+                if isinstance(self.recipes[phase.role], Weights) and (position or phase.tune == "bn"):
+                    raise StudyError(f"arm {arm.chain!r}: {phase.role} is given weights and can only come first.")
+            if arm.phases[0].tune == "bn":
+                raise StudyError(f"arm {arm.chain!r}: ':bn' adapts the batch norm of an earlier phase and cannot come first.")
+        for what, values in (("arm", [arm.chain for arm in self.arms]), ("seed", self.seeds), ("target", self.targets)):
+            if len(set(values)) < len(values):
+                raise StudyError(f"study {self.name}: the same {what} is named twice in {list(values)}.")
+        for factor in self.factors:
+            if not isinstance(self.recipes.get(factor.role), Pretraining):
+                raise StudyError(f"factor {factor.name}: the role {factor.role!r} does not pretrain, so nothing can be varied.")
+        return self

@@ -1,0 +1,30 @@
+"""Device and precision: what ``auto`` means on this machine."""
+
+from __future__ import annotations
+
+import torch
+
+
+def default_device() -> torch.device:
+    """The first GPU where there is one, else the CPU."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def resolve_precision(precision: str, device: torch.device | None = None) -> str:
+    """``auto`` is bfloat16 where the hardware multiplies it natively (CUDA Ampere and later, CPUs with avx512_bf16
+    or AMX), else float32."""
+    if precision != "auto":
+        return precision
+    device = device or default_device()
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"
+
+
+def describe(device: torch.device) -> str:
+    """The device's name, for the results table."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''})"

@@ -1,0 +1,54 @@
+"""Features of a frozen backbone: what every probe sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hpt_ray.dataset import Dataset
+from hpt_ray.training.backbone import Backbone
+
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split as a probe sees it: features [n, d] float32, labels [n] int64, indices [n] into the data set."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    indices: NDArray[np.int64]
+
+
+@torch.inference_mode()
+def extract(backbone: Backbone, data: Dataset, image_size: int, device: torch.device) -> dict[str, Split]:
+    """Features of the labelled images of every split: eval mode, float32, the centre ``image_size`` square of the decoded image, normalised by
+    the data set's own mean and standard deviation. The backbone is left as it was found."""
+    was_training = backbone.training
+    backbone.eval().to(device, memory_format=torch.channels_last)
+    mean = torch.tensor(data.mean, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(data.std, device=device).view(1, 3, 1, 1)
+    margin = (data.size - image_size) // 2
+    inside = slice(margin, margin + image_size)
+    splits = {}
+    for name, indices in data.evaluation().items():
+        parts = []
+        for start in range(0, len(indices), CHUNK):
+            chunk = torch.from_numpy(np.ascontiguousarray(data.images[indices[start : start + CHUNK]]))
+            images = (chunk[:, :, inside, inside].to(device).float() / 255 - mean) / std
+            parts.append(backbone(images.contiguous(memory_format=torch.channels_last)).float().cpu())
+        splits[name] = Split(torch.cat(parts).numpy(), np.asarray(data.labels[indices]), np.asarray(indices))
+    backbone.train(was_training)
+    return splits
+
+
+def standardised(splits: dict[str, Split]) -> dict[str, NDArray[Any]]:
+    """Features of each split centred and scaled by the training split's mean and standard deviation."""
+    train = splits["train"].features.astype(np.float64)
+    mean, std = train.mean(axis=0), train.std(axis=0)
+    std[std < 1e-8] = 1.0
+    return {name: (split.features - mean) / std for name, split in splits.items()}

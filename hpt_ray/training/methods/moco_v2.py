@@ -1,0 +1,121 @@
+"""MoCo-v2: momentum contrast with an MLP head.
+
+He et al., "Momentum Contrast for Unsupervised Visual Representation Learning" (arXiv 1911.05722), Algorithm 1, and
+Chen et al., "Improved Baselines with Momentum Contrastive Learning" (arXiv 2003.04297). Defaults as in Reed et al.
+(arXiv 2103.12718): queue 65,536, key momentum 0.999, temperature 0.2, head d-d-128.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from hpt_ray.errors import StudyError
+from hpt_ray.identity import derived_seed, stream
+from hpt_ray.policy import Frozen
+from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.method import Batch, Method, Projected
+from hpt_ray.training.workers import Workers
+
+
+def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -> Tensor:
+    """InfoNCE of each query against its key and a queue of negatives (MoCo, eq. 1).
+
+    Args:
+        queries, keys: [n, d], normalised; row i of ``keys`` is the positive of row i of ``queries``.
+        queue: [K, d], normalised negatives.
+
+    Returns:
+        The mean loss over the n queries.
+    """
+    positive = (queries * keys).sum(dim=1, keepdim=True)
+    logits = torch.cat([positive, queries @ queue.T], dim=1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+
+
+class MoCoV2(Method):
+    """Query network trained by gradient, key network by momentum, and a first-in first-out queue of keys."""
+
+    class Options(Frozen):
+        queue: Annotated[int, Field(gt=0)] = 65_536
+        key_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.999
+        temperature: Annotated[float, Field(gt=0)] = 0.2
+        dim: Annotated[int, Field(gt=0)] = 128
+
+    def __init__(self, backbone: Backbone, options: Options, seed: int) -> None:
+        super().__init__()
+        self.momentum, self.temperature, self.seed = options.key_momentum, options.temperature, seed
+        with torch.random.fork_rng(devices=[]):
+            # One head and one queue for every arm of a seed: arms are compared under the same draws.
+            torch.manual_seed(derived_seed(seed, "head"))
+            head = nn.Sequential(nn.Linear(backbone.dim, backbone.dim), nn.ReLU(), nn.Linear(backbone.dim, options.dim))
+            torch.manual_seed(derived_seed(seed, "queue"))
+            queue = F.normalize(torch.randn(options.queue, options.dim), dim=1)
+        self.student = Projected(backbone, head)
+        self.key = copy.deepcopy(self.student).requires_grad_(False)
+        self.register_buffer("queue", queue)
+        self.register_buffer("pointer", torch.zeros((), dtype=torch.long))
+        self.queue: Tensor
+        self.pointer: Tensor
+        self._latest = queue[:0]
+
+    @classmethod
+    def check(cls, options: Options, batch: int) -> None:
+        if options.queue % batch:
+            raise StudyError(f"MoCo's queue of {options.queue} is not a multiple of the batch of {batch}: change either.")
+
+    def step(self, batch: Batch, workers: Workers) -> Tensor:
+        self._follow()
+        mine = workers.share(batch.groups)
+        keys = self._keys(batch, mine, workers)
+        total = torch.zeros((), device=keys.device)
+        for group, exchange in self.synchronised(mine):
+            with exchange:
+                positions = batch.positions(group)
+                queries = F.normalize(self.student(batch.view(positions, 0)).float(), dim=1)
+                loss = info_nce(queries, keys[positions.to(keys.device)], self.queue, self.temperature) / len(mine)
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        self._enqueue(keys)
+        return total
+
+    def feature_std(self) -> Tensor:
+        return self._latest.std(dim=0).mean()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Key parameters follow the query's by momentum (MoCo, eq. 2)."""
+        torch._foreach_lerp_(
+            list(self.key.parameters()), [p.detach() for p in self.bare_student.parameters()], 1 - self.momentum
+        )
+
+    @torch.no_grad()
+    def _keys(self, batch: Batch, mine: range, workers: Workers) -> Tensor:
+        """The keys [batch, d] of the whole batch, each computed among images of a shuffled group.
+
+        Shuffling keeps a query's positive out of the statistics of the query's own group, which would otherwise give
+        the answer away (MoCo, section 3.3, "shuffling BN"). Augmentation draws are known to every worker, so a worker
+        makes the views of its shuffled images itself: only keys travel, never images.
+        """
+        shuffled = torch.from_numpy(stream(self.seed, "shuffle", batch.iteration).permutation(batch.size))
+        parts = [self.key(batch.view(shuffled[batch.positions(group)], 1)).float() for group in mine]
+        gathered = workers.gather(F.normalize(torch.cat(parts), dim=1))
+        keys = torch.empty_like(gathered)
+        keys[shuffled.to(keys.device)] = gathered
+        self._latest = keys
+        return keys
+
+    @torch.no_grad()
+    def _enqueue(self, keys: Tensor) -> None:
+        slots = (self.pointer + torch.arange(len(keys), device=keys.device)) % len(self.queue)
+        self.queue[slots] = keys
+        self.pointer += len(keys)
+        self.pointer %= len(self.queue)
+
+
+method = MoCoV2

@@ -1,0 +1,241 @@
+"""Self-supervised pretraining of one stage: plain torch, one process per worker, no Ray.
+
+The result does not depend on how many workers share the groups out (beyond floating-point order), and a stage resumed
+from a checkpoint ends bit-identical to one never interrupted: every draw comes from (seed, stream, iteration).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpt_ray.dataset import Dataset
+from hpt_ray.errors import DataError, StageError, StudyError
+from hpt_ray.identity import stream
+from hpt_ray.registry import load
+from hpt_ray.study import Pretraining, Tune
+from hpt_ray.training.augment import views
+from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.draws import Draws, draw
+from hpt_ray.training.method import Batch, Method, precision_context
+from hpt_ray.training.normalisation import GroupStatistics, adapt_only_norm, average_statistics, statistics
+from hpt_ray.training.workers import Workers
+
+CURVE_POINTS = 100
+CHECKPOINT_SECONDS = 60.0
+
+
+class Checkpoints(Protocol):
+    """Where an unfinished stage keeps its last state."""
+
+    def read(self) -> bytes | None: ...
+    def write(self, data: bytes) -> None: ...
+
+
+@dataclass
+class Curve:
+    """What is recorded while training, a row per logged iteration; columns as in ``results.CURVES``."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0  # training time, over all attempts
+
+
+@dataclass(frozen=True)
+class Source:
+    """Batches of one data set in an order that only the seed decides: an independent permutation per epoch."""
+
+    images: Tensor  # uint8 [N, 3, H, W]
+    indices: np.ndarray[Any, np.dtype[np.int64]]  # of the images that may be seen
+    batch: int
+    seed: int
+
+    def indices_of(self, iteration: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The images of one iteration's global batch; the rest of an epoch that fills no batch is left out."""
+        epoch, place = divmod(iteration, len(self.indices) // self.batch)
+        order = stream(self.seed, "order", epoch).permutation(len(self.indices))
+        return np.sort(self.indices)[order[place * self.batch : (place + 1) * self.batch]]
+
+
+def learning_rate(recipe: Pretraining, iteration: int, iterations: int) -> float:
+    """Cosine from ``lr`` to 0 over this stage's own budget (SGDR without restarts, Loshchilov and Hutter 2017, eq. 5)."""
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * iteration / iterations))
+
+
+class Pretrainer:
+    """One pretraining stage on one worker: networks, optimiser and position, all of which a checkpoint holds."""
+
+    def __init__(
+        self,
+        recipe: Pretraining,
+        backbone: Backbone,
+        data: Dataset,
+        *,
+        iterations: int,
+        image_size: int,
+        seed: int,
+        tune: Tune = "all",
+        precision: str = "float32",
+        workers: Workers | None = None,
+    ) -> None:
+        """
+        Raises:
+            DataError: if the data set has fewer pretraining images than a batch.
+            StudyError: if batch, groups, queue and workers do not fit together, or HPT-BN finds no norm layer.
+        """
+        self.recipe, self.data, self.iterations, self.seed = recipe, data, iterations, seed
+        self.image_size, self.precision = image_size, precision
+        self.workers = workers or Workers()
+        self.iteration, self.curve = 0, Curve()
+        device = self.workers.device
+        indices = data.pretraining()
+        if len(indices) < recipe.batch:
+            raise DataError(
+                f"data set {data.name} has {len(indices)} images to pretrain on, fewer than a batch of {recipe.batch}: "
+                "use a smaller batch (and group) or more images."
+            )
+        mine = self.workers.share(recipe.batch // recipe.group)
+        method: type[Method] = load("methods", recipe.method)
+        if tune == "bn" and not adapt_only_norm(backbone):
+            raise StudyError("HPT-BN needs normalisation layers, and this backbone has none.")
+        options = method.options(recipe.options)
+        method.check(options, recipe.batch)
+        self.method = method(backbone, options, seed)
+        self.method.to(device, memory_format=torch.channels_last)
+        self.method.train()
+        self.backbone = backbone
+        GroupStatistics(backbone, len(mine))
+        self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.SGD(
+            self.trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
+        )
+        self.method.distribute(self.workers)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # and nothing writes to it
+            images = torch.from_numpy(data.images)
+        self.source = Source(images.to(device) if device.type == "cuda" else images, indices, recipe.batch, seed)
+
+    def run(
+        self, checkpoints: Checkpoints | None = None, report: Callable[[int, dict[str, float]], bool] | None = None
+    ) -> Curve:
+        """Train to the end of the budget, from the last checkpoint if there is one.
+
+        Args:
+            report: called by the first worker at each logged iteration; False stops the stage there.
+
+        Raises:
+            StageError: when the loss is no longer finite.
+        """
+        state = checkpoints.read() if checkpoints else None
+        if state is not None:
+            self.restore(state)
+        every = max(1, self.iterations // CURVE_POINTS)
+        marked, marked_at, saved = time.perf_counter(), self.iteration, time.monotonic()
+        while self.iteration < self.iterations:
+            loss = self.step()
+            if self.iteration % every and self.iteration < self.iterations:
+                continue
+            value = float(self.workers.gather(loss[None]).mean())
+            now = time.perf_counter()
+            self.curve.seconds += now - marked
+            row = {
+                "iteration": self.iteration,
+                "loss": value,
+                "lr": learning_rate(self.recipe, self.iteration - 1, self.iterations),
+                "images_per_second": (self.iteration - marked_at) * self.recipe.batch / (now - marked),
+                "feature_std": float(self.method.feature_std()),
+            }
+            marked, marked_at = now, self.iteration
+            self.curve.rows.append(row)
+            if not math.isfinite(value):
+                raise StageError(
+                    f"the loss became {value} by iteration {self.iteration} of {self.iterations}: use a smaller learning rate."
+                )
+            if not self.workers.agree(report(self.iteration, row) if report and self.workers.rank == 0 else True):
+                break
+            due = self.workers.agree(time.monotonic() - saved > CHECKPOINT_SECONDS)
+            if checkpoints and due and self.iteration < self.iterations:
+                state = self.state()
+                if self.workers.rank == 0:
+                    checkpoints.write(state)
+                saved = time.monotonic()
+        average_statistics(self.backbone, self.workers, self.iteration)
+        return self.curve
+
+    def step(self) -> Tensor:
+        """One iteration. Returns this worker's mean loss, without waiting for the device."""
+        batch = self._batch(self.iteration)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, self.iteration, self.iterations)
+        with precision_context(self.workers.device, self.precision):
+            loss = self.method.step(batch, self.workers)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.iteration += 1
+        return loss
+
+    def _batch(self, iteration: int) -> Batch:
+        indices = self.source.indices_of(iteration)
+        height, width = self.source.images.shape[-2:]
+        drawn: dict[int, Draws] = {}
+
+        def view(positions: Tensor, which: int) -> Tensor:
+            if which not in drawn:
+                rng = stream(self.seed, "augment", iteration, which)
+                drawn[which] = draw(self.recipe.policy, rng, self.recipe.batch, height, width)
+            places = positions.numpy()
+            chosen = torch.from_numpy(indices[places]).to(self.source.images.device)
+            return views(
+                self.source.images[chosen],
+                drawn[which][places],
+                self.recipe.policy,
+                self.image_size,
+                self.data.mean,
+                self.data.std,
+            )
+
+        return Batch(iteration, self.recipe.batch, self.recipe.group, view)
+
+    def state(self) -> bytes:
+        """Everything that decides what follows; every worker's own running statistics, since they are averaged last."""
+        each = [self.workers.gather(tensor[None]) for tensor in statistics(self.backbone)]
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "iteration": self.iteration,
+                "method": _unwrapped(self.method.state_dict()),
+                "optimiser": self.optimiser.state_dict(),
+                "statistics": each,
+                "rows": self.curve.rows,
+                "seconds": self.curve.seconds,
+            },
+            buffer,
+        )
+        return buffer.getvalue()
+
+    def restore(self, data: bytes) -> None:
+        """Continue from ``state()``, also with another number of workers (then from the mean of their statistics)."""
+        state = torch.load(io.BytesIO(data), map_location=self.workers.device, weights_only=True)
+        wrapped = {_unwrapped_name(name): name for name in self.method.state_dict()}
+        self.method.load_state_dict({wrapped[name]: tensor for name, tensor in state["method"].items()})
+        self.optimiser.load_state_dict(state["optimiser"])
+        for tensor, each in zip(statistics(self.backbone), state["statistics"], strict=True):
+            tensor.copy_(each[self.workers.rank] if len(each) == self.workers.size else each.mean(dim=0))
+        self.iteration = state["iteration"]
+        self.curve = Curve(state["rows"], state["seconds"])
+
+
+def _unwrapped_name(name: str) -> str:
+    return name.replace("student.module.", "student.", 1)
+
+
+def _unwrapped(state: dict[str, Any]) -> dict[str, Any]:
+    return {_unwrapped_name(name): tensor for name, tensor in state.items()}

@@ -1,0 +1,51 @@
+"""Real augmented views of real images, for a reader to see what each policy does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from hpt_ray.dataset import Dataset
+from hpt_ray.identity import stream
+from hpt_ray.policy import Policy
+from hpt_ray.training.augment import views
+from hpt_ray.training.draws import draw
+
+
+def preview(
+    data: Dataset, policies: Mapping[str, Policy], size: int, *, examples: int = 6, each: int = 2, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Rows (policy, example, view, png): the same images and, operator by operator, the same draws for every policy.
+
+    The rows of policy ``original`` hold the images themselves, as they are cut for evaluation.
+    """
+    pool = data.pretraining()
+    chosen = np.sort(stream(seed, "preview").choice(pool, size=min(examples, len(pool)), replace=False))
+    images = torch.from_numpy(np.ascontiguousarray(data.images[chosen]))
+    rows = [
+        {"policy": "original", "example": int(index), "view": 0, "png": _png(image)}
+        for index, image in zip(chosen, images.numpy(), strict=True)
+    ]
+    for name, policy in policies.items():
+        for which in range(each):
+            rng = stream(seed, "augment", 0, which)
+            drawn = draw(policy, rng, len(chosen), *images.shape[-2:])
+            made = views(images, drawn, policy, size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+            pixels = (made * 255).round().to(torch.uint8).numpy()
+            rows += [
+                {"policy": name, "example": int(index), "view": which, "png": _png(image)}
+                for index, image in zip(chosen, pixels, strict=True)
+            ]
+    return rows
+
+
+def _png(image: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    """A [3, S, S] image as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG")
+    return buffer.getvalue()

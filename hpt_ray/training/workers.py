@@ -1,0 +1,53 @@
+"""The workers of one stage: who computes which normalisation group, and what they exchange.
+
+A worker group of one needs no process group, so everything here runs in a plain process too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from hpt_ray.errors import StudyError
+
+
+@dataclass(frozen=True)
+class Workers:
+    """This process's place among the workers of a stage."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")
+
+    def share(self, groups: int) -> range:
+        """The groups this worker computes: contiguous, equally many for each.
+
+        Raises:
+            StudyError: if the groups cannot be shared out equally.
+        """
+        if groups % self.size:
+            raise StudyError(
+                f"{groups} normalisation groups cannot be shared equally by {self.size} workers: "
+                f"use a number of workers that divides {groups}."
+            )
+        each = groups // self.size
+        return range(self.rank * each, (self.rank + 1) * each)
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Concatenate equally shaped tensors of all workers along their first dimension, in rank order."""
+        if self.size == 1:
+            return tensor
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    def agree(self, flag: bool) -> bool:
+        """The first worker's answer, for decisions that depend on a clock."""
+        if self.size == 1:
+            return flag
+        answer = torch.tensor([flag], dtype=torch.uint8, device=self.device)
+        dist.broadcast(answer, src=0)
+        return bool(answer.item())
