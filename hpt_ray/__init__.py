@@ -1,4 +1,4 @@
-"""Ray-distributed studies of hierarchical pretraining: ``hpt_ray.run(hpt_ray.study("augment_ablation"))``."""
+"""Ray-distributed studies of hierarchical pretraining: ``hpt_ray.run(hpt_ray.make("augment_ablation", seeds=5))``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from hpt_ray.execute.run import Result
     from hpt_ray.study import Study
 
-__all__ = ["run", "study"]
+__all__ = ["make", "run"]
 
 
-def study(name: str, **settings: Any) -> Study:
-    """A study by name or path, with its parameters set: ``study("augment_ablation", seeds=5)``.
+def make(name: str, **settings: Any) -> Study:
+    """The study of a name or a path, with its parameters set.
 
     Raises:
         hpt_ray.errors.StudyError: for an unknown name or parameter, or a value that does not fit.
     """
-    from hpt_ray.parameters import make
+    from hpt_ray.parameters import make as call
 
-    return make(name, settings)
+    return call(name, settings)
 
 
 def run(study: Study, **options: Any) -> Result:

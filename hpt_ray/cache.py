@@ -42,7 +42,7 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
     known = _remembered(memory)
 
     def look(path: Path) -> tuple[str, int, int, str, bool]:
-        name = path.relative_to(base).as_posix() if path != base else path.name
+        name = path.relative_to(base).as_posix()
         try:
             now, state = time.time(), path.stat()
             entry = known.get(name)
@@ -54,7 +54,8 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
             raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
         return name, state.st_size, state.st_mtime_ns, digest, now - state.st_mtime > SETTLED_SECONDS
 
-    if all(known.get(path.relative_to(base).as_posix()) for path in paths if path != base):
+    # Threads hash many files faster, but cost more than they give where all is remembered.
+    if len(known) == len(paths):
         found = [look(path) for path in paths]
     else:
         with ThreadPoolExecutor(thread_name_prefix="hash") as pool:

@@ -29,11 +29,12 @@ RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
 class Store:
     """Reads and writes under one root; paths are relative to it, with forward slashes."""
 
-    def __init__(self, where: str | Path) -> None:
-        """Open a store, creating its folder.
+    def __init__(self, where: str | Path, create: bool = True) -> None:
+        """Open a store.
 
         Args:
             where: a local folder, or an address that pyarrow knows (``s3://bucket/folder``, ``gs://...``, ``hdfs://...``).
+            create: create it if it is not there; False only reads, and a store that is not there is empty.
 
         Raises:
             StoreError: if it cannot be created or written.
@@ -46,8 +47,9 @@ class Store:
                 self.where = str(Path(where).expanduser().absolute())
                 self.fs, self.root = fs.LocalFileSystem(), self.where
             self.local = isinstance(self.fs, fs.LocalFileSystem)
-            self.fs.create_dir(f"{self.root}/stages", recursive=True)
-            if self.local and not os.access(f"{self.root}/stages", os.W_OK):
+            if create:
+                self.fs.create_dir(f"{self.root}/stages", recursive=True)
+            if create and self.local and not os.access(f"{self.root}/stages", os.W_OK):
                 raise PermissionError("permission denied")
         except (OSError, ValueError, pa.ArrowException) as error:
             raise StoreError(
@@ -125,7 +127,7 @@ class Store:
 
     def finished(self) -> set[str]:
         """The ids of all finished stages."""
-        found = self.fs.get_file_info(fs.FileSelector(f"{self.root}/stages", recursive=True))
+        found = self.fs.get_file_info(fs.FileSelector(f"{self.root}/stages", recursive=True, allow_not_found=True))
         return {info.path.rsplit("/", 2)[-2] for info in found if info.base_name == RECORD}
 
     def record(self, stage: str) -> dict[str, Any] | None:

@@ -19,8 +19,8 @@ from hpt_ray.analysis.run import Run
 class Robustness:
     """The robustness measures of one arm, or their differences between two arms, as shares (0.01 is a point).
 
-    ``worst``: the change at the level where it is most negative. ``mean``: the mean change over the levels but the baseline, the area under
-    the degradation curve. ``range`` and ``sd``: spread of accuracy over all levels, the baseline included.
+    ``worst``: the change at the level where it is most negative. ``mean``: the mean change over the levels but the
+    baseline, the area under the degradation curve. ``range`` and ``sd``: spread of accuracy over all levels.
     """
 
     worst: Interval
@@ -59,7 +59,7 @@ def gain(run: Run, target: str, arm: str, level: str, *, evaluation: str | None 
 
 
 def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None) -> ArmRobustness | None:
-    """Robustness of one arm; None where the factor does not touch it, or its baseline or all its changes are missing."""
+    """Robustness of one arm; None where the factor does not touch it, or its baseline or all changes are missing."""
     values = _changes(run, target, arm, evaluation)
     if not values:
         return None

@@ -31,7 +31,7 @@ def column(values: npt.ArrayLike) -> Array:
 
 
 def place(centre: tuple[Array, Array], radius: Array, angle: Array) -> tuple[Array, Array]:
-    """The pixels' coordinates [B, H, W] in the frame of a shape of the given centre, radius and angle (radians), all [B, 1, 1]."""
+    """The pixels' coordinates [B, H, W] in the frame of a shape of this centre, radius and angle (in radians)."""
     cos, sin = np.cos(angle) / radius, np.sin(angle) / radius
     x, y = grid()
     dx, dy = x - centre[0], y - centre[1]

@@ -14,9 +14,10 @@ must do to a representation of it is known before the study is run:
 |             | roof hue follows the class in 60 % of images       | objects, earth tones, shadow, haze       |       |
 
 Pose is place, size and angle. (1) A base: photograph-like, a bit of everything. (2) Colour says nothing, so operations
-on colour cost nothing and remove a short cut. (3) A crop that changes the scale, and blur, hurt; flips and colour do not
+on colour cost nothing and remove a short cut. (3) Crops that change the scale, and blur, hurt; flips and colour do not
 matter. (4) Jitter of hue (0.1 turns against a half step of 1/16) and grayscale hurt. (5) Horizontal flips hurt: a
-mirrored image belongs to another class. (6) A target: seen from above, other palette, scale and layout; colour helps in part.
+mirrored image belongs to another class. (6) A target: seen from above, other palette, scale and layout; colour helps
+in part.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ class _Order:
 class Desk:
     """An asynchronous Ray actor; all methods run in one event loop, so nothing needs a lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, units: dict[str, Unit]) -> None:
+        self.units = units
         self.waiting: deque[_Order] = deque()
         self.arrived = asyncio.Condition()
         self.at_work: dict[int, _Order] = {}
@@ -34,9 +35,9 @@ class Desk:
         self.ready: set[int] = set()
         self.closed = False
 
-    async def submit(self, unit: Unit) -> str:
-        """Hand in a unit and wait for it. Returns why it failed, or an empty string."""
-        order = _Order(unit)
+    async def submit(self, unit: str) -> str:
+        """Order a unit by its id and wait for it. Returns why it failed, or an empty string."""
+        order = _Order(self.units[unit])
         async with self.arrived:
             self.waiting.append(order)
             self.arrived.notify()

@@ -21,7 +21,7 @@ class InlineRunner:
         failed: dict[str, str] = {}
         for unit in in_order_of_need(units):
             tell(Event(kind="started", unit=unit.id, label=unit.label))
-            reason = f"needs {failed[unit.needs]}" if unit.needs in failed else None
+            reason = f"needs {failed[unit.needs]}" if unit.needs and unit.needs in failed else None
             if reason is None:
                 try:
                     run_unit(unit, store, workers, self.threads, tell)

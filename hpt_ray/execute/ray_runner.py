@@ -18,6 +18,7 @@ from hpt_ray.execute.desk import Desk
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.inline import record_failure
 from hpt_ray.execute.machine import Layout
+from hpt_ray.execute.trial import trial
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
 
@@ -39,7 +40,7 @@ class RayRunner:
         desk = (
             self.ray.remote(Desk)
             .options(name=f"hpt desk {self.name}", num_cpus=0, max_concurrency=1000, lifetime=None)
-            .remote()
+            .remote({unit.id: unit for unit in units})
         )
         with tempfile.TemporaryDirectory(prefix="hpt-ray-", ignore_cleanup_errors=True) as scratch:
             groups = [
@@ -79,7 +80,7 @@ class RayRunner:
         from ray import tune
 
         try:
-            trainable = tune.with_resources(tune.with_parameters(_trial, desk=desk), {"CPU": 0.01})
+            trainable = tune.with_resources(tune.with_parameters(trial, desk=desk), {"CPU": 0.01})
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
@@ -87,22 +88,13 @@ class RayRunner:
                     num_samples=-1,
                     max_concurrent_trials=self.layout.slots,
                     reuse_actors=True,
-                    trial_name_creator=lambda trial: trial.config["unit"].label,
+                    trial_name_creator=lambda trial: trial.config["label"],
                     trial_dirname_creator=lambda trial: trial.trial_id,
                 ),
                 run_config=tune.RunConfig(name=self.name, storage_path=scratch, verbose=0),
             ).fit()
         except Exception as error:
             queue.error = StudyError(f"Ray Tune stopped: {type(error).__name__}: {str(error).splitlines()[0]}.")
-
-
-def _trial(config: dict[str, Any], desk: Any) -> None:
-    """One trial: hand the unit in, wait, report how it went."""
-    import ray
-    from ray import tune
-
-    reason = ray.get(desk.submit.remote(config["unit"]))
-    tune.report({"failed": reason})
 
 
 class Queue:
@@ -150,7 +142,7 @@ def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
             if unit is None:
                 return None
             self.given[trial_id] = unit
-            return {"unit": unit}
+            return {"unit": unit.id, "label": unit.label}
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             unit = self.given.pop(trial_id)

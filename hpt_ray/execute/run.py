@@ -23,7 +23,7 @@ from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.plan import Plan, Unit
 from hpt_ray.policy import Policy
 from hpt_ray.registry import load, names
-from hpt_ray.report import render
+
 from hpt_ray.store import Store
 from hpt_ray.study import Pretraining, Study
 from hpt_ray.training.preview import preview
@@ -86,7 +86,6 @@ def run(
     finished = opened.finished() & set(plan.stages)
     units = plan.units(without=finished)
     observer.planned(plan, units, len(finished))
-    reasons = execute(units, plan, opened, runner, workers, threads, slots, address, observer) if units else {}
     manifest = {
         "study": plan.study.model_dump(mode="json"),
         "plan_id": plan.id,
@@ -94,11 +93,19 @@ def run(
         "versions": machine.versions(),
         "hardware": machine.hardware(),
         "started": started.isoformat(timespec="seconds"),
-        "seconds": time.perf_counter() - began,
         "datasets": {spec: _facts(data) for spec, data in prepared.datasets.items()},
         "notes": [],
     }
-    return conclude(prepared, opened, manifest, cached=len(finished), failures=reasons)
+    opened.write_json(f"{folder_of(plan)}/plan.json", _plan_json(plan))
+    opened.write_json(f"{folder_of(plan)}/run.json", manifest)
+    failures = execute(units, plan, opened, runner, workers, threads, slots, address, observer) if units else {}
+    manifest["seconds"] = time.perf_counter() - began
+    return conclude(prepared, opened, manifest, cached=len(finished), failures=failures)
+
+
+def folder_of(plan: Plan) -> str:
+    """Where a run keeps its tables and report, in its store."""
+    return f"runs/{plan.study.name}-{plan.id}"
 
 
 def execute(
@@ -140,7 +147,7 @@ def conclude(
     prepared: Prepared, store: Store, manifest: dict[str, Any], *, cached: int, failures: dict[str, str]
 ) -> Result:
     """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
-    plan, folder = prepared.plan, f"runs/{prepared.plan.study.name}-{prepared.plan.id}"
+    plan, folder = prepared.plan, folder_of(prepared.plan)
     tables = collect(plan, store)
     records = [record for stage in plan.stages if (record := store.record(stage))]
     missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if store.record(stage) is None}
@@ -158,9 +165,10 @@ def conclude(
     for name, table in {**tables, "views": views}.items():
         store.write_table(f"{folder}/{name}.parquet", table)
     store.write_json(f"{folder}/run.json", manifest)
-    store.write_json(f"{folder}/plan.json", _plan_json(plan))
     frames = {name: table.to_pandas() for name, table in {**tables, "views": views}.items()}
     made = Run(**frames, manifest=manifest)
+    from hpt_ray.report import render
+
     store.write(f"{folder}/report.html", render(made, dashboard_for(plan.study.name)).encode())
     return Result(made, store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html"), failures)
 

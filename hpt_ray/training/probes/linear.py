@@ -25,7 +25,7 @@ def probe(splits: dict[str, Split]) -> Answer:
     Features are standardised by the training split, so that the penalty means the same for every backbone.
     """
     x = standardised(splits)
-    model = LogisticRegression(solver="lbfgs", tol=1e-5, max_iter=500, warm_start=True)
+    model = LogisticRegression(solver="lbfgs", tol=1e-4, max_iter=300, warm_start=True)
     fitted = []
     with warnings.catch_warnings():
         # Weak penalties on separable features crawl towards infinity; val then decides as for any other candidate.

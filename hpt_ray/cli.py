@@ -1,0 +1,153 @@
+"""The command line: ``hpt-study list | show | plan | run | status | report``.
+
+torch, Ray and plotly are imported by the commands that need them, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from hpt_ray.errors import StudyError, UnknownNameError
+
+app = typer.Typer(
+    help="Studies of hierarchical pretraining: is it worth pretraining further on your own images?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a Python file that defines one.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the study (repeatable).")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")]
+StorePath = Annotated[str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")]
+
+
+@app.command("list")
+def list_studies() -> None:
+    """List the studies, data sets and policies there are."""
+    from hpt_ray import console, registry
+
+    console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
+
+
+LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes")
+
+
+@app.command()
+def show(study: StudyName) -> None:
+    """Show what a study asks, and its parameters."""
+    from hpt_ray import console, registry
+    from hpt_ray.parameters import parameters
+
+    function = registry.load("studies", study)
+    console.study(registry.module("studies", study).__doc__ or "", parameters(function))
+
+
+@app.command()
+def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-store", workers: Workers = 1) -> None:
+    """Show what a run would do, and what it would cost, without running anything."""
+    from hpt_ray import console
+    from hpt_ray.execute.estimate import estimate
+    from hpt_ray.execute.prepare import prepare
+    from hpt_ray.parameters import make
+    from hpt_ray.store import Store
+
+    made = make(study, _settings(settings))
+    with console.decoding() as progress:
+        prepared = prepare(made, progress)
+    existing = Store(store, create=False)
+    console.plan(prepared.plan, estimate(prepared, existing, workers))
+
+
+@app.command()
+def run(
+    study: StudyName,
+    settings: Settings = None,
+    store: StorePath = "hpt-store",
+    runner: Annotated[str, typer.Option(help="ray, or inline: in this process, one stage at a time.")] = "ray",
+    workers: Workers = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; chosen from the machine.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Stages side by side; chosen from the machine.")] = None,
+    address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address.")] = None,
+) -> None:
+    """Run a study: what is finished in the store is not run again."""
+    from hpt_ray import console
+    from hpt_ray.parameters import make
+
+    if runner not in ("ray", "inline"):
+        raise UnknownNameError("runner", runner, ("ray", "inline"))
+    made = make(study, _settings(settings))
+    with console.live() as observer:
+        from hpt_ray.execute.run import run as execute
+
+        result = execute(
+            made,
+            store=store,
+            runner="inline" if runner == "inline" else "ray",
+            workers=workers,
+            threads=threads,
+            slots=slots,
+            address=address,
+            observer=observer,
+        )
+    console.result(result)
+    if result.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(store: StorePath = "hpt-store") -> None:
+    """List the runs in a store and how complete each is."""
+    from hpt_ray import console
+    from hpt_ray.execute.runs import runs
+    from hpt_ray.store import Store
+
+    console.runs(runs(Store(store, create=False)), store)
+
+
+@app.command()
+def report(
+    study: Annotated[str, typer.Argument(help="A run's folder name as `status` lists it, or a study: its latest run.")],
+    store: StorePath = "hpt-store",
+) -> None:
+    """Write a run's report again from what is in the store."""
+    from hpt_ray import console
+    from hpt_ray.execute.runs import rewrite
+    from hpt_ray.store import Store
+
+    console.result(rewrite(Store(store, create=False), study))
+
+
+def _settings(pairs: list[str] | None) -> dict[str, Any]:
+    settings = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise StudyError(f"--set {pair}: write it as NAME=VALUE, such as --set seeds=5.")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def main() -> None:
+    """The entry point: a user's error is one line and exit code 2, an interruption says how to resume."""
+    try:
+        app(standalone_mode=True)
+    except StudyError as error:
+        _say(f"error: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say("interrupted: finished stages are kept; run the same command again to go on.")
+        # Ray's threads may still wait for work; nothing of ours is unfinished, since every write is atomic.
+        os._exit(130)
+
+
+def _say(line: str) -> None:
+    sys.stdout.flush()
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,24 @@
+"""What a dashboard is: the page of a study, as sections of prose around figures.
+
+``dashboards/NAME.py`` defines ``dashboard = Dashboard(title, sections)``. Prose is plain text; a blank line begins a
+new paragraph.
+"""
+
+from __future__ import annotations
+
+from hpt_ray.policy import Frozen
+
+
+class Section(Frozen):
+    """One section of a page: how to read what it shows, and the name of a figure in ``figures/``."""
+
+    title: str
+    prose: str
+    figure: str | None = None
+
+
+class Dashboard(Frozen):
+    """A page: its title and its sections, between the verdict and the tables that every page has."""
+
+    title: str
+    sections: tuple[Section, ...]

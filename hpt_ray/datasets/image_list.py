@@ -1,0 +1,85 @@
+"""An image list: a text file with one ``path[,label[,split]]`` per line, paths relative to the list.
+
+The list is CSV (``.csv`` or ``.txt``); a first line that begins with "path" is a header, empty lines and lines that
+begin with # are passed over. Labels are class names (in numerical order if all are whole numbers); an empty label marks
+an image without one. Every path must stay inside the list's folder.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpt_ray import cache
+from hpt_ray.errors import DataError
+from hpt_ray.records import SPELLINGS, Example, Records, Source, path_argument
+
+
+@dataclass(frozen=True)
+class _Line:
+    path: Path
+    label: str
+    split: str | None
+
+
+def dataset(argument: str | None) -> Source:
+    """An image list."""
+    path = path_argument("image_list", argument)
+    lines = _lines(path)
+    if not lines:
+        raise DataError(
+            f"{path} lists no images; write one 'path,label,split' per line (label and split may be left out)."
+        )
+    # The list itself is hashed too: it holds the labels and the splits.
+    files = [path, *dict.fromkeys(line.path for line in lines)]
+    return Source(path.stem, cache.fingerprint(files, path.parent), lambda: _records(lines))
+
+
+def _records(lines: list[_Line]) -> Records:
+    used = {line.label for line in lines if line.label}
+    numeric = all(label.isdecimal() for label in used)
+    classes = tuple(sorted(used, key=lambda label: (int(label) if numeric else 0, label)))
+    index = {name: i for i, name in enumerate(classes)}
+    examples = [Example(line.path, str(line.path), index.get(line.label), line.split) for line in lines]
+    return Records(len(examples), classes, examples)
+
+
+def _lines(path: Path) -> list[_Line]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file, skipinitialspace=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{path} cannot be read as an image list ({error}); write UTF-8 text, one image per line."
+        ) from error
+    folder = path.parent.resolve()
+    found = []
+    for number, row in enumerate(rows, 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#") or (number == 1 and cells[0].lower() == "path"):
+            continue
+        found.append(_line(f"{path}, line {number}", path.parent, folder, cells))
+    return found
+
+
+def _line(where: str, base: Path, folder: Path, cells: list[str]) -> _Line:
+    if len(cells) > 3:
+        raise DataError(f"{where} has {len(cells)} columns; write path,label,split and quote a path that has commas.")
+    name, label, split = (*cells, "", "")[:3]
+    try:
+        image = (base / name).resolve()
+        inside = image.is_relative_to(folder)
+        exists = image.is_file()
+    # A loop of links; RuntimeError is what Python before 3.13 makes of it.
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{where}: {name!r} cannot be followed ({error}). Mend or remove the line.") from error
+    if not inside:
+        raise DataError(f"{where}: {name!r} leaves the list's folder {base}; list only images inside it.")
+    if not exists:
+        raise DataError(f"{where}: there is no file {name!r} in {base}. Check the path.")
+    if label.startswith("-") and label[1:].isdecimal():
+        raise DataError(f"{where}: label {label} is out of range; leave it empty for an image without a label.")
+    if split and split.lower() not in SPELLINGS:
+        raise DataError(f"{where}: split {split!r} is none of train, val, test.")
+    return _Line(base / image.relative_to(folder), label, SPELLINGS[split.lower()] if split else None)

@@ -1,0 +1,66 @@
+"""The runs a store holds: how complete each is, and its report written again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyarrow import fs
+
+from hpt_ray.errors import StoreError, UnknownNameError
+from hpt_ray.execute.prepare import prepare
+from hpt_ray.execute.run import Result, conclude
+from hpt_ray.policy import Frozen
+from hpt_ray.store import Store
+from hpt_ray.study import Study
+
+
+class RunState(Frozen):
+    """One run's folder, when it was started, and how many of its stages are finished."""
+
+    name: str
+    started: str
+    finished: int
+    total: int
+    failed: int
+    report: str
+
+
+def runs(store: Store) -> list[RunState]:
+    """Every run of a store, newest first."""
+    finished, states = store.finished(), []
+    for name in _folders(store):
+        manifest, plan = store.read_json(f"runs/{name}/run.json"), store.read_json(f"runs/{name}/plan.json")
+        ids = [stage["id"] for stage in plan["stages"]]
+        states.append(
+            RunState(
+                name=name,
+                started=manifest["started"],
+                finished=len(finished.intersection(ids)),
+                total=len(ids),
+                failed=sum(store.failure(stage) is not None for stage in ids if stage not in finished),
+                report=store.path(f"runs/{name}/report.html"),
+            )
+        )
+    return sorted(states, key=lambda state: state.started, reverse=True)
+
+
+def rewrite(store: Store, name: str) -> Result:
+    """Collect a run's tables and write its report again; trains nothing.
+
+    Raises:
+        UnknownNameError: if the store has no such run.
+    """
+    known = [state.name for state in runs(store)]
+    chosen = name if name in known else next((run for run in known if run.rsplit("-", 1)[0] == name), None)
+    if chosen is None:
+        raise UnknownNameError("run", name, known)
+    manifest: dict[str, Any] = store.read_json(f"runs/{chosen}/run.json")
+    prepared = prepare(Study.model_validate(manifest["study"]))
+    if f"{prepared.plan.study.name}-{prepared.plan.id}" != chosen:
+        raise StoreError(f"run {chosen} was made from data or code that has changed since: run the study again.")
+    return conclude(prepared, store, manifest, cached=manifest["stages"]["cached"], failures={})
+
+
+def _folders(store: Store) -> list[str]:
+    found = store.fs.get_file_info(fs.FileSelector(f"{store.root}/runs", recursive=True, allow_not_found=True))
+    return sorted(info.path.rsplit("/", 2)[-2] for info in found if info.base_name == "run.json")

@@ -1,0 +1,56 @@
+"""The colour operations on a batch: what is affine as matrices, and torchvision's hue shift.
+
+Brightness b is b x; contrast c is c x + (1 - c) luminance(mean of the view); saturation s is s x + (1 - s)
+luminance(x); grayscale is a saturation of 0. Each of the last two leaves the luminance of what the others do alone, so
+they commute (to 4e-5, as torchvision's weights of luminance sum to 0.9999) and a run of them is one affine map. Only
+their place before or after the hue shift matters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpt_ray.training.draws import Floats
+
+#: red, green, blue, as in torchvision's ``rgb_to_grayscale``
+LUMINANCE = np.array([0.2989, 0.587, 0.114])
+
+
+def mixture(brightness: Floats, contrast: Floats, saturation: Floats) -> tuple[Floats, Floats]:
+    """Factors [n] -> A and B, [n, 3, 3]: a pixel x of a view of mean colour m becomes A x + B m."""
+    b, c, s = (factor[:, None, None] for factor in (brightness, contrast, saturation))
+    pixel: Floats = b * c * (s * np.eye(3) + (1 - s) * LUMINANCE)
+    mean: Floats = b * (1 - c) * np.broadcast_to(LUMINANCE, (3, 3))
+    return pixel, mean
+
+
+def mix(view: Tensor, pixel: Tensor, mean: Tensor | None, offset: Tensor | float = 0.0) -> Tensor:
+    """A x + B m + offset, for views [n, 3, P], with m the mean of each; without ``mean``, A x + offset."""
+    if mean is not None:
+        offset = mean.bmm(view.mean(2, keepdim=True)).add_(offset)
+    return pixel.bmm(view).add_(offset)
+
+
+def shift_hue(view: Tensor, turns: Tensor) -> Tensor:
+    """torchvision's ``adjust_hue``: views [n, 3, P] on [0, 1], turns [n, 1, 1] in +- 1/2 -> [n, 3, P].
+
+    In HSV the hue turns while the value and the chroma c stay. A channel is the value where the hue is within 1 of the
+    channel's own (red 0, green 2, blue 4, on a circle of circumference 6), and falls to value - c at a distance of 2.
+    Hues and distances are kept in units of c, so that nothing divides and grey (c = 0) is no exception.
+    """
+    red, green, blue = view.unbind(1)
+    value = torch.maximum(torch.maximum(red, green), blue)
+    chroma = value - torch.minimum(torch.minimum(red, green), blue)
+    twice = 2 * chroma
+    hue = torch.where(value == green, blue - red + twice, (red - green).add_(twice).add_(twice))
+    hue = torch.where(value == red, green - blue, hue)
+    value, chroma, twice, hue = (plane[:, None] for plane in (value, chroma, twice, hue))
+    half = chroma + twice
+    own = torch.arange(0, 6, 2, device=view.device, dtype=view.dtype)[:, None]
+    hue = torch.addcmul(hue, chroma, 6 * turns)  # -4 to 8
+    # For every difference d that occurs, -8 to 8, ||d| - 3| - 3| is the distance on the circle.
+    distance = torch.addcmul(hue, chroma, own, value=-1).abs_().sub_(half).abs_().sub_(half).abs_()
+    distance = torch.minimum(torch.maximum(distance, chroma, out=distance), twice, out=distance)
+    return torch.sub(value + chroma, distance, out=distance)

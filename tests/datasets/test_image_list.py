@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hpt_ray.dataset import load
+from hpt_ray.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with twenty images in it."""
+    for i in range(20):
+        path = tmp_path / "x" / "images" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), 10 * i, dtype=np.uint8)).save(path)
+    return tmp_path / "x"
+
+
+def _listed(folder: Path, *lines: str, name: str = "list.csv") -> str:
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(folder / name)
+
+
+def test_paths_labels_and_splits(folder: Path) -> None:
+    splits = ["train"] * 12 + ["val"] * 4 + ["test"] * 4
+    lines = [f"images/{i}.png, {'cat' if i % 2 else 'ant'}, {splits[i]}" for i in range(20)]
+    data = load(_listed(folder, "path,label,split", "# a comment", "", *lines), 8)
+    assert (data.name, data.classes) == ("list", ("ant", "cat"))
+    assert np.array_equal(data.images[:, 0, 0, 0], np.arange(20) * 10)
+    assert np.array_equal(data.labels, np.arange(20) % 2)
+    assert data.splits["val"].tolist() == [12, 13, 14, 15]
+
+
+def test_paths_alone_are_unlabelled(folder: Path) -> None:
+    data = load(_listed(folder, *(f"images/{i}.png" for i in range(20)), name="list.txt"), 8)
+    assert data.classes == ()
+    assert len(data.pretraining()) == 20
+
+
+def test_numbers_are_ordered_as_numbers_and_labels_may_be_left_out(folder: Path) -> None:
+    data = load(
+        _listed(folder, *(f"images/{i}.png,{(2, 10)[i % 2]}" for i in range(18)), "images/18.png", "images/19.png,"), 8
+    )
+    assert data.classes == ("2", "10")
+    assert data.labels[16:].tolist() == [0, 1, -1, -1]
+
+
+def test_a_changed_label_is_noticed(folder: Path) -> None:
+    before = load(_listed(folder, *(f"images/{i}.png,{i % 2}" for i in range(20))), 8)
+    after = load(_listed(folder, *(f"images/{i}.png,{i % 4 // 2}" for i in range(20))), 8)
+    assert before.fingerprint != after.fingerprint
+    assert after.labels[:4].tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("../secret.png,1", r"line 2: '\.\./secret\.png' leaves the list's folder"),
+        ("/etc/passwd", "leaves the list's folder"),
+        ("link.png,1", "leaves the list's folder"),
+        ("loop.png,1", "line 2: .*loop"),
+        ("images/99.png", r"no file 'images/99\.png'"),
+        ("images", "no file 'images'"),
+        ("images/0.png,-3", "label -3 is out of range"),
+        ("images/0.png,1,holdout", "split 'holdout' is none of train, val, test"),
+        ("images/0.png,1,train,7", "4 columns"),
+        ("images/0\0.png", "cannot be"),
+    ],
+)
+def test_bad_lines(folder: Path, line: str, says: str) -> None:
+    (folder.parent / "secret.png").write_bytes((folder / "images" / "0.png").read_bytes())
+    (folder / "link.png").symlink_to(folder.parent / "secret.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    with pytest.raises(DataError, match=says):
+        load(_listed(folder, "images/1.png", line), 8)
+
+
+def test_bad_lists(folder: Path) -> None:
+    with pytest.raises(DataError, match="lists no images"):
+        load(_listed(folder, "path,label"), 8)
+    (folder / "list.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="cannot be read as an image list"):
+        load(str(folder / "list.txt"), 8)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import colorsys
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.ndimage import sobel
+
+from hpt_ray.dataset import load
+from hpt_ray.datasets import _drawing
+from hpt_ray.datasets.synthetic import DOMAINS, dataset
+from hpt_ray.errors import DataError, UnknownNameError
+
+
+def _drawn(spec: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [N, H, W, 3] and labels [N]."""
+    examples = list(dataset(spec).read().examples)
+    return np.stack([np.asarray(example.image) for example in examples]), np.array(
+        [example.label for example in examples]
+    )
+
+
+def _hue(images: np.ndarray) -> np.ndarray:
+    """The hue of each image in turns: the angle of the mean colour's chroma."""
+    red, green, blue = images.astype(float).mean(axis=(1, 2)).T
+    return np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue) / (2 * np.pi) % 1
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_domain_is_deterministic_balanced_and_all_different(name: str) -> None:
+    images, labels = _drawn(f"{name},n=240")
+    again, _ = _drawn(f"{name},n=240")
+    assert np.array_equal(images, again)
+    assert images.shape == (240, _drawing.SIDE, _drawing.SIDE, 3)
+    counts = np.bincount(labels, minlength=len(DOMAINS[name].classes))
+    assert counts.max() - counts.min() <= 1
+    assert len({image.tobytes() for image in images}) == 240
+    assert len(set(DOMAINS[name].classes)) == len(DOMAINS[name].classes)
+
+
+def test_more_images_change_none_and_another_seed_changes_all() -> None:
+    few, _ = _drawn("shape,n=100")
+    many, _ = _drawn("shape,n=200")
+    other, _ = _drawn("shape,n=100,seed=1")
+    assert np.array_equal(few, many[:100])
+    assert not (few == other).all(axis=(1, 2, 3)).any()
+
+
+def test_hue_decides_the_colour_classes_and_no_others() -> None:
+    images, labels = _drawn("colour,n=400")
+    nearest = np.rint(_hue(images) * 8).astype(int) % 8
+    assert (nearest == labels).mean() > 0.95
+    images, labels = _drawn("shape,n=400")
+    hues = np.exp(2j * np.pi * _hue(images))
+    means = np.array([hues[labels == k].mean() for k in range(6)])
+    assert np.argmax((hues[:, None] * means.conj() / np.abs(means)).real, axis=1).tolist() != labels.tolist()
+    assert (np.argmax((hues[:, None] * means.conj() / np.abs(means)).real, axis=1) == labels).mean() < 0.35
+
+
+def test_the_colour_function_is_colorsys() -> None:
+    values = np.array(list(product(np.linspace(0, 1, 13), (0.0, 0.4, 1.0), (0.0, 0.5, 1.0))))
+    expected = [colorsys.hsv_to_rgb(*value) for value in values]
+    assert np.allclose(_drawing.colour(*values.T), expected, atol=1e-6)
+
+
+def test_a_mirrored_orientation_is_of_the_other_class() -> None:
+    """Drawn without nuisances, the mirror image of each glyph is the other class's, pixel by pixel."""
+    assert [name.split() for name in DOMAINS["orientation"].classes] == [
+        [glyph, side] for glyph in ("hook", "flag", "arrow") for side in ("right", "left")
+    ]
+    x, y = _drawing.grid()
+    for glyph in ("hook", "flag", "arrow"):
+        shape = _drawing.SHAPES[glyph]
+        right, left = shape(x, y), shape(-x, y)
+        assert np.allclose(right[:, :, ::-1], left, atol=1e-6)
+        assert (((right < 0) & (left < 0)).sum() / ((right < 0) | (left < 0)).sum()) < 0.7
+
+
+def test_mirroring_turns_predictions_round() -> None:
+    """A template of each class, learnt from the edges of its images, takes a mirrored image for the other class."""
+    images, labels = _drawn("orientation,n=1800")
+    grey = images.astype(float).mean(axis=-1)
+    edges = np.hypot(sobel(grey, axis=1), sobel(grey, axis=2)).reshape(len(grey), 16, 4, 16, 4).mean(axis=(2, 4))
+    edges = (edges - edges.mean(axis=(1, 2), keepdims=True)) / edges.std(axis=(1, 2), keepdims=True)
+    templates = np.stack([edges[:1200][labels[:1200] == k].mean(axis=0) for k in range(6)])
+
+    def predict(edges: np.ndarray) -> np.ndarray:
+        return np.einsum("nhw,khw->nk", edges, templates).argmax(axis=1)
+
+    test, truth = edges[1200:], labels[1200:]
+    assert (predict(test) == truth).mean() > 0.4
+    assert (predict(test[:, :, ::-1]) == (truth ^ 1)).mean() > 0.4
+    assert (predict(test[:, :, ::-1]) == truth).mean() < 0.2
+
+
+def test_fine_textures_have_the_higher_frequency_whatever_the_pattern() -> None:
+    images, labels = _drawn("texture,n=400")
+    grey = images.astype(float).mean(axis=-1)
+    power = np.abs(np.fft.fft2(grey - grey.mean(axis=(1, 2), keepdims=True))) ** 2
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(64), np.fft.fftfreq(64)))
+    # The band between the clutter of the light and the noise of the camera.
+    band = (frequency > 0.03) & (frequency < 0.3)
+    centre = (power * band * frequency).sum(axis=(1, 2)) / (power * band).sum(axis=(1, 2))
+    names = np.array([name.rsplit(" ", 1) for name in DOMAINS["texture"].classes])
+    for pattern in ("stripes", "checks", "dots", "rings"):
+        fine, coarse = (
+            np.flatnonzero((names[:, 0] == pattern) & (names[:, 1] == size))[0] for size in ("fine", "coarse")
+        )
+        threshold = (np.median(centre[labels == fine]) + np.median(centre[labels == coarse])) / 2
+        assert (centre[labels == fine] > threshold).mean() > 0.9, pattern
+        assert (centre[labels == coarse] < threshold).mean() > 0.9, pattern
+
+
+def test_objects_palettes_are_warm_and_cool() -> None:
+    images, labels = _drawn("objects,n=400")
+    warm = np.array([name.endswith("warm") for name in DOMAINS["objects"].classes])[labels]
+    red_over_blue = images[:, 16:48, 16:48].astype(float).mean(axis=(1, 2)) @ [1, 0, -1]
+    assert np.median(red_over_blue[warm]) > 20
+    assert np.median(red_over_blue[~warm]) < -20
+
+
+def test_domains_are_shifted() -> None:
+    """The mean colour's saturation and the spread within images tell the base from the target."""
+    base, target = load("synthetic:objects,n=300", 32), load("synthetic:aerial,n=300", 32)
+    chroma = [np.ptp(data.images.mean(axis=(2, 3)), axis=1).mean() for data in (base, target)]
+    assert chroma[0] > 1.5 * chroma[1]
+    assert len(base.classes) == 40
+    assert len(target.classes) == 12
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "says"),
+    [
+        ("synthetic:aeriel", UnknownNameError, "Did you mean 'aerial'"),
+        ("synthetic:shape,m=3", UnknownNameError, "unknown option of data set 'synthetic' 'm'"),
+        ("synthetic:shape,n=many", DataError, "whole numbers"),
+        ("synthetic:shape,n=0", DataError, "between 1 and"),
+        ("synthetic:shape,fast", DataError, "write key=value"),
+    ],
+)
+def test_bad_specs(spec: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        load(spec, 32)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hpt_ray import dataset
+from hpt_ray.dataset import identify, load
+from hpt_ray.errors import DataError, UnknownNameError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HPT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def _picture(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+
+
+def _tree(root: Path, **splits: list[int]) -> Path:
+    """Two classes under each split; the numbers are the pictures' seeds."""
+    for split, seeds in splits.items():
+        for i, seed in enumerate(seeds):
+            path = root / split / "ab"[i % 2] / f"{i:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _picture(seed).save(path)
+    return root
+
+
+def test_statistics_are_those_of_train_and_val(tmp_path: Path) -> None:
+    data = load(str(_tree(tmp_path / "x", train=[*range(40)], val=[*range(40, 50)], test=[*range(50, 60)])), 8)
+    values = data.images[np.concatenate([data.splits["train"], data.splits["val"]])] / 255
+    assert np.allclose(data.mean, values.mean(axis=(0, 2, 3)), atol=1e-12)
+    assert np.allclose(data.std, values.std(axis=(0, 2, 3)), atol=1e-12)
+
+
+def test_a_constant_channel_can_be_divided_by(tmp_path: Path) -> None:
+    for i in range(10):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (i, 7, 7)).save(tmp_path / "x" / f"{i}.png")
+    assert min(load(str(tmp_path / "x"), 8).std) > 0
+
+
+def test_planted_copies_of_test_images_are_kept_out_of_pretraining(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "x", train=[*range(20), 30, 31], val=[20, 21, 32, 22], test=[30, 31, 32, 33])
+    # The same pixels in another file format are the same image.
+    _picture(33).save(root / "train" / "a" / "other.bmp")
+    data = load(str(root), 8)
+    assert data.excluded == 4
+    assert len(data.pretraining()) == 23
+    test = {data.images[i].tobytes() for i in data.splits["test"]}
+    assert len(test) == 4
+    assert not test & {data.images[i].tobytes() for i in data.pretraining()}
+    assert len(data.splits["test"]) == 4
+
+
+def test_copies_within_one_pool_do_not_leak_either(tmp_path: Path) -> None:
+    for i in range(60):
+        path = tmp_path / "x" / "ab"[i % 2] / f"{i:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _picture(i // 4).save(path)
+    data = load(str(tmp_path / "x"), 8)
+    assert data.excluded > 0
+    assert not {data.images[i].tobytes() for i in data.splits["test"]} & {
+        data.images[i].tobytes() for i in data.pretraining()
+    }
+
+
+def test_the_proof_looks_at_content_and_not_at_indices(tmp_path: Path) -> None:
+    data = load(str(_tree(tmp_path / "x", train=[*range(10)], val=[10, 11], test=[12, 13])), 8)
+    data.hashes[data.splits["train"][3]] = data.hashes[data.splits["test"][0]]
+    with pytest.raises(DataError, match="1 test images are also in pretraining"):
+        data.pretraining()
+
+
+def test_nothing_but_copies_of_test(tmp_path: Path) -> None:
+    data = load(str(_tree(tmp_path / "x", train=[1, 2], val=[1, 2], test=[1, 2])), 8)
+    with pytest.raises(DataError, match="nothing to pretrain on"):
+        data.pretraining()
+    with pytest.raises(DataError, match=r"no labelled images in train \(4 copies"):
+        data.evaluation()
+
+
+def test_evaluation_has_labels_alone(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "x", train=[*range(10)], val=[10, 11], test=[12, 13])
+    lines = [f"{path.relative_to(root)},{path.parent.name},{path.parts[-3]}" for path in sorted(root.rglob("*.png"))]
+    lines[-1] = lines[-1].replace(",b,", ",,")
+    (root / "list.csv").write_text("\n".join(lines))
+    data = load(str(root / "list.csv"), 8)
+    splits = data.evaluation()
+    assert {name: len(chosen) for name, chosen in splits.items()} == {"train": 9, "val": 2, "test": 2}
+    assert all((data.labels[chosen] >= 0).all() for chosen in splits.values())
+    assert len(data.pretraining()) == 12
+
+
+def test_a_second_load_reads_nothing_and_maps_the_same_file(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    first = load("digits", 16)
+    monkeypatch.setattr(dataset, "decode_all", lambda *_: pytest.fail("decoded again"))
+    second = load("digits", 16)
+    for field in ("labels", "hashes", "images"):
+        assert np.array_equal(getattr(first, field), getattr(second, field))
+    assert isinstance(second.images, np.memmap)
+    assert not second.images.flags.writeable
+    assert second.images.flags.c_contiguous
+    assert second.labels.dtype == np.int64
+    assert (first.mean, first.std, first.fingerprint, first.classes) == (
+        second.mean,
+        second.std,
+        second.fingerprint,
+        second.classes,
+    )
+    assert identify("digits", 16) == second.fingerprint
+    assert load.__module__ == "hpt_ray.dataset"
+    assert second.images.filename is not None
+    assert cache in Path(second.images.filename).parents
+
+
+def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "x", train=[*range(10)], val=[10, 11], test=[12, 13])
+    before = load(str(root), 8)
+    path = root / "train" / "a" / "000.png"
+    _picture(99).save(path)
+    after = load(str(root), 8)
+    assert after.fingerprint != before.fingerprint
+    assert np.array_equal(after.images[after.splits["train"][0]], np.asarray(_picture(99)).transpose(2, 0, 1))
+    path.unlink()
+    assert len(load(str(root), 8).images) == len(after.images) - 1
+
+
+def test_a_fingerprint_is_of_content_and_size_and_not_of_place(tmp_path: Path) -> None:
+    splits = {"train": [*range(10)], "val": [10, 11], "test": [12, 13]}
+    one, two = _tree(tmp_path / "one", **splits), _tree(tmp_path / "two", **splits)
+    assert identify(str(one), 8) == identify(str(two), 8)
+    assert identify(str(one), 8) != identify(str(one), 16)
+
+
+def test_a_damaged_cache_is_made_anew(cache: Path) -> None:
+    images = load("digits", 8).images.copy()
+    (file,) = cache.glob("decoded/*/images.npy")
+    with file.open("r+b") as stream:
+        stream.truncate(1000)
+    assert np.array_equal(load("digits", 8).images, images)
+
+
+COUNTED = """
+import time
+from pathlib import Path
+import numpy as np
+from hpt_ray.records import Example, Records, Source
+
+def dataset(argument):
+    def read():
+        with Path(argument).open("a") as file:
+            file.write("read\\n")
+        time.sleep(0.5)
+        images = [np.full((8, 8), i, dtype=np.uint8) for i in range(40)]
+        return Records(40, ("a", "b"), [Example(image, str(i), i % 2) for i, image in enumerate(images)])
+    return Source("counted", "counted", read)
+"""
+
+
+def test_two_processes_decode_once(tmp_path: Path) -> None:
+    (tmp_path / "counted.py").write_text(COUNTED)
+    spec = f"{tmp_path / 'counted.py'}:{tmp_path / 'reads.txt'}"
+    program = f"from hpt_ray.dataset import load; print(load({spec!r}, 8).images.sum())"
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    running = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = {process.communicate(timeout=120)[0] for process in running}
+    assert said == {f"{sum(range(40)) * 3 * 64}\n"}
+    assert (tmp_path / "reads.txt").read_text() == "read\n"
+
+
+def test_progress_is_reported(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    load("digits", 8, progress=lambda done, count: seen.append((done, count)))
+    assert seen[-1] == (1797, 1797)
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "says"),
+    [
+        ("digts", UnknownNameError, r"neither a name nor an existing path\) 'digts'. Did you mean 'digits'\? Available: .*torchvision"),
+        ("./nowhere", DataError, r"data set \./nowhere: no folder"),
+        ("photos.zip", DataError, "no folder, image list"),
+        ("", UnknownNameError, "unknown data set"),
+        ("no.py", DataError, "no.py"),
+    ],
+)  # fmt: skip
+def test_bad_specs(spec: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error if spec != "no.py" else Exception, match=says):
+        load(spec, 8)
+
+
+@pytest.mark.parametrize("size", [0, -1, 10_000])
+def test_bad_sizes(size: int) -> None:
+    with pytest.raises(DataError, match="image size"):
+        load("digits", size)

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+import torchvision
+from torch import Tensor
+
+from hpt_ray.errors import WeightsError
+from hpt_ray.training import checkpoints
+from hpt_ray.training.backbone import Backbone, build
+
+State = dict[str, Tensor]
+
+
+@pytest.fixture
+def source() -> State:
+    """Torchvision's own ResNet-18, classifier included."""
+    return dict(torchvision.models.resnet18().state_dict())
+
+
+def prefixed(state: State, prefix: str) -> State:
+    return {prefix + key: value for key, value in state.items()}
+
+
+def differences(backbone: Backbone, state: State) -> list[str]:
+    own = {key: value for key, value in backbone.state_dict().items() if not key.endswith("num_batches_tracked")}
+    return [key for key, value in own.items() if not torch.equal(value, state[key])]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "module.", "backbone.", "model.", "encoder.", "module.encoder_q.", "student.", "_feature_blocks.", "a.b.c."],
+)
+def test_prefixes_are_found(source: State, prefix: str) -> None:
+    backbone = build("resnet18", 0)
+    audit = checkpoints.load(backbone, prefixed(source, prefix), threshold=1.0)
+    assert audit.prefix == prefix
+    assert not differences(backbone, source)
+    assert len(audit.matched) == 100  # 20 convolutions, 20 batch norms of 4 tensors
+    assert (audit.missing, audit.unexpected, audit.reshaped) == ((), (), ())
+    assert json.loads(audit.model_dump_json())["prefix"] == prefix
+
+
+@pytest.mark.parametrize(
+    ("wanted", "copy"),
+    [
+        ("module.encoder_q.", "module.encoder_k."),
+        ("teacher.backbone.", "student.backbone."),
+        ("backbone.", "backbone_momentum."),
+        ("online_network.", "target_network."),
+    ],
+)
+def test_the_copy_of_a_network_is_not_taken_for_it(source: State, wanted: str, copy: str) -> None:
+    other = {key: value + 1 for key, value in source.items()}
+    for state in (
+        prefixed(other, copy) | prefixed(source, wanted),
+        prefixed(source, wanted) | prefixed(other, copy) | {"queue": torch.rand(128, 8)},
+    ):
+        backbone = build("resnet18", 0)
+        assert checkpoints.load(backbone, state).prefix == wanted
+        assert not differences(backbone, source)
+
+
+@pytest.mark.parametrize(
+    "nest",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "epoch": 800, "arch": "resnet18"},
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {"student": {k: v + 1 for k, v in state.items()}, "teacher": state},
+        lambda state: {"optimizer": {"state": {0: {"momentum_buffer": torch.rand(3)}}}, "state_dict": state},
+    ],
+)
+@pytest.mark.parametrize("suffix", [".pt", ".pth.tar", ".ckpt"])
+def test_nested_files_are_read(tmp_path: Path, source: State, nest: Callable[[State], Any], suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    torch.save(nest(source), path)
+    read = checkpoints.read(str(path))
+    assert read.keys() == source.keys()
+    assert all(torch.equal(read[key], source[key]) for key in source)
+
+
+def test_a_safetensors_file_is_read(tmp_path: Path, source: State) -> None:
+    safetensors.torch.save_file(source, tmp_path / "weights.safetensors")
+    read = checkpoints.read(str(tmp_path / "weights.safetensors"))
+    assert all(torch.equal(read[key], source[key]) for key in source)
+
+
+def test_a_file_that_would_run_code_is_refused_and_nothing_ran(tmp_path: Path) -> None:
+    class Malicious:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    path = tmp_path / "weights.pth"
+    torch.save({"state_dict": {"conv1.weight": torch.rand(2)}, "args": Malicious()}, path)
+    with pytest.raises(WeightsError, match=r"weights\.pth .*not read.*state_dict"):
+        checkpoints.read(str(path))
+    assert not (tmp_path / "owned").exists()
+    torch.load(path, weights_only=False)  # the file is what it claims to be: executed, it does harm
+    assert (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("absent.pth", None),
+        ("text.pth", b"not a checkpoint"),
+        ("empty.pth", b""),
+        ("zip.ckpt", b"PK\x03\x04 torn"),
+        ("text.safetensors", b"not a checkpoint"),
+        ("empty.safetensors", b""),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=name):
+        checkpoints.read(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["folder.pth", "folder.safetensors"])
+def test_a_folder_is_no_checkpoint(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(WeightsError, match=name):
+        checkpoints.read(str(tmp_path / name))
+
+
+def test_a_file_without_tensors(tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "list": [torch.rand(2)]}, tmp_path / "odd.pt")
+    with pytest.raises(WeightsError, match="no named tensors"):
+        checkpoints.read(str(tmp_path / "odd.pt"))
+
+
+def test_a_different_network_is_refused_with_counts_and_the_backbone_untouched(source: State) -> None:
+    backbone = build("resnet50", 0)
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    with pytest.raises(WeightsError, match=r"only \d+ of 265 tensors .*missing such as .*reshaped such as") as refusal:
+        checkpoints.load(backbone, source)
+    assert "\n" not in str(refusal.value)
+    assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
+
+
+def test_nothing_in_common_is_refused() -> None:
+    with pytest.raises(WeightsError, match="only 0 of 100"):
+        checkpoints.load(build("resnet18", 0), {"something.else": torch.rand(3)})
+
+
+def test_what_does_not_fit_is_named_and_keeps_its_value(source: State) -> None:
+    backbone = build("resnet18", 0)
+    del source["bn1.bias"]
+    source["conv1.weight"] = torch.rand(64, 3, 3, 3)
+    source["surplus"] = torch.rand(1)
+    kept = backbone.state_dict()["conv1.weight"].clone()
+    audit = checkpoints.load(backbone, source)
+    assert (audit.missing, audit.reshaped, audit.unexpected) == (("bn1.bias",), ("conv1.weight",), ("surplus",))
+    assert len(audit.matched) == 98
+    assert torch.equal(backbone.state_dict()["conv1.weight"], kept)
+    with pytest.raises(WeightsError, match="98 of 100"):
+        checkpoints.load(backbone, source, threshold=1.0)
+
+
+def test_weights_come_back_bit_by_bit_in_equal_bytes() -> None:
+    saved, other = build("resnet_small", 0), build("resnet_small", 1)
+    saved(torch.rand(4, 3, 32, 32))  # moves the running statistics
+    data = checkpoints.to_bytes(saved)
+    assert checkpoints.to_bytes(saved.to(memory_format=torch.channels_last)) == data  # type: ignore[call-overload]
+    checkpoints.load(other, checkpoints.from_bytes(data), threshold=1.0)
+    assert not differences(other, dict(saved.state_dict()))
+    assert checkpoints.to_bytes(other) == data
+    with pytest.raises(WeightsError, match="stored weights"):
+        checkpoints.from_bytes(data[:-1])
+
+
+def test_torchvisions_loader_is_used(tmp_path: Path, source: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    url = torchvision.models.ResNet18_Weights.DEFAULT.url
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(source, tmp_path / "checkpoints" / url.rsplit("/", 1)[1])
+    read = checkpoints.read("torchvision:resnet18")
+    assert all(torch.equal(read[key], source[key]) for key in source)
+
+
+def test_no_network_and_no_such_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> io.BytesIO:
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "urlopen", unreachable)
+    with pytest.raises(WeightsError, match=r"download .*resnet18.*no route.*give a file"):
+        checkpoints.read("torchvision:resnet18")
+    with pytest.raises(WeightsError, match="no model 'resnet19'"):
+        checkpoints.read("torchvision:resnet19")
