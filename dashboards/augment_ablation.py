@@ -9,41 +9,54 @@ dashboard = Dashboard(
     sections=(
         Section(
             title="What each policy costs",
-            prose="Each symbol is what an arm loses or gains when it is pretrained under another policy, measured against "
-            "the same arm and the same seed under the baseline policy. An arm whose symbols stay near zero does not care "
-            "which policy was chosen; an arm whose symbols fall needs the right one. An interval that crosses zero is no "
-            "evidence of a change.",
             figure="accuracy_change",
+            prose="""
+                Each symbol is what an arm loses or gains when it is pretrained under another policy, measured against
+                the same arm and the same seed under the baseline policy. An arm whose symbols stay near zero does not
+                care which policy was chosen; an arm whose symbols fall needs the right one. An interval that crosses
+                zero is no evidence of a change.
+            """,
         ),
         Section(
             title="Accuracy under each policy",
-            prose="Robustness is worth little without accuracy, so this figure shows the same runs on an absolute scale. "
-            "Compare arms within a policy, each arm with its step-0 stroke (what it began with), and all of them "
-            "with the line of direct transfer: target pretraining that ends below that line was not worth its cost.",
             figure="accuracy",
+            prose="""
+                Robustness is worth little without accuracy, so this figure shows the same runs on an absolute scale.
+                Compare arms within a policy, each arm with its step-0 stroke (what it began with), and all of them
+                with the line of direct transfer: target pretraining that ends below that line was not worth its cost.
+            """,
         ),
         Section(
             title="Robustness in two numbers",
-            prose="The worst change asks what an unlucky choice of policy costs; the spread asks how much the choice "
-            "matters at all.",
             figure="robustness",
+            prose="""
+                The worst change asks what an unlucky choice of policy costs; the spread asks how much the choice
+                matters at all.
+            """,
         ),
         Section(
             title="What the policies do",
-            prose="Two views of one image are a positive pair: the network learns to say that they show the same thing. "
-            "What varies between views is what it learns to ignore.",
             figure="views",
+            prose="""
+                Two views of one image are a positive pair: the network learns to say that they show the same thing.
+                What varies between views is what it learns to ignore.
+            """,
         ),
         Section(
             title="Training",
-            prose="Curves show whether training ran as it should: a loss that falls and settles, features that stay "
-            "spread out. A low loss says nothing of accuracy; an easy policy gives a low loss and poor features.",
             figure="curves",
+            prose="""
+                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
+                out. A low loss says nothing of accuracy: an easy policy gives a low loss and poor features, so losses
+                under different policies do not rank them.
+            """,
         ),
         Section(
             title="Cost",
-            prose="Time is that of the pretraining phases alone, as each ran on this machine; evaluations are not in it.",
             figure="cost",
+            prose="""
+                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
+            """,
         ),
     ),
 )

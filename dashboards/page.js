@@ -13,7 +13,7 @@
       linecolor: color("--line-strong"),
       zerolinecolor: color("--ink-faint"),
       tickcolor: color("--line-strong"),
-      title: { standoff: 8 },
+      title: { standoff: 8, font: { size: 13 } },
       automargin: true,
     };
     return {

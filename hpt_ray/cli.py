@@ -25,8 +25,12 @@ StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the study (repeatable).")
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")]
-StorePath = Annotated[str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")
+]
+StorePath = Annotated[
+    str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")
+]
 
 
 @app.command("list")

@@ -82,7 +82,9 @@ def describe_plan(made: Plan, cached: int) -> None:
     kinds = [stage.kind for stage in made.stages.values()]
     counts = ", ".join(f"{kinds.count(kind)} {word}" for kind, word in KINDS.items() if kind in kinds)
     lines.add_row("cells", str(len(made.cells)))
-    lines.add_row("stages", f"{len(kinds)} ({counts}) in {1 + max(s.level for s in made.stages.values())} levels, {cached} cached")
+    lines.add_row(
+        "stages", f"{len(kinds)} ({counts}) in {1 + max(s.level for s in made.stages.values())} levels, {cached} cached"
+    )
     lines.add_row("network", f"{asked.backbone}, {asked.image_size} px, {asked.precision}")
     out.print(lines)
 
@@ -96,7 +98,13 @@ def decoding() -> Iterator[Callable[[str, int, int], None]]:
     if not out.is_terminal:
         yield lambda data, done, total: None
         return
-    with Progress(TextColumn("decoding {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=out, transient=True) as bar:
+    with Progress(
+        TextColumn("decoding {task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        console=out,
+        transient=True,
+    ) as bar:
         tasks: dict[str, Any] = {}
 
         def progress(data: str, done: int, total: int) -> None:
@@ -125,7 +133,9 @@ class RunObserver:
             out.print("everything is finished: nothing to train.")
 
     def started(self, layout: Layout, dashboard: str | None) -> None:
-        share = f"{layout.slots} stages side by side, {layout.workers} workers each, {layout.threads} threads per worker"
+        share = (
+            f"{layout.slots} stages side by side, {layout.workers} workers each, {layout.threads} threads per worker"
+        )
         out.print(f"running              {share}" + (f"   Ray dashboard: {dashboard}" if dashboard else ""))
 
     def progress(self, event: Event, state: RunProgress) -> None:
@@ -207,7 +217,9 @@ def runs(states: list[RunState], store: str) -> None:
         return
     lines = table("run", "started", "stages", "state")
     for state in states:
-        rest = f"{state.failed} failed" if state.failed else "complete" if state.finished == state.total else "unfinished"
+        rest = (
+            f"{state.failed} failed" if state.failed else "complete" if state.finished == state.total else "unfinished"
+        )
         lines.add_row(escape(state.name), state.started, f"{state.finished}/{state.total}", rest)
     out.print(lines)
     out.print()

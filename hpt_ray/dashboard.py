@@ -1,7 +1,7 @@
 """What a dashboard is: the page of a study, as sections of prose around figures.
 
-``dashboards/NAME.py`` defines ``dashboard = Dashboard(title, sections)``. Prose is plain text; a blank line begins a
-new paragraph.
+``dashboards/NAME.py`` defines ``dashboard = Dashboard(title, sections)``. Prose is plain text, whose line breaks and
+indentation mean nothing.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def source(spec: str) -> Source:
         made: Source = registry.load("datasets", name)(argument if colon else None)
         return made
     path = Path(spec).expanduser()
-    kind = _kind(path)
+    kind = _kind(path) if spec else None
     if kind is None:
         if any(sign in spec for sign in "/\\~.") and not colon:
             raise DataError(

@@ -9,19 +9,20 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.subplots import make_subplots
 
+from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.wording import level_name
 
 Value = TypeVar("Value")
 
 #: A Plotly figure, or trusted HTML of our own making.
-Drawing = go.Figure | Markup
+Drawing: TypeAlias = go.Figure | Markup
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ class Look(NamedTuple):
     symbol: str
 
 
-#: Okabe and Ito's colours (2008), legible on white and on near-black and to colour-blind readers; the symbol repeats
-#: what the colour says. The paper's arms come first, then looks for any other chain.
+#: Okabe and Ito's colours (2008), which colour-blind readers can tell apart, the blue lightened to be legible on
+#: near-black as on white; the symbol repeats what the colour says. The paper's arms, then looks for any other chain.
 LOOKS = {
     "target": Look("#D55E00", "circle"),
     "base": Look("#8A8A8A", "line-ew"),
-    "base>target": Look("#0072B2", "diamond"),
+    "base>target": Look("#2E86C9", "diamond"),
     "base>target:bn": Look("#009E73", "square"),
 }
 OTHERS = (Look("#CC79A7", "triangle-up"), Look("#E69F00", "triangle-down"), Look("#56B4E9", "x"))
@@ -68,21 +69,47 @@ def text(name: str) -> str:
     return html.escape(name, quote=False)
 
 
-def wrapped(level: str) -> str:
-    """A level's name in short lines, for the ticks of a narrow axis."""
-    return text(level_name(level)).replace("_", " ").replace(" ", "<br>").replace("<br>+", " +")
+def beside(number: int, count: int) -> float:
+    """Where the ``number``th of ``count`` arms stands around its level, in a width that leaves a gap to the next."""
+    return (number - (count - 1) / 2) * 0.6 / count
 
 
-def panels(titles: list[str], *, height: int, columns: int = 1, **options: object) -> go.Figure:
-    """An empty figure of panels; titles are shown where there are several. ``height`` is of one row, in pixels."""
-    rows = -(-len(titles) // columns)
+def markers(look: Look, intervals: list[Interval], *, along: str = "y") -> dict[str, Any]:
+    """Estimates of shares as symbols with error bars, in per cent or points, along one axis; for ``add_scatter``."""
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": [100 * (part.high - part.estimate) for part in intervals],
+        "arrayminus": [100 * (part.estimate - part.low) for part in intervals],
+        "thickness": 2,
+        "width": 4,
+    }
+    return {
+        "mode": "markers",
+        along: [100 * part.estimate for part in intervals],
+        f"error_{along}": bars,
+        "marker": {"color": look.color, "symbol": look.symbol, "size": 10},
+        "customdata": [[100 * part.low, 100 * part.high, part.seeds] for part in intervals],
+    }
+
+
+def level_axis(drawn: go.Figure, row: int, levels: tuple[str, ...]) -> None:
+    """Make the horizontal axis of a panel one of named levels, at 0, 1, 2, ..."""
+    names = [text(level_name(level)).replace(" ", "<br>").replace("<br>+", " +") for level in levels]
+    ticks = {"tickvals": list(range(len(levels))), "ticktext": names, "tickangle": 0, "tickfont": {"size": 11}}
+    drawn.update_xaxes(row=row, col=1, **ticks, range=[-0.5, len(levels) - 0.5], showgrid=False, zeroline=False)
+
+
+def panels(titles: list[str], *, height: int) -> go.Figure:
+    """An empty figure of panels, one below the other, ``height`` pixels each; several show their titles."""
     shown = [text(title) for title in titles] if len(titles) > 1 else None
-    drawn = make_subplots(rows=rows, cols=columns, subplot_titles=shown, **options)
+    drawn = make_subplots(rows=len(titles), cols=1, subplot_titles=shown, vertical_spacing=90 / (height * len(titles)))
     drawn.update_layout(
         template="none",
-        height=height * rows + 80,
-        margin={"l": 56, "r": 12, "t": 32 if shown else 12, "b": 80},
+        height=height * len(titles) + 100,
+        margin={"l": 56, "r": 12, "t": 32 if shown else 12, "b": 90},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
         hovermode="closest",
     )
+    drawn.update_annotations(font_size=13, x=0, xanchor="left", yshift=8)
     return drawn

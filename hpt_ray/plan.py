@@ -9,39 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
 
 from hpt_ray.dataset import Dataset
-from hpt_ray.errors import WeightsError
-from hpt_ray.identity import VERSIONS, content_id, file_hash
+from hpt_ray.identity import content_id
 from hpt_ray.policy import Frozen
-from hpt_ray.study import Arm, Evaluation, Pretraining, Study, Weights
-
-Kind = Literal["pretrain", "weights", "evaluate"]
-
-
-class Stage(Frozen):
-    """One unit of work with an identity.
-
-    Attributes:
-        content: everything that can change the numbers; ``id`` is its hash.
-        needs: the stage whose weights this one starts from or evaluates, if any.
-        data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
-        label: the first cell that asked for this stage, for people.
-        images: images to train on, for estimates.
-    """
-
-    id: str
-    kind: Kind
-    level: int
-    content: dict[str, Any]
-    needs: str | None = None
-    data: str | None = None
-    decode_size: int = 0
-    source: str | None = None
-    label: str = ""
-    images: int = 0
+from hpt_ray.stage import Stage, evaluate, given, pretrain
+from hpt_ray.study import Arm, Pretraining, Study, Weights
 
 
 class Cell(Frozen):
@@ -170,27 +143,24 @@ def _add_cell(
     for phase, phase_seed in zip(arm.phases, seeds, strict=True):
         recipe, parent = recipes[phase.role], phases[-1] if phases else None
         if isinstance(recipe, Weights):
-            stage = _weights(study, recipe)
+            stage = given(study, recipe)
         else:
             spec = recipe.data or target
-            stage = _pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
+            stage = pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
         fixed = f"{phase.role} pretraining" if not _depends(recipe) else cell.label
         phases.append(_keep(plan, stage, fixed))
-    before = phases[-2].id if len(phases) > 1 else seeds[-1]
-    last = recipes[arm.phases[-1].role]
 
-    def evaluate(weights: str | int, label: str) -> tuple[str, ...]:
-        stages = (_evaluate(plan, item, weights, target, datasets[target]) for item in study.evaluations)
+    def evaluations(weights: Stage | int) -> tuple[str, ...]:
+        label = weights.label if isinstance(weights, Stage) else f"random features, seed {weights}"
+        stages = (evaluate(study, item, weights, target, datasets[target]) for item in study.evaluations)
         return tuple(_keep(plan, stage, label).id for stage in stages)
 
-    step0: tuple[str, ...] = ()
-    if isinstance(last, Pretraining):
-        step0 = evaluate(before, phases[-2].label if len(phases) > 1 else f"random features, seed {seeds[-1]}")
+    before = phases[-2] if len(phases) > 1 else seeds[-1]
     cell = cell.model_copy(
         update={
             "phases": tuple(stage.id for stage in phases),
-            "step0": step0,
-            "evaluations": evaluate(phases[-1].id, phases[-1].label),
+            "step0": evaluations(before) if isinstance(recipes[arm.phases[-1].role], Pretraining) else (),
+            "evaluations": evaluations(phases[-1]),
             "iterations": int(phases[-1].content.get("iterations", 0)),
         }
     )
@@ -218,72 +188,3 @@ def _depends(recipe: Pretraining | Weights) -> bool:
 
 def _seed(recipe: Pretraining | Weights, seed: int) -> int:
     return seed if _depends(recipe) else getattr(recipe, "seed", None) or 0
-
-
-def _pretrain(
-    study: Study, recipe: Pretraining, tune: str, spec: str, data: Dataset, seed: int, parent: Stage | None
-) -> Stage:
-    iterations = recipe.iterations if parent else recipe.iterations_from_scratch or recipe.iterations
-    varying = {"data", "seed", "iterations", "iterations_from_scratch"}
-    content = {
-        "kind": "pretrain",
-        "version": VERSIONS["pretrain"],
-        "backbone": study.backbone,
-        "image_size": study.image_size,
-        "precision": study.precision,
-        "tune": tune,
-        "recipe": recipe.model_dump(mode="json", exclude=varying),
-        "iterations": iterations,
-        "seed": seed,
-        "data": data.fingerprint,
-        "init": parent.id if parent else None,
-    }
-    return Stage(
-        id=content_id(content),
-        kind="pretrain",
-        level=parent.level + 1 if parent else 0,
-        content=content,
-        needs=parent.id if parent else None,
-        data=spec,
-        decode_size=study.decode_size,
-        images=iterations * recipe.batch,
-    )
-
-
-def _weights(study: Study, recipe: Weights) -> Stage:
-    path = Path(recipe.source).expanduser()
-    is_file = ":" not in recipe.source or path.exists()
-    if is_file and not path.is_file():
-        raise WeightsError(f"no checkpoint at {path}: give a file, weights:torchvision:NAME or weights:stage:ID.")
-    content = {
-        "kind": "weights",
-        "version": VERSIONS["weights"],
-        "backbone": study.backbone,
-        "source": file_hash(path) if is_file else recipe.source,
-    }
-    return Stage(id=content_id(content), kind="weights", level=0, content=content, source=recipe.source)
-
-
-def _evaluate(plan: Plan, evaluation: Evaluation, weights: str | int, target: str, data: Dataset) -> Stage:
-    """``weights`` is a stage, or the seed of a random initialisation."""
-    parent = plan.stages[weights] if isinstance(weights, str) else None
-    content = {
-        "kind": "evaluate",
-        "version": VERSIONS["evaluate"],
-        "probe": evaluation.probe,
-        "options": evaluation.options,
-        "backbone": plan.study.backbone,
-        "image_size": plan.study.image_size,
-        "data": data.fingerprint,
-        "weights": parent.id if parent else None,
-        "init": None if parent else weights,
-    }
-    return Stage(
-        id=content_id(content),
-        kind="evaluate",
-        level=parent.level + 1 if parent else 0,
-        content=content,
-        needs=parent.id if parent else None,
-        data=target,
-        decode_size=plan.study.decode_size,
-    )

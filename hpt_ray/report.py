@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,21 +21,12 @@ from plotly.offline import get_plotlyjs
 
 from hpt_ray.analysis import wording
 from hpt_ray.analysis.cells import cells, summary
-from hpt_ray.analysis.run import HPT, SCRATCH, Run
-from hpt_ray.analysis.verdict import Verdict, verdict
+from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.tiles import tiles
+from hpt_ray.analysis.verdict import verdict
 from hpt_ray.dashboard import Dashboard, Section
 from hpt_ray.figure import Figure
 from hpt_ray.registry import folder, load
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A key number: what it is, its value, its interval or remark, and the class that colours it."""
-
-    title: str
-    value: str
-    remark: str
-    outcome: str
 
 
 @dataclass(frozen=True)
@@ -65,21 +57,22 @@ def render(run: Run, dashboard: Dashboard) -> str:
         "level": wording.level_name,
         "share_interval": wording.share_interval,
         "change_interval": wording.change_interval,
+        "together": _together,
     }
     shown = [_section(run, section) for section in dashboard.sections]
     scripts = [Markup((place / "page.js").read_text(encoding="utf-8"))]
     if any(part.plot for part in shown):
         scripts.insert(0, Markup(get_plotlyjs()))
-    targets = run.study.targets
+    verdicts = [verdict(run, target) for target in run.study.targets]
+    summaries = {target: summary(run, target) for target in run.study.targets}
     table = cells(run)
     return environment.get_template("template.html.j2").render(
         dashboard=dashboard,
         run=run,
         manifest=run.manifest,
         started=_moment(run.manifest["started"]),
-        verdicts=[verdict(run, target) for target in targets],
-        tiles={target: _tiles(run, verdict(run, target)) for target in targets},
-        summaries=[line for target in targets for line in summary(run, target)],
+        verdicts=[(found, tiles(found, summaries[found.target])) for found in verdicts],
+        summaries=[line for lines in summaries.values() for line in lines],
         sections=shown,
         cells=table.astype(object).where(table.notna(), None).to_dict("records"),
         study=json.dumps(run.manifest["study"], indent=2, ensure_ascii=False),
@@ -104,36 +97,14 @@ def _script_json(drawn: go.Figure) -> Markup:
     return Markup(drawn.to_json().replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
+def _together(text: str) -> str:
+    """Keep each number and its interval on one line."""
+    return re.sub(r"\S+ \[[^]]*\]", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
 def _hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _moment(text: str) -> str:
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()
-
-
-def _tiles(run: Run, found: Verdict) -> list[Tile]:
-    """The key numbers of a target: worst change of HPT and from scratch, and HPT's accuracy against both alternatives."""
-    lines = {line.arm: line for line in summary(run, found.target)}
-    tiles = []
-    for arm in (HPT, SCRATCH):
-        line = lines.get(arm)
-        if line and line.worst and line.worst_level:
-            interval = f"[{wording.points(line.worst.low)}, {wording.points(line.worst.high)}]"
-            remark = f"points at {wording.level_name(line.worst_level)}, {interval}"
-            tiles.append(Tile(f"Worst change, {line.label}", wording.points(line.worst.estimate), remark, ""))
-    if (line := lines.get(HPT)) and line.accuracy:
-        interval = (
-            f"[{wording.points(line.accuracy.low, signed=False)}, {wording.points(line.accuracy.high, signed=False)}]"
-        )
-        tiles.append(Tile("Accuracy, HPT", wording.percent(line.accuracy.estimate), f"at the baseline, {interval}", ""))
-    for claim in found.claims:
-        if claim.difference is not None and claim.subject.startswith("accuracy"):
-            interval = f"[{wording.points(claim.difference.low)}, {wording.points(claim.difference.high)}]"
-            title = "HPT against " + claim.subject.removeprefix("accuracy of HPT against pretraining ").removeprefix(
-                "accuracy of HPT against "
-            )
-            tiles.append(
-                Tile(title, wording.points(claim.difference.estimate), f"points, {interval}: {claim.outcome}", "")
-            )
-    return tiles

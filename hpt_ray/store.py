@@ -94,7 +94,9 @@ class Store:
             finally:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"{self.path(relative)} cannot be written ({_reason(error)}): free some space or choose another store.") from error
+            raise StoreError(
+                f"{self.path(relative)} cannot be written ({_reason(error)}): free some space or choose another store."
+            ) from error
 
     def remove(self, relative: str) -> None:
         if self.exists(relative):
@@ -118,7 +120,9 @@ class Store:
         try:
             return pq.read_table(pa.BufferReader(self.read(relative)))
         except pa.ArrowException as error:
-            raise StoreError(f"{self.path(relative)} is damaged: it is not Parquet. Remove it and run again.") from error
+            raise StoreError(
+                f"{self.path(relative)} is damaged: it is not Parquet. Remove it and run again."
+            ) from error
 
     def write_table(self, relative: str, table: pa.Table) -> None:
         self.write(relative, parquet(table))

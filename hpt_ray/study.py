@@ -133,7 +133,9 @@ class Study(Frozen):
     image_size: Positive  # side of the views the network sees, pixels
     decode_size: Positive  # side of the decoded images the views are cut from, pixels
     precision: Precision = "auto"
-    parameters: dict[str, Any] = {}  # how the study function was called: for the report and to reproduce; changes no number
+    parameters: dict[
+        str, Any
+    ] = {}  # how the study function was called: for the report and to reproduce; changes no number
 
     @field_validator("arms", mode="before")
     @classmethod
@@ -149,11 +151,15 @@ class Study(Frozen):
                 if isinstance(self.recipes[phase.role], Weights) and (position or phase.tune == "bn"):
                     raise StudyError(f"arm {arm.chain!r}: {phase.role} is given weights and can only come first.")
             if arm.phases[0].tune == "bn":
-                raise StudyError(f"arm {arm.chain!r}: ':bn' adapts the batch norm of an earlier phase and cannot come first.")
+                raise StudyError(
+                    f"arm {arm.chain!r}: ':bn' adapts the batch norm of an earlier phase and cannot come first."
+                )
         for what, values in (("arm", [arm.chain for arm in self.arms]), ("seed", self.seeds), ("target", self.targets)):
             if len(set(values)) < len(values):
                 raise StudyError(f"study {self.name}: the same {what} is named twice in {list(values)}.")
         for factor in self.factors:
             if not isinstance(self.recipes.get(factor.role), Pretraining):
-                raise StudyError(f"factor {factor.name}: the role {factor.role!r} does not pretrain, so nothing can be varied.")
+                raise StudyError(
+                    f"factor {factor.name}: the role {factor.role!r} does not pretrain, so nothing can be varied."
+                )
         return self

@@ -19,8 +19,12 @@ ARMS = ("target", "base", "base>target", "base>target:bn")
 
 def study(
     *,
-    base: Annotated[str, "data set to pretrain the base on, or weights: a file, weights:torchvision:NAME"] = "synthetic:objects",
-    target: Annotated[tuple[str, ...], "data sets to pretrain and evaluate on, by name or path"] = ("synthetic:aerial",),
+    base: Annotated[
+        str, "data set to pretrain the base on, or weights: a file, weights:torchvision:NAME"
+    ] = "synthetic:objects",
+    target: Annotated[tuple[str, ...], "data sets to pretrain and evaluate on, by name or path"] = (
+        "synthetic:aerial",
+    ),
     scale: Annotated[ScaleName, "quick: minutes on a laptop; paper: the paper's protocol"] = "quick",
     seeds: Annotated[int, "repeats of every target pretraining, paired across arms and policies"] = 3,
     policies: Annotated[tuple[str, ...], "augmentation policies to compare; the first is the baseline"] = POLICIES,
@@ -45,9 +49,7 @@ def study(
         targets=target,
         recipes={
             "base": given_base(base, change(given.base, iterations=base_iterations, **common)),
-            "target": change(
-                given.target, iterations=iterations, iterations_from_scratch=scratch_iterations, **common
-            ),
+            "target": change(given.target, iterations=iterations, iterations_from_scratch=scratch_iterations, **common),
         },
         factors=(
             Factor(
@@ -61,7 +63,9 @@ def study(
         evaluations=(Evaluation(probe="linear"), Evaluation(probe="knn")),
         backbone=backbone or given.backbone,
         image_size=image_size or given.image_size,
-        decode_size=given.decode_size if image_size is None else round(image_size * given.decode_size / given.image_size),
+        decode_size=given.decode_size
+        if image_size is None
+        else round(image_size * given.decode_size / given.image_size),
         precision=precision,
     )
 

@@ -136,7 +136,7 @@ def run(
                         }
                     )
                     predictions.append(table.astype({"policy": object, "seed": "Int64"}))
-    found = pd.DataFrame(results).astype({"seed": "Int64"})
+    found = pd.DataFrame(results).astype({"seed": "Int64", "value": "float64", "seconds": "float64"})
     return Run(
         found, pd.concat(predictions, ignore_index=True), _curves(found), _views(), _manifest(spec, found, class_name)
     )
@@ -193,7 +193,7 @@ def _curves(results: pd.DataFrame) -> pd.DataFrame:
                 }
             )
         )
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).astype({"loss": "float64", "feature_std": "float64"})
 
 
 def _views() -> pd.DataFrame:

@@ -6,6 +6,7 @@ repeats, which exaggerates every drop). Negative is worse throughout: the worst 
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from dataclasses import dataclass
 
@@ -65,8 +66,11 @@ def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None
         return None
     replicates = replicate(np.stack(list(values.values())))
     names = list(values)
+    measures = _measures(replicates, arms=1)
+    # The reflected interval of a small spread reaches below zero, where no spread can be.
+    measures |= {name: _above_zero(measures[name]) for name in ("range", "sd")}
     return ArmRobustness(
-        **_measures(replicates, arms=1),
+        **measures,
         worst_level=names[int(replicates.estimate.argmin())],
         changes={name: replicates.interval(operator.itemgetter((..., place))) for place, name in enumerate(names)},
         missing=tuple(level for level in run.levels[1:] if level not in values),
@@ -124,6 +128,10 @@ def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:
         "sd": with_baseline.std(axis=-1, ddof=1),
     }
     return measured[measure]
+
+
+def _above_zero(interval: Interval) -> Interval:
+    return dataclasses.replace(interval, low=max(0.0, interval.low), high=max(0.0, interval.high))
 
 
 def _mean(values: np.ndarray) -> Interval | None:

@@ -10,6 +10,7 @@ from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.robustness import ArmRobustness
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Hole, Run
 from hpt_ray.analysis.wording import change_interval, level_name, listed, points
+from hpt_ray.study import LABELS
 
 #: A difference inside +- one point of accuracy is of no practical weight.
 MARGIN = 0.01
@@ -26,9 +27,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """One comparison: what was compared, its outcome, and the difference it follows from (None: it cannot be made)."""
+    """One comparison of HPT: its outcome, the difference it follows from (None: it cannot be made), and its text.
 
-    subject: str
+    ``measure`` is "robustness" or "accuracy"; ``against`` is the label of the other arm.
+    """
+
+    measure: str
+    against: str
     outcome: Outcome
     difference: Interval | None
     text: str
@@ -72,14 +77,13 @@ def verdict(run: Run, target: str, margin: float = MARGIN) -> Verdict:
 
 
 def _robustness_claim(run: Run, target: str, factor: str, margin: float) -> Claim:
-    subject = "robustness of HPT against from scratch"
     mine, other = measures.robustness(run, target, HPT), measures.robustness(run, target, SCRATCH)
     compared = measures.robustness_difference(run, target, HPT, SCRATCH)
     if mine is None or other is None or compared is None:
         lacking = [name for name, found in (("HPT", mine), ("from scratch", other)) if found is None]
         why = f"no change against the baseline for {listed(lacking)}" if lacking else "no level in common"
         text = f"whether HPT is more robust to the {factor} than pretraining from scratch cannot be said ({why})"
-        return Claim(subject, Outcome.UNDECIDED, None, text)
+        return Claim("robustness", LABELS[SCRATCH], Outcome.UNDECIDED, None, text)
     outcome = judge(compared.worst, margin)
     said = {
         Outcome.BETTER: f"HPT is more robust to the {factor} than pretraining from scratch",
@@ -89,20 +93,21 @@ def _robustness_claim(run: Run, target: str, factor: str, margin: float) -> Clai
         Outcome.UNDECIDED: "there is not enough evidence that HPT and pretraining from scratch differ in their "
         f"robustness to the {factor}",
     }[outcome]
-    numbers = f"worst change {_worst(mine)} against {_worst(other)}, a difference of {change_interval(compared.worst)}"
-    return Claim(subject, outcome, compared.worst, f"{said} ({numbers} points)")
+    numbers = (
+        f"worst change {_worst(mine)} against {_worst(other)}, difference {change_interval(compared.worst)} points"
+    )
+    return Claim("robustness", LABELS[SCRATCH], outcome, compared.worst, f"{said} ({numbers})")
 
 
 def _accuracy_claim(run: Run, target: str, other: str, margin: float) -> Claim:
     """The claim on accuracy at the baseline; its text continues "HPT is"."""
     name = {SCRATCH: "pretraining from scratch", DIRECT: "direct transfer"}[other]
-    subject = f"accuracy of HPT against {name}"
     found = measures.difference(run, target, HPT, other, run.baseline)
     if found is None:
         arms = {"HPT": HPT, name: other}
         lacking = [label for label, arm in arms.items() if measures.accuracy(run, target, arm, run.baseline) is None]
         why = f"no result for {listed(lacking)}" if lacking else "no seed in common"
-        return Claim(subject, Outcome.UNDECIDED, None, f"not comparable with {name} ({why})")
+        return Claim("accuracy", LABELS[other], Outcome.UNDECIDED, None, f"not comparable with {name} ({why})")
     outcome = judge(found, margin)
     numbers = f"{change_interval(found)} points"
     text = {
@@ -111,7 +116,7 @@ def _accuracy_claim(run: Run, target: str, other: str, margin: float) -> Claim:
         Outcome.EQUIVALENT: f"equivalent to {name} within {_margin(margin)} ({numbers})",
         Outcome.UNDECIDED: f"not shown to differ from {name} (not enough evidence: {numbers})",
     }[outcome]
-    return Claim(subject, outcome, found, text)
+    return Claim("accuracy", LABELS[other], outcome, found, text)
 
 
 def _notes(run: Run, target: str) -> list[str]:
@@ -142,7 +147,7 @@ def _hole(run: Run, hole: Hole) -> str:
 
 
 def _worst(found: ArmRobustness) -> str:
-    return f"{points(found.worst.estimate)} ({level_name(found.worst_level)})"
+    return f"{points(found.worst.estimate)} at {level_name(found.worst_level)}"
 
 
 def _margin(margin: float) -> str:

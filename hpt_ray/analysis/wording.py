@@ -26,15 +26,19 @@ def points(difference: float, *, signed: bool = True) -> str:
     return ("0.0" if text.strip("+-") == "0.0" else text).replace("-", MINUS)
 
 
-def change_interval(interval: Interval) -> str:
-    """A difference with its interval, in points: "+5.3 [+3.1, +7.4]"."""
-    return f"{points(interval.estimate)} [{points(interval.low)}, {points(interval.high)}]"
+def brackets(interval: Interval, *, signed: bool = True) -> str:
+    """An interval's ends in points or per cent: "[+3.1, +7.4]"."""
+    return f"[{points(interval.low, signed=signed)}, {points(interval.high, signed=signed)}]"
+
+
+def change_interval(interval: Interval, *, signed: bool = True) -> str:
+    """A difference, or unsigned a spread, with its interval, in points: "+5.3 [+3.1, +7.4]"."""
+    return f"{points(interval.estimate, signed=signed)} {brackets(interval, signed=signed)}"
 
 
 def share_interval(interval: Interval) -> str:
     """A share with its interval, in per cent: "85.3 % [83.0, 87.1]"."""
-    low, high = (points(end, signed=False) for end in (interval.low, interval.high))
-    return f"{percent(interval.estimate)} [{low}, {high}]"
+    return f"{percent(interval.estimate)} {brackets(interval, signed=False)}"
 
 
 def listed(names: list[str]) -> str:

@@ -20,12 +20,10 @@ def dataset(argument: str | None) -> Source:
     root = path_argument("image_folder", argument)
     if not root.is_dir():
         raise DataError(f"{root} is not a folder of images; give a folder, an image list or a .parquet file.")
-    images = sorted(_images(root, (_place(root),)))
+    images = sorted(_images(root, (_place(root),)), key=str)
     if not images:
         raise DataError(f"{root} has no images in it (looked for {', '.join(sorted(SUFFIXES))}). Check the path.")
-    # Now rather than on reading, so that a layout that cannot be used is refused before anything is hashed.
-    records = _records(root, images)
-    return Source(root.resolve().name, cache.fingerprint(images, root), lambda: records)
+    return Source(root.resolve().name, cache.fingerprint(images, root), lambda: _records(root, images))
 
 
 def _records(root: Path, images: list[Path]) -> Records:

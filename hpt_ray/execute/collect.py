@@ -36,7 +36,9 @@ def collect(plan: Plan, store: Store) -> dict[str, pa.Table]:
                 name = phase.role + (":bn" if phase.tune == "bn" else "")
                 table = table.set_column(0, "phase", pa.array([name] * len(table), pa.string()))
                 curves.append(_with(table, axes, results.run_schema(results.CURVES, factors)))
-    empty = {name: results.run_schema(results.TABLES[name], factors).empty_table() for name in ("predictions", "curves")}
+    empty = {
+        name: results.run_schema(results.TABLES[name], factors).empty_table() for name in ("predictions", "curves")
+    }
     return {
         "results": results.to_table(rows, results.run_schema(results.RESULTS, factors)),
         "predictions": pa.concat_tables(predictions or [empty["predictions"]]),

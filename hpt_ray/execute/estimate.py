@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
-
-import torch
 
 from hpt_ray.execute import machine
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.plan import Plan, Stage
+from hpt_ray.plan import Plan
 from hpt_ray.policy import Frozen
+from hpt_ray.stage import Stage
 from hpt_ray.store import Store
 from hpt_ray.study import Pretraining
 from hpt_ray.training.backbone import build
-from hpt_ray.training.device import default_device
-from hpt_ray.training.pretrain import Pretrainer
-from hpt_ray.training.workers import Workers
+from hpt_ray.training.device import gpus
+from hpt_ray.training.rate import images_per_second
 
-MEASURED_ITERATIONS = 3
 #: Decoding, starting Ray and its groups, collecting and writing the report (measured on two cores).
 FIXED_SECONDS = 20.0
 EVALUATION_SECONDS = 1.0
@@ -45,12 +41,13 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     units = plan.units(without=finished)
     waiting = [stage for stage in plan.stages.values() if stage.id not in finished]
     training = [stage for stage in waiting if stage.kind == "pretrain"]
-    gpus = torch.cuda.device_count()
-    slots = machine.layout(machine.cores(), gpus, max(1, len(units)), workers=workers).slots
+    slots = machine.layout(machine.cores(), gpus(), max(1, len(units)), workers=workers).slots
     rate, source = math.nan, "nothing to train"
     if training:
         known = _recorded(plan, store, finished) if store else []
-        rate, source = (sum(known) / len(known), "finished stages") if known else (_measure(prepared, training[0]), "a test here")
+        rate, source = (
+            (sum(known) / len(known), "finished stages") if known else (_measure(prepared, training[0]), "a test here")
+        )
     images = sum(stage.images for stage in training)
     probes = len([stage for stage in waiting if stage.kind == "evaluate"]) * EVALUATION_SECONDS / slots
     longest = max((unit.images for unit in units), default=0)
@@ -58,7 +55,14 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     size = sum(p.numel() * p.element_size() for p in build(plan.study.backbone, 0).state_dict().values())
     disk = len(training) * (size + 20_000) + len(waiting) * 12_000 + 6_000_000
     return Estimate(
-        cached=len(finished), to_run=len(waiting), images=images, seconds=seconds, bytes=disk, rate=rate, source=source, slots=slots
+        cached=len(finished),
+        to_run=len(waiting),
+        images=images,
+        seconds=seconds,
+        bytes=disk,
+        rate=rate,
+        source=source,
+        slots=slots,
     )
 
 
@@ -72,28 +76,8 @@ def _recorded(plan: Plan, store: Store, finished: set[str]) -> list[float]:
 
 
 def _measure(prepared: Prepared, stage: Stage) -> float:
-    """Images per second of a few iterations of a stage on one worker, after one to warm up."""
     content = stage.content
     assert stage.data is not None
-    recipe = Pretraining.model_validate({**content["recipe"], "iterations": MEASURED_ITERATIONS + 1})
-    threads = torch.get_num_threads()
-    device = default_device()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    pretrainer = Pretrainer(
-        recipe,
-        build(content["backbone"], 0),
-        prepared.datasets[stage.data],
-        iterations=recipe.iterations,
-        image_size=content["image_size"],
-        seed=0,
-        precision=content["precision"],
-        workers=Workers(device=device),
-    )
-    float(pretrainer.step())
-    began = time.perf_counter()
-    for _ in range(MEASURED_ITERATIONS):
-        loss = pretrainer.step()
-    float(loss)
-    torch.set_num_threads(threads)
-    return MEASURED_ITERATIONS * recipe.batch / (time.perf_counter() - began)
+    recipe = Pretraining.model_validate({**content["recipe"], "iterations": content["iterations"]})
+    data = prepared.datasets[stage.data]
+    return images_per_second(recipe, content["backbone"], data, content["image_size"], content["precision"])

@@ -66,7 +66,9 @@ def layout(
     room = (gpus if gpu else total_cores // threads) // workers
     if room < 1:
         what = f"{gpus} GPUs" if gpu else f"{total_cores} cores"
-        raise StudyError(f"{workers} workers of {threads} threads do not fit on {what}: use fewer --workers or --threads.")
+        raise StudyError(
+            f"{workers} workers of {threads} threads do not fit on {what}: use fewer --workers or --threads."
+        )
     if slots is not None and slots > room:
         raise StudyError(f"{slots} stages side by side do not fit: at most {room} with {workers} workers each.")
     return Layout(slots=max(1, min(slots or room, stages)), workers=workers, threads=threads, gpu=gpu)

@@ -10,25 +10,28 @@ from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-import torch
-from threadpoolctl import threadpool_limits
 
 from hpt_ray import dataset, results
 from hpt_ray.errors import StageError, StudyError
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event
-from hpt_ray.plan import Stage, Unit
+from hpt_ray.plan import Unit
 from hpt_ray.registry import load
+from hpt_ray.stage import Stage
 from hpt_ray.store import Store, parquet
 from hpt_ray.study import Pretraining
-from hpt_ray.training import checkpoints, features
+from hpt_ray.training import checkpoints, device, features
 from hpt_ray.training.backbone import Backbone, build
-from hpt_ray.training.device import describe
 from hpt_ray.training.pretrain import Pretrainer
 from hpt_ray.training.probe import accuracy
 from hpt_ray.training.workers import Workers
 
-WEIGHTS, CURVES, RESULTS, PREDICTIONS = "weights.safetensors", "curves.parquet", "results.parquet", "predictions.parquet"
+WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
+    "weights.safetensors",
+    "curves.parquet",
+    "results.parquet",
+    "predictions.parquet",
+)
 
 
 def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Callable[[Event], None]) -> None:
@@ -37,12 +40,8 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Cal
     Raises:
         StudyError: why the unit cannot be finished.
     """
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(torch.float32)
     warm: dict[str, dict[str, features.Split]] = {}
-    # The libraries of linear algebra have threads of their own: unbounded they take the cores of the stages beside this
-    # one (measured: a probe of 0.4 s takes 36 s), and their number would decide the last bits.
-    with threadpool_limits(threads):
+    with device.threads(threads):
         for stage in unit.stages:
             if store.record(stage.id) is not None:
                 continue
@@ -158,7 +157,7 @@ def _finish(
         **more,
         "seconds": seconds,
         "images": images,
-        "device": describe(workers.device),
+        "device": device.describe(workers.device),
         "workers": workers.size,
         "versions": machine.versions(),
     }

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.robustness import accuracy
 from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.wording import level_name, percent
-from hpt_ray.figure import Figure, faint, looks, panels, text, wrapped
+from hpt_ray.analysis.wording import level_name
+from hpt_ray.figure import Figure, Look, beside, faint, level_axis, looks, markers, panels, text
 
 
 @dataclass(frozen=True)
@@ -61,76 +61,84 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=380)
     for row, panel in enumerate(value, start=1):
         look = looks([*panel.arms, *panel.lines])
-        width = len(panel.levels) - 0.5
         for arm, (label, line) in panel.lines.items():
-            band = {"x": [-0.5, width, width, -0.5], "y": [100 * end for end in (line.low,) * 2 + (line.high,) * 2]}
-            shared = {"row": row, "col": 1, "legendgroup": arm}
-            drawn.add_scatter(
-                **shared, **band, fill="toself", fillcolor=faint(look[arm].color, 0.18), mode="none",
-                showlegend=False, hoverinfo="skip",
-            )  # fmt: skip
-            drawn.add_scatter(
-                **shared, x=[-0.5, width], y=[100 * line.estimate] * 2, mode="lines", name=text(label),
-                showlegend=row == 1, line={"color": look[arm].color, "width": 2, "dash": "dash"},
-                hovertemplate=f"%{{fullData.name}}<br>{percent(line.estimate)}<extra></extra>",
-            )  # fmt: skip
+            _draw_line(drawn, row, (-0.5, len(panel.levels) - 0.5), (arm, label, look[arm]), line)
         for number, (arm, series) in enumerate(panel.arms.items()):
-            aside = (number - (len(panel.arms) - 1) / 2) * 0.6 / len(panel.arms)
-            _draw_series(drawn, row, panel, arm, aside)
-        if any(series.step0 for series in panel.arms.values()):
-            drawn.add_scatter(
-                row=row, col=1, x=[None], y=[None], mode="markers", name="step 0", showlegend=row == 1,
-                marker={"symbol": "line-ew", "size": 14, "line": {"width": 2, "color": look_of_step0}},
-            )  # fmt: skip
-        drawn.update_xaxes(
-            row=row, col=1, tickvals=list(range(len(panel.levels))), ticktext=[wrapped(level) for level in panel.levels],
-            range=[-0.5, width], showgrid=False, zeroline=False,
-        )  # fmt: skip
+            aside = beside(number, len(panel.arms))
+            places = {level: panel.levels.index(level) + aside for level in panel.levels}
+            _draw_series(drawn, row, places, (arm, look[arm]), series)
+        level_axis(drawn, row, panel.levels)
         drawn.update_yaxes(row=row, col=1, title="test accuracy, %", zeroline=False)
     return drawn
 
 
-look_of_step0 = "#8A8A8A"
+def _draw_line(
+    drawn: go.Figure, row: int, ends: tuple[float, float], arm: tuple[str, str, Look], line: Interval
+) -> None:
+    """A horizontal dashed line with the band of its interval."""
+    chain, label, look = arm
+    low, high = 100 * line.low, 100 * line.high
+    shared = {"row": row, "col": 1, "legendgroup": chain}
+    drawn.add_scatter(
+        **shared,
+        x=[*ends, *reversed(ends)],
+        y=[low, low, high, high],
+        fill="toself",
+        fillcolor=faint(look.color, 0.18),
+        mode="none",
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    drawn.add_scatter(
+        **shared,
+        x=list(ends),
+        y=[100 * line.estimate] * 2,
+        mode="lines",
+        line={"color": look.color, "width": 2, "dash": "dash"},
+        name=text(label),
+        showlegend=row == 1,
+        hovertemplate=f"%{{fullData.name}}<br>%{{y:.1f}} % [{low:.1f}, {high:.1f}]<extra></extra>",
+    )
 
 
-def _draw_series(drawn: go.Figure, row: int, panel: Panel, arm: str, aside: float) -> None:
-    series, look = panel.arms[arm], looks([*panel.arms, *panel.lines])[arm]
-    shared = {"row": row, "col": 1, "legendgroup": arm, "mode": "markers"}
-    places = {level: panel.levels.index(level) + aside for level in series.accuracy}
+def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tuple[str, Look], series: Series) -> None:
+    """One arm's symbols with intervals, its single seeds and its strokes at step 0."""
+    chain, look = arm
+    shared = {"row": row, "col": 1, "legendgroup": chain}
     if series.step0 is not None:
         drawn.add_scatter(
-            **shared, showlegend=False, x=list(places.values()), y=[100 * series.step0.estimate] * len(places),
+            **shared,
+            x=[places[level] for level in series.accuracy],
+            y=[100 * series.step0.estimate] * len(series.accuracy),
+            mode="markers",
             marker={"symbol": "line-ew", "size": 14, "line": {"width": 2, "color": faint(look.color, 0.75)}},
-            hovertemplate=f"{text(series.label)}, step 0<br>{percent(series.step0.estimate)}<extra></extra>",
-        )  # fmt: skip
+            showlegend=False,
+            hovertemplate=f"{text(series.label)}, step 0<br>%{{y:.1f}} %<extra></extra>",
+        )
     drawn.add_scatter(
-        **shared, showlegend=False, hoverinfo="skip",
+        **shared,
         x=[places[level] for level, seeds in series.seeds.items() for _ in seeds],
         y=[100 * seed for seeds in series.seeds.values() for seed in seeds],
+        mode="markers",
         marker={"symbol": look.symbol + "-open", "size": 6, "color": look.color, "opacity": 0.55},
-    )  # fmt: skip
-    parts = list(series.accuracy.values())
+        showlegend=False,
+        hoverinfo="skip",
+    )
     drawn.add_scatter(
-        **shared, showlegend=row == 1, name=text(series.label), x=list(places.values()),
-        y=[100 * part.estimate for part in parts],
-        error_y={
-            "type": "data", "symmetric": False, "thickness": 2, "width": 4,
-            "array": [100 * (part.high - part.estimate) for part in parts],
-            "arrayminus": [100 * (part.estimate - part.low) for part in parts],
-        },
-        marker={"color": look.color, "symbol": look.symbol, "size": 10},
-        customdata=[
-            [text(level_name(level)), 100 * part.low, 100 * part.high, part.seeds]
-            for level, part in series.accuracy.items()
-        ],
-        hovertemplate="%{fullData.name}, %{customdata[0]}<br>%{y:.1f} % "
-        "[%{customdata[1]:.1f}, %{customdata[2]:.1f}], seeds: %{customdata[3]}<extra></extra>",
-    )  # fmt: skip
+        **shared,
+        name=text(series.label),
+        showlegend=row == 1,
+        x=[places[level] for level in series.accuracy],
+        **markers(look, list(series.accuracy.values())),
+        text=[text(level_name(level)) for level in series.accuracy],
+        hovertemplate="%{fullData.name}, %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], "
+        "seeds: %{customdata[2]}<extra></extra>",
+    )
 
 
 figure = Figure(
     compute,
     draw,
-    "Test accuracy with 95 % intervals. Small open symbols: single seeds. Short strokes: the same arm at step 0, before "
-    "its target pretraining. Dashed line and band: direct transfer, which no target policy can change.",
+    "Test accuracy with 95 % intervals. Small open symbols: single seeds. Short strokes: the same arm at step 0, "
+    "before its target pretraining. Dashed line and band: direct transfer, which no target policy can change.",
 )

@@ -10,7 +10,7 @@ from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.robustness import robustness
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.wording import level_name
-from hpt_ray.figure import Figure, looks, panels, text, wrapped
+from hpt_ray.figure import Figure, beside, level_axis, looks, markers, panels, text
 
 
 @dataclass(frozen=True)
@@ -42,46 +42,20 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))
         for number, (arm, changes) in enumerate(panel.changes.items()):
-            # Arms stand side by side around each level, in a width that leaves a gap to the next one.
-            aside = (number - (len(panel.changes) - 1) / 2) * 0.6 / max(len(panel.changes), 1)
-            shown = [level for level in panel.levels if level in changes]
-            parts = [changes[level] for level in shown]
             drawn.add_scatter(
                 row=row,
                 col=1,
                 name=text(panel.arms[arm]),
                 legendgroup=arm,
                 showlegend=row == 1,
-                mode="markers",
-                x=[panel.levels.index(level) + aside for level in shown],
-                y=[100 * part.estimate for part in parts],
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [100 * (part.high - part.estimate) for part in parts],
-                    "arrayminus": [100 * (part.estimate - part.low) for part in parts],
-                    "thickness": 2,
-                    "width": 4,
-                },
-                marker={"color": look[arm].color, "symbol": look[arm].symbol, "size": 10},
-                customdata=[
-                    [text(level_name(level)), 100 * part.low, 100 * part.high, part.seeds]
-                    for level, part in zip(shown, parts, strict=True)
-                ],
-                hovertemplate="%{fullData.name}, %{customdata[0]}<br>%{y:+.1f} points "
-                "[%{customdata[1]:+.1f}, %{customdata[2]:+.1f}], seeds: %{customdata[3]}<extra></extra>",
+                x=[panel.levels.index(level) + beside(number, len(panel.changes)) for level in changes],
+                **markers(look[arm], list(changes.values())),
+                text=[text(level_name(level)) for level in changes],
+                hovertemplate="%{fullData.name}, %{text}<br>%{y:+.1f} points "
+                "[%{customdata[0]:+.1f}, %{customdata[1]:+.1f}], seeds: %{customdata[2]}<extra></extra>",
             )
-        ticks = list(range(len(panel.levels)))
-        drawn.update_xaxes(
-            row=row,
-            col=1,
-            tickvals=ticks,
-            ticktext=[wrapped(level) for level in panel.levels],
-            range=[-0.5, len(panel.levels) - 0.5],
-            showgrid=False,
-            zeroline=False,
-        )
-        drawn.update_yaxes(row=row, col=1, title="change, points", zeroline=True, zerolinewidth=2, ticksuffix=" ")
+        level_axis(drawn, row, panel.levels)
+        drawn.update_yaxes(row=row, col=1, title="change, points", zeroline=True, zerolinewidth=2)
     return drawn
 
 

@@ -42,16 +42,11 @@ def compute(run: Run) -> tuple[Cost, ...]:
 
 def draw(value: tuple[Cost, ...]) -> Markup:
     several = len({cost.target for cost in value}) > 1
-    most = max((cost.seconds for cost in value), default=0.0)
+    line = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 5 + Markup("</tr>")
     lines = [
-        Markup(
-            '<tr><th scope="row">{}</th><td>{}</td><td class="bar-cell"><meter min="0" max="{}" value="{}"></meter>'
-            "{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
-        ).format(
+        line.format(
             f"{cost.label}, {cost.target}" if several else cost.label,
             cost.runs,
-            most or 1,
-            cost.seconds,
             duration(cost.seconds),
             duration(cost.seconds / cost.runs),
             f"{cost.images:,}",
@@ -59,10 +54,11 @@ def draw(value: tuple[Cost, ...]) -> Markup:
         )
         for cost in value
     ]
+    names = ("Arm", "Phases", "Time", "Time each", "Images", "Images/s")
+    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
     return Markup(
-        '<div class="scroll"><table class="numbers"><thead><tr><th>Arm</th><th>Phases</th><th>Time</th><th>Time each</th>'
-        "<th>Images</th><th>Images/s</th></tr></thead><tbody>{}</tbody></table></div>"
-    ).format(Markup("").join(lines))
+        '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(heads, Markup("").join(lines))
 
 
 figure = Figure(

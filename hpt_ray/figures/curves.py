@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -53,18 +54,18 @@ def compute(run: Run) -> Curves:
             mine = table[(table["target"] == target) & (table["arm"] == arm) & (table["phase"] == last)]
             for name in [name for name in ("", *run.levels) if (mine["level"] == name).any()]:
                 part = mine[mine["level"] == name]
-                found += [_curve(part, target, arm, label, name, measure) for measure in MEASURES]
+                found += [Curve(target, arm, label, name, measure, **_seeds(part, measure)) for measure in MEASURES]
     levels = tuple(level for level in run.levels if any(curve.level == level for curve in found))
     return Curves(levels, tuple(curve for curve in dict.fromkeys(found) if curve.iteration))
 
 
-def _curve(part: pd.DataFrame, target: str, arm: str, label: str, level: str, measure: str) -> Curve:
+def _seeds(part: pd.DataFrame, measure: str) -> dict[str, Any]:
+    """Mean, lowest and highest over seeds by iteration, thinned evenly from the last point back."""
     by_iteration = part.dropna(subset=[measure]).groupby("iteration")[measure].agg(["mean", "min", "max"])
-    # Thinned evenly, the last point kept.
-    step = -(-len(by_iteration) // RESOLUTION) if len(by_iteration) else 1
+    step = max(1, -(-len(by_iteration) // RESOLUTION))
     kept = by_iteration.iloc[::-1].iloc[::step].iloc[::-1]
-    columns = [tuple(kept[column].astype(float)) for column in ("mean", "min", "max")]
-    return Curve(target, arm, label, level, measure, tuple(int(at) for at in kept.index), *columns)
+    mean, low, high = (tuple(kept[column].astype(float)) for column in ("mean", "min", "max"))
+    return {"iteration": tuple(int(at) for at in kept.index), "mean": mean, "low": low, "high": high}
 
 
 def draw(value: Curves) -> go.Figure:
@@ -72,7 +73,7 @@ def draw(value: Curves) -> go.Figure:
     titles = [
         f"{title}{f', {target}' if len(targets) > 1 else ''}" for target in targets for title in MEASURES.values()
     ]
-    drawn = panels(titles, height=280, vertical_spacing=0.14 / len(targets))
+    drawn = panels(titles, height=300)
     look = looks(list(dict.fromkeys(curve.arm for curve in value.curves)))
     owners = []
     labelled = set()
@@ -83,20 +84,31 @@ def draw(value: Curves) -> go.Figure:
         band_x, band_y = curve.iteration + curve.iteration[::-1], curve.low + curve.high[::-1]
         shared = {"row": row, "col": 1, "legendgroup": curve.arm, "visible": shown}
         drawn.add_scatter(
-            **shared, x=band_x, y=band_y, fill="toself", fillcolor=faint(color, 0.15), mode="none", showlegend=False,
+            **shared,
+            x=band_x,
+            y=band_y,
+            fill="toself",
+            fillcolor=faint(color, 0.15),
+            mode="none",
+            showlegend=False,
             hoverinfo="skip",
-        )  # fmt: skip
+        )
         drawn.add_scatter(
-            **shared, x=curve.iteration, y=curve.mean, mode="lines", name=text(curve.label),
-            showlegend=(curve.arm, curve.level) not in labelled, line={"color": color, "width": 2},
+            **shared,
+            x=curve.iteration,
+            y=curve.mean,
+            mode="lines",
+            line={"color": color, "width": 2},
+            name=text(curve.label),
+            showlegend=(curve.arm, curve.level) not in labelled,
             hovertemplate="%{fullData.name}, iteration %{x}<br>%{y:.3g}<extra></extra>",
-        )  # fmt: skip
+        )
         labelled.add((curve.arm, curve.level))
         owners += [curve.level] * 2
     drawn.update_xaxes(title="iteration", zeroline=False)
     drawn.update_yaxes(zeroline=False)
     if len(value.levels) > 1:
-        drawn.update_layout(margin_t=80, updatemenus=[_menu(value.levels, owners)])
+        drawn.update_layout(margin_t=90, updatemenus=[_menu(value.levels, owners)])
     return drawn
 
 
@@ -123,6 +135,6 @@ def _menu(levels: tuple[str, ...], owners: list[str]) -> dict[str, object]:
 figure = Figure(
     compute,
     draw,
-    "Mean over seeds; the band spans the single seeds. Losses of different policies answer different questions and do not "
-    "rank them. A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d for d-dimensional projections is the most there is.",
+    "Mean over seeds; the band spans the single seeds. The curve of direct transfer is the base's own pretraining. "
+    "A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that d dimensions allow.",
 )

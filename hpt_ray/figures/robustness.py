@@ -10,7 +10,7 @@ from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.robustness import robustness
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.wording import level_name
-from hpt_ray.figure import Figure, looks, panels, text
+from hpt_ray.figure import Figure, looks, markers, panels, text
 
 
 @dataclass(frozen=True)
@@ -26,56 +26,44 @@ class Bar:
 
 
 def compute(run: Run) -> tuple[Bar, ...]:
-    found = [
-        (target, arm, label, robustness(run, target, arm))
-        for target in run.study.targets
-        for arm, label in run.arms.items()
-    ]
+    pairs = [(target, arm) for target in run.study.targets for arm in run.arms]
+    found = {(target, arm): robustness(run, target, arm) for target, arm in pairs}
     return tuple(
-        Bar(target, arm, label, part.worst, part.worst_level, part.range) for target, arm, label, part in found if part
+        Bar(target, arm, run.arms[arm], part.worst, part.worst_level, part.range)
+        for (target, arm), part in found.items()
+        if part is not None
     )
 
 
 def draw(value: tuple[Bar, ...]) -> go.Figure:
     targets = list(dict.fromkeys(bar.target for bar in value)) or [""]
-    titles = [
-        f"{what}{f', {target}' if len(targets) > 1 else ''}"
-        for target in targets
-        for what in ("Worst change", "Spread")
-    ]
-    drawn = panels(titles, height=220, columns=2, shared_yaxes=True, horizontal_spacing=0.06)
+    suffixes = [f", {target}" if len(targets) > 1 else "" for target in targets]
+    titles = [f"{what}{suffix}" for suffix in suffixes for what in ("Worst change, points", "Spread, points")]
+    drawn = panels(titles, height=210)
     look = looks(list(dict.fromkeys(bar.arm for bar in value)))
     for bar in reversed(value):
-        row = targets.index(bar.target) + 1
-        for column, part in ((1, bar.worst), (2, bar.spread)):
+        row = 2 * targets.index(bar.target) + 1
+        for below, part in enumerate((bar.worst, bar.spread)):
             drawn.add_scatter(
-                row=row,
-                col=column,
-                x=[100 * part.estimate],
+                row=row + below,
+                col=1,
                 y=[text(bar.label)],
-                mode="markers",
                 showlegend=False,
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [100 * (part.high - part.estimate)],
-                    "arrayminus": [100 * (part.estimate - part.low)],
-                    "thickness": 2,
-                    "width": 4,
-                },
-                marker={"color": look[bar.arm].color, "symbol": look[bar.arm].symbol, "size": 11},
-                hovertemplate=f"{text(bar.label)}"
-                + (f", at {text(level_name(bar.worst_level))}" if column == 1 else "")
-                + f"<br>%{{x:+.1f}} points [{100 * part.low:+.1f}, {100 * part.high:+.1f}]<extra></extra>",
+                **markers(look[bar.arm], [part], along="x"),
+                hovertemplate=f"{text(bar.label)}{f', {text(level_name(bar.worst_level))}' if not below else ''}<br>"
+                "%{x:+.1f} points [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]<extra></extra>",
             )
-    drawn.update_xaxes(title="points", zeroline=True, zerolinewidth=2)
-    drawn.update_yaxes(showgrid=False, zeroline=False, automargin=True)
+    drawn.update_layout(margin_b=40)
+    drawn.update_xaxes(zeroline=True, zerolinewidth=2)
+    # Room above the first and below the last arm.
+    drawn.update_yaxes(showgrid=False, zeroline=False, range=[-0.6, len(look) - 0.4])
     return drawn
 
 
 figure = Figure(
     compute,
     draw,
-    "Left: the change against the arm's own baseline at the policy where it is worst; nearer to zero is more robust. Right: "
-    "the range of accuracy over all policies; smaller is more robust. 95 % intervals.",
+    "Worst change: against the arm's own baseline, at the policy where it falls most; nearer to zero is more robust. "
+    "Spread: the range of accuracy over all policies; smaller is more robust. A range of noisy numbers is too large "
+    "on average; its 95 % interval corrects for that and so reaches further down than up.",
 )

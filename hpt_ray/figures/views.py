@@ -49,7 +49,8 @@ def draw(value: tuple[Row, ...]) -> Markup:
             groups.append(Markup('<div class="views-of">{}</div>').format(Markup("").join(pictures)))
         line = Markup('<div class="views-row"><h4>{}</h4><div class="views-groups">{}</div></div>')
         rows.append(line.format(name, Markup("").join(groups)))
-    return Markup('<div class="views">{}</div>').format(Markup("").join(rows))
+    most = max((len(views) for row in value for views in row.examples), default=1)
+    return Markup('<div class="views" style="--views: {}">{}</div>').format(most, Markup("").join(rows))
 
 
 figure = Figure(

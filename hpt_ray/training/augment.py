@@ -4,7 +4,12 @@ Crop, antialiased resize and flip are two matrices per image, the blur two more 
 are an affine map before and one after the hue shift (``color``), with the channel normalisation folded into the last.
 ``reference`` makes the same views through torchvision's operators.
 
-DIFFERENCES
+Faithfulness to the reference. Every operator alone is equal to torchvision's to float precision (1e-5 on [0, 1] at
+32 px, 3e-5 at 224 px), and so are whole views in which nothing leaves [0, 1]. One difference remains: torchvision clamps
+to [0, 1] after every colour operation, this clamps before the hue shift and at the end. Mean absolute difference over
+whole views of real photographs under the baseline policy, on [0, 1]: 0.0005 (CIFAR-10, 32 px), 0.0011 (PACS photo, 64 to
+32 px), 0.0010 (RSSCN7, 256 to 224 px), the same for a hue of 0.1 and 0.4; a grey level is 0.0039. Nothing is rounded
+to 8 bits between operators, as torchvision on uint8 images would.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from hpt_ray.training.draws import HUE, SATURATION, Draws
 _CHUNK = 32 * 32 * 32
 
 
-def views(
+def views(  # noqa: PLR0917
     images: Tensor,
     draws: Draws,
     policy: Policy,
@@ -56,10 +61,16 @@ def views(
     rows = _to_device(parameters, device)
 
     out = torch.empty((n, 3, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
-    step = max(1, _CHUNK // max(height * width, size * size)) if device.type == "cpu" else max(1, n)
+    step = max(1, _CHUNK // (size * max(height, width))) if device.type == "cpu" else max(1, n)
     for part in (slice(start, start + step) for start in range(0, n, step)):
+        view = _render(images[part], {name: row[part] for name, row in rows.items()}, size)
+        if "taps" in rows:
+            # Which rows are blurred is known on the host: about half, and the blur is a third of the work.
+            blurred = _send(torch.from_numpy(np.flatnonzero(draws.sigma[part])), device)
+            blur = resample.filters(rows["taps"][part][blurred], size)
+            view.index_copy_(0, blurred, _filter(view[blurred], blur, blur))
         # Cast, then permute: changing type and layout in one copy is slow on CPUs.
-        out[part] = _render(images[part], {name: row[part] for name, row in rows.items()}, size).to(dtype)
+        out[part] = view.to(dtype)
     return out
 
 
@@ -92,7 +103,7 @@ def _parameters(draws: Draws, policy: Policy, size: int, shape: tuple[int, int])
 
 
 def _render(images: Tensor, rows: Mapping[str, Tensor], size: int) -> Tensor:
-    """float32 [n, 3, S, S], contiguous, in the order crop, jitter, gray, blur, flip (which commutes with the rest)."""
+    """Cropped, resized, flipped and coloured: float32 [n, 3, S, S], contiguous and normalised."""
     n = len(images)
     down = resample.resize(rows["down 0"], rows["down 1"], rows["down 2"], total=1 / 255)
     across = resample.resize(rows["across 0"], rows["across 1"], rows["across 2"])
@@ -103,11 +114,7 @@ def _render(images: Tensor, rows: Mapping[str, Tensor], size: int) -> Tensor:
     view = color.mix(view, rows["pixel"], rows.get("mean"), rows["low"])
     # maximum and minimum, because clamp with a bound per channel is slow on CPUs.
     view = torch.minimum(torch.maximum(view, rows["low"], out=view), rows["high"], out=view)
-    view = view.view(n, 3, size, size)
-    if "taps" in rows:
-        blur = resample.filters(rows["taps"], size)
-        view = _filter(view, blur, blur)
-    return view
+    return view.view(n, 3, size, size)
 
 
 def _filter(view: Tensor, down: Tensor, across: Tensor) -> Tensor:
@@ -118,10 +125,12 @@ def _filter(view: Tensor, down: Tensor, across: Tensor) -> Tensor:
 
 
 def _to_device(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
-    """float32 copies of all arrays in one transfer, for which a GPU is not waited."""
+    """float32 copies of all arrays in one transfer."""
     flat = np.concatenate([array.ravel() for array in arrays.values()], dtype=np.float32, casting="unsafe")
-    host = torch.from_numpy(flat)
-    if device.type == "cuda":
-        host = host.pin_memory()
-    parts = torch.split(host.to(device, non_blocking=True), [array.size for array in arrays.values()])
+    parts = torch.split(_send(torch.from_numpy(flat), device), [array.size for array in arrays.values()])
     return {name: part.view(array.shape) for part, (name, array) in zip(parts, arrays.items(), strict=True)}
+
+
+def _send(host: Tensor, device: torch.device) -> Tensor:
+    """To the device; from pinned memory, so that a GPU is not waited for."""
+    return (host.pin_memory() if device.type == "cuda" else host).to(device, non_blocking=True)

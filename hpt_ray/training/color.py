@@ -36,21 +36,21 @@ def mix(view: Tensor, pixel: Tensor, mean: Tensor | None, offset: Tensor | float
 def shift_hue(view: Tensor, turns: Tensor) -> Tensor:
     """torchvision's ``adjust_hue``: views [n, 3, P] on [0, 1], turns [n, 1, 1] in +- 1/2 -> [n, 3, P].
 
-    In HSV the hue turns while the value and the chroma c stay. A channel is the value where the hue is within 1 of the
-    channel's own (red 0, green 2, blue 4, on a circle of circumference 6), and falls to value - c at a distance of 2.
+    In HSV the hue turns while the value and the chroma c stay. On a circle of circumference 6, a channel is the value
+    where the hue is within 1 of the channel's own (red 0, green 2, blue -2), and falls to value - c at a distance of 2.
     Hues and distances are kept in units of c, so that nothing divides and grey (c = 0) is no exception.
     """
     red, green, blue = view.unbind(1)
     value = torch.maximum(torch.maximum(red, green), blue)
-    chroma = value - torch.minimum(torch.minimum(red, green), blue)
-    twice = 2 * chroma
-    hue = torch.where(value == green, blue - red + twice, (red - green).add_(twice).add_(twice))
-    hue = torch.where(value == red, green - blue, hue)
-    value, chroma, twice, hue = (plane[:, None] for plane in (value, chroma, twice, hue))
-    half = chroma + twice
-    own = torch.arange(0, 6, 2, device=view.device, dtype=view.dtype)[:, None]
-    hue = torch.addcmul(hue, chroma, 6 * turns)  # -4 to 8
+    least = torch.minimum(torch.minimum(red, green), blue)
+    chroma = value - least
+    # With channels less the least, green + blue + c - red is the hue, 0 to 3, where green > blue; else it is minus that.
+    hue = (green + blue).sub_(red).sub_(least).add_(chroma).copysign_(green - blue)
+    value, chroma, hue = value[:, None], chroma[:, None], hue[:, None]
+    half = 3 * chroma
+    own = torch.arange(3, device=view.device)[:, None].add_(1).remainder_(3).sub_(1).mul_(2)
+    hue = torch.addcmul(hue, chroma, 6 * turns)  # -6 to 6
     # For every difference d that occurs, -8 to 8, ||d| - 3| - 3| is the distance on the circle.
     distance = torch.addcmul(hue, chroma, own, value=-1).abs_().sub_(half).abs_().sub_(half).abs_()
-    distance = torch.minimum(torch.maximum(distance, chroma, out=distance), twice, out=distance)
+    distance = torch.minimum(torch.maximum(distance, chroma, out=distance), 2 * chroma, out=distance)
     return torch.sub(value + chroma, distance, out=distance)

@@ -119,7 +119,9 @@ class Pretrainer:
         )
         self.method.distribute(self.workers)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # and nothing writes to it
+            warnings.filterwarnings(
+                "ignore", message="The given NumPy array is not writable"
+            )  # and nothing writes to it
             images = torch.from_numpy(data.images)
         self.source = Source(images.to(device) if device.type == "cuda" else images, indices, recipe.batch, seed)
 

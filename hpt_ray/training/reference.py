@@ -20,7 +20,7 @@ _OPERATIONS = {
 }
 
 
-def views(
+def views(  # noqa: PLR0917
     images: Tensor,
     draws: Draws,
     policy: Policy,

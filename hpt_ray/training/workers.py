@@ -6,6 +6,7 @@ A worker group of one needs no process group, so everything here runs in a plain
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -21,6 +22,21 @@ class Workers:
     rank: int = 0
     size: int = 1
     device: torch.device = torch.device("cpu")
+
+    @classmethod
+    def join(cls, rank: int, size: int, meeting: str) -> Workers:
+        """Connect to the other workers of a stage, over nccl on GPUs and gloo on CPUs.
+
+        Args:
+            meeting: an address such as ``tcp://10.0.0.1:29500`` on the first worker, the same for all.
+        """
+        gpu = torch.cuda.is_available()
+        device = torch.device("cuda", 0) if gpu else torch.device("cpu")  # each worker sees its own GPU alone
+        if gpu:
+            torch.cuda.set_device(device)
+        if size > 1:
+            dist.init_process_group("nccl" if gpu else "gloo", init_method=meeting, rank=rank, world_size=size)
+        return cls(rank, size, device)
 
     def share(self, groups: int) -> range:
         """The groups this worker computes: contiguous, equally many for each.
@@ -43,6 +59,19 @@ class Workers:
         parts = [torch.empty_like(tensor) for _ in range(self.size)]
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
+
+    def hand_round(self, item: Any) -> Any:
+        """The first worker's object, for all; of ours only, since it is pickled."""
+        if self.size == 1:
+            return item
+        box = [item]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def wait(self) -> None:
+        """Until all workers are here."""
+        if self.size > 1:
+            dist.barrier()
 
     def agree(self, flag: bool) -> bool:
         """The first worker's answer, for decisions that depend on a clock."""

@@ -67,7 +67,9 @@ class MoCoV2(Method):
     @classmethod
     def check(cls, options: Options, batch: int) -> None:
         if options.queue % batch:
-            raise StudyError(f"MoCo's queue of {options.queue} is not a multiple of the batch of {batch}: change either.")
+            raise StudyError(
+                f"MoCo's queue of {options.queue} is not a multiple of the batch of {batch}: change either."
+            )
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         self._follow()

@@ -1,0 +1,42 @@
+# Two commands set everything up: `make study` and `make test`. Everything lives in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: study test test-slow benchmark check format clean
+
+study: .venv/installed
+	$(BIN)/hpt-study run augment_ablation
+
+test: .venv/installed-test
+	$(BIN)/pytest
+
+test-slow: .venv/installed-test
+	$(BIN)/pytest -m slow --override-ini timeout=3600
+
+benchmark: .venv/installed-test
+	$(BIN)/python -m tests.benchmarks
+
+check: .venv/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_architecture.py
+
+format: .venv/installed-test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=python3.12 ..."'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-test: pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=python3.12 ..."'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

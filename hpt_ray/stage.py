@@ -1,0 +1,115 @@
+"""Stages: the units of work with an identity, and what makes up the identity of each kind.
+
+Inside: whatever can change the numbers. Outside: workers, devices, paths, storage, threads, labels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from hpt_ray.dataset import Dataset
+from hpt_ray.errors import WeightsError
+from hpt_ray.identity import VERSIONS, content_id, file_hash
+from hpt_ray.policy import Frozen
+from hpt_ray.study import Evaluation, Pretraining, Study, Weights
+
+Kind = Literal["pretrain", "weights", "evaluate"]
+
+
+class Stage(Frozen):
+    """One unit of work with an identity.
+
+    Attributes:
+        content: everything that can change the numbers; ``id`` is its hash.
+        needs: the stage whose weights this one starts from or evaluates, if any.
+        data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
+        label: the first cell that asked for this stage, for people.
+        images: images to train on, for estimates.
+    """
+
+    id: str
+    kind: Kind
+    level: int
+    content: dict[str, Any]
+    needs: str | None = None
+    data: str | None = None
+    decode_size: int = 0
+    source: str | None = None
+    label: str = ""
+    images: int = 0
+
+
+def pretrain(
+    study: Study, recipe: Pretraining, tune: str, spec: str, data: Dataset, seed: int, parent: Stage | None
+) -> Stage:
+    """A phase of pretraining, from a parent's weights or from random initialisation."""
+    iterations = recipe.iterations if parent else recipe.iterations_from_scratch or recipe.iterations
+    varying = {"data", "seed", "iterations", "iterations_from_scratch"}
+    content = {
+        "kind": "pretrain",
+        "version": VERSIONS["pretrain"],
+        "backbone": study.backbone,
+        "image_size": study.image_size,
+        "precision": study.precision,
+        "tune": tune,
+        "recipe": recipe.model_dump(mode="json", exclude=varying),
+        "iterations": iterations,
+        "seed": seed,
+        "data": data.fingerprint,
+        "init": parent.id if parent else None,
+    }
+    return Stage(
+        id=content_id(content),
+        kind="pretrain",
+        level=parent.level + 1 if parent else 0,
+        content=content,
+        needs=parent.id if parent else None,
+        data=spec,
+        decode_size=study.decode_size,
+        images=iterations * recipe.batch,
+    )
+
+
+def given(study: Study, recipe: Weights) -> Stage:
+    """Weights that are given.
+
+    Raises:
+        WeightsError: if a checkpoint file is missing.
+    """
+    path = Path(recipe.source).expanduser()
+    is_file = ":" not in recipe.source or path.exists()
+    if is_file and not path.is_file():
+        raise WeightsError(f"no checkpoint at {path}: give a file, weights:torchvision:NAME or weights:stage:ID.")
+    content = {
+        "kind": "weights",
+        "version": VERSIONS["weights"],
+        "backbone": study.backbone,
+        "source": file_hash(path) if is_file else recipe.source,
+    }
+    return Stage(id=content_id(content), kind="weights", level=0, content=content, source=recipe.source)
+
+
+def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target: str, data: Dataset) -> Stage:
+    """The evaluation of a stage's weights, or of the random initialisation of a seed, on a target."""
+    parent = weights if isinstance(weights, Stage) else None
+    content = {
+        "kind": "evaluate",
+        "version": VERSIONS["evaluate"],
+        "probe": evaluation.probe,
+        "options": evaluation.options,
+        "backbone": study.backbone,
+        "image_size": study.image_size,
+        "data": data.fingerprint,
+        "weights": parent.id if parent else None,
+        "init": None if parent else weights,
+    }
+    return Stage(
+        id=content_id(content),
+        kind="evaluate",
+        level=parent.level + 1 if parent else 0,
+        content=content,
+        needs=parent.id if parent else None,
+        data=target,
+        decode_size=study.decode_size,
+    )

@@ -1,0 +1,36 @@
+"""The tables of cells and of arms."""
+
+from __future__ import annotations
+
+import pytest
+import simulate
+
+from hpt_ray.analysis.cells import cells, summary
+
+
+def test_every_cell_stands_in_the_table_with_its_reason() -> None:
+    run = simulate.run(examples=60, failed=lambda cell: cell == ("base>target", "baseline", 1))
+    found = cells(run)
+    assert len(found) == 3 * 5 * 3 + 1
+    lost = found[found["status"] != "done"]
+    assert lost[["arm", "level", "seed"]].to_numpy().tolist() == [["base>target", "baseline", 1]]
+    assert lost["reason"].iloc[0].startswith("loss is not finite")
+    mine = found[(found["arm"] == "base>target") & (found["level"] == "crop_only")].set_index("seed")
+    own = found[(found["arm"] == "base>target") & (found["level"] == "baseline")].set_index("seed")
+    assert mine["change"].isna().tolist() == [False, True, False]
+    assert mine["change"][0] == pytest.approx(mine["linear"][0] - own["linear"][0])
+
+
+def test_summary_is_one_line_per_arm() -> None:
+    run = simulate.run(failed=lambda cell: cell[:2] == ("base>target:bn", "baseline"))
+    lines = {line.label: line for line in summary(run, "rsscn7")}
+    assert list(lines) == ["From scratch", "Direct transfer", "HPT", "HPT-BN"]
+    assert lines["From scratch"].worst_level == "crop_only" and lines["From scratch"].missing == 0
+    assert lines["Direct transfer"].accuracy is not None and lines["Direct transfer"].worst is None
+    assert lines["HPT-BN"].accuracy is None and lines["HPT-BN"].missing == 3
+
+
+def test_nothing_finished_is_no_crash() -> None:
+    run = simulate.run(failed=lambda cell: True)
+    assert set(cells(run)["status"]) == {"failed"}
+    assert [line.accuracy for line in summary(run, "rsscn7")] == [None] * 4

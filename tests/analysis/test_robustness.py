@@ -1,0 +1,117 @@
+"""Robustness measures against pandas on the results table, and their coverage where the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import simulate
+from scipy import stats
+
+from hpt_ray.analysis.robustness import accuracy, difference, gain, robustness, robustness_difference
+from hpt_ray.analysis.run import Run
+
+TARGET = "rsscn7"
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return simulate.run()
+
+
+def table(run: Run, arm: str) -> pd.DataFrame:
+    """Linear test accuracy of an arm after its last phase, [seed, policy]."""
+    rows = run.results.query("arm == @arm and split == 'test' and evaluation == 'linear' and iteration > 0")
+    return rows.pivot(index="seed", columns="policy", values="value")[list(simulate.POLICIES)].astype(float)
+
+
+@pytest.mark.parametrize("arm", ["target", "base>target", "base>target:bn"])
+def test_measures_are_those_of_the_results_table(run: Run, arm: str) -> None:
+    values = table(run, arm)
+    changes = values.sub(values["baseline"], axis=0).mean().drop("baseline")
+    found = robustness(run, TARGET, arm)
+    assert found is not None
+    assert {level: part.estimate for level, part in found.changes.items()} == pytest.approx(changes.to_dict())
+    assert (found.worst_level, found.worst.estimate) == (changes.idxmin(), pytest.approx(changes.min()))
+    assert found.mean.estimate == pytest.approx(changes.mean())
+    assert found.range.estimate == pytest.approx(np.ptp(values.mean()))
+    assert found.sd.estimate == pytest.approx(values.mean().std())
+    assert found.missing == ()
+    assert found.worst.low <= found.worst.estimate <= found.worst.high
+    assert found.range.low >= 0
+
+
+def test_difference_between_arms(run: Run) -> None:
+    hpt, scratch = robustness(run, TARGET, "base>target"), robustness(run, TARGET, "target")
+    between = robustness_difference(run, TARGET, "base>target", "target")
+    assert hpt is not None and scratch is not None and between is not None
+    for measure in ("worst", "mean", "range", "sd"):
+        expected = getattr(hpt, measure).estimate - getattr(scratch, measure).estimate
+        assert getattr(between, measure).estimate == pytest.approx(expected)
+
+
+def test_accuracy_difference_and_gain(run: Run) -> None:
+    hpt, scratch = table(run, "base>target"), table(run, "target")
+    own, gap = (
+        accuracy(run, TARGET, "base>target", "crop_only"),
+        difference(run, TARGET, "base>target", "target", "no_color"),
+    )
+    assert own is not None and own.estimate == pytest.approx(hpt["crop_only"].mean())
+    assert gap is not None and gap.estimate == pytest.approx((hpt - scratch)["no_color"].mean())
+    before = run.results.query("arm == 'base>target' and split == 'test' and evaluation == 'linear' and iteration == 0")
+    gained = gain(run, TARGET, "base>target", "baseline")
+    assert gained is not None and gained.estimate == pytest.approx(hpt["baseline"].mean() - before["value"].iloc[0])
+
+
+def test_direct_transfer_has_no_robustness_and_no_seeds(run: Run) -> None:
+    assert robustness(run, TARGET, "base") is None
+    found = accuracy(run, TARGET, "base", "crop_only")
+    assert found is not None and found.seeds == 1
+
+
+def test_a_failed_cell_leaves_the_seeds_that_pair() -> None:
+    run = simulate.run(failed=lambda cell: cell == ("base>target", "crop_only", 1))
+    values = table(run, "base>target").drop(index=1)
+    found = robustness(run, TARGET, "base>target")
+    assert found is not None
+    assert found.changes["crop_only"].estimate == pytest.approx((values["crop_only"] - values["baseline"]).mean())
+    assert (found.changes["crop_only"].seeds, found.changes["no_color"].seeds) == (2, 3)
+
+
+def test_a_failed_level_is_named_and_left_out_of_both_arms() -> None:
+    run = simulate.run(failed=lambda cell: cell[:2] == ("base>target", "crop_only"))
+    found = robustness(run, TARGET, "base>target")
+    between = robustness_difference(run, TARGET, "base>target", "target")
+    assert found is not None and between is not None
+    assert found.missing == ("crop_only",)
+    scratch = table(run, "target").drop(columns="crop_only")
+    changes = scratch.sub(scratch["baseline"], axis=0).mean().drop("baseline")
+    assert between.worst.estimate == pytest.approx(found.worst.estimate - changes.min())
+
+
+def test_without_a_baseline_there_is_nothing_to_compare() -> None:
+    run = simulate.run(failed=lambda cell: cell[:2] == ("target", "baseline"))
+    assert robustness(run, TARGET, "target") is None
+    assert robustness_difference(run, TARGET, "base>target", "target") is None
+    assert difference(run, TARGET, "base>target", "target", "baseline") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("drops", [(0, 0, 0, 0), (0, 0, 0.02, 0.03), (0, 0, 0.02, 0.2)], ids=["ties", "near", "clear"])
+def test_coverage_of_the_worst_change(seeds: int, drops: tuple[float, ...]) -> None:
+    """With as much noise from scratch as in HPT's changes several times over: the difference must not favour HPT."""
+    levels = tuple(0.78 - drop for drop in (0, *drops))
+    studies, covered, favoured, single = 150, 0, 0, 0
+    for number in range(studies):
+        run = simulate.run(seeds=seeds, examples=200, seed=number, accuracy={"target": levels, "base>target": levels})
+        between, own = robustness_difference(run, TARGET, "base>target", "target"), robustness(run, TARGET, "target")
+        assert between is not None and own is not None
+        covered += between.worst.low <= 0 <= between.worst.high
+        favoured += between.worst.low > 0
+        truth = min(levels[1:]) - levels[0]
+        single += own.worst.low <= truth <= own.worst.high
+    # Never below 95 % by more than Monte Carlo error for the difference, on which the verdict rests.
+    assert covered / studies >= stats.binom.ppf(0.001, studies, 0.95) / studies
+    assert favoured / studies <= stats.binom.ppf(0.999, studies, 0.025) / studies
+    assert single / studies >= 0.87

@@ -1,0 +1,100 @@
+"""Verdicts on tables whose answer is known, and on runs with holes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+import simulate
+
+from hpt_ray.analysis.bootstrap import Interval
+from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.verdict import Outcome, Verdict, judge, verdict
+
+LEVEL = (0.80, 0.80, 0.80, 0.80, 0.80)
+FALLING = (0.80, 0.75, 0.65, 0.55, 0.45)
+
+
+def on(run: Run) -> Verdict:
+    return verdict(run, "rsscn7")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [
+        (0.012, 0.05, Outcome.BETTER),
+        (0.001, 0.05, Outcome.BETTER),
+        (-0.05, -0.001, Outcome.WORSE),
+        (-0.009, 0.009, Outcome.EQUIVALENT),
+        (0.001, 0.009, Outcome.EQUIVALENT),
+        (-0.011, 0.009, Outcome.UNDECIDED),
+        (-0.05, 0.05, Outcome.UNDECIDED),
+    ],
+)
+def test_judge(low: float, high: float, outcome: Outcome) -> None:
+    assert judge(Interval((low + high) / 2, low, high, 3)) is outcome
+
+
+def test_hpt_more_robust_and_better() -> None:
+    found = on(simulate.run(examples=800, seeds=5, accuracy={"target": FALLING, "base>target": (0.90,) * 5}))
+    assert [claim.outcome for claim in found.claims] == [Outcome.BETTER] * 3
+    assert found.sentence.startswith("On rsscn7, HPT is more robust to the policy than pretraining from scratch")
+    assert "HPT is better than pretraining from scratch" in found.sentence
+    assert "and better than direct transfer" in found.sentence
+    assert found.notes == ()
+
+
+def test_hpt_less_robust_and_worse() -> None:
+    found = on(
+        simulate.run(examples=800, seeds=5, accuracy={"target": (0.9,) * 5, "base>target": FALLING, "base": (0.9,)})
+    )
+    assert [claim.outcome for claim in found.claims] == [Outcome.WORSE] * 3
+    assert "less robust" in found.sentence and "worse than direct transfer" in found.sentence
+
+
+def test_the_same_predictions_are_equivalent() -> None:
+    run = simulate.run()
+    scratch = run.predictions[run.predictions["arm"] == "target"]
+    others = run.predictions[run.predictions["arm"] != "base>target"]
+    same = pd.concat([others, scratch.assign(arm="base>target")], ignore_index=True)
+    found = on(dataclasses.replace(run, predictions=same))
+    assert [claim.outcome for claim in found.claims[:2]] == [Outcome.EQUIVALENT] * 2
+    assert "equally robust to the policy, within 1 point" in found.sentence
+
+
+def test_little_data_is_not_enough_evidence() -> None:
+    found = on(simulate.run(examples=20, accuracy={"target": LEVEL, "base>target": LEVEL, "base": (0.8,)}))
+    assert Outcome.UNDECIDED in {claim.outcome for claim in found.claims}
+    assert "not enough evidence" in found.sentence
+
+
+def test_forgetting_is_flagged() -> None:
+    run = simulate.run(examples=800, step0={"target": 0.3, "base>target": 0.95, "base>target:bn": 0.6})
+    assert [note for note in on(run).notes if note.startswith("Forgetting")] == [
+        note for note in on(run).notes if "HPT ends below its step-0 value" in note
+    ]
+    assert any("Forgetting: HPT ends below" in note for note in on(run).notes)
+
+
+def test_one_seed_says_so() -> None:
+    assert any(note.startswith("One seed") for note in on(simulate.run(seeds=1)).notes)
+
+
+def test_a_missing_baseline_says_so() -> None:
+    found = on(simulate.run(failed=lambda cell: cell[:2] == ("base>target", "baseline")))
+    assert "cannot be said (no change against the baseline for HPT)" in found.sentence
+    assert "not comparable with direct transfer (no result for HPT)" in found.sentence
+    assert all(claim.difference is None for claim in found.claims)
+    assert found.notes == ("Missing: HPT at baseline. Estimates use the cells that finished.",)
+
+
+def test_a_missing_arm_says_so() -> None:
+    found = on(simulate.run(failed=lambda cell: cell[0] == "base"))
+    assert "not comparable with direct transfer (no result for direct transfer)" in found.sentence
+
+
+def test_nothing_finished_is_no_crash() -> None:
+    found = on(simulate.run(failed=lambda cell: True))
+    assert {claim.outcome for claim in found.claims} == {Outcome.UNDECIDED}
+    assert found.notes[0].startswith("Missing: From scratch at baseline") and "13 more" in found.notes[0]
