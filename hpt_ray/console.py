@@ -15,11 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from hpt_ray.analysis.wording import change_interval, duration, level_name, points, share_interval
+from hpt_ray.execute.events import Event, Observer
+from hpt_ray.execute.events import Progress as RunProgress
 
 if TYPE_CHECKING:
     from hpt_ray.execute.estimate import Estimate
-    from hpt_ray.execute.events import Event
-    from hpt_ray.execute.events import Progress as RunProgress
     from hpt_ray.execute.machine import Layout
     from hpt_ray.execute.run import Result
     from hpt_ray.execute.runs import RunState
@@ -115,7 +115,7 @@ def decoding() -> Iterator[Callable[[str, int, int], None]]:
         yield progress
 
 
-class RunObserver:
+class RunObserver(Observer):
     """Draws a run: a live panel in a terminal, a line every few seconds otherwise."""
 
     def __init__(self, live: Live | None) -> None:

@@ -42,7 +42,7 @@ class RandomResizedCrop(Frozen):
 
 
 class ColorJitter(Frozen):
-    """With probability p: brightness, contrast, saturation factors in 1 +- x and a hue shift in +- hue turns, in random order."""
+    """With probability p, in random order: factors in 1 +- brightness, contrast, saturation; +- hue turns."""
 
     brightness: Strength = 0.4
     contrast: Strength = 0.4

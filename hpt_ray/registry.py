@@ -34,7 +34,7 @@ PARENT = {"methods": "training", "backbones": "training", "probes": "training"}
 
 
 def folder(kind: str) -> Path:
-    """Where the files of a kind stand: studies and dashboards at the top of a checkout, in the package once installed."""
+    """Where a kind's files stand: studies and dashboards at the top of a checkout, in the package once installed."""
     inside = PACKAGE / PARENT.get(kind, "") / kind
     if kind in ("studies", "dashboards") and not inside.is_dir():
         return PACKAGE.parent / kind

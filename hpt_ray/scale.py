@@ -41,7 +41,7 @@ def change(recipe: Pretraining, **changes: Any) -> Pretraining:
 
 
 def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
-    """How a base comes about: ``weights:SOURCE`` or a checkpoint file is loaded, anything else is a data set to pretrain on.
+    """How a base comes about: ``weights:SOURCE`` or a checkpoint file is loaded, any other name is data to pretrain on.
 
     The base is one fixed given, as in the paper: its seed is not the cell's.
     """

@@ -140,7 +140,7 @@ class Store:
         return self.read_json(path) if self.exists(path) else None
 
     def finish(self, stage: str, files: dict[str, bytes], record: dict[str, Any]) -> None:
-        """Write a stage's files and, last, its record with their checksums; then drop what an unfinished stage keeps."""
+        """Write a stage's files and, last, its record with their checksums; drop what an unfinished stage keeps."""
         for name, data in files.items():
             self.write(f"stages/{stage}/{name}", data)
         checksums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -160,7 +160,7 @@ class Store:
         data = self.read(f"stages/{stage}/{name}")
         if hashlib.sha256(data).hexdigest() != record["files"].get(name):
             raise StoreError(
-                f"{self.path(f'stages/{stage}/{name}')} is damaged (its checksum differs): remove the folder of the stage "
+                f"{self.path(f'stages/{stage}/{name}')} is damaged (its checksum differs): remove its folder "
                 "and run again."
             )
         return data

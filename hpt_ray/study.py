@@ -33,7 +33,7 @@ class Phase(Frozen):
 
 
 class Arm(Frozen):
-    """A pretraining hierarchy, written as a chain: ``base>target:bn`` pretrains on base, then adapts batch norm on target."""
+    """A pretraining hierarchy, as a chain: ``base>target:bn`` pretrains on base, then adapts batch norm on target."""
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
 
@@ -49,7 +49,7 @@ class Arm(Frozen):
             role, _, tune = link.strip().partition(":")
             if not role.isidentifier() or tune not in ("", "all", "bn"):
                 raise StudyError(
-                    f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', each with an optional ':bn', "
+                    f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', with an optional ':bn', "
                     "such as 'target', 'base>target' or 'base>target:bn'."
                 )
             phases.append(Phase(role=role, tune="bn" if tune == "bn" else "all"))
@@ -65,7 +65,7 @@ class Arm(Frozen):
 
 
 class Pretraining(Frozen):
-    """How one role pretrains. ``batch`` is global; it is cut into normalisation ``group``s (see training/pretrain.py)."""
+    """How one role pretrains. ``batch`` is global, cut into ``group``s that are normalised together."""
 
     iterations: Positive
     iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
@@ -73,7 +73,7 @@ class Pretraining(Frozen):
     seed: int | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
     policy: Policy = Policy()
     method: str = "moco_v2"
-    options: dict[str, float | int] = {}
+    options: dict[str, float | int] = Field(default_factory=dict)
     batch: Positive = 256
     group: Positive = 64
     lr: Annotated[float, Field(gt=0)] = 0.03
@@ -97,7 +97,7 @@ class Evaluation(Frozen):
     """A probe of frozen features, by the name of its file in ``training/probes``."""
 
     probe: str
-    options: dict[str, float | int] = {}
+    options: dict[str, float | int] = Field(default_factory=dict)
 
 
 class Factor(Frozen):
@@ -133,9 +133,8 @@ class Study(Frozen):
     image_size: Positive  # side of the views the network sees, pixels
     decode_size: Positive  # side of the decoded images the views are cut from, pixels
     precision: Precision = "auto"
-    parameters: dict[
-        str, Any
-    ] = {}  # how the study function was called: for the report and to reproduce; changes no number
+    #: How the study function was called: for the report and to reproduce. It changes no number.
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("arms", mode="before")
     @classmethod

@@ -44,7 +44,7 @@ def study(
     common = {"batch": batch, "group": group, "lr": lr}
     return Study(
         name="augment_ablation",
-        question="How robust is hierarchical pretraining to the augmentation policy, compared with pretraining from scratch?",
+        question="Is hierarchical pretraining more robust to the augmentation policy than pretraining from scratch?",
         arms=tuple(Arm.parse(arm) for arm in arms),
         targets=target,
         recipes={

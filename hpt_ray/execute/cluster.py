@@ -69,7 +69,7 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         if address is None:
             raise StudyError(f"Ray cannot start on this machine ({first}): try --runner inline.") from error
         raise StudyError(
-            f"no Ray answers at {address} ({first}): check the address and that the cluster runs, or leave --address out."
+            f"no Ray answers at {address} ({first}): check the address, or leave --address out."
         ) from error
     try:
         yield ray

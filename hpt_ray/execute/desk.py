@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hpt_ray.execute.events import Event
 from hpt_ray.plan import Unit
@@ -84,7 +85,7 @@ class Desk:
         return order.unit
 
     def _close(self, order: _Order, reason: str) -> None:
-        kind = "failed" if reason else "finished"
+        kind: Literal["failed", "finished"] = "failed" if reason else "finished"
         self.events.append(Event(kind=kind, unit=order.unit.id, label=order.unit.label, reason=reason))
         if not order.outcome.done():
             order.outcome.set_result(reason)

@@ -35,7 +35,7 @@ class Estimate(Frozen):
 
 
 def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
-    """From the finished stages of the same network and image size in the store, else from a few real iterations here."""
+    """From the plan's finished stages if there are any, else from a few real iterations here."""
     plan = prepared.plan
     finished = (store.finished() if store else set()) & set(plan.stages)
     units = plan.units(without=finished)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from hpt_ray.plan import Unit
+from hpt_ray.execute.machine import Layout
+from hpt_ray.plan import Plan, Unit
 from hpt_ray.policy import Frozen
 from hpt_ray.store import Store
 
@@ -74,6 +75,10 @@ class Progress:
         return max(0, self.images - self.trained) / self.rate if self.rate else None
 
 
-def outcome(unit: Unit, failure: str | None) -> dict[str, Any]:
-    """A unit's result in a form that crosses processes."""
-    return {"unit": unit.id, "failed": failure or ""}
+class Observer:
+    """Is told what happens; the command line draws it. The default says nothing."""
+
+    def decoding(self, data: str, done: int, total: int) -> None: ...
+    def planned(self, plan: Plan, units: list[Unit], cached: int) -> None: ...
+    def started(self, layout: Layout, dashboard: str | None) -> None: ...
+    def progress(self, event: Event, progress: Progress) -> None: ...

@@ -60,7 +60,7 @@ def _free_address() -> str:
 
     with socket.socket() as probe:
         probe.bind(("", 0))
-        return f"tcp://{ray.util.get_node_ip_address()}:{probe.getsockname()[1]}"
+        return f"tcp://{ray.util.get_node_ip_address()}:{probe.getsockname()[1]}"  # type: ignore[no-untyped-call]
 
 
 def start(desk: Any, number: int, name: str, layout: Layout, store: str, scratch: str) -> threading.Thread:
@@ -77,7 +77,7 @@ def start(desk: Any, number: int, name: str, layout: Layout, store: str, scratch
         run_config=RunConfig(
             name=f"{name}-group{number}",
             storage_path=scratch,
-            failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),
+            failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),  # type: ignore[call-arg]
         ),
     )
     thread = threading.Thread(target=_fit, args=(trainer,), name=f"group-{number}", daemon=True)
@@ -86,7 +86,7 @@ def start(desk: Any, number: int, name: str, layout: Layout, store: str, scratch
 
 
 def _fit(trainer: Any) -> None:
-    # A group that cannot go on has been settled by the desk; its traceback is in Ray's logs and nobody waits for it here.
+    # The desk settles what a lost group was working on; its traceback is in Ray's logs, and nobody waits for it here.
     try:
         trainer.fit()
     except Exception:

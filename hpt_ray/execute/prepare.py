@@ -1,4 +1,4 @@
-"""From a study to its plan on this machine: precision resolved, data sets decoded, probes and methods known to exist."""
+"""From a study to its plan on this machine: precision resolved, data decoded, every name known to exist."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import shlex
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +16,12 @@ from hpt_ray.analysis.run import Run
 from hpt_ray.execute import machine
 from hpt_ray.execute.cluster import dashboard_url, ray_session, resources
 from hpt_ray.execute.collect import collect
-from hpt_ray.execute.events import Event, Progress
+from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.inline import InlineRunner
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.plan import Plan, Unit
 from hpt_ray.policy import Policy
 from hpt_ray.registry import load, names
-
 from hpt_ray.store import Store
 from hpt_ray.study import Pretraining, Study
 from hpt_ray.training.preview import preview
@@ -45,15 +43,6 @@ class Result:
     results: str
     report: str
     failures: dict[str, str]
-
-
-class Observer:
-    """Is told what happens; the command line draws it. The default says nothing."""
-
-    def decoding(self, data: str, done: int, total: int) -> None: ...
-    def planned(self, plan: Plan, units: list[Unit], cached: int) -> None: ...
-    def started(self, layout: machine.Layout, dashboard: str | None) -> None: ...
-    def progress(self, event: Event, progress: Progress) -> None: ...
 
 
 def run(
@@ -86,7 +75,7 @@ def run(
     finished = opened.finished() & set(plan.stages)
     units = plan.units(without=finished)
     observer.planned(plan, units, len(finished))
-    manifest = {
+    manifest: dict[str, Any] = {
         "study": plan.study.model_dump(mode="json"),
         "plan_id": plan.id,
         "command": command(study, str(store)),

@@ -4,12 +4,12 @@ Crop, antialiased resize and flip are two matrices per image, the blur two more 
 are an affine map before and one after the hue shift (``color``), with the channel normalisation folded into the last.
 ``reference`` makes the same views through torchvision's operators.
 
-Faithfulness to the reference. Every operator alone is equal to torchvision's to float precision (1e-5 on [0, 1] at
-32 px, 3e-5 at 224 px), and so are whole views in which nothing leaves [0, 1]. One difference remains: torchvision clamps
-to [0, 1] after every colour operation, this clamps before the hue shift and at the end. Mean absolute difference over
-whole views of real photographs under the baseline policy, on [0, 1]: 0.0005 (CIFAR-10, 32 px), 0.0011 (PACS photo, 64 to
-32 px), 0.0010 (RSSCN7, 256 to 224 px), the same for a hue of 0.1 and 0.4; a grey level is 0.0039. Nothing is rounded
-to 8 bits between operators, as torchvision on uint8 images would.
+Faithfulness to the reference. Every operator alone equals torchvision's to float precision (1e-5 on [0, 1] at 32 px,
+3e-5 at 224 px), and so does a whole view in which nothing leaves [0, 1]. One difference remains: torchvision clamps to
+[0, 1] after every colour operation, this before the hue shift and at the end. Mean absolute difference over whole views
+of real photographs under the baseline policy, on [0, 1], where a grey level is 0.0039: 0.0005 (CIFAR-10, 32 px), 0.0011
+(PACS photo, 64 to 32 px), 0.0010 (RSSCN7, 256 to 224 px); the same for a hue of 0.1 and 0.4. Unlike torchvision on uint8
+images, nothing is rounded to 8 bits between operators.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hpt_ray.training.draws import HUE, SATURATION, Draws
 _CHUNK = 32 * 32 * 32
 
 
-def views(  # noqa: PLR0917
+def views(
     images: Tensor,
     draws: Draws,
     policy: Policy,
@@ -121,7 +121,7 @@ def _filter(view: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """Rows [n, S, H] and columns [n, S, W] applied to [n, 3, H, W]: [n, 3, S, S]."""
     n, channels, height, width = view.shape
     narrow = view.view(n, channels * height, width).bmm(across.transpose(1, 2))
-    return torch.matmul(down[:, None], narrow.view(n, channels, height, -1))
+    return torch.matmul(down[:, None], narrow.view(n, channels, height, across.shape[1]))
 
 
 def _to_device(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:

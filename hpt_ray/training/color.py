@@ -44,7 +44,7 @@ def shift_hue(view: Tensor, turns: Tensor) -> Tensor:
     value = torch.maximum(torch.maximum(red, green), blue)
     least = torch.minimum(torch.minimum(red, green), blue)
     chroma = value - least
-    # With channels less the least, green + blue + c - red is the hue, 0 to 3, where green > blue; else it is minus that.
+    # Of channels less the least, green + blue + c - red is the hue, 0 to 3, where green > blue; else it is minus that.
     hue = (green + blue).sub_(red).sub_(least).add_(chroma).copysign_(green - blue)
     value, chroma, hue = value[:, None], chroma[:, None], hue[:, None]
     half = 3 * chroma

@@ -26,10 +26,12 @@ class Split:
 
 @torch.inference_mode()
 def extract(backbone: Backbone, data: Dataset, image_size: int, device: torch.device) -> dict[str, Split]:
-    """Features of the labelled images of every split: eval mode, float32, the centre ``image_size`` square of the decoded image, normalised by
-    the data set's own mean and standard deviation. The backbone is left as it was found."""
+    """Features of the labelled images of every split, in float32 and eval mode.
+
+    A probe sees the centre ``image_size`` square of each decoded image, normalised by the data set's own mean and
+    standard deviation. The backbone is left as it was found."""
     was_training = backbone.training
-    backbone.eval().to(device, memory_format=torch.channels_last)
+    backbone.eval().to(device).to(memory_format=torch.channels_last)
     mean = torch.tensor(data.mean, device=device).view(1, 3, 1, 1)
     std = torch.tensor(data.std, device=device).view(1, 3, 1, 1)
     margin = (data.size - image_size) // 2

@@ -1,4 +1,4 @@
-"""What a self-supervised method is to the training loop: networks, and one step over a batch of normalisation groups."""
+"""What a self-supervised method is to the training loop: networks, and one step over a batch of groups."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Method(nn.Module, ABC):
         unknown = set(values) - set(cls.Options.model_fields)
         if unknown:
             raise StudyError(
-                f"{cls.__name__} has no option {sorted(unknown)[0]!r}; it has: {', '.join(sorted(cls.Options.model_fields))}."
+                f"{cls.__name__} has no option {min(unknown)!r}; it has: {', '.join(sorted(cls.Options.model_fields))}."
             )
         try:
             return cls.Options.model_validate(values)
@@ -66,7 +66,7 @@ class Method(nn.Module, ABC):
             raise StudyError(f"{cls.__name__}: {error}") from error
 
     @classmethod
-    def check(cls, options: Any, batch: int) -> None:  # noqa: B027
+    def check(cls, options: Any, batch: int) -> None:
         """Refuse a global batch that the method cannot work with. Raises StudyError."""
 
     @abstractmethod
@@ -100,11 +100,12 @@ class Method(nn.Module, ABC):
 
     def synchronised(self, groups: range) -> Iterator[tuple[int, AbstractContextManager[None]]]:
         """Each group with the context to run its forward and backward in: only the last one exchanges gradients."""
+        student = self.student
         for group in groups:
-            last = group == groups[-1]
-            wrapped = self.student
-            waits = isinstance(wrapped, DistributedDataParallel) and not last
-            yield group, (wrapped.no_sync() if waits else nullcontext())
+            if isinstance(student, DistributedDataParallel) and group != groups[-1]:
+                yield group, student.no_sync()
+            else:
+                yield group, nullcontext()
 
 
 class Projected(nn.Module):

@@ -21,7 +21,7 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 def momentum_of(momentum: float, turn: int, groups: int) -> float:
-    """The momentum of the ``turn``-th (from 0) of ``groups`` updates, so that together they make one update by the mean.
+    """The momentum of the ``turn``-th (from 0) of ``groups`` updates, which together make one update by the mean.
 
     With shares a = momentum / groups the result must be (1 - momentum) r + a (s_1 + ... + s_groups); update k then
     needs a / (1 - (groups - 1 - k) a), since each later update shrinks what is there.

@@ -66,7 +66,7 @@ class Source:
 
 
 def learning_rate(recipe: Pretraining, iteration: int, iterations: int) -> float:
-    """Cosine from ``lr`` to 0 over this stage's own budget (SGDR without restarts, Loshchilov and Hutter 2017, eq. 5)."""
+    """Cosine from ``lr`` to 0 over this stage's own budget (Loshchilov and Hutter, SGDR, eq. 5)."""
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * iteration / iterations))
 
 
@@ -109,7 +109,7 @@ class Pretrainer:
         options = method.options(recipe.options)
         method.check(options, recipe.batch)
         self.method = method(backbone, options, seed)
-        self.method.to(device, memory_format=torch.channels_last)
+        self.method.to(device).to(memory_format=torch.channels_last)
         self.method.train()
         self.backbone = backbone
         GroupStatistics(backbone, len(mine))
@@ -159,7 +159,7 @@ class Pretrainer:
             self.curve.rows.append(row)
             if not math.isfinite(value):
                 raise StageError(
-                    f"the loss became {value} by iteration {self.iteration} of {self.iterations}: use a smaller learning rate."
+                    f"the loss is {value} at iteration {self.iteration} of {self.iterations}: lower the learning rate."
                 )
             if not self.workers.agree(report(self.iteration, row) if report and self.workers.rank == 0 else True):
                 break

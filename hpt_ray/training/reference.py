@@ -20,7 +20,7 @@ _OPERATIONS = {
 }
 
 
-def views(  # noqa: PLR0917
+def views(
     images: Tensor,
     draws: Draws,
     policy: Policy,

@@ -48,7 +48,7 @@ def taps(sigma: Floats, radius: int) -> Floats:
 
 def filters(weights: Tensor, size: int) -> Tensor:
     """Taps [n, radius + 1] -> matrices [n, size, size] of the filter with reflected borders."""
-    return (weights @ _places(size, weights.shape[1] - 1, weights.device)).view(-1, size, size)
+    return (weights @ _places(size, weights.shape[1] - 1, weights.device)).view(len(weights), size, size)
 
 
 @lru_cache(maxsize=8)

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from hpt_ray.errors import StudyError
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -21,7 +23,7 @@ class Workers:
 
     rank: int = 0
     size: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     @classmethod
     def join(cls, rank: int, size: int, meeting: str) -> Workers:
@@ -31,7 +33,7 @@ class Workers:
             meeting: an address such as ``tcp://10.0.0.1:29500`` on the first worker, the same for all.
         """
         gpu = torch.cuda.is_available()
-        device = torch.device("cuda", 0) if gpu else torch.device("cpu")  # each worker sees its own GPU alone
+        device = torch.device("cuda", 0) if gpu else CPU  # each worker sees its own GPU alone
         if gpu:
             torch.cuda.set_device(device)
         if size > 1:

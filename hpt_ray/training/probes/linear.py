@@ -1,7 +1,7 @@
 """Linear probe: multinomial logistic regression on frozen features, its L2 penalty chosen on val.
 
-Convex, so it has one solution and no learning rate, repeats or checkpoint to choose; the paper's SGD probe optimises the
-same objective (without penalty) on augmented images.
+Convex, so it has one solution and no learning rate, repeats or checkpoint to choose; the paper's SGD probe optimises
+the same objective (without penalty) on augmented images.
 """
 
 from __future__ import annotations
