@@ -16,9 +16,9 @@ Strength = Annotated[float, Field(ge=0, le=1)]
 
 
 class Frozen(BaseModel):
-    """A validated value: immutable, compared by content, and closed to unknown fields."""
+    """A validated value: immutable, compared by content, closed to unknown fields and to numbers that JSON lacks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _ordered(interval: tuple[float, float], name: str) -> None:

@@ -87,6 +87,8 @@ def _section(run: Run, section: Section) -> Shown:
         return Shown(section, "", None, None, 0)
     figure: Figure[Any] = load("figures", section.figure)
     drawn = figure.draw(figure.compute(run))
+    if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
+        drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
     if isinstance(drawn, Markup):
         return Shown(section, figure.caption, drawn, None, 0)
     return Shown(section, figure.caption, None, _script_json(drawn), int(drawn.layout.height))

@@ -69,7 +69,7 @@ class Pretraining(Frozen):
 
     iterations: Positive
     iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
-    data: str | None = None  # None: the cell's target
+    data: Annotated[str, Field(min_length=1)] | None = None  # None: the cell's target
     seed: int | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
     policy: Policy = Policy()
     method: str = "moco_v2"
@@ -156,6 +156,11 @@ class Study(Frozen):
         for what, values in (("arm", [arm.chain for arm in self.arms]), ("seed", self.seeds), ("target", self.targets)):
             if len(set(values)) < len(values):
                 raise StudyError(f"study {self.name}: the same {what} is named twice in {list(values)}.")
+        if self.decode_size < self.image_size:
+            raise StudyError(
+                f"study {self.name}: views of {self.image_size} pixels cannot be cut from images decoded to "
+                f"{self.decode_size}: use a smaller image_size or a larger decode_size."
+            )
         for factor in self.factors:
             if not isinstance(self.recipes.get(factor.role), Pretraining):
                 raise StudyError(

@@ -119,7 +119,8 @@ def test_failed_cells_are_shown_with_their_reason() -> None:
 
 def test_one_seed_and_nothing_at_all_render() -> None:
     assert "not for the luck of a pretraining run" in Page(render(simulate.run(seeds=1), DASHBOARD)).text
-    assert "cannot be said" in Page(render(simulate.run(failed=lambda cell: True), DASHBOARD)).text
+    nothing = Page(render(simulate.run(failed=lambda cell: True), DASHBOARD)).text
+    assert "cannot be said" in nothing and nothing.count("Nothing finished that this figure could show") == 4
 
 
 def test_a_page_without_plots_carries_no_plotly() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hpt_ray.analysis import robustness as measures
+from hpt_ray.analysis import robustness
 from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.run import Run
 
@@ -30,13 +30,13 @@ def summary(run: Run, target: str) -> list[ArmSummary]:
     """The final table: per arm the accuracy at baseline, the worst change (and where), the spread."""
     lines = []
     for arm, label in run.arms.items():
-        found = measures.robustness(run, target, arm)
+        found = robustness.robustness(run, target, arm)
         lines.append(
             ArmSummary(
                 target=target,
                 arm=arm,
                 label=label,
-                accuracy=measures.accuracy(run, target, arm, run.baseline),
+                accuracy=robustness.accuracy(run, target, arm, run.baseline),
                 worst=found.worst if found else None,
                 worst_level=found.worst_level if found else None,
                 spread=found.range if found else None,

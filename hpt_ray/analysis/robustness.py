@@ -66,13 +66,15 @@ def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None
         return None
     replicates = replicate(np.stack(list(values.values())))
     names = list(values)
-    measures = _measures(replicates, arms=1)
+    found = measures(replicates)
     # The reflected interval of a small spread reaches below zero, where no spread can be.
-    measures |= {name: _above_zero(measures[name]) for name in ("range", "sd")}
+    found |= {name: _above_zero(found[name]) for name in ("range", "sd")}
     return ArmRobustness(
-        **measures,
+        **found,
         worst_level=names[int(replicates.estimate.argmin())],
-        changes={name: replicates.interval(operator.itemgetter((..., place))) for place, name in enumerate(names)},
+        changes={
+            name: replicates.interval(operator.itemgetter((..., place)), [place]) for place, name in enumerate(names)
+        },
         missing=tuple(level for level in run.levels[1:] if level not in values),
     )
 
@@ -89,7 +91,7 @@ def robustness_difference(
     if not common:
         return None
     values = np.stack([*(mine[level] for level in common), *(others[level] for level in common)])
-    return Robustness(**_measures(replicate(values), arms=2))
+    return Robustness(**measures(replicate(values), arms=2))
 
 
 def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
@@ -101,21 +103,23 @@ def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[st
     return {level: values for level, values in found.items() if _usable(values)}
 
 
-def _measures(replicates: Replicates, arms: int) -> dict[str, Interval]:
+def measures(replicates: Replicates, arms: int = 1) -> dict[str, Interval]:
     """The four measures of one arm's changes, or of the first arm's minus those of the second stacked behind it."""
     # The worst level is taken as given when replicating: the minimum of noisy replicates lies below the noisy minimum,
     # and Student's factor at few seeds would blow that up (see bootstrap.py for what this choice covers).
-    worst = [int(part.argmin()) for part in np.split(replicates.estimate, arms)]
+    parts = np.split(replicates.estimate, arms)
+    worst = [int(part.argmin()) for part in parts]
+    found = {}
+    for measure in ("worst", "mean", "range", "sd"):
 
-    def contrast(measure: str) -> Interval:
-        def statistic(means: np.ndarray) -> np.ndarray:
-            parts = np.split(means, arms, axis=-1)
-            values = [_measure(measure, part, place) for part, place in zip(parts, worst, strict=True)]
+        def statistic(means: np.ndarray, measure: str = measure) -> np.ndarray:
+            changes = np.split(means, arms, axis=-1)
+            values = [_measure(measure, part, place) for part, place in zip(changes, worst, strict=True)]
             return values[0] if arms == 1 else values[0] - values[1]
 
-        return replicates.interval(statistic)
-
-    return {measure: contrast(measure) for measure in ("worst", "mean", "range", "sd")}
+        used = [number * len(parts[0]) + place for number, place in enumerate(worst)] if measure == "worst" else None
+        found[measure] = replicates.interval(statistic, used)
+    return found
 
 
 def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:

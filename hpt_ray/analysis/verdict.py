@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hpt_ray.analysis import robustness as measures
+from hpt_ray.analysis import robustness
 from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.robustness import ArmRobustness
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Hole, Run
@@ -77,8 +77,8 @@ def verdict(run: Run, target: str, margin: float = MARGIN) -> Verdict:
 
 
 def _robustness_claim(run: Run, target: str, factor: str, margin: float) -> Claim:
-    mine, other = measures.robustness(run, target, HPT), measures.robustness(run, target, SCRATCH)
-    compared = measures.robustness_difference(run, target, HPT, SCRATCH)
+    mine, other = robustness.robustness(run, target, HPT), robustness.robustness(run, target, SCRATCH)
+    compared = robustness.robustness_difference(run, target, HPT, SCRATCH)
     if mine is None or other is None or compared is None:
         lacking = [name for name, found in (("HPT", mine), ("from scratch", other)) if found is None]
         why = f"no change against the baseline for {listed(lacking)}" if lacking else "no level in common"
@@ -102,10 +102,10 @@ def _robustness_claim(run: Run, target: str, factor: str, margin: float) -> Clai
 def _accuracy_claim(run: Run, target: str, other: str, margin: float) -> Claim:
     """The claim on accuracy at the baseline; its text continues "HPT is"."""
     name = {SCRATCH: "pretraining from scratch", DIRECT: "direct transfer"}[other]
-    found = measures.difference(run, target, HPT, other, run.baseline)
+    found = robustness.difference(run, target, HPT, other, run.baseline)
     if found is None:
         arms = {"HPT": HPT, name: other}
-        lacking = [label for label, arm in arms.items() if measures.accuracy(run, target, arm, run.baseline) is None]
+        lacking = [label for label, arm in arms.items() if robustness.accuracy(run, target, arm, run.baseline) is None]
         why = f"no result for {listed(lacking)}" if lacking else "no seed in common"
         return Claim("accuracy", LABELS[other], Outcome.UNDECIDED, None, f"not comparable with {name} ({why})")
     outcome = judge(found, margin)
@@ -123,7 +123,8 @@ def _notes(run: Run, target: str) -> list[str]:
     """What qualifies the verdict: forgetting, one seed, holes."""
     notes = []
     for arm, label in run.arms.items():
-        found = {level: measures.gain(run, target, arm, level) for level in (run.levels if run.varies(arm) else ("",))}
+        levels = run.levels if run.varies(arm) else ("",)
+        found = {level: robustness.gain(run, target, arm, level) for level in levels}
         worse = {level: gain for level, gain in found.items() if gain is not None and gain.high < 0}
         if worse:
             level, gain = min(worse.items(), key=lambda item: item[1].estimate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from hpt_ray.execute import machine
@@ -22,7 +21,7 @@ EVALUATION_SECONDS = 1.0
 
 
 class Estimate(Frozen):
-    """``rate`` is images per second of one slot; ``source`` says where it is from."""
+    """``rate`` is images per second of one slot, 0 where nothing trains; ``source`` says where it is from."""
 
     cached: int
     to_run: int
@@ -42,7 +41,7 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     waiting = [stage for stage in plan.stages.values() if stage.id not in finished]
     training = [stage for stage in waiting if stage.kind == "pretrain"]
     slots = machine.layout(machine.cores(), gpus(), max(1, len(units)), workers=workers).slots
-    rate, source = math.nan, "nothing to train"
+    rate, source = 0.0, "nothing to train"
     if training:
         known = _recorded(plan, store, finished) if store else []
         rate, source = (

@@ -108,7 +108,7 @@ def draw(value: Curves) -> go.Figure:
     drawn.update_xaxes(title="iteration", zeroline=False)
     drawn.update_yaxes(zeroline=False)
     if len(value.levels) > 1:
-        drawn.update_layout(margin_t=90, updatemenus=[_menu(value.levels, owners)])
+        drawn.update_layout(margin_t=100, updatemenus=[_menu(value.levels, owners)])
     return drawn
 
 
@@ -127,7 +127,7 @@ def _menu(levels: tuple[str, ...], owners: list[str]) -> dict[str, object]:
         "xanchor": "left",
         "y": 1,
         "yanchor": "bottom",
-        "pad": {"b": 24},
+        "pad": {"b": 34},
         "showactive": True,
     }
 

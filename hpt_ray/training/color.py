@@ -33,8 +33,13 @@ def mix(view: Tensor, pixel: Tensor, mean: Tensor | None, offset: Tensor | float
     return pixel.bmm(view).add_(offset)
 
 
-def shift_hue(view: Tensor, turns: Tensor) -> Tensor:
-    """torchvision's ``adjust_hue``: views [n, 3, P] on [0, 1], turns [n, 1, 1] in +- 1/2 -> [n, 3, P].
+def distances(turns: Floats) -> Floats:
+    """Hue shifts [n] in +- 1/2 turn -> [n, 3, 1]: from each channel's own hue to where the shift takes red's."""
+    return np.subtract(6 * turns[:, None, None], [[0], [2], [-2]])
+
+
+def shift_hue(view: Tensor, shift: Tensor) -> Tensor:
+    """torchvision's ``adjust_hue``: views [n, 3, P] on [0, 1], shift from ``distances`` -> [n, 3, P].
 
     In HSV the hue turns while the value and the chroma c stay. On a circle of circumference 6, a channel is the value
     where the hue is within 1 of the channel's own (red 0, green 2, blue -2), and falls to value - c at a distance of 2.
@@ -48,9 +53,7 @@ def shift_hue(view: Tensor, turns: Tensor) -> Tensor:
     hue = (green + blue).sub_(red).sub_(least).add_(chroma).copysign_(green - blue)
     value, chroma, hue = value[:, None], chroma[:, None], hue[:, None]
     half = 3 * chroma
-    own = torch.arange(3, device=view.device)[:, None].add_(1).remainder_(3).sub_(1).mul_(2)
-    hue = torch.addcmul(hue, chroma, 6 * turns)  # -6 to 6
     # For every difference d that occurs, -8 to 8, ||d| - 3| - 3| is the distance on the circle.
-    distance = torch.addcmul(hue, chroma, own, value=-1).abs_().sub_(half).abs_().sub_(half).abs_()
+    distance = torch.addcmul(hue, chroma, shift).abs_().sub_(half).abs_().sub_(half).abs_()
     distance = torch.minimum(torch.maximum(distance, chroma, out=distance), 2 * chroma, out=distance)
     return torch.sub(value + chroma, distance, out=distance)

@@ -100,6 +100,6 @@ def test_coverage_of_one_seed_is_that_of_the_test_sample() -> None:
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("source", SOURCES)
 def test_coverage_of_a_difference_thoroughly(seeds: int, source: str) -> None:
-    covered, better = coverage(seeds, SOURCES[source], studies=5000)
+    covered, better = coverage(seeds, SOURCES[source], studies=3000)
     assert abs(covered - 0.95) < 0.015
     assert better < 0.0325

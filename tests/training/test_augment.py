@@ -124,7 +124,8 @@ def test_hue_on_extreme_colours() -> None:
     levels = torch.tensor([0.0, 0.25, 0.5, 1.0])
     colours = torch.cartesian_prod(levels, levels, levels).T  # [3, 64]: greys, primaries, ties of every kind
     for turns in (-0.5, -1 / 3, -0.2, 0.0, 0.1, 1 / 6, 0.5):
-        shifted = color.shift_hue(colours[None], torch.full((1, 1, 1), turns))[0]
+        shift = torch.from_numpy(color.distances(np.array([turns]))).float()
+        shifted = color.shift_hue(colours[None], shift)[0]
         torch.testing.assert_close(shifted, functional.adjust_hue(colours[:, None], turns)[:, 0], rtol=0, atol=1e-5)
 
 

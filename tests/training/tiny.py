@@ -1,0 +1,79 @@
+"""A data set in memory and networks small enough to train in a test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hpt_ray.dataset import Dataset
+from hpt_ray.policy import Policy
+from hpt_ray.study import Pretraining
+from hpt_ray.training.backbone import Backbone
+
+SIZE = 16
+CROP = Policy().without("color_jitter", "grayscale", "blur")
+
+
+def dataset(n: int = 60, size: int = SIZE, images: Any = None, labels: Any = None, seed: int = 0) -> Dataset:
+    """``n`` images of noise of two classes unless given; interleaved, 60 % train, 20 % val, 20 % test."""
+    rng = np.random.default_rng(seed)
+    if images is None:
+        images = rng.integers(0, 256, (n, 3, size, size), dtype=np.uint8)
+    labels = np.arange(n) % 2 if labels is None else labels
+    place = np.arange(n) % 5
+    splits = {"train": np.flatnonzero(place < 3), "val": np.flatnonzero(place == 3), "test": np.flatnonzero(place == 4)}
+    return Dataset(
+        spec="tiny",
+        name="tiny",
+        size=size,
+        images=images,
+        labels=np.asarray(labels, np.int64),
+        splits={name: chosen.astype(np.int64) for name, chosen in splits.items()},
+        classes=tuple(str(i) for i in range(int(np.max(labels)) + 1)),
+        hashes=np.array([f"{i:032x}".encode() for i in range(n)]),
+        mean=(0.5, 0.4, 0.6),
+        std=(0.25, 0.3, 0.2),
+        fingerprint="0" * 32,
+        excluded=0,
+    )
+
+
+def backbone(seed: int = 0, norm: type[nn.Module] = nn.BatchNorm2d) -> Backbone:
+    """[n, 3, S, S] -> [n, 16]: two strided convolutions, each normalised."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Backbone(
+            {
+                "conv1": nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
+                "bn1": norm(8),
+                "relu": nn.ReLU(),
+                "conv2": nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False),
+                "bn2": norm(16),
+                "relu2": nn.ReLU(),
+                "avgpool": nn.AdaptiveAvgPool2d(1),
+            },
+            dim=16,
+        )
+
+
+class NoNorm(nn.Identity):
+    """In the place of a normalisation layer, for a network without any."""
+
+
+def recipe(**changed: Any) -> Pretraining:
+    """A global batch of 16 in 4 groups, a queue of two batches."""
+    given = {"iterations": 6, "batch": 16, "group": 4, "policy": CROP, "options": {"queue": 32, "dim": 8}, "lr": 0.05}
+    return Pretraining.model_validate(given | changed)
+
+
+def copy_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """Of all elements of two states with equal names; 0 means bit-identical (no NaN may be in either)."""
+    assert one.keys() == other.keys()
+    return max(float((value.double() - other[name].double()).abs().max()) for name, value in one.items())
