@@ -63,10 +63,9 @@ def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-st
     from hpt_ray.parameters import make
     from hpt_ray.store import Store
 
-    made = make(study, _settings(settings))
+    made, existing = make(study, _settings(settings)), Store(store, create=False)
     with console.decoding() as progress:
-        prepared = prepare(made, progress)
-    existing = Store(store, create=False)
+        prepared = prepare(made, existing, progress)
     console.plan(prepared.plan, estimate(prepared, existing, workers))
 
 

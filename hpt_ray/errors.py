@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 
 class StudyError(Exception):
     """Something the user can mend. ``str(error)`` is one line: what, where, and what to do."""
@@ -25,6 +27,14 @@ class UnknownNameError(StudyError):
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         super().__init__(f"unknown {kind} {name!r}.{hint} Available: {', '.join(names) or 'none'}.")
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in a few words: where its first problem is, and what it is."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if not isinstance(part, str) or part.isidentifier())
+    message = "give at least one" if first["type"] == "too_short" else first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 class DataError(StudyError):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
+import traceback
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpt_ray.errors import StudyError, UnknownNameError
+from hpt_ray.errors import StudyError, UnknownNameError, explain
 from hpt_ray.policy import Frozen
 from hpt_ray.registry import load
 from hpt_ray.study import Study
@@ -26,11 +29,21 @@ class Parameter(Frozen):
 
 
 def parameters(function: Callable[..., Study]) -> list[Parameter]:
-    """The keyword arguments of a study function, each written ``name: Annotated[type, "help"] = default``."""
-    hints = get_type_hints(function, include_extras=True)
+    """The keyword arguments of a study function, each written ``name: Annotated[type, "help"] = default``.
+
+    Raises:
+        StudyError: if ``study`` is no function, or one of its arguments has no type or no default.
+    """
+    if not inspect.isfunction(function):
+        raise StudyError(
+            f"`study` is not a function but {function!r}: write def study(*, name: type = value) -> Study."
+        )
+    hints = _hints(function)
     found = []
     for name, argument in inspect.signature(function).parameters.items():
-        hint = hints.get(name, str)
+        if name not in hints or argument.default is argument.empty:
+            raise StudyError(f"argument {name!r} of a study has no type or no default: write {name}: type = value.")
+        hint = hints[name]
         help_text = get_args(hint)[1] if get_origin(hint) is Annotated else ""
         found.append(Parameter(name=name, type=_spell(hint), default=argument.default, help=str(help_text)))
     return found
@@ -46,8 +59,8 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
             that does not hold together.
     """
     function: Callable[..., Study] = load("studies", name)
-    hints = get_type_hints(function, include_extras=True)
     known = {parameter.name: parameter for parameter in parameters(function)}
+    hints = _hints(function)
     values: dict[str, Any] = {}
     for key, value in (settings or {}).items():
         if key not in known:
@@ -55,29 +68,40 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
         values[key] = _coerce(known[key], hints[key], value)
     try:
         study = function(**values)
+    except StudyError:
+        raise
     except ValidationError as error:
-        raise StudyError(f"study {name}: {_first(error)}") from error
+        raise StudyError(f"study {name}: {explain(error)}.") from error
+    except Exception as error:  # a study is often the user's own file: she mends it, or the values she gave it
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename == function.__code__.co_filename] or frames
+        place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
+        raise StudyError(f"study {name} stopped at {place}: {type(error).__name__}: {error}.") from error
+    if not isinstance(study, Study):
+        raise StudyError(f"study {name} returned {type(study).__name__}: it must return a hpt_ray.study.Study.")
     return study.model_copy(update={"parameters": values})
 
 
 def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
-    if isinstance(value, str) and _takes_list(hint):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    elif isinstance(value, str) and value.lower() == "none" and type(None) in _members(hint):
+    if isinstance(value, str) and value.lower() == "none" and type(None) in _members(hint):
         value = None
+    elif isinstance(value, str) and _takes_list(hint):
+        # "synthetic:shape,n=200" is one data set: a comma before an option parts no values.
+        value = [part.strip() for part in re.split(r",(?!\s*\w+=)", value) if part.strip()]
+    if isinstance(value, (list, tuple, str)) and len(value) == 0:
+        raise StudyError(f"{parameter.name} is empty; expected {parameter.type}.")
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
         shown = ",".join(map(str, value)) if isinstance(value, list) else value
-        raise StudyError(f"{parameter.name}={shown}: {_first(error)}; expected {parameter.type}.") from error
+        raise StudyError(f"{parameter.name}={shown}: {explain(error)}; expected {parameter.type}.") from error
 
 
-def _first(error: ValidationError) -> str:
-    """One line for a validation error: where, and what was wrong."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if not isinstance(part, str) or part.isidentifier())
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+def _hints(function: Callable[..., Study]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, SyntaxError) as error:
+        raise StudyError(f"the types of a study's arguments cannot be read: {error}. Import what they name.") from error
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

@@ -10,9 +10,13 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
 from hpt_ray.dataset import Dataset
+from hpt_ray.errors import StudyError, explain
 from hpt_ray.identity import content_id
 from hpt_ray.policy import Frozen
+from hpt_ray.results import AXES, TABLES
 from hpt_ray.stage import Stage, evaluate, given, pretrain
 from hpt_ray.study import Arm, Pretraining, Study, Weights
 
@@ -101,13 +105,19 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
 
     Raises:
         DataError: if a target has no labels to evaluate with. WeightsError: if a checkpoint file is missing.
+        StudyError: for a factor level that makes no valid recipe, or a factor named like a column of the results.
     """
+    taken = {name for schema in (AXES, *TABLES.values()) for name in schema.names}
+    for factor in study.factors:
+        if factor.name in taken:
+            raise StudyError(
+                f"study {study.name}: factor {factor.name!r} has the name of a column of the results: "
+                f"call it something else, such as {factor.role}_{factor.name}."
+            )
     plan = Plan(study)
     for target in study.targets:
         datasets[target].evaluation()
-        grid = itertools.product(*(factor.levels for factor in study.factors))
-        for names, seed in itertools.product(list(grid), study.seeds):
-            levels = {factor.name: name for factor, name in zip(study.factors, names, strict=True)}
+        for levels, seed in itertools.product(grid(study), study.seeds):
             for arm in study.arms:
                 _add_cell(plan, datasets, target, arm, levels, seed)
     return plan
@@ -115,10 +125,29 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
 
 def data_of(study: Study) -> list[str]:
     """Every data set a study names, targets first."""
-    roles = {phase.role for arm in study.arms for phase in arm.phases}
-    recipes = [study.recipes[role] for role in roles]
-    named = {recipe.data for recipe in recipes if isinstance(recipe, Pretraining) and recipe.data}
+    named = {recipe.data for recipe in recipes_of(study) if isinstance(recipe, Pretraining) and recipe.data}
     return [*study.targets, *sorted(named - set(study.targets))]
+
+
+def grid(study: Study) -> list[dict[str, str]]:
+    """Every combination of factor levels: factor to level name."""
+    names = [factor.name for factor in study.factors]
+    combinations = itertools.product(*(factor.levels for factor in study.factors))
+    return [dict(zip(names, levels, strict=True)) for levels in combinations]
+
+
+def recipes_of(study: Study) -> list[Pretraining | Weights]:
+    """Every recipe that some cell uses, each once.
+
+    Raises:
+        StudyError: for a factor level that makes no valid recipe.
+    """
+    roles = {phase.role: None for arm in study.arms for phase in arm.phases}
+    found: list[Pretraining | Weights] = []
+    for levels in grid(study):
+        recipes = _recipes(study, levels)
+        found += [recipes[role] for role in roles if recipes[role] not in found]
+    return found
 
 
 def _add_cell(
@@ -147,8 +176,9 @@ def _add_cell(
         else:
             spec = recipe.data or target
             stage = pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
-        fixed = f"{phase.role} pretraining" if not _depends(recipe) else cell.label
-        phases.append(_keep(plan, stage, fixed))
+        where = f" on {target}" if len(study.targets) > 1 else ""
+        label = cell.label + where if _depends(recipe) else f"{phase.role} pretraining"
+        phases.append(_keep(plan, stage, label))
 
     def evaluations(weights: Stage | int) -> tuple[str, ...]:
         label = weights.label if isinstance(weights, Stage) else f"random features, seed {weights}"
@@ -178,7 +208,12 @@ def _recipes(study: Study, levels: dict[str, str]) -> dict[str, Pretraining | We
         recipe = recipes[factor.role]
         assert isinstance(recipe, Pretraining)
         values = {**recipe.model_dump(), factor.field: factor.levels[levels[factor.name]]}
-        recipes[factor.role] = Pretraining.model_validate(values)
+        try:
+            recipes[factor.role] = Pretraining.model_validate(values)
+        except ValidationError as error:
+            raise StudyError(
+                f"study {study.name}: level {levels[factor.name]!r} of factor {factor.name!r}: {explain(error)}."
+            ) from error
     return recipes
 
 

@@ -89,7 +89,7 @@ def summary(kind: str, name: str) -> str:
 
 def _from_file(singular: str, path: Path) -> ModuleType:
     if not path.is_file():
-        raise StudyError(f"no {singular} at {path}: there is no such file.")
+        raise StudyError(f"no {singular} at {path}: there is no such file. Check the path.")
     # Named after its path so that two files of the same stem never answer for each other.
     name = f"hpt_ray_{singular}_{path.stem}_{content_id(str(path.resolve()))}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,10 @@ class Store:
 
         Args:
             where: a local folder, or an address that pyarrow knows (``s3://bucket/folder``, ``gs://...``, ``hdfs://...``).
-            create: create it if it is not there; False only reads, and a store that is not there is empty.
+            create: it will be written, so prove that it can be; False only reads. A store that is not there is empty.
 
         Raises:
-            StoreError: if it cannot be created or written.
+            StoreError: if it cannot be written.
         """
         self.where = str(where)
         try:
@@ -47,10 +48,13 @@ class Store:
                 self.where = str(Path(where).expanduser().absolute())
                 self.fs, self.root = fs.LocalFileSystem(), self.where
             self.local = isinstance(self.fs, fs.LocalFileSystem)
-            if create:
+            if create and self.local:
+                # Folders come with the first file, so that a study that is refused leaves none behind.
+                place = Path(self.root, "stages")
+                there = next(folder for folder in (place, *place.parents) if folder.exists())
+                tempfile.TemporaryDirectory(dir=there, prefix=".hpt-").cleanup()
+            elif create:
                 self.fs.create_dir(f"{self.root}/stages", recursive=True)
-            if create and self.local and not os.access(f"{self.root}/stages", os.W_OK):
-                raise PermissionError("permission denied")
         except (OSError, ValueError, pa.ArrowException) as error:
             raise StoreError(
                 f"store {self.where} cannot be written ({_reason(error)}): choose another with --store, or mend it."
@@ -156,7 +160,7 @@ class Store:
         """
         record = self.record(stage)
         if record is None:
-            raise StoreError(f"stage {stage} is not finished in {self.where}.")
+            raise StoreError(f"stage {stage} is not finished in {self.where}: run the study that makes it first.")
         data = self.read(f"stages/{stage}/{name}")
         if hashlib.sha256(data).hexdigest() != record["files"].get(name):
             raise StoreError(

@@ -153,7 +153,13 @@ class Study(Frozen):
                 raise StudyError(
                     f"arm {arm.chain!r}: ':bn' adapts the batch norm of an earlier phase and cannot come first."
                 )
-        for what, values in (("arm", [arm.chain for arm in self.arms]), ("seed", self.seeds), ("target", self.targets)):
+        named = {
+            "arm": [arm.chain for arm in self.arms],
+            "seed": self.seeds,
+            "target": self.targets,
+            "factor": [factor.name for factor in self.factors],
+        }
+        for what, values in named.items():
             if len(set(values)) < len(values):
                 raise StudyError(f"study {self.name}: the same {what} is named twice in {list(values)}.")
         if self.decode_size < self.image_size:

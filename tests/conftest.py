@@ -1,1 +1,15 @@
-"""Its place alone matters: pytest puts the folder of a conftest on the path, so that tests can ``import simulate``."""
+"""What all tests share. Pytest puts this folder on the path, so that tests can ``import simulate`` and ``import small``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache of decoded data for the whole session, never the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hpt_ray import dataset
-from hpt_ray.errors import DataError
-from hpt_ray.plan import Plan, data_of, make_plan
+from hpt_ray.errors import DataError, StudyError
+from hpt_ray.execute.stage import WEIGHTS
+from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
 from hpt_ray.registry import load
-from hpt_ray.study import Pretraining, Study
+from hpt_ray.stage import given
+from hpt_ray.store import Store
+from hpt_ray.study import Evaluation, Pretraining, Study, Weights
+from hpt_ray.training import checkpoints
+from hpt_ray.training.backbone import build
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.method import Method
 
@@ -22,10 +28,11 @@ class Prepared:
     datasets: dict[str, dataset.Dataset]
 
 
-def prepare(study: Study, progress: Callable[[str, int, int], None] | None = None) -> Prepared:
+def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None] | None = None) -> Prepared:
     """Check everything that can be checked before anything is trained, and make the plan.
 
     Args:
+        store: where weights that are given as ``stage:ID`` come from; nothing is written to it.
         progress: called with (data set, images decoded, images) while data is decoded for the first time.
 
     Raises:
@@ -33,8 +40,15 @@ def prepare(study: Study, progress: Callable[[str, int, int], None] | None = Non
     """
     load("backbones", study.backbone)
     for evaluation in study.evaluations:
-        load("probes", evaluation.probe)
-    datasets = {}
+        _check_options(evaluation)
+    recipes = recipes_of(study)
+    for recipe in recipes:
+        if isinstance(recipe, Weights):
+            _check_weights(study, recipe, store)
+        else:
+            method: type[Method] = load("methods", recipe.method)
+            method.check(method.options(recipe.options), recipe.batch)
+    datasets: dict[str, dataset.Dataset] = {}
     for spec in data_of(study):
 
         def report(done: int, total: int, spec: str = spec) -> None:
@@ -42,17 +56,41 @@ def prepare(study: Study, progress: Callable[[str, int, int], None] | None = Non
                 progress(spec, done, total)
 
         datasets[spec] = dataset.load(spec, study.decode_size, progress=report)
-    for role in {phase.role for arm in study.arms for phase in arm.phases}:
-        recipe = study.recipes[role]
+    available = {spec: len(data.pretraining()) for spec, data in datasets.items()}
+    for recipe in recipes:
         if isinstance(recipe, Pretraining):
-            method: type[Method] = load("methods", recipe.method)
-            method.check(method.options(recipe.options), recipe.batch)
             for spec in [recipe.data] if recipe.data else study.targets:
-                available = len(datasets[spec].pretraining())
-                if available < recipe.batch:
+                if available[spec] < recipe.batch:
                     raise DataError(
-                        f"data set {spec} has {available} images to pretrain on, fewer than a batch of {recipe.batch}: "
-                        f"use more images or a smaller batch (--set batch=...)."
+                        f"data set {spec} has {available[spec]} images to pretrain on, fewer than a batch of "
+                        f"{recipe.batch}: use more images or a smaller batch (--set batch=...)."
                     )
     resolved = study.model_copy(update={"precision": resolve_precision(study.precision)})
     return Prepared(make_plan(resolved, datasets), datasets)
+
+
+def _check_options(evaluation: Evaluation) -> None:
+    signature = inspect.signature(load("probes", evaluation.probe))
+    try:
+        signature.bind({}, **evaluation.options)
+    except TypeError as error:
+        raise StudyError(f"evaluation {evaluation.probe!r}: {error}; its options: {_options(signature)}.") from error
+
+
+def _options(signature: inspect.Signature) -> str:
+    return ", ".join(list(signature.parameters)[1:]) or "none"
+
+
+def _check_weights(study: Study, recipe: Weights, store: Store) -> None:
+    """Load what is at hand once: a checkpoint that does not fit ends the study before anything is trained.
+
+    torchvision's weights are left to their stage, since a plan downloads nothing.
+    """
+    given(study, recipe)
+    if recipe.source.startswith(checkpoints.TORCHVISION):
+        return
+    if recipe.source.startswith("stage:"):
+        state = checkpoints.from_bytes(store.stage_file(recipe.source.removeprefix("stage:"), WEIGHTS))
+    else:
+        state = checkpoints.read(recipe.source)
+    checkpoints.load(build(study.backbone, 0), state)

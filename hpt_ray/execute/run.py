@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shlex
+import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +16,14 @@ import pyarrow as pa
 
 from hpt_ray import results
 from hpt_ray.analysis.run import Run
+from hpt_ray.errors import StudyError
 from hpt_ray.execute import machine
 from hpt_ray.execute.cluster import dashboard_url, ray_session, resources
 from hpt_ray.execute.collect import collect
-from hpt_ray.execute.events import Event, Observer, Progress
+from hpt_ray.execute.events import Event, Observer, Progress, Runner
 from hpt_ray.execute.inline import InlineRunner
 from hpt_ray.execute.prepare import Prepared, prepare
-from hpt_ray.plan import Plan, Unit
+from hpt_ray.plan import Plan, Unit, recipes_of
 from hpt_ray.policy import Policy
 from hpt_ray.registry import load, names
 from hpt_ray.store import Store
@@ -70,7 +74,7 @@ def run(
     observer = observer or Observer()
     began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
     opened = Store(store)
-    prepared = prepare(study, observer.decoding)
+    prepared = prepare(study, opened, observer.decoding)
     plan = prepared.plan
     finished = opened.finished() & set(plan.stages)
     units = plan.units(without=finished)
@@ -84,12 +88,22 @@ def run(
         "started": started.isoformat(timespec="seconds"),
         "datasets": {spec: _facts(data) for spec, data in prepared.datasets.items()},
         "notes": [],
+        "seconds": 0.0,
+        "cached": len(finished),
     }
-    opened.write_json(f"{folder_of(plan)}/plan.json", _plan_json(plan))
-    opened.write_json(f"{folder_of(plan)}/run.json", manifest)
-    failures = execute(units, plan, opened, runner, workers, threads, slots, address, observer) if units else {}
+
+    def note() -> None:
+        opened.write_json(f"{folder_of(plan)}/plan.json", _plan_json(plan))
+        opened.write_json(f"{folder_of(plan)}/run.json", manifest)
+
+    if units:
+        with runner_for(plan, units, runner, workers, threads, slots, address, observer) as chosen:
+            note()  # only now: a run that cannot begin leaves nothing behind
+            execute(units, opened, chosen, observer)
+    else:
+        note()
     manifest["seconds"] = time.perf_counter() - began
-    return conclude(prepared, opened, manifest, cached=len(finished), failures=failures)
+    return conclude(prepared, opened, manifest)
 
 
 def folder_of(plan: Plan) -> str:
@@ -97,44 +111,51 @@ def folder_of(plan: Plan) -> str:
     return f"runs/{plan.study.name}-{plan.id}"
 
 
-def execute(
-    units: list[Unit],
+@contextlib.contextmanager
+def runner_for(
     plan: Plan,
-    store: Store,
+    units: list[Unit],
     runner: RunnerName,
     workers: int,
     threads: int | None,
     slots: int | None,
     address: str | None,
     observer: Observer,
-) -> dict[str, str]:
-    """Run units; returns the reasons of those that failed, by label."""
-    progress, failures = Progress.of(units), dict[str, str]()
+) -> Iterator[Runner]:
+    """A runner that is ready to run.
 
-    def tell(event: Event) -> None:
-        progress.update(event)
-        if event.kind == "failed":
-            failures[event.label] = event.reason
-        observer.progress(event, progress)
-
+    Raises:
+        StudyError: for a layout that does not fit the machine or the batches, or a Ray that does not answer.
+    """
     if runner == "inline":
+        if workers > 1:
+            raise StudyError(f"the inline runner has one worker, not {workers}: leave --workers out, or use Ray.")
         layout = machine.layout(machine.cores(), 0, 1, workers=1, threads=threads or 1, slots=1)
         observer.started(layout, None)
-        InlineRunner(layout.threads).run(units, store, tell)
-        return failures
+        yield InlineRunner(layout.threads)
+        return
     from hpt_ray.execute.ray_runner import RayRunner
 
     _check_workers(plan.study, workers)
+    _check_address(address)
     with ray_session(address) as ray:
         layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
         observer.started(layout, dashboard_url(ray))
-        RayRunner(ray, layout, f"{plan.study.name}-{plan.id}").run(units, store, tell)
-    return failures
+        yield RayRunner(ray, layout, f"{plan.study.name}-{plan.id}")
 
 
-def conclude(
-    prepared: Prepared, store: Store, manifest: dict[str, Any], *, cached: int, failures: dict[str, str]
-) -> Result:
+def execute(units: list[Unit], store: Store, runner: Runner, observer: Observer) -> None:
+    """Run units while an observer is told."""
+    progress = Progress.of(units)
+
+    def tell(event: Event) -> None:
+        progress.update(event)
+        observer.progress(event, progress)
+
+    runner.run(units, store, tell)
+
+
+def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Result:
     """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
     plan, folder = prepared.plan, folder_of(prepared.plan)
     tables = collect(plan, store)
@@ -143,8 +164,8 @@ def conclude(
     manifest["compute_seconds"] = sum(record["seconds"] for record in records)
     manifest["stages"] = {
         "total": len(plan.stages),
-        "cached": cached,
-        "trained": len(records) - cached,
+        "cached": manifest["cached"],
+        "trained": len(records) - manifest["cached"],
         "failed": len(missing),
     }
     manifest["failures"] = [
@@ -159,6 +180,7 @@ def conclude(
     from hpt_ray.report import render
 
     store.write(f"{folder}/report.html", render(made, dashboard_for(plan.study.name)).encode())
+    failures = {plan.stages[stage].label: reason for stage in missing if (reason := store.failure(stage))}
     return Result(made, store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html"), failures)
 
 
@@ -179,9 +201,22 @@ def command(study: Study, store: str) -> str:
 def _check_workers(study: Study, workers: int) -> None:
     from hpt_ray.training.workers import Workers
 
-    for recipe in study.recipes.values():
+    for recipe in recipes_of(study):
         if isinstance(recipe, Pretraining):
             Workers(size=workers).share(recipe.batch // recipe.group)
+
+
+def _check_address(address: str | None) -> None:
+    """Knock before Ray does: it tries for minutes where nobody listens."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise StudyError(
+            f"no Ray answers at {address} ({error}): check the address, or leave --address out."
+        ) from error
 
 
 def _cells(plan: Plan, stage: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyarrow import fs
+from pydantic import ValidationError
 
 from hpt_ray.errors import StoreError, UnknownNameError
 from hpt_ray.execute.prepare import prepare
@@ -48,17 +49,22 @@ def rewrite(store: Store, name: str) -> Result:
     """Collect a run's tables and write its report again; trains nothing.
 
     Raises:
-        UnknownNameError: if the store has no such run.
+        UnknownNameError: if the store has no such run. StoreError: if it cannot be made again as it was.
     """
     known = [state.name for state in runs(store)]
     chosen = name if name in known else next((run for run in known if run.rsplit("-", 1)[0] == name), None)
     if chosen is None:
         raise UnknownNameError("run", name, known)
     manifest: dict[str, Any] = store.read_json(f"runs/{chosen}/run.json")
-    prepared = prepare(Study.model_validate(manifest["study"]))
+    changed = f"run {chosen} was made from data or code that has changed since: run the study again."
+    try:
+        study = Study.model_validate(manifest["study"])
+    except (ValidationError, KeyError) as error:
+        raise StoreError(changed) from error
+    prepared = prepare(study, store)
     if f"{prepared.plan.study.name}-{prepared.plan.id}" != chosen:
-        raise StoreError(f"run {chosen} was made from data or code that has changed since: run the study again.")
-    return conclude(prepared, store, manifest, cached=manifest["stages"]["cached"], failures={})
+        raise StoreError(changed)
+    return conclude(prepared, store, manifest)
 
 
 def _folders(store: Store) -> list[str]:

@@ -124,6 +124,8 @@ class Pretrainer:
             )  # and nothing writes to it
             images = torch.from_numpy(data.images)
         self.source = Source(images.to(device) if device.type == "cuda" else images, indices, recipe.batch, seed)
+        if self.workers.size > 1:
+            self._settle()
 
     def run(
         self, checkpoints: Checkpoints | None = None, report: Callable[[int, dict[str, float]], bool] | None = None
@@ -183,6 +185,19 @@ class Pretrainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.iteration += 1
         return loss
+
+    def _settle(self) -> None:
+        """One iteration to throw away, so that the sums over workers have the order that they keep.
+
+        DistributedDataParallel lays its buckets out anew after its first backward, and of three workers or more the
+        place of a gradient in a bucket decides in which order it is summed. Without this the first iteration after a
+        checkpoint would differ in its last bits from the same one of a stage never interrupted.
+        """
+        before = self.state()
+        with precision_context(self.workers.device, self.precision):
+            self.method.step(self._batch(0), self.workers)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.restore(before)
 
     def _batch(self, iteration: int) -> Batch:
         indices = self.source.indices_of(iteration)

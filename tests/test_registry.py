@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpt_ray import registry
+from hpt_ray.errors import StudyError, UnknownNameError
+from hpt_ray.policy import Policy
+
+
+@pytest.mark.parametrize("kind", registry.SINGULAR)
+def test_the_names_of_a_kind_are_its_files_and_each_registers_something(kind):
+    names = registry.names(kind)
+    found = {path.stem for path in registry.folder(kind).iterdir() if path.suffix == ".py" and path.stem[0] != "_"}
+    assert names == sorted(found)
+    assert names
+    for name in names:
+        assert registry.load(kind, name) is not None
+
+
+@pytest.mark.parametrize("kind", ["studies", "datasets", "policies", "methods", "backbones", "probes"])
+def test_every_file_has_a_summary_of_one_sentence(kind):
+    for name in registry.names(kind):
+        assert registry.summary(kind, name).strip()
+
+
+def test_an_unknown_name_gives_the_nearest_and_all_that_exist():
+    with pytest.raises(UnknownNameError) as caught:
+        registry.load("policies", "crop_onyl")
+    message = str(caught.value)
+    assert "unknown policy 'crop_onyl'. Did you mean 'crop_only'?" in message
+    assert all(name in message for name in registry.names("policies"))
+
+
+def test_a_name_like_no_other_gets_no_guess():
+    with pytest.raises(UnknownNameError) as caught:
+        registry.load("policies", "xyzzy")
+    assert "Did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["_drawing", "__init__", "../study", ""])
+def test_helpers_and_other_folders_are_no_names(name):
+    with pytest.raises(StudyError):
+        registry.load("datasets", name)
+
+
+def test_a_path_stands_for_a_name(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from hpt_ray.policy import Policy\npolicy = Policy().without('blur')\n")
+    assert registry.load("policies", str(file)) == Policy().without("blur")
+
+
+def test_two_files_of_one_stem_answer_for_themselves(tmp_path):
+    for folder, value in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(f"policy = {value}\n")
+    assert [registry.load("policies", str(tmp_path / folder / "mine.py")) for folder in "aba"] == [1, 2, 1]
+
+
+def test_a_summary_is_read_without_running_the_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text('"""What it asks.\n\nMore."""\nraise SystemExit(1)\n')
+    assert registry.summary("studies", str(file)) == "What it asks."
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("def study(:\n", "SyntaxError"),
+        ("import no_such_module_anywhere\n", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
+        ("raise ValueError('two\\nlines')\n", "ValueError: two lines"),
+        ("x = 1\n", "defines no `study`"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path, text, reason):
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    with pytest.raises(StudyError) as caught:
+        registry.load("studies", str(file))
+    message = str(caught.value)
+    assert reason in message
+    assert str(file) in message
+    assert "\n" not in message
+
+
+def test_an_error_of_ours_in_a_file_keeps_its_own_words(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from hpt_ray.policy import Policy\npolicy = Policy().without('colour_jitter')\n")
+    with pytest.raises(UnknownNameError, match="unknown operator 'colour_jitter'. Did you mean 'color_jitter'"):
+        registry.load("policies", str(file))
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    for path in (tmp_path / "nothing.py", tmp_path):
+        with pytest.raises(StudyError, match=f"no policy at {path}"):
+            registry.load("policies", str(path))
+
+
+def test_studies_are_found_in_an_installation_too(tmp_path, monkeypatch):
+    (tmp_path / "hpt_ray" / "studies").mkdir(parents=True)
+    (tmp_path / "hpt_ray" / "studies" / "installed.py").write_text("def study(): ...\n")
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path / "hpt_ray")
+    assert registry.names("studies") == ["installed"]
+
+
+def test_loading_a_policy_loads_no_torch():
+    code = "import sys; from hpt_ray.registry import load; load('policies', 'crop_only'); assert 'torch' not in sys.modules"
+    import subprocess
+
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
