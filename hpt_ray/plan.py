@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -36,6 +37,11 @@ class Cell(Frozen):
     evaluations: tuple[str, ...]
     step0: tuple[str, ...]
     iterations: int
+
+    @property
+    def axes(self) -> tuple[Any, ...]:
+        """What tells this cell from every other of its study."""
+        return (self.target, self.arm, *self.levels.values(), self.seed)
 
     @property
     def label(self) -> str:
@@ -83,8 +89,9 @@ class Plan:
                 groups.setdefault(head, []).append(stage)
         units = []
         for head, stages in groups.items():
+            # Weights that are there can be built on, whatever becomes of an evaluation of them that is still to do.
             needs = stages[0].needs if stages[0].kind != "evaluate" else None
-            units.append(Unit(id=head, stages=tuple(stages), needs=needs if needs in groups else None))
+            units.append(Unit(id=head, stages=tuple(stages), needs=needs if needs not in finished else None))
         ahead = self._work_ahead(units)
         return sorted(units, key=lambda unit: -ahead[unit.id])
 
@@ -114,12 +121,16 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
                 f"study {study.name}: factor {factor.name!r} has the name of a column of the results: "
                 f"call it something else, such as {factor.role}_{factor.name}."
             )
-    plan = Plan(study)
+    plan, made = Plan(study), set[tuple[Any, ...]]()
     for target in study.targets:
         datasets[target].evaluation()
-        for levels, seed in itertools.product(grid(study), study.seeds):
-            for arm in study.arms:
-                _add_cell(plan, datasets, target, arm, levels, seed)
+        for levels in grid(study):
+            recipes = _recipes(study, levels)
+            for seed, arm in itertools.product(study.seeds, study.arms):
+                cell = _cell(study, target, arm, levels, recipes, seed)
+                if cell.axes not in made:
+                    made.add(cell.axes)
+                    _unfold(plan, cell, arm, recipes, seed, datasets)
     return plan
 
 
@@ -150,24 +161,34 @@ def recipes_of(study: Study) -> list[Pretraining | Weights]:
     return found
 
 
-def _add_cell(
-    plan: Plan, datasets: Mapping[str, Dataset], target: str, arm: Arm, levels: dict[str, str], seed: int
-) -> None:
-    study = plan.study
-    recipes = _recipes(study, levels)
+def _cell(
+    study: Study, target: str, arm: Arm, levels: dict[str, str], recipes: dict[str, Pretraining | Weights], seed: int
+) -> Cell:
+    """A cell without its stages yet."""
     roles = {phase.role for phase in arm.phases}
-    seeds = [_seed(recipes[phase.role], seed) for phase in arm.phases]
-    depends_on_seed = any(_seed(recipes[role], 0) != _seed(recipes[role], 1) for role in roles)
-    cell = Cell(
+    return Cell(
         target=target,
         arm=arm.chain,
         levels={f.name: levels[f.name] if f.role in roles else None for f in study.factors},
-        seed=seed if depends_on_seed else None,
+        seed=seed if any(_depends(recipes[role]) for role in roles) else None,
         phases=(),
         evaluations=(),
         step0=(),
         iterations=0,
     )
+
+
+def _unfold(
+    plan: Plan,
+    cell: Cell,
+    arm: Arm,
+    recipes: dict[str, Pretraining | Weights],
+    seed: int,
+    datasets: Mapping[str, Dataset],
+) -> None:
+    """Add a cell and the stages behind it."""
+    study, target = plan.study, cell.target
+    seeds = [_seed(recipes[phase.role], seed) for phase in arm.phases]
     phases: list[Stage] = []
     for phase, phase_seed in zip(arm.phases, seeds, strict=True):
         recipe, parent = recipes[phase.role], phases[-1] if phases else None
@@ -176,9 +197,7 @@ def _add_cell(
         else:
             spec = recipe.data or target
             stage = pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
-        where = f" on {target}" if len(study.targets) > 1 else ""
-        label = cell.label + where if _depends(recipe) else f"{phase.role} pretraining"
-        phases.append(_keep(plan, stage, label))
+        phases.append(_keep(plan, stage, _label(study, cell, phase.role, recipe)))
 
     def evaluations(weights: Stage | int) -> tuple[str, ...]:
         label = weights.label if isinstance(weights, Stage) else f"random features, seed {weights}"
@@ -194,8 +213,15 @@ def _add_cell(
             "iterations": int(phases[-1].content.get("iterations", 0)),
         }
     )
-    if cell not in plan.cells:
-        plan.cells.append(cell)
+    plan.cells.append(cell)
+
+
+def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights) -> str:
+    """What a phase is called: the cell that asked for it, or by its role where it is the same at every seed."""
+    if _depends(recipe):
+        return f"{cell.label} on {cell.target}" if len(study.targets) > 1 else cell.label
+    levels = [str(cell.levels[factor.name]) for factor in study.factors if factor.role == role]
+    return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels])
 
 
 def _keep(plan: Plan, stage: Stage, label: str) -> Stage:

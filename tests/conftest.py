@@ -1,10 +1,15 @@
-"""What all tests share. Pytest puts this folder on the path, so that tests can ``import simulate`` and ``import small``."""
+"""What all tests share. Pytest puts this folder on the path: tests can ``import simulate`` and ``import small``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# No deadline: a machine that is busy with something else is no failure. No database: tests write in tmp_path alone.
+settings.register_profile("house", deadline=None, database=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -30,7 +30,8 @@ class InlineRunner:
             if reason is None:
                 tell(Event(kind="finished", unit=unit.id, label=unit.label))
             else:
-                failed[unit.id] = f"{unit.label}, which failed"
+                if lacks_weights(unit, store):
+                    failed[unit.id] = f"{unit.label}, which failed"
                 record_failure(unit, store, reason)
                 tell(Event(kind="failed", unit=unit.id, label=unit.label, reason=reason))
 
@@ -47,6 +48,11 @@ def in_order_of_need(units: list[Unit]) -> list[Unit]:
         placed.update(unit.id for unit in ready)
         waiting = [unit for unit in waiting if unit.id not in placed]
     return ordered
+
+
+def lacks_weights(unit: Unit, store: Store) -> bool:
+    """Whether a unit that failed takes with it what needs it: a probe may fail where the weights are there."""
+    return store.record(unit.id) is None
 
 
 def record_failure(unit: Unit, store: Store, reason: str) -> None:

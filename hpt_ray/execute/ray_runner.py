@@ -16,7 +16,7 @@ from hpt_ray.errors import StudyError
 from hpt_ray.execute import group
 from hpt_ray.execute.desk import Desk
 from hpt_ray.execute.events import Event, Tell
-from hpt_ray.execute.inline import record_failure
+from hpt_ray.execute.inline import lacks_weights, record_failure
 from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.trial import trial
 from hpt_ray.plan import Unit
@@ -146,7 +146,7 @@ def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             unit = self.given.pop(trial_id)
-            failed = bool(error or (result or {}).get("failed"))
+            failed = bool(error or (result or {}).get("failed")) and lacks_weights(unit, store)
             for lost in queue.settle(unit, failed):
                 reason = f"needs {unit.label}, which failed"
                 record_failure(lost, store, reason)

@@ -30,7 +30,7 @@ def mix(view: Tensor, pixel: Tensor, mean: Tensor | None, offset: Tensor | float
     """A x + B m + offset, for views [n, 3, P], with m the mean of each; without ``mean``, A x + offset."""
     if mean is not None:
         offset = mean.bmm(view.mean(2, keepdim=True)).add_(offset)
-    return pixel.bmm(view).add_(offset)
+    return torch.baddbmm(offset, pixel, view) if isinstance(offset, Tensor) else pixel.bmm(view).add_(offset)
 
 
 def distances(turns: Floats) -> Floats:

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.v2.functional import center_crop
 
 from hpt_ray.dataset import Dataset
+from hpt_ray.errors import StudyError
 from hpt_ray.training.backbone import Backbone
 
 CHUNK = 256
@@ -24,24 +27,41 @@ class Split:
     indices: NDArray[np.int64]
 
 
-@torch.inference_mode()
+def centre(images: Tensor, image_size: int) -> Tensor:
+    """The centre square [n, 3, image_size, image_size] of images [n, 3, S, S]: what a probe sees of them.
+
+    Raises:
+        StudyError: for images smaller than that.
+    """
+    if images.shape[-1] < image_size:
+        raise StudyError(
+            f"images decoded to {images.shape[-1]} pixels have no centre of {image_size}: "
+            "decode them to at least the image size."
+        )
+    cropped: Tensor = center_crop(images, [image_size, image_size])
+    return cropped
+
+
+@torch.no_grad()  # not inference mode, whose tensors could never be trained again
 def extract(backbone: Backbone, data: Dataset, image_size: int, device: torch.device) -> dict[str, Split]:
     """Features of the labelled images of every split, in float32 and eval mode.
 
     A probe sees the centre ``image_size`` square of each decoded image, normalised by the data set's own mean and
-    standard deviation. The backbone is left as it was found."""
+    standard deviation. No number of the backbone changes, nor its mode; it stays on ``device``.
+
+    Raises:
+        DataError: for a data set that cannot be evaluated. StudyError: for one decoded smaller than ``image_size``.
+    """
     was_training = backbone.training
     backbone.eval().to(device).to(memory_format=torch.channels_last)
     mean = torch.tensor(data.mean, device=device).view(1, 3, 1, 1)
     std = torch.tensor(data.std, device=device).view(1, 3, 1, 1)
-    margin = (data.size - image_size) // 2
-    inside = slice(margin, margin + image_size)
     splits = {}
     for name, indices in data.evaluation().items():
         parts = []
         for start in range(0, len(indices), CHUNK):
             chunk = torch.from_numpy(np.ascontiguousarray(data.images[indices[start : start + CHUNK]]))
-            images = (chunk[:, :, inside, inside].to(device).float() / 255 - mean) / std
+            images = (centre(chunk, image_size).to(device).float() / 255 - mean) / std
             parts.append(backbone(images.contiguous(memory_format=torch.channels_last)).float().cpu())
         splits[name] = Split(torch.cat(parts).numpy(), np.asarray(data.labels[indices]), np.asarray(indices))
     backbone.train(was_training)

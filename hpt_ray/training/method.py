@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -37,9 +38,9 @@ class Batch:
     def groups(self) -> int:
         return self.size // self.group
 
-    def positions(self, group: int) -> Tensor:
-        """Positions in the global batch of one group's images."""
-        return torch.arange(group * self.group, (group + 1) * self.group)
+    def positions(self, groups: range) -> Tensor:
+        """Positions in the global batch of some consecutive groups' images."""
+        return torch.arange(groups.start * self.group, groups.stop * self.group)
 
 
 class Method(nn.Module, ABC):
@@ -87,9 +88,12 @@ class Method(nn.Module, ABC):
         """Let the workers average the student's gradients during backward."""
         if workers.size > 1:
             ids = [workers.device.index] if workers.device.type == "cuda" else None
-            self.student = DistributedDataParallel(
-                self.student, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            with warnings.catch_warnings():
+                # Its successor is not in every torch that is supported, and running statistics stay a worker's own.
+                warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+                self.student = DistributedDataParallel(
+                    self.student, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+                )
 
     @property
     def bare_student(self) -> nn.Module:
@@ -98,14 +102,14 @@ class Method(nn.Module, ABC):
         assert isinstance(inner, nn.Module)
         return inner
 
-    def synchronised(self, groups: range) -> Iterator[tuple[int, AbstractContextManager[None]]]:
-        """Each group with the context to run its forward and backward in: only the last one exchanges gradients."""
-        student = self.student
-        for group in groups:
-            if isinstance(student, DistributedDataParallel) and group != groups[-1]:
-                yield group, student.no_sync()
+    def exchanges(self, groups: int) -> Iterator[AbstractContextManager[None]]:
+        """For each of a worker's groups the context of its forward and backward: only the last exchanges gradients."""
+        for group in range(groups):
+            student = self.student
+            if isinstance(student, DistributedDataParallel) and group < groups - 1:
+                yield student.no_sync()
             else:
-                yield group, nullcontext()
+                yield nullcontext()
 
 
 class Projected(nn.Module):

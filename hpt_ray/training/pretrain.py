@@ -115,7 +115,7 @@ class Pretrainer:
         GroupStatistics(backbone, len(mine))
         self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
         self.optimiser = torch.optim.SGD(
-            self.trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
+            self.trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
         )
         self.method.distribute(self.workers)
         with warnings.catch_warnings():
@@ -217,6 +217,7 @@ class Pretrainer:
                 self.image_size,
                 self.data.mean,
                 self.data.std,
+                dtype=torch.bfloat16 if self.precision == "bfloat16" else torch.float32,
             )
 
         return Batch(iteration, self.recipe.batch, self.recipe.group, view)

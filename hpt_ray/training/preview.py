@@ -15,6 +15,7 @@ from hpt_ray.identity import stream
 from hpt_ray.policy import Policy
 from hpt_ray.training.augment import views
 from hpt_ray.training.draws import draw
+from hpt_ray.training.features import centre
 
 
 def preview(
@@ -23,13 +24,17 @@ def preview(
     """Rows (policy, example, view, png): the same images and, operator by operator, the same draws for every policy.
 
     The rows of policy ``original`` hold the images themselves, as they are cut for evaluation.
+
+    Args:
+        size: the side of the views in pixels.
+        examples, each: how many images, and how many views of each.
     """
     pool = data.pretraining()
     chosen = np.sort(stream(seed, "preview").choice(pool, size=min(examples, len(pool)), replace=False))
     images = torch.from_numpy(np.ascontiguousarray(data.images[chosen]))
     rows = [
         {"policy": "original", "example": int(index), "view": 0, "png": _png(image)}
-        for index, image in zip(chosen, images.numpy(), strict=True)
+        for index, image in zip(chosen, centre(images, size).numpy(), strict=True)
     ]
     for name, policy in policies.items():
         for which in range(each):

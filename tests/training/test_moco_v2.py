@@ -23,7 +23,9 @@ BATCH, GROUP, QUEUE, DIM = 16, 4, 48, 8
 
 
 def moco(seed: int = 0, **options: Any) -> MoCoV2:
-    made = MoCoV2(tiny.backbone(seed), MoCoV2.options({"queue": QUEUE, "dim": DIM, "key_momentum": 0.9} | options), seed)
+    made = MoCoV2(
+        tiny.backbone(seed), MoCoV2.options({"queue": QUEUE, "dim": DIM, "key_momentum": 0.9} | options), seed
+    )
     made.train()
     return made
 
@@ -115,7 +117,9 @@ def test_steps_equal_a_plain_implementation() -> None:
         torch.testing.assert_close(loss, reference.detach(), atol=2e-6, rtol=0)
         for name, parameter in plain.query.named_parameters():
             gradient = method.student.get_parameter(name).grad
-            torch.testing.assert_close(gradient, parameter.grad, atol=2e-6, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(
+                gradient, parameter.grad, atol=2e-6, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
+            )
         for optimiser in (ours, theirs):
             optimiser.step()
             optimiser.zero_grad()
@@ -131,7 +135,7 @@ def test_keys_follow_by_momentum_and_take_no_gradient() -> None:
     before = tiny.copy_of(dict(method.key.named_parameters()))
     with torch.no_grad():
         for parameter in method.student.parameters():
-            parameter += torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     method.step(batch(0, views(0)), Workers())
     for name, parameter in method.key.named_parameters():
         expected = 0.75 * before[name] + 0.25 * method.student.get_parameter(name)

@@ -90,6 +90,7 @@ def test_averaging_once_at_the_end_equals_one_worker_with_all_groups(iterations:
             alone(x)
             pair[group // 2](x)
     assert not torch.allclose(pair[0].running_mean, pair[1].running_mean)
+
     class OneByOne(Workers):
         def gather(self, tensor: Tensor) -> Tensor:
             return torch.stack([tensor[0], waiting.pop(0)])

@@ -9,13 +9,13 @@ import pytest
 import tiny
 import torch
 import torch.nn.functional as F
-from sklearn.neighbors import KNeighborsClassifier
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from hpt_ray.dataset import Dataset
 from hpt_ray.errors import DataError, StageError, StudyError
 from hpt_ray.identity import stream
-from hpt_ray.policy import Policy
+from hpt_ray.policy import ColorJitter, Policy, RandomResizedCrop
 from hpt_ray.study import Pretraining
 from hpt_ray.training import augment, pretrain
 from hpt_ray.training.backbone import build
@@ -23,6 +23,8 @@ from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.draws import Draws, draw
 from hpt_ray.training.features import extract
 from hpt_ray.training.pretrain import Curve, Pretrainer, learning_rate
+from hpt_ray.training.probe import accuracy
+from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers
 
 ITERATIONS = 6
@@ -209,11 +211,10 @@ def test_an_epoch_sees_each_image_once_for_each_view(monkeypatch: pytest.MonkeyP
 def test_both_views_are_of_the_same_images_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, drawn = spy(monkeypatch)
     pretrainer(telling(60)).step()
-    keys, queries = (sorted(sum(groups, [])) for groups in (seen[:4], seen[4:]))
-    assert keys == queries
-    assert not set(np.concatenate([d.height * d.width * (d.top + 1) for d in drawn[:4]])) == set(
-        np.concatenate([d.height * d.width * (d.top + 1) for d in drawn[4:]])
-    )
+    keys, queries = np.split(np.concatenate(seen), 2)
+    assert sorted(keys) == sorted(queries)
+    boxes = np.concatenate([[d.top, d.left, d.height, d.width] for d in drawn], axis=1).T.tolist()
+    assert len({tuple(box) for box in boxes[:16]} & {tuple(box) for box in boxes[16:]}) < 4
 
 
 @pytest.mark.parametrize("other", ["policy", "weights", "bn", "budget"])
@@ -234,7 +235,7 @@ def test_arms_of_a_seed_are_paired(monkeypatch: pytest.MonkeyPatch, other: str) 
         for _ in range(4):
             trained.step()
         boxes = np.concatenate([[d.top, d.left, d.height, d.width, d.flip] for d in drawn], axis=1)
-        runs.append(([*seen], boxes))
+        runs.append((np.concatenate(seen).tolist(), boxes))
     assert runs[0][0] == runs[1][0]
     np.testing.assert_array_equal(runs[0][1], runs[1][1])
 
@@ -315,15 +316,15 @@ def test_a_killed_stage_resumes_from_its_checkpoint(
     monkeypatch.setattr(pretrain, "CHECKPOINT_SECONDS", -1.0)
     kept = Kept()
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def killing(iteration: int, row: dict[str, float]) -> bool:
         if iteration == at:
-            raise Killed
+            raise KilledError
         return True
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         pretrainer(data, tiny.recipe(policy=Policy())).run(kept, killing)
     assert len(kept.written) == at - 1
     second = pretrainer(data, tiny.recipe(policy=Policy()))
@@ -402,3 +403,38 @@ def test_bfloat16_is_close_to_float32_and_keeps_float32_weights(data: Dataset) -
 
 
 # That it learns
+
+
+def hues(n: int) -> Dataset:
+    """The class is one of four hues, on the colour circle; the luminance is clouds, ten times as strong."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, n)
+    angle = 2 * np.pi * (labels + rng.uniform(-0.3, 0.3, n)) / 4
+    circle = np.array([1, -1, 0]) / 2**0.5, np.array([1, 1, -2]) / 6**0.5
+    hue = np.cos(angle)[:, None] * circle[0] + np.sin(angle)[:, None] * circle[1]
+    clouds = gaussian_filter(rng.normal(size=(n, 16, 16)), (0, 2, 2), mode="wrap")
+    clouds *= rng.uniform(30, 60, (n, 1, 1)) / clouds.std(axis=(1, 2), keepdims=True)
+    clouds += rng.uniform(70, 180, (n, 1, 1))
+    images = clouds[:, None] * (1 + 0.1 * hue[:, :, None, None])
+    return tiny.dataset(n, images=images.clip(0, 255).astype(np.uint8), labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("hue", "learned"), [(0.0, True), pytest.param(0.5, False, marks=pytest.mark.slow)], ids=["kept", "destroyed"]
+)
+def test_it_learns_what_the_augmentation_keeps(hue: float, learned: bool) -> None:
+    """Hue tells the images apart in all of their views, and so their classes, unless the views have it at random."""
+    data, backbone = hues(640), build("resnet_small", 0)
+    jitter = ColorJitter(saturation=0, hue=hue, p=1)
+    policy = Policy(crop=RandomResizedCrop(scale=(0.3, 1)), color_jitter=jitter, grayscale=None, blur=None)
+    options = {"queue": 256, "dim": 64, "key_momentum": 0.99}
+    recipe = tiny.recipe(iterations=100, batch=64, group=32, lr=0.03, options=options, policy=policy)
+
+    def scores() -> list[float]:
+        splits = extract(backbone, data, tiny.SIZE, torch.device("cpu"))
+        return [accuracy(probe(splits).test, splits["test"]) for probe in (knn.probe, linear.probe)]
+
+    before = scores()
+    pretrainer(data, recipe, backbone=backbone).run()
+    gain = np.subtract(scores(), before)
+    assert (gain > 0.2).all() if learned else (gain < 0.1).all()

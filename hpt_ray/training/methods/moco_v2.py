@@ -76,11 +76,14 @@ class MoCoV2(Method):
         mine = workers.share(batch.groups)
         keys = self._keys(batch, mine, workers)
         total = torch.zeros((), device=keys.device)
-        for group, exchange in self.synchronised(mine):
+        positions = batch.positions(mine)
+        views = torch.split(batch.view(positions, 0), batch.group)
+        for images, own, exchange in zip(
+            views, torch.split(keys[positions.to(keys.device)], batch.group), self.exchanges(len(mine)), strict=True
+        ):
             with exchange:
-                positions = batch.positions(group)
-                queries = F.normalize(self.student(batch.view(positions, 0)).float(), dim=1)
-                loss = info_nce(queries, keys[positions.to(keys.device)], self.queue, self.temperature) / len(mine)
+                queries = F.normalize(self.student(images).float(), dim=1)
+                loss = info_nce(queries, own, self.queue, self.temperature) / len(mine)
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self._enqueue(keys)
@@ -105,7 +108,8 @@ class MoCoV2(Method):
         makes the views of its shuffled images itself: only keys travel, never images.
         """
         shuffled = torch.from_numpy(stream(self.seed, "shuffle", batch.iteration).permutation(batch.size))
-        parts = [self.key(batch.view(shuffled[batch.positions(group)], 1)).float() for group in mine]
+        views = torch.split(batch.view(shuffled[batch.positions(mine)], 1), batch.group)
+        parts = [self.key(images).float() for images in views]
         gathered = workers.gather(F.normalize(torch.cat(parts), dim=1))
         keys = torch.empty_like(gathered)
         keys[shuffled.to(keys.device)] = gathered

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from hpt_ray.errors import DataError
 from hpt_ray.training.features import Split, standardised
 from hpt_ray.training.probe import Answer, best
 
@@ -23,7 +24,12 @@ def probe(splits: dict[str, Split]) -> Answer:
     """Fit on train, choose C on val, predict test with the chosen one.
 
     Features are standardised by the training split, so that the penalty means the same for every backbone.
+
+    Raises:
+        DataError: for a training split of one class.
     """
+    if len(np.unique(splits["train"].labels)) < 2:
+        raise DataError("train has labelled images of one class only; a linear probe needs at least two.")
     x = standardised(splits)
     model = LogisticRegression(solver="lbfgs", tol=1e-4, max_iter=300, warm_start=True)
     fitted = []

@@ -1,0 +1,395 @@
+"""The command line: what it prints, and that whatever a user gets wrong is one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from hpt_ray import cli, registry
+from hpt_ray.training.backbone import build
+from hpt_ray.training.checkpoints import to_bytes
+
+#: The ablation at its smallest: one seed, two policies, two iterations on 80 drawn images.
+TINY = {
+    "base": "synthetic:objects,n=80",
+    "target": "synthetic:shape,n=80",
+    "seeds": "1",
+    "policies": "baseline,crop_only",
+    "iterations": "2",
+    "scratch_iterations": "2",
+    "base_iterations": "2",
+    "batch": "16",
+    "group": "8",
+    "image_size": "16",
+}
+
+
+def settings(**changes: str) -> list[str]:
+    return [word for name, value in (TINY | changes).items() for word in ("--set", f"{name}={value}")]
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    """Every test works in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def main(monkeypatch, capfd):
+    """Call the entry point in this process: (exit code, stdout, stderr)."""
+
+    def main(*arguments: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hpt-study", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capfd.readouterr()
+        return caught.value.code, out, err
+
+    return main
+
+
+@pytest.fixture
+def refused(main, workplace):
+    """Call the entry point with something wrong: its one line of error."""
+
+    def refused(*arguments: str) -> str:
+        before = sorted(workplace.rglob("*"))
+        code, out, err = main(*arguments)
+        assert code == 2
+        assert err.count("\n") == 1
+        assert err.startswith("error: ")
+        assert err.rstrip().endswith(".")
+        assert "Traceback" not in out + err
+        assert sorted(workplace.rglob("*")) == before  # nothing half-written
+        return err
+
+    return refused
+
+
+def invoke(*arguments: str) -> str:
+    """The output of a command that succeeds."""
+    answer = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    assert answer.exit_code == 0, answer.output
+    return answer.output
+
+
+def images(folder: Path, classes: tuple[str, ...], each: int = 30) -> Path:
+    """A folder of noise, a sub-folder for each class; one class "" is a flat folder without labels."""
+    generator = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(each):
+            pixels = generator.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+# What the commands print
+
+
+@pytest.mark.parametrize("command", [[], *[[name] for name in ("list", "show", "plan", "run", "status", "report")]])
+def test_help_explains_every_command(command):
+    text = invoke(*command, "--help")
+    assert "Usage" in text
+    assert set(sys.modules) >= {"typer"}
+
+
+def test_help_loads_neither_torch_nor_ray():
+    code = (
+        "import sys; sys.argv = ['hpt-study', '--help']; import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    from hpt_ray import cli; cli.main()\n"
+        "sys.exit(str([name for name in ('torch', 'ray', 'plotly', 'pandas') if name in sys.modules] or ''))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.stderr.strip() == ""
+
+
+def test_list_names_every_study_data_set_and_policy():
+    text = invoke("list")
+    for kind in ("studies", "datasets", "policies", "methods", "backbones", "probes"):
+        assert all(name in text for name in [kind, *registry.names(kind)])
+
+
+def test_show_lists_the_parameters_of_a_study(monkeypatch):
+    monkeypatch.setattr("hpt_ray.console.out.width", 200, raising=False)
+    text = invoke("show", "augment_ablation")
+    for word in ("hpt-study run augment_ablation", "seeds", "int", "scale", "quick | paper", "policies", "list of str"):
+        assert word in text
+
+
+def test_plan_tells_cells_stages_and_cost_and_writes_nothing(workplace):
+    text = invoke("plan", "augment_ablation", *settings())
+    for word in ("cells", "23 (7 pretrainings, 16 evaluations) in 3 levels, 0 cached", "images to train on   224"):
+        assert word in text
+    assert "estimated time" in text
+    assert "estimated disk" in text
+    assert list(workplace.iterdir()) == []
+
+
+def test_run_status_report_and_run_again(workplace):
+    first = invoke("run", "augment_ablation", "--runner", "inline", *settings())
+    results, report = first.splitlines()[-2:]
+    assert results.startswith("results: ")
+    assert report.startswith("report: ")
+    assert Path(results.removeprefix("results: ")).is_file()
+    page = Path(report.removeprefix("report: "))
+    assert page.is_file()
+    assert page.is_relative_to(workplace / "hpt-store")
+    status = invoke("status")
+    assert "23/23" in status
+    assert "complete" in status
+    assert report in status
+    page.unlink()
+    again = invoke("report", "augment_ablation")
+    assert again.splitlines()[-2:] == [results, report]
+    assert page.is_file()
+    second = invoke("run", "augment_ablation", "--runner", "inline", *settings())
+    assert "nothing to train" in second
+    assert second.splitlines()[-2:] == [results, report]
+    assert "23 cached" in invoke("plan", "augment_ablation", *settings())
+
+
+def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):
+    from hpt_ray.training.pretrain import Pretrainer
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Pretrainer, "run", broken)
+    code, out, err = main("run", "augment_ablation", "--runner", "inline", *settings(arms="target,base"))
+    assert (code, err) == (1, "")
+    assert "From scratch, baseline, seed 0: RuntimeError: out of memory" in out
+    assert "run the same command again" in out
+    assert out.splitlines()[-1].startswith("report: ")
+
+
+def test_an_interruption_says_how_to_go_on(monkeypatch, capfd):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    codes: list[int] = []
+    monkeypatch.setattr(cli, "app", interrupted)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    cli.main()
+    assert codes == [130]
+    assert "run the same command again" in capfd.readouterr().err
+
+
+def test_status_of_no_store():
+    assert "no runs in nowhere" in invoke("status", "--store", "nowhere")
+
+
+# What bad input gets
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["augment_ablatio"], "unknown study 'augment_ablatio'. Did you mean 'augment_ablation'?"),
+        (["./nothing.py"], "no study at nothing.py: there is no such file"),
+        (
+            ["augment_ablation", "--set", "seed=3"],
+            "unknown parameter of augment_ablation 'seed'. Did you mean 'seeds'?",
+        ),
+        (["augment_ablation", "--set", "seeds"], "--set seeds: write it as NAME=VALUE"),
+        (["augment_ablation", "--set", "=5"], "write it as NAME=VALUE"),
+        (["augment_ablation", "--set", "seeds=three"], "seeds=three: "),
+        (["augment_ablation", "--set", "seeds=1.5"], "expected int"),
+        (["augment_ablation", "--set", "seeds=0"], "seeds: give at least one"),
+        (["augment_ablation", "--set", "lr=fast"], "expected float | none"),
+        (["augment_ablation", "--set", "lr=0"], "lr: Input should be greater than 0"),
+        (["augment_ablation", "--set", "lr=nan"], "lr: Input should be a finite number"),
+        (["augment_ablation", "--set", "lr=inf"], "lr: Input should be a finite number"),
+        (["augment_ablation", "--set", "iterations=-1"], "iterations: Input should be greater than 0"),
+        (
+            ["augment_ablation", "--set", "batch=100", "--set", "group=64"],
+            "batch 100 is not a multiple of the normalisation group 64",
+        ),
+        (["augment_ablation", "--set", "scale=huge"], "expected quick | paper"),
+        (["augment_ablation", "--set", "precision=float16"], "expected auto | float32 | bfloat16"),
+        (["augment_ablation", "--set", "policies="], "policies is empty"),
+        (
+            ["augment_ablation", "--set", "policies=baseline,crop_onyl"],
+            "unknown policy 'crop_onyl'. Did you mean 'crop_only'?",
+        ),
+        (["augment_ablation", "--set", "arms="], "arms is empty"),
+        (
+            ["augment_ablation", "--set", "arms=target,bas>target"],
+            "unknown role in arm 'bas>target' 'bas'. Did you mean 'base'?",
+        ),
+        (["augment_ablation", "--set", "arms=target:bn"], "cannot come first"),
+        (["augment_ablation", "--set", "arms=base>target:batchnorm"], "cannot be read at 'target:batchnorm'"),
+        (["augment_ablation", "--set", "target="], "target is empty"),
+        (
+            ["augment_ablation", "--set", "target=digit"],
+            "unknown data set (neither a name nor an existing path) 'digit'",
+        ),
+        (
+            ["augment_ablation", "--set", "target=synthetic:shap"],
+            "unknown synthetic domain 'shap'. Did you mean 'shape'?",
+        ),
+        (["augment_ablation", "--set", "target=./nowhere"], "data set ./nowhere: no folder"),
+        (["augment_ablation", "--set", "base=weights:nowhere.pt"], "no checkpoint at nowhere.pt"),
+        (["augment_ablation", "--set", "base=nowhere.safetensors"], "no checkpoint at nowhere.safetensors"),
+        (["augment_ablation", "--set", "base=weights:stage:abc"], "stage abc is not finished"),
+        (["augment_ablation", "--set", "backbone=resnet51"], "unknown backbone 'resnet51'. Did you mean 'resnet50'?"),
+        (["augment_ablation", "--set", "image_size=5000"], "an image size of 5000 pixels is not usable"),
+        (["augment_ablation", "--runner", "dask"], "unknown runner 'dask'. Available: inline, ray"),
+        (["augment_ablation", "--store", "nowhere://bucket"], "store nowhere://bucket cannot be written"),
+    ],
+    ids=lambda value: " ".join(value[-1:]) if isinstance(value, list) else "",
+)
+def test_what_is_asked_for_wrongly_is_one_line(refused, arguments, message):
+    assert message in refused("run", *arguments)
+
+
+def test_plan_and_show_refuse_what_run_refuses(refused):
+    assert "unknown study" in refused("show", "augment_ablatio")
+    assert "seeds=three" in refused("plan", "augment_ablation", "--set", "seeds=three")
+    assert "unknown run 'nothing'. Available: none." in refused("report", "nothing")
+
+
+def data(case: str) -> tuple[str, str]:
+    """A data set with something wrong with it, and what is said about it."""
+    good = Path("good")
+    if case == "empty":
+        Path("empty").mkdir()
+        return "./empty", "has no images in it"
+    if case == "unlabelled":
+        return str(images(Path("flat"), ("",))), "flat has no labels"
+    if case == "one class":
+        return str(images(Path("one"), ("cat",))), "one has one class only (cat); an evaluation needs at least two"
+    if case == "few images":
+        images(Path("few"), ("cat", "dog"), each=5)
+        return "./few", "data set ./few has 8 images to pretrain on, fewer than a batch of 16"
+    if case == "not a data set":
+        Path("notes.md").write_text("no data")
+        return "./notes.md", "data set ./notes.md: no folder, image list (.txt, .csv) or .parquet file there"
+    images(good, ("cat", "dog"))
+    if case == "corrupt image":
+        (good / "cat" / "3.png").write_bytes(b"nonsense")
+    elif case == "truncated image":
+        whole = (good / "cat" / "3.png").read_bytes()
+        (good / "cat" / "3.png").write_bytes(whole[: len(whole) // 2])
+    elif case == "corrupt Parquet":
+        Path("good.parquet").write_bytes(b"PAR1nonsense")
+        return "./good.parquet", "good.parquet"
+    elif case == "broken list":
+        Path("list.csv").write_text("good/cat/1.png,cat\ngood/cat/nothing.png,cat\n")
+        return "./list.csv", "list.csv, line 2: there is no file 'good/cat/nothing.png'"
+    return "./good", str(Path("good", "cat", "3.png"))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "empty",
+        "unlabelled",
+        "one class",
+        "few images",
+        "not a data set",
+        "corrupt image",
+        "truncated image",
+        "corrupt Parquet",
+        "broken list",
+    ],
+)
+def test_data_that_does_not_serve_is_one_line(refused, case):
+    spec, message = data(case)
+    assert message in refused("run", "augment_ablation", "--runner", "inline", *settings(target=spec))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_one_line(refused, workplace):
+    images(workplace / "good", ("cat", "dog"))
+    (workplace / "good" / "cat").chmod(0)
+    try:
+        assert "Permission denied" in refused("run", "augment_ablation", *settings(target="./good"))
+    finally:
+        (workplace / "good" / "cat").chmod(0o700)
+
+
+def test_a_checkpoint_that_does_not_fit_is_one_line(refused):
+    Path("other.safetensors").write_bytes(to_bytes(build("resnet18", 0)))
+    torch.save({"state_dict": {"weight": torch.zeros(3)}}, "unrelated.pt")
+    Path("damaged.safetensors").write_bytes(b"nonsense")
+    for name in ("other.safetensors", "unrelated.pt"):
+        line = refused("run", "augment_ablation", "--runner", "inline", *settings(base=name))
+        assert "the checkpoint does not fit: only 0 of" in line
+    line = refused("run", "augment_ablation", "--runner", "inline", *settings(base="damaged.safetensors"))
+    assert "damaged.safetensors is not a safetensors file" in line
+
+
+def test_a_store_that_cannot_be_written_is_one_line(refused):
+    Path("file").write_text("in the way")
+    for command in (
+        ["run", "augment_ablation", "--store", "file"],
+        ["run", "augment_ablation", "--store", "file/below"],
+    ):
+        line = refused(*command, *settings())
+        assert "cannot be written (Not a directory): choose another with --store" in line
+
+
+def test_a_ray_address_that_does_not_answer_is_one_line(main, workplace):
+    code, out, err = main("run", "augment_ablation", "--address", "127.0.0.1:1", *settings())
+    assert code == 2
+    assert "cells" in out
+    assert err.count("\n") == 1
+    assert err.startswith("error: no Ray answers at 127.0.0.1:1 ")
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "augment_ablation", "--nonsense"], ["nonsense"], ["run"], ["run", "x", "--workers", "0"]]
+)
+def test_wrong_usage_is_exit_code_2(main, arguments):
+    code, _, err = main(*arguments)
+    assert code == 2
+    assert "Usage: hpt-study" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def study(:\n", "SyntaxError"),
+        ("def study():\n    return [][0]\n", "study mine.py stopped at mine.py, line 2: IndexError"),
+        ("policy = 1\n", "defines no `study`"),
+    ],
+)
+def test_a_study_of_ones_own_that_is_broken_is_one_line(refused, text, message):
+    Path("mine.py").write_text(text)
+    assert message in refused("run", "mine.py")
+
+
+def test_a_study_of_ones_own_runs_by_its_path():
+    source = (registry.folder("studies") / "augment_ablation.py").read_text()
+    Path("mine.py").write_text(source.replace('name="augment_ablation"', 'name="mine"'))
+    text = invoke("run", "./mine.py", "--runner", "inline", *settings(arms="base"))
+    assert "hpt-store/runs/mine-" in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "stdout", "stderr"),
+    [
+        (["list"], 0, "augment_ablation", ""),
+        (["run", "augment_ablatio"], 2, "", "error: unknown study 'augment_ablatio'"),
+    ],
+)
+def test_the_installed_command_answers_with_its_exit_code(arguments, code, stdout, stderr):
+    command = [sys.executable, "-c", "from hpt_ray.cli import main; main()", *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == code
+    assert stdout in answer.stdout
+    assert answer.stderr.startswith(stderr)
+    assert answer.stderr.count("\n") == (1 if stderr else 0)
