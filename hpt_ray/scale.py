@@ -56,7 +56,7 @@ CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".safetensors")
 
 #: A short budget wants many small steps: chosen on the val accuracy of pretraining from scratch (README, "quick").
 _QUICK = Pretraining(
-    iterations=120,
+    iterations=100,
     batch=64,
     group=32,
     lr=0.03,

@@ -21,7 +21,7 @@ def study(
     *,
     base: Annotated[
         str, "data set to pretrain the base on, or weights: a file, weights:torchvision:NAME"
-    ] = "synthetic:objects",
+    ] = "synthetic:objects,n=8000",
     target: Annotated[tuple[str, ...], "data sets to pretrain and evaluate on, by name or path"] = (
         "synthetic:aerial",
     ),

@@ -37,11 +37,8 @@ class RayRunner:
         Raises:
             StudyError: if the worker groups do not come up.
         """
-        desk = (
-            self.ray.remote(Desk)
-            .options(name=f"hpt desk {self.name}", num_cpus=0, max_concurrency=1000, lifetime=None)
-            .remote({unit.id: unit for unit in units})
-        )
+        desk = self.ray.remote(Desk).options(name=f"desk of {self.name}", num_cpus=0, max_concurrency=1000)
+        desk = desk.remote({unit.id: unit for unit in units})
         with tempfile.TemporaryDirectory(prefix="hpt-ray-", ignore_cleanup_errors=True) as scratch:
             groups = [
                 group.start(desk, number, self.name, self.layout, store.where, scratch)
@@ -56,6 +53,7 @@ class RayRunner:
                 self.ray.get(desk.close.remote())
                 for thread in groups:
                     thread.join(timeout=20)
+                self.ray.kill(desk)
         if queue.error:
             raise queue.error
 

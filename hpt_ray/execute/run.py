@@ -7,6 +7,7 @@ import datetime
 import shlex
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,8 @@ def runner_for(
     with ray_session(address) as ray:
         layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
         observer.started(layout, dashboard_url(ray))
-        yield RayRunner(ray, layout, f"{plan.study.name}-{plan.id}")
+        # A name of its own: the same study may run twice on one cluster.
+        yield RayRunner(ray, layout, f"{plan.study.name}-{plan.id}-{uuid.uuid4().hex[:6]}")
 
 
 def execute(units: list[Unit], store: Store, runner: Runner, observer: Observer) -> None:

@@ -1,0 +1,106 @@
+"""The Ray runner against the one in this process: the same ids, the same bits; two workers the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import safetensors.numpy
+
+import hpt_ray
+from hpt_ray.execute.cluster import ray_session
+from hpt_ray.execute.run import Result
+from hpt_ray.store import Store
+from hpt_ray.study import Study
+
+#: Largest relative difference of a weight between one worker and two: the order of a sum of two float32 gradients,
+#: carried through a few iterations.
+TOLERANCE = 2e-4
+
+
+def tiny() -> Study:
+    return hpt_ray.make(
+        "augment_ablation",
+        base="synthetic:texture,n=300",
+        target="synthetic:shape,n=300",
+        seeds=1,
+        policies="baseline,crop_only",
+        iterations=4,
+        base_iterations=6,
+        batch=32,
+        group=16,
+        precision="float32",
+    )
+
+
+def weights(store: Path) -> dict[str, dict[str, np.ndarray]]:
+    return {
+        path.parent.name: safetensors.numpy.load(path.read_bytes())
+        for path in sorted((store / "stages").glob("*/weights.safetensors"))
+    }
+
+
+def ray_processes() -> list[str]:
+    return [p.name() for p in psutil.process_iter(["name"]) if "raylet" in p.name() or "gcs_server" in p.name()]
+
+
+@pytest.fixture(scope="module")
+def inline(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    store = tmp_path_factory.mktemp("inline")
+    return store, hpt_ray.run(tiny(), store=store, runner="inline")
+
+
+@pytest.fixture(scope="module")
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Result]]:
+    """The study with one worker and with two workers a stage, on one Ray that is gone afterwards."""
+    before = len(ray_processes())
+    found = {}
+    with ray_session(None):
+        for workers in (1, 2):
+            store = tmp_path_factory.mktemp(f"ray{workers}")
+            found[workers] = store, hpt_ray.run(tiny(), store=store, runner="ray", workers=workers)
+    assert len(ray_processes()) == before
+    return found
+
+
+@pytest.mark.timeout(240)
+def test_ray_and_inline_agree_to_the_bit(
+    inline: tuple[Path, Result], on_ray: dict[int, tuple[Path, Result]]
+) -> None:
+    (here, mine), (there, theirs) = inline, on_ray[1]
+    assert not mine.failures and not theirs.failures
+    assert Store(here).finished() == Store(there).finished()
+    for stage in Store(here).finished():
+        for name in ("weights.safetensors", "predictions.parquet", "results.parquet"):
+            if (here / "stages" / stage / name).exists():
+                assert (here / "stages" / stage / name).read_bytes() == (there / "stages" / stage / name).read_bytes()
+    axes = ["arm", "policy", "seed", "iteration", "evaluation", "split", "value", "stage", "status"]
+    assert mine.run.results[axes].equals(theirs.run.results[axes])
+
+
+@pytest.mark.timeout(240)
+def test_two_workers_give_the_numbers_of_one(on_ray: dict[int, tuple[Path, Result]]) -> None:
+    one, two = weights(on_ray[1][0]), weights(on_ray[2][0])
+    assert not on_ray[2][1].failures
+    assert one.keys() == two.keys()
+    for stage, tensors in one.items():
+        for name, tensor in tensors.items():
+            scale = np.abs(tensor).max() + 1e-12
+            assert np.abs(tensor - two[stage][name]).max() / scale < TOLERANCE, f"{stage} {name}"
+
+
+def test_a_run_leaves_a_whole_folder(on_ray: dict[int, tuple[Path, Result]]) -> None:
+    _, result = on_ray[1]
+    folder = Path(result.report).parent
+    assert {path.name for path in folder.iterdir()} == {
+        "plan.json",
+        "run.json",
+        "results.parquet",
+        "predictions.parquet",
+        "curves.parquet",
+        "views.parquet",
+        "report.html",
+    }
+    assert Path(result.report).read_text().lower().startswith("<!doctype html>")
