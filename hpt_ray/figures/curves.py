@@ -80,7 +80,7 @@ def draw(value: Curves) -> go.Figure:
     for curve in value.curves:
         row = targets.index(curve.target) * len(MEASURES) + list(MEASURES).index(curve.measure) + 1
         color = look[curve.arm].color
-        shown = curve.level in ("", *value.levels[:1])
+        shown = _visible(curve.level, value.levels[:1], value.levels)
         band_x, band_y = curve.iteration + curve.iteration[::-1], curve.low + curve.high[::-1]
         shared = {"row": row, "col": 1, "legendgroup": curve.arm, "visible": shown}
         drawn.add_scatter(
@@ -112,14 +112,19 @@ def draw(value: Curves) -> go.Figure:
     return drawn
 
 
+def _visible(level: str, chosen: tuple[str, ...], levels: tuple[str, ...]) -> bool | str:
+    """A curve without a level, beside others that have one, is the base's: long, and so in the legend alone at first."""
+    return "legendonly" if levels and not level else level in ("", *chosen)
+
+
 def _menu(levels: tuple[str, ...], owners: list[str]) -> dict[str, object]:
-    """A drop-down that shows one level's curves; curves without a level always stay."""
+    """A drop-down that shows one level's curves."""
     return {
         "buttons": [
             {
                 "label": text(level_name(level)),
                 "method": "restyle",
-                "args": [{"visible": [owner in ("", level) for owner in owners]}],
+                "args": [{"visible": [_visible(owner, (level,), levels) for owner in owners]}],
             }
             for level in levels
         ],
@@ -135,6 +140,6 @@ def _menu(levels: tuple[str, ...], owners: list[str]) -> dict[str, object]:
 figure = Figure(
     compute,
     draw,
-    "Mean over seeds; the band spans the single seeds. The curve of direct transfer is the base's own pretraining. "
-    "A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that d dimensions allow.",
+    "Mean over seeds; the band spans the single seeds. The curve of direct transfer is the base's own "
+    "pretraining; click its name to see it. A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that d dimensions allow.",
 )
