@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from hpt_ray.parameters import Parameter
     from hpt_ray.plan import Plan, Unit
 
-out = Console(highlight=False, soft_wrap=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
 #: A piped run says how far it is this often, so that a log of hours stays readable.
 LOG_SECONDS = 15.0
@@ -37,6 +38,18 @@ def table(*columns: str, title: str | None = None) -> Table:
     for column in columns:
         made.add_column(column)
     return made
+
+
+def facts() -> Table:
+    """A table of names and values, aligned with every other one."""
+    made = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    made.add_column(min_width=13, style="dim")
+    made.add_column()
+    return made
+
+
+def several(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def listing(kinds: dict[str, dict[str, str]]) -> None:
@@ -63,17 +76,19 @@ def study(text: str, parameters: list[Parameter]) -> None:
 
 def plan(made: Plan, cost: Estimate) -> None:
     describe_plan(made, cost.cached)
-    out.print(f"images to train on   {cost.images:,}")
-    rate = f" at {cost.rate:,.0f} images/s per stage, from {cost.source}" if cost.images else ""
-    out.print(f"estimated time       {duration(cost.seconds)} with {cost.slots} stages side by side{rate}")
-    out.print(f"estimated disk       {cost.bytes / 1e6:,.0f} MB")
+    rate = f", {cost.rate:,.0f} images/s each ({cost.source})" if cost.images else ""
+    lines = facts()
+    lines.add_row("to train on", f"{cost.images:,} images")
+    lines.add_row("estimate", f"{duration(cost.seconds)} with {several(cost.slots, 'stage')} at a time{rate}")
+    lines.add_row("disk", f"{cost.bytes / 1e6:,.0f} MB")
+    out.print(lines)
 
 
 def describe_plan(made: Plan, cached: int) -> None:
     asked = made.study
-    out.print(f"[bold]{escape(asked.name)}[/]  {escape(asked.question)}")
-    lines = table("", "")
-    lines.show_header = False
+    out.print(f"[bold]{escape(asked.name)}[/]")
+    out.print(escape(asked.question))
+    lines = facts()
     lines.add_row("arms", escape("   ".join(f"{arm.label} ({arm.chain})" for arm in asked.arms)))
     for factor in asked.factors:
         lines.add_row(escape(factor.name), escape("   ".join(factor.levels)))
@@ -133,10 +148,12 @@ class RunObserver(Observer):
             out.print("everything is finished: nothing to train.")
 
     def started(self, layout: Layout, dashboard: str | None) -> None:
-        share = (
-            f"{layout.slots} stages side by side, {layout.workers} workers each, {layout.threads} threads per worker"
-        )
-        out.print(f"running              {share}" + (f"   Ray dashboard: {dashboard}" if dashboard else ""))
+        lines = facts()
+        each = f"{several(layout.workers, 'worker')} each, {several(layout.threads, 'thread')} per worker"
+        lines.add_row("running", f"{several(layout.slots, 'stage')} at a time, {each}")
+        if dashboard:
+            lines.add_row("Ray dashboard", dashboard)
+        out.print(lines)
 
     def progress(self, event: Event, state: RunProgress) -> None:
         self.state = state
@@ -193,13 +210,13 @@ def result(made: Result) -> None:
         for note in found.notes:
             out.print(f"[dim]{escape(note)}[/]")
         out.print()
-        lines = table("arm", "accuracy, %", "worst change, points", "spread, points")
+        lines = table("arm", "accuracy", "worst change", "at", "spread")
         for arm in summary(made.run, target):
-            where = f" ({level_name(arm.worst_level)})" if arm.worst_level else ""
             lines.add_row(
                 escape(arm.label),
                 share_interval(arm.accuracy) if arm.accuracy else "-",
-                f"{change_interval(arm.worst)}{where}" if arm.worst else "-",
+                change_interval(arm.worst) if arm.worst else "-",
+                level_name(arm.worst_level) if arm.worst_level else "-",
                 points(arm.spread.estimate, signed=False) if arm.spread else "-",
             )
         out.print(lines)

@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1",  # start no more trial actors than the concurrency
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is the command line's
     "PYTHONWARNINGS": "ignore",
-# Some twenty processes of Ray's, each with an arena per thread: 200 MB saved on two cores.
+    # Some twenty processes of Ray's, each with an arena per thread: 200 MB saved on two cores.
     "MALLOC_ARENA_MAX": "2",
     # Give no memory back between steps: the page faults of getting it again cost a training step 9 % (measured).
     "MALLOC_MMAP_THRESHOLD_": "1073741824",

@@ -113,7 +113,7 @@ def draw(value: Curves) -> go.Figure:
 
 
 def _visible(level: str, chosen: tuple[str, ...], levels: tuple[str, ...]) -> bool | str:
-    """A curve without a level, beside others that have one, is the base's: long, and so in the legend alone at first."""
+    """A curve without a level beside others with one is the base's: long, so at first it is in the legend alone."""
     return "legendonly" if levels and not level else level in ("", *chosen)
 
 
@@ -140,6 +140,7 @@ def _menu(levels: tuple[str, ...], owners: list[str]) -> dict[str, object]:
 figure = Figure(
     compute,
     draw,
-    "Mean over seeds; the band spans the single seeds. The curve of direct transfer is the base's own "
-    "pretraining; click its name to see it. A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that d dimensions allow.",
+    "Mean over seeds; the band spans the single seeds. The curve of direct transfer is the base's own pretraining; "
+    "click its name to see it. A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that d "
+    "dimensions allow.",
 )
