@@ -14,7 +14,7 @@ test-slow: .venv/installed-test
 	$(BIN)/pytest -m slow --override-ini timeout=3600
 
 benchmark: .venv/installed-test
-	$(BIN)/python -m tests.benchmarks
+	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 check: .venv/installed-test
 	$(BIN)/ruff format --check .

@@ -141,6 +141,6 @@ figure = Figure(
     compute,
     draw,
     "Mean over seeds; the band spans the single seeds. The curve of direct transfer is the base's own pretraining; "
-    "click its name to see it. A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that d "
-    "dimensions allow.",
+    "click its name to see it. A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that "
+    "d dimensions allow.",
 )

@@ -66,9 +66,7 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Re
 
 
 @pytest.mark.timeout(240)
-def test_ray_and_inline_agree_to_the_bit(
-    inline: tuple[Path, Result], on_ray: dict[int, tuple[Path, Result]]
-) -> None:
+def test_ray_and_inline_agree_to_the_bit(inline: tuple[Path, Result], on_ray: dict[int, tuple[Path, Result]]) -> None:
     (here, mine), (there, theirs) = inline, on_ray[1]
     assert not mine.failures and not theirs.failures
     assert Store(here).finished() == Store(there).finished()
