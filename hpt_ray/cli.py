@@ -5,7 +5,6 @@ torch, Ray and plotly are imported by the commands that need them, so that ``--h
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, Any
 
@@ -87,19 +86,23 @@ def run(
     if runner not in ("ray", "inline"):
         raise UnknownNameError("runner", runner, ("ray", "inline"))
     made = make(study, _settings(settings))
-    with console.live() as observer:
-        from hpt_ray.execute.run import run as execute
+    try:
+        with console.live() as observer:
+            from hpt_ray.execute.run import run as execute
 
-        result = execute(
-            made,
-            store=store,
-            runner="inline" if runner == "inline" else "ray",
-            workers=workers,
-            threads=threads,
-            slots=slots,
-            address=address,
-            observer=observer,
-        )
+            result = execute(
+                made,
+                store=store,
+                runner="inline" if runner == "inline" else "ray",
+                workers=workers,
+                threads=threads,
+                slots=slots,
+                address=address,
+                observer=observer,
+            )
+    except KeyboardInterrupt:
+        _say("interrupted: what is finished is kept; run the same command again to go on.")
+        raise typer.Exit(130) from None
     console.result(result)
     if result.failures:
         raise typer.Exit(1)
@@ -139,16 +142,12 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The entry point: a user's error is one line and exit code 2, an interruption says how to resume."""
+    """The entry point: a user's error is one line and exit code 2."""
     try:
-        app(standalone_mode=True)
+        app()
     except StudyError as error:
         _say(f"error: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        _say("interrupted: finished stages are kept; run the same command again to go on.")
-        # Ray's threads may still wait for work; nothing of ours is unfinished, since every write is atomic.
-        os._exit(130)
 
 
 def _say(line: str) -> None:

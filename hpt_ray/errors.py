@@ -49,5 +49,9 @@ class StoreError(StudyError):
     """A store that cannot be read or written."""
 
 
+class StageInterruptedError(StudyError):
+    """A stage that was asked to stop; its checkpoint is kept and it goes on when the study is run again."""
+
+
 class StageError(StudyError):
     """A stage that ran and failed, with its reason; the study goes on and the report shows the hole."""

@@ -15,6 +15,7 @@ from hpt_ray.execute.events import Event
 from hpt_ray.plan import Unit
 
 DELIVERIES = 3
+INTERRUPTED = "interrupted"
 
 
 @dataclass
@@ -35,10 +36,13 @@ class Desk:
         self.events: list[Event] = []
         self.ready: set[int] = set()
         self.closed = False
+        self.stopping = False
 
     async def submit(self, unit: str) -> str:
         """Order a unit by its id and wait for it. Returns why it failed, or an empty string."""
         order = _Order(self.units[unit])
+        if self.closed:
+            return INTERRUPTED
         async with self.arrived:
             self.waiting.append(order)
             self.arrived.notify()
@@ -58,8 +62,10 @@ class Desk:
             await self.arrived.wait_for(lambda: self.waiting or self.closed)
             return self._deliver(group, self.waiting.popleft()) if self.waiting else None
 
-    async def tell(self, event: Event) -> None:
+    async def tell(self, event: Event) -> bool:
+        """Take note of an event. Answers whether the group is to go on."""
         self.events.append(event)
+        return not self.stopping
 
     async def settle(self, group: int, reason: str) -> None:
         """The group's unit has ended: finished, or failed with a reason."""
@@ -71,6 +77,13 @@ class Desk:
         """Events since the last call, and how many groups have come up so far."""
         events, self.events = self.events, []
         return events, len(self.ready)
+
+    async def stop(self) -> None:
+        """Begin no more units, and ask those at work to stop at their next report."""
+        self.stopping = True
+        while self.waiting:
+            self._close(self.waiting.popleft(), INTERRUPTED)
+        await self.close()
 
     async def close(self) -> None:
         """Send the groups home once nothing waits."""

@@ -24,7 +24,8 @@ class Event(Frozen):
     reason: str = ""
 
 
-Tell = Callable[[Event], None]
+#: Answers whether to go on.
+Tell = Callable[[Event], bool]
 
 
 class Runner(Protocol):

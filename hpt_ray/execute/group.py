@@ -24,6 +24,7 @@ def serve(config: dict[str, Any]) -> None:
     import ray.train
     from ray.train.collective import broadcast_from_rank_zero
 
+    from hpt_ray.errors import StageInterruptedError
     from hpt_ray.execute.inline import record_failure
     from hpt_ray.execute.stage import reason_of, run_unit
     from hpt_ray.store import Store
@@ -42,7 +43,9 @@ def serve(config: dict[str, Any]) -> None:
             return
         reason = ""
         try:
-            run_unit(unit, store, workers, config["threads"], desk.tell.remote)
+            run_unit(unit, store, workers, config["threads"], _Teller(desk))
+        except StageInterruptedError as error:
+            reason = str(error)
         except Exception as error:  # a failed stage is recorded with its reason and the study goes on
             reason = reason_of(error)
             record_failure(unit, store, reason)
@@ -53,6 +56,20 @@ def serve(config: dict[str, Any]) -> None:
         workers.wait()
         if rank == 0:
             ray.get(desk.settle.remote(group, reason))
+
+
+class _Teller:
+    """Tells the desk without waiting: the answer to one event is looked at when the next is told."""
+
+    def __init__(self, desk: Any) -> None:
+        self.desk, self.answer = desk, None
+
+    def __call__(self, event: Any) -> bool:
+        import ray
+
+        go_on = self.answer is None or bool(ray.get(self.answer))
+        self.answer = self.desk.tell.remote(event)
+        return go_on
 
 
 def _free_address() -> str:

@@ -24,6 +24,7 @@ from hpt_ray.store import Store
 
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0
+STOP_SECONDS = 30.0
 
 
 class RayRunner:
@@ -49,10 +50,16 @@ class RayRunner:
             tuning.start()
             try:
                 self._follow(desk, groups, tuning, tell)
+            except BaseException:
+                # Ray ends the whole process if its threads still use it after its shutdown: let them end first.
+                queue.waiting.clear()
+                self.ray.get(desk.stop.remote())
+                tuning.join(timeout=STOP_SECONDS)
+                raise
             finally:
                 self.ray.get(desk.close.remote())
                 for thread in groups:
-                    thread.join(timeout=20)
+                    thread.join(timeout=STOP_SECONDS)
                 self.ray.kill(desk)
         if queue.error:
             raise queue.error

@@ -150,9 +150,10 @@ def execute(units: list[Unit], store: Store, runner: Runner, observer: Observer)
     """Run units while an observer is told."""
     progress = Progress.of(units)
 
-    def tell(event: Event) -> None:
+    def tell(event: Event) -> bool:
         progress.update(event)
         observer.progress(event, progress)
+        return True
 
     runner.run(units, store, tell)
 

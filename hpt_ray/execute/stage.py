@@ -6,15 +6,14 @@ Both runners call this, in their own process or in a resident worker group; noth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
 from hpt_ray import dataset, results
-from hpt_ray.errors import StageError, StudyError
+from hpt_ray.errors import StageError, StageInterruptedError, StudyError
 from hpt_ray.execute import machine
-from hpt_ray.execute.events import Event
+from hpt_ray.execute.events import Event, Tell
 from hpt_ray.plan import Unit
 from hpt_ray.registry import load
 from hpt_ray.stage import Stage
@@ -34,10 +33,11 @@ WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
 )
 
 
-def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Callable[[Event], None]) -> None:
+def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tell) -> None:
     """Run the unfinished stages of a unit in their order; only the first worker writes and tells.
 
     Raises:
+        StageInterruptedError: when ``tell`` answers that the run is to stop.
         StudyError: why the unit cannot be finished.
     """
     warm: dict[str, dict[str, features.Split]] = {}
@@ -52,7 +52,7 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Cal
                 _given(stage, store) if stage.kind == "weights" else _evaluate(stage, store, workers, warm)
 
 
-def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Callable[[Event], None]) -> None:
+def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
     content = stage.content
     data = _data(stage)
     backbone = build(content["backbone"], content["seed"])
@@ -75,11 +75,13 @@ def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Ca
     def report(iteration: int, row: dict[str, float]) -> bool:
         nonlocal told
         images = iteration * recipe.batch
-        tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=row["loss"]))
+        go_on = tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=row["loss"]))
         told = images
-        return True
+        return go_on
 
     curve = pretrainer.run(store.checkpoints(stage.id), report)
+    if pretrainer.iteration < content["iterations"]:
+        raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content['iterations']}")
     if workers.rank > 0:
         return
     rows = [{**row, "phase": content["tune"], "stage": stage.id} for row in curve.rows]

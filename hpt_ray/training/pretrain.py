@@ -119,9 +119,8 @@ class Pretrainer:
         )
         self.method.distribute(self.workers)
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="The given NumPy array is not writable"
-            )  # and nothing writes to it
+            # And nothing writes to it.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             images = torch.from_numpy(data.images)
         self.source = Source(images.to(device) if device.type == "cuda" else images, indices, recipe.batch, seed)
         if self.workers.size > 1:
@@ -133,7 +132,8 @@ class Pretrainer:
         """Train to the end of the budget, from the last checkpoint if there is one.
 
         Args:
-            report: called by the first worker at each logged iteration; False stops the stage there.
+            report: called by the first worker at each logged iteration; False stops the stage there, with a
+                checkpoint, and ``iteration`` says how far it came.
 
         Raises:
             StageError: when the loss is no longer finite.
@@ -163,14 +163,15 @@ class Pretrainer:
                 raise StageError(
                     f"the loss is {value} at iteration {self.iteration} of {self.iterations}: lower the learning rate."
                 )
-            if not self.workers.agree(report(self.iteration, row) if report and self.workers.rank == 0 else True):
-                break
+            stop = not self.workers.agree(report(self.iteration, row) if report and self.workers.rank == 0 else True)
             due = self.workers.agree(time.monotonic() - saved > CHECKPOINT_SECONDS)
-            if checkpoints and due and self.iteration < self.iterations:
+            if checkpoints and (due or stop) and self.iteration < self.iterations:
                 state = self.state()
                 if self.workers.rank == 0:
                     checkpoints.write(state)
                 saved = time.monotonic()
+            if stop and self.iteration < self.iterations:
+                return self.curve
         average_statistics(self.backbone, self.workers, self.iteration)
         return self.curve
 

@@ -33,8 +33,9 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
     Returns:
         The mean loss over the n queries.
     """
-    positive = (queries * keys).sum(dim=1, keepdim=True)
-    logits = torch.cat([positive, queries @ queue.T], dim=1) / temperature
+    with torch.autocast(queries.device.type, enabled=False):  # logits at a low temperature need all their bits
+        positive = (queries * keys).sum(dim=1, keepdim=True)
+        logits = torch.cat([positive, queries @ queue.T], dim=1) / temperature
     return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
 
