@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 #: What a cell is: shared by all three tables of a run. Factor columns (string) follow ``arm``. A null level or seed
@@ -99,6 +100,12 @@ def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
         if unknown := set(row) - known:
             raise KeyError(f"no column for {sorted(unknown)}")
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """A run's table for pandas; seeds stay whole numbers although some cells have none."""
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype({"seed": "Int64"}) if "seed" in frame else frame
 
 
 TABLES = {"results": RESULTS, "predictions": PREDICTIONS, "curves": CURVES}

@@ -53,3 +53,9 @@ def test_a_value_without_a_column_or_of_another_type_is_refused():
         results.to_table([{"accurracy": 1.0}], results.RESULTS)
     with pytest.raises(pa.ArrowInvalid):
         results.to_table([{"value": "high"}], results.RESULTS)
+
+
+def test_seeds_stay_whole_numbers_beside_cells_without_one():
+    table = results.to_table([{"seed": 1}, {"seed": None}], results.AXES)
+    frame = results.to_frame(table)
+    assert [str(seed) for seed in frame["seed"]] == ["1", "<NA>"]

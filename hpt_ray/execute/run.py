@@ -178,7 +178,7 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
     for name, table in {**tables, "views": views}.items():
         store.write_table(f"{folder}/{name}.parquet", table)
     store.write_json(f"{folder}/run.json", manifest)
-    frames = {name: table.to_pandas() for name, table in {**tables, "views": views}.items()}
+    frames = {name: results.to_frame(table) for name, table in {**tables, "views": views}.items()}
     made = Run(**frames, manifest=manifest)
     from hpt_ray.report import render
 
