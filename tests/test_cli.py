@@ -129,10 +129,14 @@ def test_show_lists_the_parameters_of_a_study(monkeypatch):
 
 def test_plan_tells_cells_stages_and_cost_and_writes_nothing(workplace):
     text = invoke("plan", "augment_ablation", *settings())
-    for word in ("cells", "23 (7 pretrainings, 16 evaluations) in 3 levels, 0 cached", "images to train on   224"):
+    for word in (
+        "cells",
+        "23 (7 pretrainings, 16 evaluations) in 3 levels, 0 cached",
+        "224 images",
+        "estimate",
+        "disk",
+    ):
         assert word in text
-    assert "estimated time" in text
-    assert "estimated disk" in text
     assert list(workplace.iterdir()) == []
 
 
@@ -173,16 +177,16 @@ def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):
     assert out.splitlines()[-1].startswith("report: ")
 
 
-def test_an_interruption_says_how_to_go_on(monkeypatch, capfd):
-    def interrupted(*_: object, **__: object) -> None:
+def test_an_interruption_says_how_to_go_on(main, monkeypatch):
+    from hpt_ray.execute import inline
+
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    codes: list[int] = []
-    monkeypatch.setattr(cli, "app", interrupted)
-    monkeypatch.setattr(os, "_exit", codes.append)
-    cli.main()
-    assert codes == [130]
-    assert "run the same command again" in capfd.readouterr().err
+    monkeypatch.setattr(inline, "run_unit", interrupted)
+    code, _, err = main("run", "augment_ablation", "--runner", "inline", *settings(arms="base"))
+    assert code == 130
+    assert err == "interrupted: what is finished is kept; run the same command again to go on.\n"
 
 
 def test_status_of_no_store():
@@ -355,7 +359,8 @@ def test_a_ray_address_that_does_not_answer_is_one_line(main, workplace):
 def test_wrong_usage_is_exit_code_2(main, arguments):
     code, _, err = main(*arguments)
     assert code == 2
-    assert "Usage: hpt-study" in err
+    assert "Usage: " in err
+    assert "hpt-study" in err
     assert "Traceback" not in err
 
 

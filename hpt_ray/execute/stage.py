@@ -40,6 +40,7 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
         StageInterruptedError: when ``tell`` answers that the run is to stop.
         StudyError: why the unit cannot be finished.
     """
+    device.keep_memory()
     warm: dict[str, dict[str, features.Split]] = {}
     with device.threads(threads):
         for stage in unit.stages:

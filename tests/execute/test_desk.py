@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import small
 
-from hpt_ray.execute.desk import DELIVERIES, Desk
+from hpt_ray.execute.desk import DELIVERIES, INTERRUPTED, Desk
 from hpt_ray.execute.events import Event
 from hpt_ray.plan import Unit
 
@@ -151,5 +151,22 @@ def test_what_groups_tell_is_heard_in_order():
         for event in told:
             await desk.tell(event)
         assert (await desk.listen())[0] == told
+
+    with_desk(script)
+
+
+def test_a_desk_that_stops_begins_nothing_more_and_asks_who_is_at_work_to_stop():
+    async def script(desk: Desk) -> None:
+        at_work = await ordered(desk, FIRST)
+        assert await desk.fetch(0, fresh=True) == FIRST
+        assert await desk.tell(Event(kind="progress", unit=FIRST.id, label="l", images=1))
+        waiting = await ordered(desk, SECOND)
+        await desk.stop()
+        assert await waiting == INTERRUPTED
+        assert await desk.submit(SECOND.id) == INTERRUPTED  # Tune may hand in one more before it notices
+        assert not await desk.tell(Event(kind="progress", unit=FIRST.id, label="l", images=1))
+        await desk.settle(0, "interrupted at iteration 1 of 2")
+        assert await at_work == "interrupted at iteration 1 of 2"
+        assert await desk.fetch(0, fresh=False) is None
 
     with_desk(script)
