@@ -51,6 +51,12 @@ def is_path(name: str) -> bool:
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
+def check(kind: str, name: str) -> None:
+    """Raise UnknownNameError for a name that nothing answers to, without importing anything."""
+    if not is_path(name) and name not in names(kind):
+        raise UnknownNameError(SINGULAR[kind], name, names(kind))
+
+
 def module(kind: str, name: str) -> ModuleType:
     """Import the file behind a name or a path.
 
@@ -60,8 +66,7 @@ def module(kind: str, name: str) -> ModuleType:
     singular = SINGULAR[kind]
     if is_path(name):
         return _from_file(singular, Path(name))
-    if name not in names(kind):
-        raise UnknownNameError(singular, name, names(kind))
+    check(kind, name)
     if kind in ("studies", "dashboards"):
         return _from_file(singular, folder(kind) / f"{name}.py")
     return importlib.import_module(".".join(("hpt_ray", *filter(None, [PARENT.get(kind)]), kind, name)))

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hpt_ray import dataset
+from hpt_ray import dataset, registry
 from hpt_ray.errors import DataError, StudyError
 from hpt_ray.execute.stage import WEIGHTS
 from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
@@ -38,7 +38,8 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     Raises:
         StudyError: one line for whatever does not fit: data, weights, backbone, method, probe, batch.
     """
-    load("backbones", study.backbone)
+    # The name alone: importing torchvision costs the driver a second and 150 MB, and it computes nothing.
+    registry.check("backbones", study.backbone)
     for evaluation in study.evaluations:
         _check_options(evaluation)
     recipes = recipes_of(study)

@@ -7,6 +7,7 @@ when too few do.
 from __future__ import annotations
 
 import pickle
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +15,8 @@ from typing import Any
 
 import safetensors.torch
 import torch
-import torchvision
 from safetensors import SafetensorError
 from torch import Tensor
-from torchvision.models import get_model_weights, list_models
 
 from hpt_ray.errors import WeightsError
 from hpt_ray.policy import Frozen
@@ -74,7 +73,7 @@ def read(source: str) -> State:
             f"{source} is no checkpoint, or holds Python objects beside its tensors; reading those could run any code, "
             "so it was not read. If you trust it, save its state_dict alone, best as .safetensors."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, struct.error) as error:
         raise WeightsError(
             f"{source} is no checkpoint of torch.save, or is damaged: fetch or save it again."
         ) from error
@@ -183,6 +182,9 @@ def _rank(name: str) -> int:
 
 
 def _from_torchvision(name: str) -> State:
+    import torchvision
+    from torchvision.models import get_model_weights, list_models
+
     if name not in list_models(module=torchvision.models):
         raise WeightsError(f"torchvision has no model {name!r}: give its name there, such as resnet18 or resnet50.")
     try:

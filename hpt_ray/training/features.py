@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2.functional import center_crop
 
 from hpt_ray.dataset import Dataset
 from hpt_ray.errors import StudyError
@@ -38,8 +37,8 @@ def centre(images: Tensor, image_size: int) -> Tensor:
             f"images decoded to {images.shape[-1]} pixels have no centre of {image_size}: "
             "decode them to at least the image size."
         )
-    cropped: Tensor = center_crop(images, [image_size, image_size])
-    return cropped
+    start = round((images.shape[-1] - image_size) / 2)  # as torchvision's center_crop, which halves to even
+    return images[..., start : start + image_size, start : start + image_size]
 
 
 @torch.no_grad()  # not inference mode, whose tensors could never be trained again

@@ -32,7 +32,7 @@ from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.method import precision_context
 from hpt_ray.training.pretrain import Pretrainer
 
-DATA, ITERATIONS = "synthetic:aerial", 60
+DATA, ITERATIONS = "synthetic:aerial", 40
 QUICK = SCALES["quick"]
 CPU = torch.device("cpu")
 
@@ -102,7 +102,14 @@ def lightly_loop(setting: Setting, loaders: int) -> Callable[[], None]:
             return views
 
     def endless() -> Iterator[Any]:
-        loader = DataLoader(Images(), batch_size=recipe.batch, shuffle=True, drop_last=True, num_workers=loaders)
+        loader = DataLoader(
+            Images(),
+            batch_size=recipe.batch,
+            shuffle=True,
+            drop_last=True,
+            num_workers=loaders,
+            multiprocessing_context="fork" if loaders else None,
+        )
         while True:
             yield from loader
 
@@ -158,7 +165,7 @@ def rate(name: str, setting: Setting, iterations: int, processes: int, threads: 
     running = [context.Process(target=timed, args=arguments) for _ in range(processes)]
     for process in running:
         process.start()
-    total = sum(answers.get() for _ in running)
+    total = sum(answers.get(timeout=300) for _ in running)
     for process in running:
         process.join()
     return total
