@@ -54,7 +54,7 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".safetensors")
 
-#: A short budget wants many small steps: chosen on the val accuracy of pretraining from scratch (README, "quick").
+#: A short budget wants many small steps and a sharp softmax: see "The quick scale" in the README.
 _QUICK = Pretraining(
     iterations=100,
     batch=64,

@@ -2,6 +2,10 @@
 
     hpt-study run augment_ablation
 
+At the quick scale: four to five minutes on two cores. Expected (linear probe, test, baseline policy): HPT 44 %, HPT-BN
+41 %, direct transfer 39 %, from scratch 34 %; HPT better than from scratch by 11 points, and not enough evidence at
+three seeds that they differ in robustness.
+
 Reed et al. (arXiv 2103.12718), section 4.3: five policies, from MoCo-v2's own to a bare crop; the base is given, the
 policy changes in target pretraining alone.
 """
@@ -62,7 +66,7 @@ def study(
         seeds=tuple(range(seeds)),
         evaluations=(Evaluation(probe="linear"), Evaluation(probe="knn")),
         backbone=backbone or given.backbone,
-        image_size=image_size or given.image_size,
+        image_size=given.image_size if image_size is None else image_size,
         decode_size=given.decode_size
         if image_size is None
         else round(image_size * given.decode_size / given.image_size),

@@ -22,7 +22,7 @@ from hpt_ray.execute.trial import trial
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 START_SECONDS = 300.0
 STOP_SECONDS = 30.0
 

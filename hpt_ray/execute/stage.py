@@ -25,6 +25,8 @@ from hpt_ray.training.pretrain import Pretrainer
 from hpt_ray.training.probe import accuracy
 from hpt_ray.training.workers import Workers
 
+#: A message for every iteration of a small network would cost it some per cent.
+TELL_SECONDS = 0.5
 WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
     "weights.safetensors",
     "curves.parquet",
@@ -71,10 +73,13 @@ def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Te
         precision=content["precision"],
         workers=workers,
     )
-    told = 0
+    told, told_at = 0, 0.0
 
     def report(iteration: int, row: dict[str, float]) -> bool:
-        nonlocal told
+        nonlocal told, told_at
+        if time.monotonic() - told_at < TELL_SECONDS and iteration < content["iterations"]:
+            return True
+        told_at = time.monotonic()
         images = iteration * recipe.batch
         go_on = tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=row["loss"]))
         told = images
