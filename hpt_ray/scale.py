@@ -56,7 +56,7 @@ CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".safetensors")
 
 #: A short budget wants many small steps and a sharp softmax: see "The quick scale" in the README.
 _QUICK = Pretraining(
-    iterations=100,
+    iterations=90,
     batch=64,
     group=32,
     lr=0.03,
@@ -70,7 +70,7 @@ SCALES: dict[ScaleName, Scale] = {
         image_size=32,
         decode_size=32,
         hue=0.1,
-        base=_QUICK.model_copy(update={"iterations": 1500}),
+        base=_QUICK.model_copy(update={"iterations": 1200}),
         target=_QUICK,
     ),
     # MoCo-v2's 800 epochs of ImageNet at a batch of 256 are 4 million iterations; the paper takes that base as given.
