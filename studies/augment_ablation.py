@@ -2,8 +2,8 @@
 
     hpt-study run augment_ablation
 
-At the quick scale: four to five minutes on two cores. Expected (linear probe, test, baseline policy): HPT 44 %, HPT-BN
-41 %, direct transfer 39 %, from scratch 34 %; HPT better than from scratch by 11 points, and not enough evidence at
+At the quick scale: four to five minutes on two cores. Expected (linear probe, test, baseline policy): HPT 42 %, HPT-BN
+40 %, direct transfer 37 %, from scratch 35 %; HPT better than from scratch by 8 points, and not enough evidence at
 three seeds that they differ in robustness.
 
 Reed et al. (arXiv 2103.12718), section 4.3: five policies, from MoCo-v2's own to a bare crop; the base is given, the
