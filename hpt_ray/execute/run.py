@@ -101,9 +101,12 @@ def run(
         with runner_for(plan, units, runner, workers, threads, slots, address, observer) as chosen:
             note()  # only now: a run that cannot begin leaves nothing behind
             execute(units, opened, chosen, observer)
+        manifest["seconds"] = time.perf_counter() - began
+    elif opened.exists(f"{folder_of(plan)}/run.json"):
+        # Nothing was left to do: the report goes on describing the run that did it.
+        manifest = opened.read_json(f"{folder_of(plan)}/run.json")
     else:
         note()
-    manifest["seconds"] = time.perf_counter() - began
     return conclude(prepared, opened, manifest)
 
 

@@ -122,6 +122,7 @@ def test_a_second_run_trains_nothing_and_says_the_same(finished, monkeypatch):
     again = run(small.study(), store=store, runner="inline", observer=spy)
     assert (spy.units, spy.cached, again.failures) == ([], STAGES, {})
     assert numbers(again) == before
+    assert again.run.manifest["seconds"] == result.run.manifest["seconds"]  # the report still describes the first run
 
 
 def test_two_stores_hold_the_same_numbers(finished, tmp_path):
