@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +43,7 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
     Raises:
         StudyError: if the address does not answer or Ray cannot start.
     """
+    _knock(address)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import ray
@@ -76,6 +78,19 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Knock before Ray does: it tries for minutes where nobody listens."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise StudyError(
+            f"no Ray answers at {address} ({error}): check the address, or leave --address out."
+        ) from error
 
 
 def resources(ray: Any) -> tuple[int, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import shlex
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ import pyarrow as pa
 from hpt_ray import results
 from hpt_ray.analysis.run import Run
 from hpt_ray.errors import StudyError
-from hpt_ray.execute import machine
+from hpt_ray.execute import account, machine
 from hpt_ray.execute.cluster import dashboard_url, ray_session, resources
 from hpt_ray.execute.collect import collect
 from hpt_ray.execute.events import Event, Observer, Progress, Runner
@@ -83,18 +81,18 @@ def run(
     manifest: dict[str, Any] = {
         "study": plan.study.model_dump(mode="json"),
         "plan_id": plan.id,
-        "command": command(study, str(store)),
+        "command": account.command(study, str(store)),
         "versions": machine.versions(),
         "hardware": machine.hardware(),
         "started": started.isoformat(timespec="seconds"),
-        "datasets": {spec: _facts(data) for spec, data in prepared.datasets.items()},
+        "datasets": {spec: account.data(data) for spec, data in prepared.datasets.items()},
         "notes": [],
         "seconds": 0.0,
         "cached": len(finished),
     }
 
     def note() -> None:
-        opened.write_json(f"{folder_of(plan)}/plan.json", _plan_json(plan))
+        opened.write_json(f"{folder_of(plan)}/plan.json", account.plan(plan))
         opened.write_json(f"{folder_of(plan)}/run.json", manifest)
 
     if units:
@@ -141,7 +139,6 @@ def runner_for(
     from hpt_ray.execute.ray_runner import RayRunner
 
     _check_workers(plan.study, workers)
-    _check_address(address)
     with ray_session(address) as ray:
         layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
         observer.started(layout, dashboard_url(ray))
@@ -195,34 +192,12 @@ def dashboard_for(study: str) -> Any:
     return load("dashboards", study if study in names("dashboards") else "augment_ablation")
 
 
-def command(study: Study, store: str) -> str:
-    """The command that reproduces a study that was made from a name and settings."""
-    parts = ["hpt-study", "run", study.name]
-    for name, value in study.parameters.items():
-        shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        parts += ["--set", f"{name}={shown}"]
-    return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", store])])
-
-
 def _check_workers(study: Study, workers: int) -> None:
     from hpt_ray.training.workers import Workers
 
     for recipe in recipes_of(study):
         if isinstance(recipe, Pretraining):
             Workers(size=workers).share(recipe.batch // recipe.group)
-
-
-def _check_address(address: str | None) -> None:
-    """Knock before Ray does: it tries for minutes where nobody listens."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdecimal():
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except (OSError, OverflowError) as error:
-        raise StudyError(
-            f"no Ray answers at {address} ({error}): check the address, or leave --address out."
-        ) from error
 
 
 def _cells(plan: Plan, stage: str) -> list[str]:
@@ -239,24 +214,3 @@ def _views(prepared: Prepared) -> list[dict[str, Any]]:
     if not levels and isinstance(recipe, Pretraining):
         levels = {"policy": recipe.policy}
     return preview(prepared.datasets[study.targets[0]], levels, study.image_size)
-
-
-def _facts(data: Any) -> dict[str, Any]:
-    return {
-        "name": data.name,
-        **{split: len(indices) for split, indices in data.splits.items()},
-        "classes": list(data.classes),
-        "mean": list(data.mean),
-        "std": list(data.std),
-        "fingerprint": data.fingerprint,
-        "excluded": data.excluded,
-    }
-
-
-def _plan_json(plan: Plan) -> dict[str, Any]:
-    return {
-        "id": plan.id,
-        "study": plan.study.model_dump(mode="json"),
-        "stages": [stage.model_dump(mode="json") for stage in plan.stages.values()],
-        "cells": [cell.model_dump(mode="json") for cell in plan.cells],
-    }

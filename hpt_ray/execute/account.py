@@ -1,0 +1,42 @@
+"""What a run writes down about itself, so that it can be read, compared and run again."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from hpt_ray.dataset import Dataset
+from hpt_ray.plan import Plan
+from hpt_ray.study import Study
+
+
+def command(study: Study, store: str) -> str:
+    """The command that reproduces a study that was made from a name and settings."""
+    parts = ["hpt-study", "run", study.name]
+    for name, value in study.parameters.items():
+        shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        parts += ["--set", f"{name}={shown}"]
+    return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", store])])
+
+
+def data(data: Dataset) -> dict[str, Any]:
+    """A data set in numbers: its splits, classes, statistics and fingerprint."""
+    return {
+        "name": data.name,
+        **{split: len(indices) for split, indices in data.splits.items()},
+        "classes": list(data.classes),
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "fingerprint": data.fingerprint,
+        "excluded": data.excluded,
+    }
+
+
+def plan(plan: Plan) -> dict[str, Any]:
+    """A plan, stage by stage and cell by cell."""
+    return {
+        "id": plan.id,
+        "study": plan.study.model_dump(mode="json"),
+        "stages": [stage.model_dump(mode="json") for stage in plan.stages.values()],
+        "cells": [cell.model_dump(mode="json") for cell in plan.cells],
+    }
