@@ -33,8 +33,8 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 LOG_SECONDS = 15.0
 
 
-def table(*columns: str, title: str | None = None) -> Table:
-    made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+def table(*columns: str) -> Table:
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         made.add_column(column)
     return made

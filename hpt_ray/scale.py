@@ -28,11 +28,6 @@ class Scale(Frozen):
     base: Pretraining
     target: Pretraining
 
-    def replace(self, **changes: Any) -> Scale:
-        """This scale with some fields changed, validated; None leaves a field as it is."""
-        given = {name: value for name, value in changes.items() if value is not None}
-        return Scale.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **given})
-
 
 def change(recipe: Pretraining, **changes: Any) -> Pretraining:
     """A recipe with some fields changed, validated; None leaves a field as it is."""

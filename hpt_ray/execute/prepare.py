@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hpt_ray import dataset, registry
 from hpt_ray.errors import DataError, StudyError
-from hpt_ray.execute.stage import WEIGHTS
+from hpt_ray.execute.stage import given_weights
 from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
 from hpt_ray.registry import load
 from hpt_ray.stage import given
@@ -88,10 +88,5 @@ def _check_weights(study: Study, recipe: Weights, store: Store) -> None:
     torchvision's weights are left to their stage, since a plan downloads nothing.
     """
     given(study, recipe)
-    if recipe.source.startswith(checkpoints.TORCHVISION):
-        return
-    if recipe.source.startswith("stage:"):
-        state = checkpoints.from_bytes(store.stage_file(recipe.source.removeprefix("stage:"), WEIGHTS))
-    else:
-        state = checkpoints.read(recipe.source)
-    checkpoints.load(build(study.backbone, 0), state)
+    if not recipe.source.startswith(checkpoints.TORCHVISION):
+        checkpoints.load(build(study.backbone, 0), given_weights(recipe.source, store))

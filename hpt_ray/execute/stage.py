@@ -60,7 +60,7 @@ def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Te
     data = _data(stage)
     backbone = build(content["backbone"], content["seed"])
     if content["init"]:
-        checkpoints.load(backbone, checkpoints.from_bytes(store.stage_file(content["init"], WEIGHTS)), threshold=1.0)
+        checkpoints.load(backbone, stored(content["init"], store), threshold=1.0)
     recipe = Pretraining.model_validate({**content["recipe"], "iterations": content["iterations"]})
     pretrainer = Pretrainer(
         recipe,
@@ -98,15 +98,23 @@ def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Te
     _finish(stage, store, files, workers, seconds=curve.seconds, images=stage.images)
 
 
+def stored(stage: str, store: Store) -> checkpoints.State:
+    """The weights of a finished stage, checked against their checksum."""
+    return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
+
+
+def given_weights(source: str, store: Store) -> checkpoints.State:
+    """The weights behind ``stage:ID``, a file, or ``torchvision:NAME`` (which may download them)."""
+    if source.startswith("stage:"):
+        return stored(source.removeprefix("stage:"), store)
+    return checkpoints.read(source)
+
+
 def _given(stage: Stage, store: Store) -> None:
     assert stage.source is not None
     began = time.perf_counter()
-    if stage.source.startswith("stage:"):
-        state = checkpoints.from_bytes(store.stage_file(stage.source.removeprefix("stage:"), WEIGHTS))
-    else:
-        state = checkpoints.read(stage.source)
     backbone = build(stage.content["backbone"], 0)
-    audit = checkpoints.load(backbone, state)
+    audit = checkpoints.load(backbone, given_weights(stage.source, store))
     seconds = time.perf_counter() - began
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), seconds, audit=audit.model_dump())
 
@@ -119,8 +127,7 @@ def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, dict
         warm.clear()
         backbone: Backbone = build(content["backbone"], content["init"] or 0)
         if content["weights"]:
-            state = checkpoints.from_bytes(store.stage_file(content["weights"], WEIGHTS))
-            checkpoints.load(backbone, state, threshold=1.0)
+            checkpoints.load(backbone, stored(content["weights"], store), threshold=1.0)
         warm[key] = features.extract(backbone, _data(stage), content["image_size"], workers.device)
     splits = warm[key]
     answer = load("probes", content["probe"])(splits, **content["options"])
