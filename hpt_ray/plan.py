@@ -119,7 +119,7 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
         if factor.name in taken:
             raise StudyError(
                 f"study {study.name}: factor {factor.name!r} has the name of a column of the results: "
-                f"call it something else, such as {factor.role}_{factor.name}."
+                f"call it something else, such as {factor.roles[0]}_{factor.name}."
             )
     plan, made = Plan(study), set[tuple[Any, ...]]()
     for target in study.targets:
@@ -127,6 +127,8 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
         for levels in grid(study):
             recipes = _recipes(study, levels)
             for seed, arm in itertools.product(study.seeds, study.arms):
+                if any(levels[f.name] not in f.levels_of(arm) for f in study.factors if f.varies(arm)):
+                    continue
                 cell = _cell(study, target, arm, levels, recipes, seed)
                 if cell.axes not in made:
                     made.add(cell.axes)
@@ -169,7 +171,7 @@ def _cell(
     return Cell(
         target=target,
         arm=arm.chain,
-        levels={f.name: levels[f.name] if f.role in roles else None for f in study.factors},
+        levels={f.name: levels[f.name] if f.varies(arm) else None for f in study.factors},
         seed=seed if any(_depends(recipes[role]) for role in roles) else None,
         phases=(),
         evaluations=(),
@@ -220,7 +222,7 @@ def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights) -
     """What a phase is called: the cell that asked for it, or by its role where it is the same at every seed."""
     if _depends(recipe):
         return f"{cell.label} on {cell.target}" if len(study.targets) > 1 else cell.label
-    levels = [str(cell.levels[factor.name]) for factor in study.factors if factor.role == role]
+    levels = [str(cell.levels[factor.name]) for factor in study.factors if role in factor.roles]
     return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels])
 
 
@@ -231,15 +233,16 @@ def _keep(plan: Plan, stage: Stage, label: str) -> Stage:
 def _recipes(study: Study, levels: dict[str, str]) -> dict[str, Pretraining | Weights]:
     recipes = dict(study.recipes)
     for factor in study.factors:
-        recipe = recipes[factor.role]
-        assert isinstance(recipe, Pretraining)
-        values = {**recipe.model_dump(), factor.field: factor.levels[levels[factor.name]]}
-        try:
-            recipes[factor.role] = Pretraining.model_validate(values)
-        except ValidationError as error:
-            raise StudyError(
-                f"study {study.name}: level {levels[factor.name]!r} of factor {factor.name!r}: {explain(error)}."
-            ) from error
+        level = levels[factor.name]
+        for role in factor.roles:
+            recipe = recipes[role]
+            assert isinstance(recipe, Pretraining)
+            try:
+                recipes[role] = Pretraining.model_validate(recipe.model_dump() | factor.changes(level))
+            except ValidationError as error:
+                raise StudyError(
+                    f"study {study.name}: level {level!r} of factor {factor.name!r}: {explain(error)}."
+                ) from error
     return recipes
 
 

@@ -28,7 +28,7 @@ AXES = pa.schema(
 
 STAGE_RESULTS = pa.schema(
     [
-        ("evaluation", pa.string()),  # probe name: linear, knn
+        ("evaluation", pa.string()),  # linear, knn, or as the study calls it
         ("metric", pa.string()),  # accuracy (share of correct), ...
         ("split", pa.string()),  # val (model selection) or test (reported once)
         ("repeat", pa.int64()),

@@ -61,3 +61,17 @@ def _stratified(pool: Indices, labels: Indices, count: int, name: str) -> Indice
     ordered = shuffled[np.argsort(labels[shuffled], kind="stable")]
     steps = (np.arange(count) + generator.random()) * (len(pool) / count)
     return np.sort(ordered[steps.astype(np.int64)])
+
+
+def nested(pool: Indices, labels: Indices, number: int, generator: np.random.Generator) -> Indices:
+    """``number`` of ``pool``, sorted: stratified by class, and the smaller subset of one generator within the larger.
+
+    Every class is shuffled, and the ``r``-th of its ``n`` images stands at (r + 1/2) / n of one common order, of which
+    the subset is the beginning. Images without a label are a class of their own.
+    """
+    shuffled = generator.permutation(pool)
+    _, members, sizes = np.unique(labels[shuffled], return_inverse=True, return_counts=True)
+    place = np.empty(len(shuffled))
+    for label, size in enumerate(sizes):
+        place[members == label] = (np.arange(size) + 0.5) / size
+    return np.sort(shuffled[np.argsort(place, kind="stable")][:number])

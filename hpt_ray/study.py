@@ -5,6 +5,7 @@ A study is a frozen, complete value. Nothing patches it later; the plan and ever
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -71,6 +72,8 @@ class Pretraining(Frozen):
     iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
     data: Annotated[str, Field(min_length=1)] | None = None  # None: the cell's target
     seed: int | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
+    #: Share of the data set's pretraining images that may be seen: nested, stratified subsets, drawn by the phase's seed.
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     policy: Policy = Policy()
     method: str = "moco_v2"
     options: dict[str, float | int] = Field(default_factory=dict)
@@ -94,28 +97,57 @@ class Weights(Frozen):
 
 
 class Evaluation(Frozen):
-    """A probe of frozen features, by the name of its file in ``training/probes``."""
+    """An evaluation of weights, by the name of its file in ``training/probes``; ``name`` is its name in the results."""
 
     probe: str
     options: dict[str, float | int] = Field(default_factory=dict)
+    name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        return {"name": values.get("probe"), **values} if isinstance(values, dict) else values
 
 
 class Factor(Frozen):
-    """What is varied: a field of one role's recipe, at named levels, one of which is the baseline."""
+    """What is varied: a field of the recipes of some roles, at named levels, one of which is the baseline.
+
+    Without a ``field`` a level is a dict of several. ``only`` names the levels of an arm that does not have them all
+    (the paper gives from-scratch pretraining other budgets than HPT).
+    """
 
     name: str
-    field: str
+    field: str | None = None
     levels: Annotated[dict[str, Any], Field(min_length=1)]
     baseline: str
-    role: str = "target"
+    roles: Annotated[tuple[str, ...], Field(min_length=1)] = ("target",)
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> Factor:
-        if self.baseline not in self.levels:
-            raise ValueError(f"the baseline {self.baseline!r} is none of the levels of {self.name}")
-        if self.field not in Pretraining.model_fields:
-            raise ValueError(f"a recipe has no field {self.field!r}")
+        for name in (self.baseline, *itertools.chain.from_iterable(self.only.values())):
+            if name not in self.levels:
+                raise ValueError(f"{name!r} is none of the levels of {self.name}")
+        for level in self.levels:
+            for field in self.changes(level):
+                if field not in Pretraining.model_fields:
+                    raise ValueError(f"a recipe has no field {field!r}")
         return self
+
+    def changes(self, level: str) -> dict[str, Any]:
+        """The fields of a recipe that a level sets."""
+        value = self.levels[level]
+        if self.field is None and not isinstance(value, dict):
+            raise ValueError(f"level {level!r} of {self.name} is no dict of fields of a recipe")
+        return {self.field: value} if self.field else dict(value)
+
+    def varies(self, arm: Arm) -> bool:
+        """Whether an arm contains a role that the factor varies."""
+        return any(phase.role in self.roles for phase in arm.phases)
+
+    def levels_of(self, arm: Arm) -> tuple[str, ...]:
+        """The levels that an arm has, in their order."""
+        return tuple(level for level in self.levels if level in self.only.get(arm.chain, self.levels))
 
 
 class Study(Frozen):
@@ -158,6 +190,7 @@ class Study(Frozen):
             "seed": self.seeds,
             "target": self.targets,
             "factor": [factor.name for factor in self.factors],
+            "evaluation": [evaluation.name for evaluation in self.evaluations],
         }
         for what, values in named.items():
             if len(set(values)) < len(values):
@@ -168,8 +201,9 @@ class Study(Frozen):
                 f"{self.decode_size}: use a smaller image_size or a larger decode_size."
             )
         for factor in self.factors:
-            if not isinstance(self.recipes.get(factor.role), Pretraining):
-                raise StudyError(
-                    f"factor {factor.name}: the role {factor.role!r} does not pretrain, so nothing can be varied."
-                )
+            for role in factor.roles:
+                if not isinstance(self.recipes.get(role), Pretraining):
+                    raise StudyError(
+                        f"factor {factor.name}: the role {role!r} does not pretrain, so nothing can be varied."
+                    )
         return self

@@ -168,7 +168,7 @@ def test_the_ablation_compares_the_arms_and_policies_of_the_paper():
     study = make("augment_ablation")
     assert [arm.chain for arm in study.arms] == ["target", "base", "base>target", "base>target:bn"]
     (factor,) = study.factors
-    assert (factor.name, factor.field, factor.role, factor.baseline) == ("policy", "policy", "target", "baseline")
+    assert (factor.name, factor.field, factor.roles, factor.baseline) == ("policy", "policy", ("target",), "baseline")
     assert list(factor.levels) == ["baseline", "no_grayscale", "no_color", "crop_blur", "crop_only"]
     assert study.seeds == (0, 1, 2)
     assert [evaluation.probe for evaluation in study.evaluations] == ["linear", "knn"]

@@ -308,7 +308,7 @@ def test_missing_weights_and_missing_labels_are_refused():
 
 
 def test_a_factor_may_vary_the_data_and_every_level_is_checked():
-    data = Factor(name="source_data", field="data", levels={"a": "digits", "b": "other"}, baseline="a", role="base")
+    data = Factor(name="source_data", field="data", levels={"a": "digits", "b": "other"}, baseline="a", roles=("base",))
     study = small.study(factors=(data,))
     assert data_of(study) == [small.TARGET, "digits", "other"]
     assert len({cell.phases[0] for cell in cells_of(small.plan(study), "base")}) == 2
@@ -348,7 +348,7 @@ def test_a_large_plan_holds_together():
 
 
 def test_labels_tell_stages_apart():
-    rates = Factor(name="rate", field="lr", levels={"low": 0.01, "high": 0.1}, baseline="low", role="base")
+    rates = Factor(name="rate", field="lr", levels={"low": 0.01, "high": 0.1}, baseline="low", roles=("base",))
     plan = small.plan(small.study(factors=(rates, small.policy_factor()), arms=("base>target",)))
     assert [stage.label for stage in plan.stages.values() if stage.kind == "pretrain"] == [
         "base pretraining, low",

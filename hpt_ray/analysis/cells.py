@@ -60,7 +60,7 @@ def cells(run: Run) -> pd.DataFrame:
         record: dict[str, object] = dict(zip(axes, key, strict=True))
         accuracy = part[part["metric"] == "accuracy"].groupby("evaluation")["value"].mean()
         for evaluation in run.study.evaluations:
-            record[evaluation.probe] = accuracy.get(evaluation.probe, np.nan)
+            record[evaluation.name] = accuracy.get(evaluation.name, np.nan)
         lost = part[part["status"] != "done"]
         # A cell's iterations and cost are those of its last pretraining phase, repeated in each of its rows.
         record |= {

@@ -72,11 +72,18 @@ class Run:
     @property
     def evaluation(self) -> str:
         """The evaluation that claims are made on: the study's first."""
-        return self.study.evaluations[0].probe
+        return self.study.evaluations[0].name
 
     def varies(self, arm: str) -> bool:
-        """Whether an arm contains the role that the factor varies; direct transfer, for one, does not."""
-        return self.factor is not None and self.factor.role in [phase.role for phase in Arm.parse(arm).phases]
+        """Whether an arm contains a role that the factor varies; direct transfer, for one, seldom does."""
+        return self.factor is not None and self.factor.varies(Arm.parse(arm))
+
+    def levels_of(self, arm: str) -> tuple[str, ...]:
+        """The levels an arm has cells at, the baseline first where it has it; one empty level if it does not vary."""
+        if self.factor is None or not self.varies(arm):
+            return ("",)
+        own = self.factor.levels_of(Arm.parse(arm))
+        return tuple(level for level in self.levels if level in own)
 
     def rows(self, *, step0: bool = False) -> pd.DataFrame:
         """Test rows of ``results`` after the arm's last phase, or before it began; with the column ``level``."""
@@ -108,7 +115,7 @@ class Run:
         """The cells of a target, or of one of its arms, that have no predictions for the first evaluation."""
         found = []
         for chain in self.arms if arm is None else [arm]:
-            for level in self.levels if self.varies(chain) else ("",):
+            for level in self.levels_of(chain):
                 lacking = np.isnan(self.correct(target, chain, level)).all(axis=1)
                 seeds = tuple(seed for seed, lost in zip(self.study.seeds, lacking, strict=True) if lost)
                 if seeds:

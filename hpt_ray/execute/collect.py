@@ -25,11 +25,13 @@ def collect(plan: Plan, store: Store) -> dict[str, pa.Table]:
     for cell in plan.cells:
         axes = _axes(plan, cell)
         for iteration, stages in ((0, cell.step0), (cell.iterations, cell.evaluations)):
-            for number, stage in enumerate(stages):
-                rows.extend(axes | row for row in reader.results(cell, number, stage, iteration))
+            for evaluation, stage in zip(plan.study.evaluations, stages, strict=bool(stages)):
+                # What a study calls an evaluation is no part of a stage, which other studies share.
+                named = {"evaluation": evaluation.name}
+                rows.extend(axes | row | named for row in reader.results(cell, stage, iteration))
                 table = reader.table(stage, PREDICTIONS)
                 if table is not None:
-                    predictions.append(_with(table, axes | {"iteration": iteration}, schema))
+                    predictions.append(_with(table, axes | named | {"iteration": iteration}, schema))
         for phase, stage in zip(Arm.parse(cell.arm).phases, cell.phases, strict=True):
             table = reader.table(stage, CURVES) if plan.stages[stage].kind == "pretrain" else None
             if table is not None:
@@ -65,7 +67,7 @@ class _Reader:
             self.tables[key] = self.store.stage_table(stage, name) if self.record(stage) else None
         return self.tables[key]
 
-    def results(self, cell: Cell, number: int, stage: str, iteration: int) -> Iterator[dict[str, Any]]:
+    def results(self, cell: Cell, stage: str, iteration: int) -> Iterator[dict[str, Any]]:
         record, table = self.record(stage), self.table(stage, RESULTS)
         trained = self.record(cell.phases[-1]) if iteration else None
         weights = self.plan.stages[stage].content["weights"]
@@ -80,9 +82,7 @@ class _Reader:
         }
         if record is None or table is None:
             reason = self.store.failure(stage)
-            evaluation = self.plan.study.evaluations[number].probe
             yield common | {
-                "evaluation": evaluation,
                 "metric": "accuracy",
                 "split": "test",
                 "repeat": 0,
@@ -101,9 +101,7 @@ def _axes(plan: Plan, cell: Cell) -> dict[str, Any]:
 def _with(table: pa.Table, constants: dict[str, Any], schema: pa.Schema) -> pa.Table:
     """A stage's table with a cell's axes in front, in the order of the schema."""
     columns = [
-        table[field.name]
-        if field.name in table.column_names
-        else pa.array([constants[field.name]] * len(table), field.type)
+        pa.array([constants[field.name]] * len(table), field.type) if field.name in constants else table[field.name]
         for field in schema
     ]
     return pa.table(columns, schema=schema)
