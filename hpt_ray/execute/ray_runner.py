@@ -22,16 +22,19 @@ from hpt_ray.execute.trial import trial
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
 START_SECONDS = 300.0
 STOP_SECONDS = 30.0
 
 
 class RayRunner:
-    """Runs units on a connected Ray."""
+    """Runs units on a connected Ray; ``close`` waits until its worker groups have gone home."""
 
     def __init__(self, ray: Any, layout: Layout, name: str) -> None:
         self.ray, self.layout, self.name = ray, layout, name
+        self.desk: Any = None
+        self.groups: list[threading.Thread] = []
+        self.scratch = tempfile.TemporaryDirectory(prefix="hpt-ray-", ignore_cleanup_errors=True)
 
     def run(self, units: list[Unit], store: Store, tell: Tell) -> None:
         """
@@ -39,53 +42,57 @@ class RayRunner:
             StudyError: if the worker groups do not come up.
         """
         desk = self.ray.remote(Desk).options(name=f"desk of {self.name}", num_cpus=0, max_concurrency=1000)
-        desk = desk.remote({unit.id: unit for unit in units})
-        with tempfile.TemporaryDirectory(prefix="hpt-ray-", ignore_cleanup_errors=True) as scratch:
-            groups = [
-                group.start(desk, number, self.name, self.layout, store.where, scratch)
-                for number in range(self.layout.slots)
-            ]
-            queue = Queue(units)
-            tuning = threading.Thread(target=self._tune, args=(queue, desk, store, tell, scratch), daemon=True)
-            tuning.start()
-            try:
-                self._follow(desk, groups, tuning, tell)
-            except BaseException:
-                # Ray ends the whole process if its threads still use it after its shutdown: let them end first.
-                queue.waiting.clear()
-                self.ray.get(desk.stop.remote())
-                tuning.join(timeout=STOP_SECONDS)
-                raise
-            finally:
-                self.ray.get(desk.close.remote())
-                for thread in groups:
-                    thread.join(timeout=STOP_SECONDS)
-                self.ray.kill(desk)
+        self.desk = desk.remote({unit.id: unit for unit in units})
+        self.groups = [
+            group.start(self.desk, number, self.name, self.layout, store.where, self.scratch.name)
+            for number in range(self.layout.slots)
+        ]
+        queue = Queue(units)
+        tuning = threading.Thread(target=self._tune, args=(queue, store, tell), daemon=True)
+        tuning.start()
+        try:
+            self._follow(tuning, tell)
+        except BaseException:
+            # Ray ends the whole process if its threads still use it after its shutdown: let them end first.
+            queue.waiting.clear()
+            self.ray.get(self.desk.stop.remote())
+            tuning.join(timeout=STOP_SECONDS)
+            raise
+        finally:
+            self.ray.get(self.desk.close.remote())
         if queue.error:
             raise queue.error
 
-    def _follow(self, desk: Any, groups: list[threading.Thread], tuning: threading.Thread, tell: Tell) -> None:
+    def close(self) -> None:
+        """Wait for the groups, which end once the desk has closed, and remove what they left behind."""
+        for thread in self.groups:
+            thread.join(timeout=STOP_SECONDS)
+        if self.desk is not None:
+            self.ray.kill(self.desk)
+        self.scratch.cleanup()
+
+    def _follow(self, tuning: threading.Thread, tell: Tell) -> None:
         began = time.monotonic()
         while tuning.is_alive():
             tuning.join(POLL_SECONDS)
-            events, ready = self.ray.get(desk.listen.remote())
+            events, ready = self.ray.get(self.desk.listen.remote())
             for event in events:
                 tell(event)
-            if not any(thread.is_alive() for thread in groups):
+            if not any(thread.is_alive() for thread in self.groups):
                 raise StudyError("every worker group has stopped: see Ray's logs, or try --runner inline.")
             if not ready and time.monotonic() - began > START_SECONDS:
                 raise StudyError(
                     f"no worker group came up in {START_SECONDS:.0f} s: the cluster lacks room for "
                     f"{self.layout.workers} workers; free some or use fewer --workers."
                 )
-        for event in self.ray.get(desk.listen.remote())[0]:
+        for event in self.ray.get(self.desk.listen.remote())[0]:
             tell(event)
 
-    def _tune(self, queue: Queue, desk: Any, store: Store, tell: Tell, scratch: str) -> None:
+    def _tune(self, queue: Queue, store: Store, tell: Tell) -> None:
         from ray import tune
 
         try:
-            trainable = tune.with_resources(tune.with_parameters(trial, desk=desk), {"CPU": 0.01})
+            trainable = tune.with_resources(tune.with_parameters(trial, desk=self.desk), {"CPU": 0.01})
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
@@ -96,7 +103,7 @@ class RayRunner:
                     trial_name_creator=lambda trial: trial.config["label"],
                     trial_dirname_creator=lambda trial: trial.trial_id,
                 ),
-                run_config=tune.RunConfig(name=self.name, storage_path=scratch, verbose=0),
+                run_config=tune.RunConfig(name=self.name, storage_path=self.scratch.name, verbose=0),
             ).fit()
         except Exception as error:
             queue.error = StudyError(f"Ray Tune stopped: {type(error).__name__}: {str(error).splitlines()[0]}.")

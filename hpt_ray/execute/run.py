@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -95,17 +96,28 @@ def run(
         opened.write_json(f"{folder_of(plan)}/plan.json", account.plan(plan))
         opened.write_json(f"{folder_of(plan)}/run.json", manifest)
 
+    closing = threading.Thread()
     if units:
-        with runner_for(plan, units, runner, workers, threads, slots, address, observer) as chosen:
+        with contextlib.ExitStack() as open_runner:
+            chosen = open_runner.enter_context(
+                runner_for(plan, units, runner, workers, threads, slots, address, observer)
+            )
             note()  # only now: a run that cannot begin leaves nothing behind
             execute(units, opened, chosen, observer)
+            # Ray takes seconds to end, in processes of its own: meanwhile the report is written.
+            closing = threading.Thread(target=open_runner.pop_all().close)
+        closing.start()
         manifest["seconds"] = time.perf_counter() - began
     elif opened.exists(f"{folder_of(plan)}/run.json"):
         # Nothing was left to do: the report goes on describing the run that did it.
         manifest = opened.read_json(f"{folder_of(plan)}/run.json")
     else:
         note()
-    return conclude(prepared, opened, manifest)
+    try:
+        return conclude(prepared, opened, manifest)
+    finally:
+        if closing.ident:
+            closing.join()
 
 
 def folder_of(plan: Plan) -> str:
@@ -143,7 +155,9 @@ def runner_for(
         layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
         observer.started(layout, dashboard_url(ray))
         # A name of its own: the same study may run twice on one cluster.
-        yield RayRunner(ray, layout, f"{plan.study.name}-{plan.id}-{uuid.uuid4().hex[:6]}")
+        chosen = RayRunner(ray, layout, f"{plan.study.name}-{plan.id}-{uuid.uuid4().hex[:6]}")
+        with contextlib.closing(chosen):
+            yield chosen
 
 
 def execute(units: list[Unit], store: Store, runner: Runner, observer: Observer) -> None:
