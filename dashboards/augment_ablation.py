@@ -6,6 +6,7 @@ from hpt_ray.dashboard import Dashboard, Section
 
 dashboard = Dashboard(
     title="Robustness to the augmentation policy",
+    verdict="robustness",
     sections=(
         Section(
             title="What each policy costs",

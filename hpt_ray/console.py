@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from hpt_ray.analysis.wording import change_interval, duration, level_name, points, share_interval
+from hpt_ray.analysis.wording import duration
 from hpt_ray.execute.events import Event, Observer
 from hpt_ray.execute.events import Progress as RunProgress
 
@@ -200,25 +200,15 @@ def live() -> Iterator[RunObserver]:
 
 def result(made: Result) -> None:
     """The verdict, a small table and, as the last two lines, where everything is."""
-    from hpt_ray.analysis.cells import summary
-    from hpt_ray.analysis.verdict import verdict
-
-    for target in made.run.study.targets:
-        found = verdict(made.run, target)
+    for found in made.verdicts:
         out.print()
         out.print(escape(found.sentence))
         for note in found.notes:
             out.print(f"[dim]{escape(note)}[/]")
         out.print()
-        lines = table("arm", "accuracy", "worst change", "at", "spread")
-        for arm in summary(made.run, target):
-            lines.add_row(
-                escape(arm.label),
-                share_interval(arm.accuracy) if arm.accuracy else "-",
-                change_interval(arm.worst) if arm.worst else "-",
-                level_name(arm.worst_level) if arm.worst_level else "-",
-                points(arm.spread.estimate, signed=False) if arm.spread else "-",
-            )
+        lines = table(*found.table.columns)
+        for row in found.table.rows:
+            lines.add_row(*map(escape, row))
         out.print(lines)
     if made.failures:
         out.print(f"[red]{len(made.failures)} failed[/]: run the same command again to try them once more.")

@@ -1,7 +1,7 @@
-"""What a dashboard is: the page of a study, as sections of prose around figures.
+"""What a dashboard is: the page of a study, as its verdict and sections of prose around figures.
 
-``dashboards/NAME.py`` defines ``dashboard = Dashboard(title, sections)``. Prose is plain text, whose line breaks and
-indentation mean nothing.
+``dashboards/NAME.py`` defines ``dashboard = Dashboard(title, verdict, sections)``. Prose is plain text, whose line
+breaks and indentation mean nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ class Section(Frozen):
 
 
 class Dashboard(Frozen):
-    """A page: its title and its sections, between the verdict and the tables that every page has."""
+    """A page: its title, the name of a verdict in ``analysis/verdicts``, and its sections, before the tables that every
+    page has."""
 
     title: str
+    verdict: str
     sections: tuple[Section, ...]

@@ -25,12 +25,13 @@ SINGULAR = {
     "dashboards": "dashboard",
     "policies": "policy",
     "datasets": "dataset",
+    "verdicts": "verdict",
     "figures": "figure",
     "methods": "method",
     "backbones": "backbone",
     "probes": "probe",
 }
-PARENT = {"methods": "training", "backbones": "training", "probes": "training"}
+PARENT = {"verdicts": "analysis", "methods": "training", "backbones": "training", "probes": "training"}
 
 
 def folder(kind: str) -> Path:

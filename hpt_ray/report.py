@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,10 +21,9 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from hpt_ray.analysis import wording
-from hpt_ray.analysis.cells import cells, summary
+from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.tiles import tiles
-from hpt_ray.analysis.verdict import verdict
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.dashboard import Dashboard, Section
 from hpt_ray.figure import Figure
 from hpt_ray.registry import folder, load
@@ -40,8 +40,14 @@ class Shown:
     height: int
 
 
-def render(run: Run, dashboard: Dashboard) -> str:
-    """The report of a run, finished or partly failed, as HTML text.
+def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
+    """The verdict of a dashboard on each of a run's targets."""
+    verdict: Callable[[Run, str], Verdict] = load("verdicts", dashboard.verdict)
+    return [verdict(run, target) for target in run.study.targets]
+
+
+def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
+    """The report of a run, finished or partly failed, as HTML text; ``found`` are its verdicts.
 
     Raises:
         StudyError: for a dashboard that names a figure which does not exist.
@@ -63,16 +69,13 @@ def render(run: Run, dashboard: Dashboard) -> str:
     scripts = [Markup((place / "page.js").read_text(encoding="utf-8"))]
     if any(part.plot for part in shown):
         scripts.insert(0, Markup(get_plotlyjs()))
-    verdicts = [verdict(run, target) for target in run.study.targets]
-    summaries = {target: summary(run, target) for target in run.study.targets}
     table = cells(run)
     return environment.get_template("template.html.j2").render(
         dashboard=dashboard,
         run=run,
         manifest=run.manifest,
         started=_moment(run.manifest["started"]),
-        verdicts=[(found, tiles(found, summaries[found.target])) for found in verdicts],
-        summaries=[line for lines in summaries.values() for line in lines],
+        verdicts=found,
         sections=shown,
         cells=table.astype(object).where(table.notna(), None).to_dict("records"),
         study=json.dumps(run.manifest["study"], indent=2, ensure_ascii=False),

@@ -11,11 +11,12 @@ from html.parser import HTMLParser
 import pytest
 import simulate
 
-from hpt_ray.analysis.verdict import verdict
+from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.verdicts.robustness import verdict
 from hpt_ray.dashboard import Dashboard, Section
 from hpt_ray.errors import UnknownNameError
 from hpt_ray.registry import load
-from hpt_ray.report import render
+from hpt_ray.report import render, verdicts
 
 
 class Page(HTMLParser):
@@ -46,9 +47,13 @@ class Page(HTMLParser):
 DASHBOARD = load("dashboards", "augment_ablation")
 
 
+def written(run: Run, dashboard: Dashboard = DASHBOARD) -> str:
+    return render(run, dashboard, verdicts(run, dashboard))
+
+
 @pytest.fixture(scope="module")
 def source() -> str:
-    return render(simulate.run(), DASHBOARD)
+    return written(simulate.run())
 
 
 def test_says_the_verdict_the_question_and_how_to_reproduce(source: str) -> None:
@@ -100,7 +105,7 @@ def test_hostile_names_stay_text() -> None:
     run.manifest["failures"] = [{"stage": HOSTILE, "reason": HOSTILE, "cells": [HOSTILE]}]
     run.manifest["notes"] = [HOSTILE]
     run.manifest["hardware"] = {HOSTILE: HOSTILE}
-    page = Page(render(run, DASHBOARD))
+    page = Page(written(run))
     assert not [
         attributes for tag, attributes in page.elements if "onerror" in attributes or attributes.get("src") == "x"
     ]
@@ -110,7 +115,7 @@ def test_hostile_names_stay_text() -> None:
 
 def test_failed_cells_are_shown_with_their_reason() -> None:
     run = simulate.run(failed=lambda cell: cell == ("base>target", "crop_only", 1))
-    source = render(run, DASHBOARD)
+    source = written(run)
     page = Page(source)
     assert source.count('<tr class="failed">') == 1
     assert "loss is not finite at iteration 37" in page.text
@@ -118,16 +123,22 @@ def test_failed_cells_are_shown_with_their_reason() -> None:
 
 
 def test_one_seed_and_nothing_at_all_render() -> None:
-    assert "not for the luck of a pretraining run" in Page(render(simulate.run(seeds=1), DASHBOARD)).text
-    nothing = Page(render(simulate.run(failed=lambda cell: True), DASHBOARD)).text
+    assert "not for the luck of a pretraining run" in Page(written(simulate.run(seeds=1))).text
+    nothing = Page(written(simulate.run(failed=lambda cell: True))).text
     assert "cannot be said" in nothing and nothing.count("Nothing finished that this figure could show") == 4
 
 
 def test_a_page_without_plots_carries_no_plotly() -> None:
-    page = render(simulate.run(), Dashboard(title="Small", sections=(Section(title="Cost", prose="p", figure="cost"),)))
-    assert len(page) < 200_000
+    source = written(
+        simulate.run(),
+        Dashboard(title="Small", verdict="robustness", sections=(Section(title="Cost", prose="p", figure="cost"),)),
+    )
+    assert len(source) < 200_000
 
 
 def test_an_unknown_figure_is_named() -> None:
     with pytest.raises(UnknownNameError, match="unknown figure 'accuracies'"):
-        render(simulate.run(), Dashboard(title="t", sections=(Section(title="t", prose="p", figure="accuracies"),)))
+        written(
+            simulate.run(),
+            Dashboard(title="t", verdict="robustness", sections=(Section(title="t", prose="p", figure="accuracies"),)),
+        )

@@ -1,49 +1,11 @@
-"""Tables of a run, from the finest to the coarsest: every cell, and the few numbers per arm that a terminal shows."""
+"""Every cell of a run as one table."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from hpt_ray.analysis import robustness
-from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.run import Run
-
-
-@dataclass(frozen=True)
-class ArmSummary:
-    """One line of the final table: an arm on a target. None marks what is missing or does not apply."""
-
-    target: str
-    arm: str
-    label: str
-    accuracy: Interval | None  # at the baseline, share
-    worst: Interval | None  # most negative change against the arm's own baseline, share
-    worst_level: str | None
-    spread: Interval | None  # range of accuracy over the levels, share
-    missing: int  # cells without a result
-
-
-def summary(run: Run, target: str) -> list[ArmSummary]:
-    """The final table: per arm the accuracy at baseline, the worst change (and where), the spread."""
-    lines = []
-    for arm, label in run.arms.items():
-        found = robustness.robustness(run, target, arm)
-        lines.append(
-            ArmSummary(
-                target=target,
-                arm=arm,
-                label=label,
-                accuracy=robustness.accuracy(run, target, arm, run.baseline),
-                worst=found.worst if found else None,
-                worst_level=found.worst_level if found else None,
-                spread=found.range if found else None,
-                missing=sum(len(hole.seeds) if run.varies(arm) else 1 for hole in run.holes(target, arm)),
-            )
-        )
-    return lines
 
 
 def cells(run: Run) -> pd.DataFrame:

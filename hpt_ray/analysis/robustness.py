@@ -43,20 +43,20 @@ def accuracy(
     run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None, step0: bool = False
 ) -> Interval | None:
     """Test accuracy of an arm at a level over the seeds that finished, or None where none did."""
-    return _mean(run.correct(target, arm, level, evaluation, step0=step0))
+    return mean(run.correct(target, arm, level, evaluation, step0=step0))
 
 
 def difference(
     run: Run, target: str, arm: str, other: str, level: str, *, evaluation: str | None = None
 ) -> Interval | None:
     """Accuracy of ``arm`` minus that of ``other`` at one level, at the same seeds and examples; None without any."""
-    return _mean(run.correct(target, arm, level, evaluation) - run.correct(target, other, level, evaluation))
+    return mean(run.correct(target, arm, level, evaluation) - run.correct(target, other, level, evaluation))
 
 
 def gain(run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None) -> Interval | None:
     """Accuracy at the end of an arm's last phase minus that before it began (step 0); below zero is forgetting."""
     end = run.correct(target, arm, level, evaluation)
-    return _mean(end - run.correct(target, arm, level, evaluation, step0=True))
+    return mean(end - run.correct(target, arm, level, evaluation, step0=True))
 
 
 def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None) -> ArmRobustness | None:
@@ -138,7 +138,7 @@ def _above_zero(interval: Interval) -> Interval:
     return dataclasses.replace(interval, low=max(0.0, interval.low), high=max(0.0, interval.high))
 
 
-def _mean(values: np.ndarray) -> Interval | None:
+def mean(values: np.ndarray) -> Interval | None:
     return replicate(values[None]).interval(operator.itemgetter((..., 0))) if _usable(values) else None
 
 

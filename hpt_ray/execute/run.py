@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from hpt_ray import results
 from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.errors import StudyError
 from hpt_ray.execute import account, machine
 from hpt_ray.execute.cluster import dashboard_url, ray_session, resources
@@ -39,11 +40,13 @@ class Result:
 
     Attributes:
         run: the tables (pandas) and manifest, ready for ``hpt_ray.analysis``.
+        verdicts: what the run says about each of its targets.
         results: path or address of the results table. report: of the HTML report.
         failures: reasons by stage label; empty when every cell is there.
     """
 
     run: Run
+    verdicts: tuple[Verdict, ...]
     results: str
     report: str
     failures: dict[str, str]
@@ -194,11 +197,14 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
     store.write_json(f"{folder}/run.json", manifest)
     frames = {name: results.to_frame(table) for name, table in {**tables, "views": views}.items()}
     made = Run(**frames, manifest=manifest)
-    from hpt_ray.report import render
+    from hpt_ray.report import render, verdicts
 
-    store.write(f"{folder}/report.html", render(made, dashboard_for(plan.study.name)).encode())
+    dashboard = dashboard_for(plan.study.name)
+    found = verdicts(made, dashboard)
+    store.write(f"{folder}/report.html", render(made, dashboard, found).encode())
     failures = {plan.stages[stage].label: reason for stage in missing if (reason := store.failure(stage))}
-    return Result(made, store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html"), failures)
+    paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
+    return Result(made, tuple(found), *paths, failures)
 
 
 def dashboard_for(study: str) -> Any:

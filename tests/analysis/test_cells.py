@@ -1,11 +1,11 @@
-"""The tables of cells and of arms."""
+"""The table of cells."""
 
 from __future__ import annotations
 
 import pytest
 import simulate
 
-from hpt_ray.analysis.cells import cells, summary
+from hpt_ray.analysis.cells import cells
 
 
 def test_every_cell_stands_in_the_table_with_its_reason() -> None:
@@ -21,16 +21,6 @@ def test_every_cell_stands_in_the_table_with_its_reason() -> None:
     assert mine["change"][0] == pytest.approx(mine["linear"][0] - own["linear"][0])
 
 
-def test_summary_is_one_line_per_arm() -> None:
-    run = simulate.run(failed=lambda cell: cell[:2] == ("base>target:bn", "baseline"))
-    lines = {line.label: line for line in summary(run, "rsscn7")}
-    assert list(lines) == ["From scratch", "Direct transfer", "HPT", "HPT-BN"]
-    assert lines["From scratch"].worst_level == "crop_only" and lines["From scratch"].missing == 0
-    assert lines["Direct transfer"].accuracy is not None and lines["Direct transfer"].worst is None
-    assert lines["HPT-BN"].accuracy is None and lines["HPT-BN"].missing == 3
-
-
 def test_nothing_finished_is_no_crash() -> None:
     run = simulate.run(failed=lambda cell: True)
     assert set(cells(run)["status"]) == {"failed"}
-    assert [line.accuracy for line in summary(run, "rsscn7")] == [None] * 4

@@ -10,7 +10,8 @@ import simulate
 
 from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.verdict import Outcome, Verdict, judge, verdict
+from hpt_ray.analysis.verdict import Outcome, Verdict, judge
+from hpt_ray.analysis.verdicts.robustness import verdict
 
 LEVEL = (0.80, 0.80, 0.80, 0.80, 0.80)
 FALLING = (0.80, 0.75, 0.65, 0.55, 0.45)
@@ -98,3 +99,12 @@ def test_nothing_finished_is_no_crash() -> None:
     found = on(simulate.run(failed=lambda cell: True))
     assert {claim.outcome for claim in found.claims} == {Outcome.UNDECIDED}
     assert found.notes[0].startswith("Missing: From scratch at baseline") and "13 more" in found.notes[0]
+
+
+def test_the_table_has_a_line_per_arm() -> None:
+    found = on(simulate.run(failed=lambda cell: cell[:2] == ("base>target:bn", "baseline")))
+    rows = {row[0]: row[1:] for row in found.table.rows}
+    assert list(rows) == ["From scratch", "Direct transfer", "HPT", "HPT-BN"]
+    assert rows["From scratch"][2] == "crop only"
+    assert rows["Direct transfer"][0] != "–" and rows["Direct transfer"][1] == "–"
+    assert set(rows["HPT-BN"]) == {"–"}

@@ -1,0 +1,45 @@
+"""What qualifies a verdict, whatever the study: forgetting, collapse, one seed, holes, and power."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpt_ray.analysis import health, robustness
+from hpt_ray.analysis.run import Hole, Run
+from hpt_ray.analysis.verdict import Claim
+from hpt_ray.analysis.wording import change_interval, level_name, listed
+
+
+def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
+    """The notes that stand beside a verdict on a target."""
+    curves = run.curves[run.curves["target"] == target]
+    notes = [*_forgetting(run, target), *health.notes(curves)]
+    notes += [claim.needed for claim in claims if claim.needed]
+    if len(run.study.seeds) == 1:
+        notes.append("One seed: intervals account for the test sample alone, not for the luck of a pretraining run.")
+    holes = [_hole(run, hole) for hole in run.holes(target)]
+    if holes:
+        shown = listed(holes if len(holes) <= 4 else [*holes[:3], f"{len(holes) - 3} more"])
+        notes.append(f"Missing: {shown}. Estimates use the cells that finished.")
+    return tuple(notes)
+
+
+def _forgetting(run: Run, target: str) -> list[str]:
+    notes = []
+    for arm, label in run.arms.items():
+        levels = run.levels_of(arm)
+        found = {level: robustness.gain(run, target, arm, level) for level in levels}
+        worse = {level: gain for level, gain in found.items() if gain is not None and gain.high < 0}
+        if worse:
+            level, gain = min(worse.items(), key=lambda item: item[1].estimate)
+            where = f" at {listed([level_name(level) for level in worse])}" if run.varies(arm) else ""
+            largest = f"{change_interval(gain)} points" + (f" at {level_name(level)}" if len(worse) > 1 else "")
+            notes.append(f"Forgetting: {label} ends below its step-0 value{where} ({largest}).")
+    return notes
+
+
+def _hole(run: Run, hole: Hole) -> str:
+    name = f"{run.arms[hole.arm]} at {level_name(hole.level)}" if hole.level else run.arms[hole.arm]
+    if len(hole.seeds) == len(run.study.seeds):
+        return name
+    return f"{name} (seed{'s' if len(hole.seeds) > 1 else ''} {listed([str(seed) for seed in hole.seeds])})"
