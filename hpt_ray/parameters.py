@@ -41,12 +41,24 @@ def parameters(function: Callable[..., Study]) -> list[Parameter]:
     hints = _hints(function)
     found = []
     for name, argument in inspect.signature(function).parameters.items():
-        if name not in hints or argument.default is argument.empty:
+        if argument.kind is argument.VAR_KEYWORD and name not in hints:
+            found += [_parameter(shared, hints[shared], None) for shared in hints if shared not in _named(function)]
+        elif name not in hints or argument.default is argument.empty:
             raise StudyError(f"argument {name!r} of a study has no type or no default: write {name}: type = value.")
-        hint = hints[name]
-        help_text = get_args(hint)[1] if get_origin(hint) is Annotated else ""
-        found.append(Parameter(name=name, type=_spell(hint), default=argument.default, help=str(help_text)))
+        else:
+            found.append(_parameter(name, hints[name], argument.default))
     return found
+
+
+def _named(function: Callable[..., Study]) -> list[str]:
+    """The arguments that a study function names itself, beside those of ``**settings: Unpack[...]``."""
+    return list(inspect.signature(function).parameters)
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    said = get_args(hint)[1:] if get_origin(hint) is Annotated else ()  # bounds of a value, too
+    help_text = next((item for item in said if isinstance(item, str)), "")
+    return Parameter(name=name, type=_spell(hint), default=default, help=help_text)
 
 
 def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
@@ -98,8 +110,13 @@ def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
 
 
 def _hints(function: Callable[..., Study]) -> dict[str, Any]:
+    """The types of all keyword arguments, those of ``**settings: Unpack[SomeTypedDict]`` among them."""
     try:
-        return get_type_hints(function, include_extras=True)
+        hints = get_type_hints(function, include_extras=True)
+        for name, argument in inspect.signature(function).parameters.items():
+            if argument.kind is argument.VAR_KEYWORD and get_origin(hints.get(name)) is typing.Unpack:
+                hints |= get_type_hints(get_args(hints.pop(name))[0], include_extras=True)
+        return {name: hint for name, hint in hints.items() if name != "return"}
     except (NameError, TypeError, SyntaxError) as error:
         raise StudyError(f"the types of a study's arguments cannot be read: {error}. Import what they name.") from error
 

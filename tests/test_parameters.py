@@ -207,3 +207,74 @@ def test_settings_change_the_scale_they_are_on():
     assert (target.iterations, target.iterations_from_scratch) == (7, 9)
     assert [(r.batch, r.group, r.lr) for r in (target, recipe(study, "base"))] == [(32, 16, 0.1)] * 2
     assert make("augment_ablation", {"seeds": "5"}).seeds == (0, 1, 2, 3, 4)
+
+
+SHARED = """
+from typing import TypedDict, Unpack
+
+class Settings(TypedDict, total=False):
+    size: Annotated[int, "a size"]
+"""
+
+
+def test_shared_parameters_are_parameters_like_any_other(write):
+    path = write(
+        SHARED
+        + "\ndef study(*, own: int = 1, **shared: Unpack[Settings]): return made(image_size=shared.get('size', 8))\n"
+    )
+    assert [(item.name, item.type, item.default, item.help) for item in parameters(load("studies", path))] == [
+        ("own", "int", 1, ""),
+        ("size", "int", None, "a size"),
+    ]
+    assert make(path).image_size == 8 and make(path, {"size": "4"}).image_size == 4
+    with pytest.raises(StudyError, match="size=large: .*; expected int"):
+        make(path, {"size": "large"})
+    with pytest.raises(UnknownNameError, match="Did you mean 'size'"):
+        make(path, {"sise": "4"})
+
+
+STUDIES = (
+    "augment_ablation",
+    "base_robustness",
+    "data_fraction",
+    "iteration_budget",
+    "low_label",
+    "methods",
+    "sequential",
+)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_every_study_takes_the_shared_parameters_at_every_scale(name, scale):
+    made = make(
+        name,
+        {"scale": scale, "backbone": "resnet18", "image_size": 64, "lr": 0.1, "batch": 128, "group": 32, "seeds": 2},
+    )
+    assert (made.backbone, made.image_size, made.seeds) == ("resnet18", 64, (0, 1))
+    recipes = [recipe for recipe in made.recipes.values() if isinstance(recipe, Pretraining)]
+    assert {(recipe.lr, recipe.batch, recipe.group) for recipe in recipes} == {(0.1, 128, 32)}
+
+
+def test_the_papers_grids():
+    def levels(name: str) -> list[dict[str, object]]:
+        (factor,) = make(name, {"scale": "paper"}).factors
+        return [factor.changes(level) for level in factor.levels]
+
+    (budget,) = make("iteration_budget", {"scale": "paper"}).factors
+    assert budget.only["base>target"] == budget.only["base>target:bn"] == ("50", "500", "5000", "50000")
+    assert budget.only["target"] == ("5000", "50000", "100000", "200000")
+    assert levels("data_fraction") == [{"fraction": share} for share in (0.01, 0.1, 0.25, 0.5, 1.0)]
+    epochs = [change["iterations"] // 5004 for change in levels("base_robustness") if "method" not in change]
+    assert epochs == [20, 200, 800]
+    assert [arm.chain for arm in make("sequential", {"scale": "paper"}).arms] == [
+        "target",
+        "base",
+        "base>target",
+        "base>source",
+        "source>target",
+        "base>source>target",
+    ]
+    tuned = make("low_label", {"scale": "paper"}).evaluations[:2]
+    assert [(item.options.get("labels"), item.options["iterations"]) for item in tuned] == [(1000, 2500), (None, 2500)]
+    assert [change["method"] for change in levels("methods")] == ["moco_v2", "simclr", "byol"]

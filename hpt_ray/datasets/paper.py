@@ -1,0 +1,126 @@
+"""The paper's 16 data sets by name, such as ``paper:resisc``, from folders below ``HPT_DATA`` (default ``./data``).
+
+Nothing is downloaded: several of their homes want a registration. A data set lies in its own folder either with image
+lists, one per split and named as the paper's authors name them, with lines ``PATH LABEL`` and paths relative to that
+folder, or as a folder of images or Parquet files. ``HPT_DATA`` must name the same folder on every node.
+
+Several labels an image (metric "auroc") are not read, since an evaluation here knows one: such a set serves
+pretraining. The published channel statistics are not used either; a data set computes its own, as the protocol asks,
+and so does not inherit a slip (xView was normalised with RESISC45's).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from hpt_ray import cache
+from hpt_ray import dataset as sources
+from hpt_ray.datasets._paper import ENTRIES, Entry
+from hpt_ray.datasets.image_list import _line, _records
+from hpt_ray.errors import DataError, UnknownNameError
+from hpt_ray.identity import content_id
+from hpt_ray.records import SPLITS, Records, Source
+
+
+def dataset(argument: str | None) -> Source:
+    """One of ``ENTRIES``.
+
+    Raises:
+        UnknownNameError: for a name that is none of them. DataError: if it is not there, in one line that says where
+            it was looked for, where to get it and how to lay it out; or if it is there and not complete.
+    """
+    entry = ENTRIES.get(argument or "")
+    if entry is None:
+        raise UnknownNameError("data set of the paper", argument or "", ENTRIES)
+    root = data_root() / entry.folder
+    folder = root / entry.images
+    try:
+        listed = (root / entry.lists.format("train")).is_file()
+        there = listed or any(folder.iterdir())
+    except OSError:
+        there = False
+    if not there:
+        raise DataError(
+            f"no data set paper:{entry.name} in {root} (HPT_DATA names the folder above, ./data unless set): get "
+            f"{describe(entry)}, and put there {layout(entry)}."
+        )
+    found = _listed(entry, root) if listed else sources.source(str(folder))
+    # Not the files alone: the entry says what the labels in them mean and how many there must be.
+    meaning = [found.fingerprint, entry.metric, entry.classes, entry.names]
+    return Source(
+        entry.name,
+        content_id(meaning, length=32),
+        lambda: _labelled(entry, root, found.read()),
+        found.labels if entry.metric == "accuracy" else "several labels an image, which takes mean AUROC to measure",
+    )
+
+
+def data_root() -> Path:
+    """The folder that holds the data sets' folders."""
+    return Path(os.environ.get("HPT_DATA") or "data").expanduser()
+
+
+def describe(entry: Entry) -> str:
+    """What a data set is and where it is to be had, in half a line."""
+    metric = "accuracy" if entry.metric == "accuracy" else "mean AUROC, so for pretraining only"
+    sizes = [f"{size:,} {split}" for split in SPLITS if (size := getattr(entry.sizes, split))]
+    facts = "; ".join(filter(None, [f"{entry.classes} classes", metric, ", ".join(sizes), entry.licence]))
+    return f"{entry.title} ({facts}) from {entry.home}" + (f" ({entry.hint})" if entry.hint else "")
+
+
+def layout(entry: Entry) -> str:
+    """How a data set is to be laid out in its folder, in half a line."""
+    lists = ", ".join(entry.lists.format(split) for split in SPLITS)
+    folders = f"{entry.images}/" if entry.images else "the folder itself"
+    kind = "class folders" if entry.metric == "accuracy" else "images"
+    return (
+        f"its images and the lists {lists} with lines 'PATH LABEL' (val may be left out), or else {kind} in {folders}, "
+        "below train/, val/ and test/ where it has splits"
+    )
+
+
+def _listed(entry: Entry, root: Path) -> Source:
+    """Images from the authors' lists, by way of ``image_list``."""
+    lists = {split: root / entry.lists.format(split) for split in SPLITS}
+    if not lists["test"].is_file():
+        raise DataError(f"{lists['train']} is there but {lists['test']} is not; add it, with lines 'PATH LABEL'.")
+    inside, lines = root.resolve(), []
+    for split, path in lists.items():
+        for number, text in enumerate(_text(path).splitlines() if path.is_file() else (), 1):
+            if words := text.rsplit(maxsplit=1):
+                name, label = (words[0], words[1]) if len(words) == 2 else (words[0], "")
+                cells = [name, _named(entry, label), split]
+                lines.append(_line(f"{path}, line {number}", root, inside, cells))
+    files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
+    return Source(entry.name, cache.fingerprint(files, root), lambda: _records(lines))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as an image list ({error}); write lines 'PATH LABEL'.") from error
+
+
+def _named(entry: Entry, label: str) -> str:
+    """The name behind a number, where the names are known."""
+    number = int(label) if label.isdecimal() else -1
+    return entry.names[number] if 0 <= number < len(entry.names) else label
+
+
+def _labelled(entry: Entry, root: Path, records: Records) -> Records:
+    """The images with one label each or, where there are several, with none.
+
+    Raises:
+        DataError: for a data set of the paper's name that has not the paper's classes.
+    """
+    if entry.metric != "accuracy":
+        return Records(records.count, (), (replace(example, label=None) for example in records.examples))
+    if records.classes and len(records.classes) != entry.classes:
+        raise DataError(
+            f"paper:{entry.name} has {len(records.classes)} classes in {root} and should have {entry.classes}: "
+            f"complete it, or put there {layout(entry)}."
+        )
+    return records

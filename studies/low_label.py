@@ -1,0 +1,44 @@
+"""Which arm is best to fine-tune when labels are few?
+
+    hpt-study run low_label
+
+At the quick scale: about six minutes on two cores. The whole network is fine-tuned on nested, stratified subsets of the
+target's labels and on all of them; learning rate and schedule are chosen on val. Reed et al. (arXiv 2103.12718),
+section 4.2: 1,000 labels and all.
+"""
+
+from typing import Annotated, Unpack
+
+from hpt_ray.scale import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
+from hpt_ray.study import Arm, Evaluation, Positive, Study
+
+LABELS = {"quick": (24, 120, 600), "paper": (1_000,)}
+
+
+def study(
+    *,
+    base: Base = BASE,
+    target: Targets = TARGET,
+    labels: Annotated[tuple[Positive, ...] | None, "numbers of labels to fine-tune with, beside all of them"] = None,
+    finetune_iterations: Annotated[Positive | None, "iterations of fine-tuning"] = None,
+    arms: Arms = ARMS,
+    seeds: Seeds = 3,
+    scale: ScaleName = "quick",
+    **settings: Unpack[Budgets],
+) -> Study:
+    given = SCALES[scale].adjusted(**settings)
+    options = given.finetune | ({"iterations": finetune_iterations} if finetune_iterations else {})
+    few = tuple(
+        Evaluation(probe="finetune", name=f"finetune_{number}", options={**options, "labels": number})
+        for number in sorted(labels or LABELS[scale])
+    )
+    return Study(
+        name="low_label",
+        question="Which pretraining is best to fine-tune from when labels are few?",
+        arms=tuple(map(Arm.parse, arms)),
+        targets=target,
+        recipes={"base": given_base(base, given.base), "target": given.target},
+        seeds=tuple(range(seeds)),
+        evaluations=(*few, Evaluation(probe="finetune", name="finetune_all", options=options), given.evaluations[0]),
+        **given.network,
+    )
