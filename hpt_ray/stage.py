@@ -100,6 +100,7 @@ def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target:
         "options": evaluation.options,
         "backbone": study.backbone,
         "image_size": study.image_size,
+        "precision": study.precision,  # of what a probe trains; features are float32
         "data": data.fingerprint,
         "weights": parent.id if parent else None,
         "init": None if parent else weights,

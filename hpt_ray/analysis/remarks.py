@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpt_ray.analysis import health, robustness
-from hpt_ray.analysis.run import Hole, Run
+from hpt_ray.analysis.robustness import mean
+from hpt_ray.analysis.run import DIRECT, SCRATCH, Hole, Run
 from hpt_ray.analysis.verdict import Claim
 from hpt_ray.analysis.wording import change_interval, level_name, listed
 
@@ -13,7 +14,7 @@ from hpt_ray.analysis.wording import change_interval, level_name, listed
 def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
     """The notes that stand beside a verdict on a target."""
     curves = run.curves[run.curves["target"] == target]
-    notes = [*_forgetting(run, target), *health.notes(curves)]
+    notes = [*_random(run, target), *_forgetting(run, target), *health.notes(curves)]
     notes += [claim.needed for claim in claims if claim.needed]
     if len(run.study.seeds) == 1:
         notes.append("One seed: intervals account for the test sample alone, not for the luck of a pretraining run.")
@@ -22,6 +23,25 @@ def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
         shown = listed(holes if len(holes) <= 4 else [*holes[:3], f"{len(holes) - 3} more"])
         notes.append(f"Missing: {shown}. Estimates use the cells that finished.")
     return tuple(notes)
+
+
+def _random(run: Run, target: str) -> list[str]:
+    """Whether the base is better than random initialisation, which weights loaded under a wrong name would be.
+
+    By kNN where the study has it, since nothing is trained there that could make up for poor features.
+    """
+    evaluation = "knn" if "knn" in [item.name for item in run.study.evaluations] else run.evaluation
+    if DIRECT not in run.arms or SCRATCH not in run.arms:
+        return []
+    base = run.correct(target, DIRECT, run.baseline, evaluation)
+    random = run.correct(target, SCRATCH, run.baseline, evaluation, step0=True)
+    found = mean(base - random)
+    if found is None or found.low > 0:
+        return []
+    return [
+        f"The base is not shown to be better than random features ({evaluation}: {change_interval(found)} points): "
+        "check its weights."
+    ]
 
 
 def _forgetting(run: Run, target: str) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from hpt_ray.dataset import Dataset
 from hpt_ray.errors import StudyError
@@ -41,30 +43,55 @@ def centre(images: Tensor, image_size: int) -> Tensor:
     return images[..., start : start + image_size, start : start + image_size]
 
 
+@contextmanager
+def evaluating(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """A network in eval mode, on ``device`` and channels_last; its mode is given back, and no number changes."""
+    was_training = network.training
+    network.eval().to(device).to(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        network.train(was_training)
+
+
 @torch.no_grad()  # not inference mode, whose tensors could never be trained again
+def outputs(
+    network: nn.Module, data: Dataset, indices: NDArray[np.int64], image_size: int, device: torch.device
+) -> NDArray[np.float32]:
+    """What a network in eval mode makes of some images: [n, d] in float32.
+
+    It sees the centre ``image_size`` square of each decoded image, normalised by the data set's own mean and standard
+    deviation.
+
+    Raises:
+        StudyError: for images decoded smaller than ``image_size``.
+    """
+    mean = torch.tensor(data.mean, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(data.std, device=device).view(1, 3, 1, 1)
+    parts = []
+    with evaluating(network, device):
+        for start in range(0, len(indices), CHUNK):
+            chunk = torch.from_numpy(np.ascontiguousarray(data.images[indices[start : start + CHUNK]]))
+            images = (centre(chunk, image_size).to(device).float() / 255 - mean) / std
+            parts.append(network(images.contiguous(memory_format=torch.channels_last)).float().cpu())
+    found: NDArray[np.float32] = torch.cat(parts).numpy()
+    return found
+
+
 def extract(backbone: Backbone, data: Dataset, image_size: int, device: torch.device) -> dict[str, Split]:
     """Features of the labelled images of every split, in float32 and eval mode.
 
-    A probe sees the centre ``image_size`` square of each decoded image, normalised by the data set's own mean and
-    standard deviation. No number of the backbone changes, nor its mode; it stays on ``device``.
+    No number of the backbone changes, nor its mode; it stays on ``device``.
 
     Raises:
         DataError: for a data set that cannot be evaluated. StudyError: for one decoded smaller than ``image_size``.
     """
-    was_training = backbone.training
-    backbone.eval().to(device).to(memory_format=torch.channels_last)
-    mean = torch.tensor(data.mean, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(data.std, device=device).view(1, 3, 1, 1)
-    splits = {}
-    for name, indices in data.evaluation().items():
-        parts = []
-        for start in range(0, len(indices), CHUNK):
-            chunk = torch.from_numpy(np.ascontiguousarray(data.images[indices[start : start + CHUNK]]))
-            images = (centre(chunk, image_size).to(device).float() / 255 - mean) / std
-            parts.append(backbone(images.contiguous(memory_format=torch.channels_last)).float().cpu())
-        splits[name] = Split(torch.cat(parts).numpy(), np.asarray(data.labels[indices]), np.asarray(indices))
-    backbone.train(was_training)
-    return splits
+    return {
+        name: Split(
+            outputs(backbone, data, indices, image_size, device), np.asarray(data.labels[indices]), np.asarray(indices)
+        )
+        for name, indices in data.evaluation().items()
+    }
 
 
 def standardised(splits: dict[str, Split]) -> dict[str, NDArray[Any]]:

@@ -1,33 +1,82 @@
-"""What a probe answers: predictions on val, by which it was selected, and on test, looked at once."""
+"""What a probe is given, the weights of a stage on a data set, and what it answers.
+
+A file of ``probes/`` defines ``probe(subject, **options) -> list[Answer]``, one answer per repeat. The annotations of
+the options, such as ``Annotated[int, Field(gt=0)]``, are checked before anything is trained; what needs the data is
+checked there by ``check(data, options)``, where the file defines it, which raises StudyError.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from hpt_ray.training.features import Split
+from hpt_ray.dataset import Dataset
+from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.features import Split, extract
 
 Chosen = TypeVar("Chosen")
 
 
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A backbone to be evaluated on a data set; several probes share it, so none may change a number of it.
+
+    ``precision`` (float32 or bfloat16) is what a probe that passes augmented images through the network trains in.
+    """
+
+    backbone: Backbone
+    data: Dataset
+    image_size: int
+    device: torch.device
+    precision: str = "float32"
+
+    @cached_property
+    def features(self) -> dict[str, Split]:
+        """Frozen features of the labelled images of every split, in float32: extracted once, when first asked for."""
+        return extract(self.backbone, self.data, self.image_size, self.device)
+
+    @cached_property
+    def labelled(self) -> dict[str, NDArray[np.int64]]:
+        """Sorted indices of the labelled images of every split."""
+        return self.data.evaluation()
+
+    @cached_property
+    def images(self) -> Tensor:
+        """All images, uint8 [N, 3, H, W]: on a GPU a copy, on a CPU the mapped pages."""
+        with warnings.catch_warnings():
+            # And nothing writes to it.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            images = torch.from_numpy(self.data.images)
+        return images.to(self.device) if self.device.type == "cuda" else images
+
+
 @dataclass(frozen=True)
 class Answer:
-    """Predicted classes of the val and test examples, and the setting that val chose."""
+    """Predicted classes of the labelled val and test images, and the setting that val chose."""
 
     val: NDArray[np.int64]
     test: NDArray[np.int64]
     chosen: dict[str, Any]
 
 
-def accuracy(predicted: NDArray[np.int64], split: Split) -> float:
+def accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
     """The share of correct predictions."""
-    return float(np.mean(predicted == split.labels))
+    return float(np.mean(predicted == labels))
 
 
-def best(candidates: Iterable[tuple[Chosen, NDArray[np.int64]]], val: Split) -> tuple[Chosen, NDArray[np.int64]]:
-    """The candidate with the best accuracy on val; of equals the first, so list the simplest first."""
-    return max(candidates, key=lambda candidate: accuracy(candidate[1], val))
+def best(
+    candidates: Iterable[tuple[Chosen, NDArray[np.int64]]], labels: NDArray[np.int64]
+) -> tuple[Chosen, NDArray[np.int64]]:
+    """The candidate with the best accuracy on val; of equals the first, so list the simplest first.
+
+    Candidates that come one by one are dropped as soon as a better one is known.
+    """
+    return max(candidates, key=lambda candidate: accuracy(candidate[1], labels))

@@ -108,3 +108,10 @@ def test_the_table_has_a_line_per_arm() -> None:
     assert rows["From scratch"][2] == "crop only"
     assert rows["Direct transfer"][0] != "–" and rows["Direct transfer"][1] == "–"
     assert set(rows["HPT-BN"]) == {"–"}
+
+
+def test_a_base_no_better_than_random_is_flagged() -> None:
+    note = "The base is not shown to be better than random features (knn: "
+    assert not any(note in found for found in on(simulate.run()).notes)
+    poor = simulate.run(accuracy={"base": (0.44,)}, step0={"target": 0.45, "base>target": 0.44, "base>target:bn": 0.44})
+    assert any(found.startswith(note) for found in on(poor).notes)

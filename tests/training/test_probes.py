@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny
+import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -12,11 +15,27 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from hpt_ray.errors import DataError
+from hpt_ray.training import features
+from hpt_ray.training import probe as probe_module
 from hpt_ray.training.features import Split
-from hpt_ray.training.probe import accuracy, best
+from hpt_ray.training.probe import Answer, Subject, accuracy, best
 from hpt_ray.training.probes import knn, linear
 
 Splits = dict[str, Split]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A subject of which only the features are asked."""
+
+    features: Splits
+
+
+def answer_of(probe: Any, given: Splits) -> Answer:
+    """The one answer of a probe that trains no network."""
+    (answer,) = probe(Given(given))
+    assert isinstance(answer, Answer)
+    return answer
 
 
 def splits(features: NDArray[Any], labels: NDArray[Any]) -> Splits:
@@ -67,7 +86,7 @@ def sklearns(given: Splits, inverse: float) -> dict[str, NDArray[Any]]:
 
 
 def test_the_linear_probe_equals_sklearns_best_on_val(given: Splits) -> None:
-    answer = linear.probe(given)
+    answer = answer_of(linear.probe, given)
     fitted = {inverse: sklearns(given, inverse) for inverse in linear.INVERSE_PENALTIES}
     scores = {inverse: accuracy_score(given["val"].labels, found["val"]) for inverse, found in fitted.items()}
     chosen = answer.chosen["C"]
@@ -76,12 +95,12 @@ def test_the_linear_probe_equals_sklearns_best_on_val(given: Splits) -> None:
     for name, mine in (("val", answer.val), ("test", answer.test)):
         assert np.mean(mine != fitted[chosen][name]) < 0.01
         assert mine.dtype == np.int64
-        assert accuracy(mine, given[name]) == pytest.approx(accuracy_score(given[name].labels, mine))
+        assert accuracy(mine, given[name].labels) == pytest.approx(accuracy_score(given[name].labels, mine))
 
 
 @pytest.mark.parametrize("probe", [linear.probe, knn.probe])
 def test_test_labels_change_nothing(given: Splits, probe: Any) -> None:
-    answer, other = probe(given), probe(permuted(given, "test"))
+    answer, other = answer_of(probe, given), answer_of(probe, permuted(given, "test"))
     assert answer.chosen == other.chosen
     np.testing.assert_array_equal(answer.val, other.val)
     np.testing.assert_array_equal(answer.test, other.test)
@@ -91,7 +110,7 @@ def test_test_labels_change_nothing(given: Splits, probe: Any) -> None:
 def test_test_features_change_nothing_on_val(given: Splits, probe: Any) -> None:
     test = given["test"]
     other = {**given, "test": Split(test.features[::-1] * 3 + 1, test.labels, test.indices)}
-    answer, changed = probe(given), probe(other)
+    answer, changed = answer_of(probe, given), answer_of(probe, other)
     assert answer.chosen == changed.chosen
     np.testing.assert_array_equal(answer.val, changed.val)
 
@@ -101,7 +120,7 @@ def test_val_chooses_but_does_not_teach(given: Splits, probe: Any, monkeypatch: 
     """With one setting to choose from, other val labels change nothing at all."""
     monkeypatch.setattr(linear, "INVERSE_PENALTIES", (1e-2,))
     monkeypatch.setattr(knn, "NEIGHBOURS", (5,))
-    answer, other = probe(given), probe(permuted(given, "val"))
+    answer, other = answer_of(probe, given), answer_of(probe, permuted(given, "val"))
     np.testing.assert_array_equal(answer.val, other.val)
     np.testing.assert_array_equal(answer.test, other.test)
 
@@ -111,16 +130,16 @@ def test_of_equals_the_strongest_penalty_and_most_neighbours_win() -> None:
     # So far apart that every penalty and every k is right about everything.
     easy = splits(np.where(labels, 10.0, -10.0)[:, None] + np.random.default_rng(0).normal(size=(500, 4)), labels)
     for probe, chosen in ((linear.probe, {"C": 1e-4}), (knn.probe, {"k": 200})):
-        answer = probe(easy)
-        assert accuracy(answer.val, easy["val"]) == 1
+        answer = answer_of(probe, easy)
+        assert accuracy(answer.val, easy["val"].labels) == 1
         assert answer.chosen == chosen
 
 
 def test_best_takes_the_first_of_equals() -> None:
-    val = Split(np.zeros((4, 1), np.float32), np.array([0, 0, 1, 1]), np.arange(4))
+    labels = np.array([0, 0, 1, 1])
     wrong, right = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 0])
     also_right = np.array([1, 0, 1, 1])
-    assert best([("a", wrong), ("b", right), ("c", also_right)], val)[0] == "b"
+    assert best([("a", wrong), ("b", right), ("c", also_right)], labels)[0] == "b"
 
 
 def test_knn_equals_sklearns(given: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,10 +155,10 @@ def test_knn_equals_sklearns(given: Splits, monkeypatch: pytest.MonkeyPatch) -> 
 def test_knn_chooses_among_what_train_can_fill() -> None:
     rng = np.random.default_rng(3)
     few = splits(rng.normal(size=(50, 6)), rng.integers(0, 2, 50))  # 30 of them train
-    answer = knn.probe(few)
-    scores = {k: accuracy(knn.vote(few["train"], few["val"].features, [k])[0], few["val"]) for k in (20, 5, 1)}
+    answer = answer_of(knn.probe, few)
+    scores = {k: accuracy(knn.vote(few["train"], few["val"].features, [k])[0], few["val"].labels) for k in (20, 5, 1)}
     assert answer.chosen["k"] == max(scores, key=lambda k: scores[k])
-    assert accuracy(answer.val, few["val"]) == max(scores.values())
+    assert accuracy(answer.val, few["val"].labels) == max(scores.values())
 
 
 def test_knn_survives_a_feature_vector_of_zeros(binary: Splits) -> None:
@@ -154,8 +173,8 @@ def test_classes_that_train_lacks_are_missed_and_not_mixed_up(probe: Any) -> Non
     rng = np.random.default_rng(4)
     labels = np.array([1, 4, 6])[np.arange(300) % 3]
     given = splits(np.eye(7)[labels] * 8 + rng.normal(size=(300, 7)), labels)
-    answer = probe(given)
-    assert accuracy(answer.test, given["test"]) > 0.95
+    answer = answer_of(probe, given)
+    assert accuracy(answer.test, given["test"].labels) > 0.95
     assert set(answer.test.tolist()) <= {1, 4, 6}
 
 
@@ -163,4 +182,34 @@ def test_a_linear_probe_of_one_class_is_refused(binary: Splits) -> None:
     train = binary["train"]
     one = Split(train.features, np.ones_like(train.labels), train.indices)
     with pytest.raises(DataError, match="train has labelled images of one class only"):
-        linear.probe({**binary, "train": one})
+        answer_of(linear.probe, {**binary, "train": one})
+
+
+def test_a_subject_extracts_its_features_once_and_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    extracted = []
+
+    def spy(*arguments: Any) -> Splits:
+        extracted.append(arguments)
+        return features.extract(*arguments)
+
+    monkeypatch.setattr(probe_module, "extract", spy)
+    data, backbone = tiny.dataset(), tiny.backbone()
+    subject = Subject(backbone, data, tiny.SIZE, torch.device("cpu"))
+    assert {name: indices.tolist() for name, indices in subject.labelled.items()} == {
+        name: indices.tolist() for name, indices in data.splits.items()
+    }
+    assert not extracted
+    found = subject.features
+    assert len(linear.probe(subject)) == len(knn.probe(subject)) == 1
+    assert subject.features is found
+    assert len(extracted) == 1
+    for name, split in features.extract(backbone, data, tiny.SIZE, torch.device("cpu")).items():
+        np.testing.assert_array_equal(found[name].features, split.features)
+
+
+def test_a_subjects_images_are_the_mapped_ones_and_warn_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
+    images = np.zeros((60, 3, 16, 16), np.uint8)
+    images.flags.writeable = False
+    subject = Subject(tiny.backbone(), tiny.dataset(images=images), tiny.SIZE, torch.device("cpu"))
+    assert subject.images.data_ptr() == images.ctypes.data
+    assert not recwarn.list

@@ -10,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt_ray.training.features import Split
-from hpt_ray.training.probe import Answer, best
+from hpt_ray.training.probe import Answer, Subject, best
 
 TEMPERATURE = 0.07
 NEIGHBOURS = (200, 50, 20, 5, 1)
 CHUNK = 1024
 
 
-def probe(splits: dict[str, Split]) -> Answer:
+def probe(subject: Subject) -> list[Answer]:
     """Choose k on val among those that train can fill, predict test with the chosen one."""
+    splits = subject.features
     train = splits["train"]
     ks = [k for k in NEIGHBOURS if k <= len(train.labels)]
     candidates = zip(ks, vote(train, splits["val"].features, ks), strict=True)
-    k, val = best(candidates, splits["val"])
-    return Answer(val, vote(train, splits["test"].features, [k])[0], {"k": k})
+    k, val = best(candidates, splits["val"].labels)
+    return [Answer(val, vote(train, splits["test"].features, [k])[0], {"k": k})]
 
 
 def vote(train: Split, queries: NDArray[np.float32], ks: list[int]) -> list[NDArray[np.int64]]:

@@ -13,14 +13,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from hpt_ray.errors import DataError
-from hpt_ray.training.features import Split, standardised
-from hpt_ray.training.probe import Answer, best
+from hpt_ray.training.features import standardised
+from hpt_ray.training.probe import Answer, Subject, best
 
 #: Inverse penalties C, strongest penalty first: of equally good ones on val, the simplest model wins.
 INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
-def probe(splits: dict[str, Split]) -> Answer:
+def probe(subject: Subject) -> list[Answer]:
     """Fit on train, choose C on val, predict test with the chosen one.
 
     Features are standardised by the training split, so that the penalty means the same for every backbone.
@@ -28,6 +28,7 @@ def probe(splits: dict[str, Split]) -> Answer:
     Raises:
         DataError: for a training split of one class.
     """
+    splits = subject.features
     if len(np.unique(splits["train"].labels)) < 2:
         raise DataError("train has labelled images of one class only; a linear probe needs at least two.")
     x = standardised(splits)
@@ -39,6 +40,6 @@ def probe(splits: dict[str, Split]) -> Answer:
         for inverse in INVERSE_PENALTIES:
             model.set_params(C=inverse).fit(x["train"], splits["train"].labels)
             fitted.append(((inverse, model.coef_.copy(), model.intercept_.copy()), model.predict(x["val"])))
-    (inverse, coefficients, intercept), val = best(fitted, splits["val"])
+    (inverse, coefficients, intercept), val = best(fitted, splits["val"].labels)
     model.coef_, model.intercept_ = coefficients, intercept
-    return Answer(val.astype(np.int64), model.predict(x["test"]).astype(np.int64), {"C": inverse})
+    return [Answer(val.astype(np.int64), model.predict(x["test"]).astype(np.int64), {"C": inverse})]

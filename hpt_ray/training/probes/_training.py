@@ -1,0 +1,88 @@
+"""What the probes that train share: augmented batches of labelled images, a new classifier, the steps of its schedule.
+
+Every draw comes from (repeat, name of the probe, iteration) alone, so that every arm and seed is probed by the same
+images in the same order, under the same draws and from the same classifier.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import MultiStepLR
+
+from hpt_ray.errors import StageError
+from hpt_ray.identity import stream
+from hpt_ray.policy import Policy, RandomResizedCrop
+from hpt_ray.training.augment import views
+from hpt_ray.training.draws import draw
+from hpt_ray.training.probe import Subject
+
+#: RandomResizedCrop and flip as torchvision has them by default, which the paper's configurations use for every
+#: training with labels: crops as small as 0.08, where pretraining has 0.2.
+POLICY = Policy(crop=RandomResizedCrop(scale=(0.08, 1.0))).without("color_jitter", "grayscale", "blur")
+
+
+class LabelledBatches:
+    """Augmented batches of labelled images, one permutation of them after the other; a batch may span two.
+
+    Args:
+        indices: of the images to train on; a batch holds no more than there are.
+        name: of the probe, whose streams of random numbers these are.
+    """
+
+    def __init__(self, subject: Subject, indices: NDArray[np.int64], batch: int, repeat: int, name: str) -> None:
+        self.subject, self.indices, self.batch = subject, indices, min(batch, len(indices))
+        self.repeat, self.name = repeat, name
+
+    def indices_of(self, iteration: int) -> NDArray[np.int64]:
+        """The images of one iteration."""
+        positions = np.arange(iteration * self.batch, (iteration + 1) * self.batch)
+        epochs, places = np.divmod(positions, len(self.indices))
+        orders = [
+            stream(self.repeat, f"{self.name} order", int(epoch)).permutation(self.indices)[places[epochs == epoch]]
+            for epoch in np.unique(epochs)
+        ]
+        return np.concatenate(orders)
+
+    def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
+        """Normalised views [b, 3, S, S], in the subject's precision, and labels [b], both on its device."""
+        subject, chosen = self.subject, self.indices_of(iteration)
+        images = subject.images[torch.from_numpy(chosen).to(subject.images.device)]
+        draws = draw(POLICY, stream(self.repeat, self.name, iteration), len(chosen), *images.shape[-2:])
+        dtype = torch.bfloat16 if subject.precision == "bfloat16" else torch.float32
+        data = subject.data
+        seen = views(images, draws, POLICY, subject.image_size, data.mean, data.std, dtype=dtype)
+        return seen, torch.from_numpy(data.labels[chosen]).to(subject.device)
+
+
+def new_classifier(subject: Subject, repeat: int, name: str) -> nn.Linear:
+    """One linear layer [n, dim] -> [n, classes], weights normal(0, 0.01) and biases 0.
+
+    As MoCo's main_lincls.py and the classification head of the paper's code (OpenSelfSup's ClsHead) begin.
+    """
+    dim, classes = subject.backbone.dim, len(subject.data.classes)
+    layer = nn.Linear(dim, classes, device="meta").to_empty(device=subject.device)  # draws from no global generator
+    weights = stream(repeat, f"{name} init").normal(0, 0.01, (classes, dim))
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weights))
+        layer.bias.zero_()
+    return layer
+
+
+def steps(optimiser: torch.optim.Optimizer, iterations: int) -> MultiStepLR:
+    """Learning rates / 10 at 1/3 and again at 2/3 of the iterations: at 833 and 1,667 of the paper's 2,500."""
+    return MultiStepLR(optimiser, [max(1, round(iterations * third / 3)) for third in (1, 2)], gamma=0.1)
+
+
+def decide(logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Logits [n, classes] -> the class of the largest, or -1, which is never right, where they are not finite."""
+    finite = np.isfinite(logits).all(axis=1)
+    return np.where(finite, logits.argmax(axis=1), -1).astype(np.int64)
+
+
+def check_finite(predicted: NDArray[np.int64], what: str) -> None:
+    """Refuse predictions of ``decide`` when even the best candidate's are not finite. Raises StageError."""
+    if (predicted < 0).any():
+        raise StageError(f"{what} ends in numbers that are not finite: lower its learning rate or check the weights.")

@@ -1,0 +1,70 @@
+"""The paper's linear probe: a linear classifier trained by SGD on augmented images through the frozen backbone.
+
+Reed et al. (arXiv 2103.12718) and its configurations, after MoCo (He et al., arXiv 1911.05722, section 4.1): average-
+pooled features in eval mode, lr 30, momentum 0.9, no weight decay, lr / 10 at 1/3 and 2/3. That lr is for ResNet-50's
+features after MoCo; small networks want a smaller one. Val chooses among ten states evenly spaced over the training
+(the paper looks every 100 of 5,000 iterations).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch.nn.functional import cross_entropy
+
+from hpt_ray.study import Positive
+from hpt_ray.training.features import evaluating
+from hpt_ray.training.method import precision_context
+from hpt_ray.training.probe import Answer, Subject, best
+from hpt_ray.training.probes._training import LabelledBatches, check_finite, decide, new_classifier, steps
+
+NAME = "sgd probe"
+CHECKPOINTS = 10
+
+
+def probe(
+    subject: Subject,
+    lr: Annotated[float, Field(gt=0)] = 30.0,
+    iterations: Positive = 5_000,
+    batch: Positive = 512,
+    repeats: Positive = 3,
+) -> list[Answer]:
+    """Train ``repeats`` classifiers, each from another start and on other draws.
+
+    Raises:
+        StageError: if one diverges before its first checkpoint.
+    """
+    return [_train(subject, lr, iterations, batch, repeat) for repeat in range(repeats)]
+
+
+def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int) -> Answer:
+    device, features = subject.device, subject.features
+    val, test = (torch.from_numpy(features[name].features).to(device) for name in ("val", "test"))
+    batches = LabelledBatches(subject, subject.labelled["train"], batch, repeat, NAME)
+    classifier = new_classifier(subject, repeat, NAME)
+    optimiser = torch.optim.SGD(classifier.parameters(), lr=lr, momentum=0.9)
+    schedule = steps(optimiser, iterations)
+    checkpoints = {-(-iterations * tenth // CHECKPOINTS) for tenth in range(1, CHECKPOINTS + 1)}
+    candidates = []
+    with evaluating(subject.backbone, device):
+        for iteration in range(iterations):
+            images, labels = batches(iteration)
+            with torch.no_grad(), precision_context(device, subject.precision):
+                pooled = subject.backbone(images).float()
+            loss = cross_entropy(classifier(pooled), labels)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            if iteration + 1 in checkpoints:
+                with torch.no_grad():
+                    predicted = decide(classifier(val).cpu().numpy())
+                candidates.append(((iteration + 1, copy.deepcopy(classifier)), predicted))
+    (chosen, classifier), predicted = best(candidates, features["val"].labels)
+    check_finite(predicted, "the SGD probe")
+    with torch.no_grad():
+        answers = decide(classifier(test).cpu().numpy())
+    return Answer(predicted, answers, {"iteration": chosen})
