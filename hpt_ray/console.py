@@ -80,6 +80,8 @@ def plan(made: Plan, cost: Estimate) -> None:
     lines = facts()
     lines.add_row("to train on", f"{cost.images:,} images")
     lines.add_row("estimate", f"{duration(cost.seconds)} with {several(cost.slots, 'stage')} at a time{rate}")
+    if cost.gpu_hours is not None:
+        lines.add_row("on GPUs", f"about {cost.gpu_hours:,.0f} hours of a V100, at the rate MoCo's authors publish")
     lines.add_row("disk", f"{cost.bytes / 1e6:,.0f} MB")
     out.print(lines)
 
@@ -199,7 +201,9 @@ def live() -> Iterator[RunObserver]:
 
 
 def result(made: Result) -> None:
-    """The verdict, a small table and, as the last two lines, where everything is."""
+    """The verdicts, a small table of each and, as the last two lines, where everything is."""
+    from hpt_ray.analysis.across import across_targets
+
     for found in made.verdicts:
         out.print()
         out.print(escape(found.sentence))
@@ -210,6 +214,9 @@ def result(made: Result) -> None:
         for row in found.table.rows:
             lines.add_row(*map(escape, row))
         out.print(lines)
+    if together := across_targets(made.run):
+        out.print()
+        out.print(escape(together.sentence))
     if made.failures:
         out.print(f"[red]{len(made.failures)} failed[/]: run the same command again to try them once more.")
     out.print()

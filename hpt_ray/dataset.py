@@ -17,9 +17,9 @@ import numpy.typing as npt
 from hpt_ray import cache, registry
 from hpt_ray.decode import decode_all
 from hpt_ray.errors import DataError, UnknownNameError
-from hpt_ray.identity import VERSIONS, content_id
+from hpt_ray.identity import VERSIONS, content_id, stream
 from hpt_ray.records import SPLITS, Records, Source
-from hpt_ray.splits import RULE, complete
+from hpt_ray.splits import RULE, complete, nested
 
 Indices = npt.NDArray[np.int64]
 
@@ -40,6 +40,7 @@ class Dataset:
         mean, std: Per channel over train + val, in 0..1.
         fingerprint: Of the content, the decoding, the size and the split rule: part of every stage's identity.
         excluded: How many train and val images were left out because their content is also in test.
+        unlabelled: Why no image has a label, where none has: completes "has ...".
     """
 
     spec: str
@@ -54,9 +55,14 @@ class Dataset:
     std: tuple[float, float, float]
     fingerprint: str
     excluded: int
+    unlabelled: str = "no labels"
 
-    def pretraining(self) -> Indices:
+    def pretraining(self, fraction: float = 1.0, seed: int = 0) -> Indices:
         """Sorted indices of train + val: what pretraining may see. No image among them has the content of a test image.
+
+        A fraction below 1 is a subset stratified by class, images without a label being a class of their own, and at
+        least one image. The seed decides it: a smaller fraction of a seed lies within the larger. Mean and standard
+        deviation stay those of all train + val images: channel statistics are taken as known.
 
         Raises:
             DataError: if there are none.
@@ -68,6 +74,8 @@ class Dataset:
         leaked = set(self.hashes[chosen].tolist()) & set(self.hashes[self.splits["test"]].tolist())
         if leaked:
             raise DataError(f"{self.spec}: {len(leaked)} test images are also in pretraining; clear the cache.")
+        if fraction < 1:
+            return nested(chosen, self.labels, max(1, round(fraction * len(chosen))), stream(seed, "subset"))
         return chosen
 
     def evaluation(self) -> dict[str, Indices]:
@@ -79,7 +87,7 @@ class Dataset:
         labelled = {name: chosen[self.labels[chosen] >= 0] for name, chosen in self.splits.items()}
         present = np.unique(self.labels[self.labels >= 0])
         if present.size == 0:
-            raise DataError(f"{self.spec} has no labels, so it serves pretraining only; evaluate on another.")
+            raise DataError(f"{self.spec} has {self.unlabelled}, so it serves pretraining only; evaluate on another.")
         if present.size == 1:
             only = self.classes[int(present[0])]
             raise DataError(f"{self.spec} has one class only ({only}); an evaluation needs at least two.")
@@ -123,6 +131,7 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
             std=tuple(facts["std"]),
             fingerprint=key,
             excluded=facts["excluded"],
+            unlabelled=found.labels,
         )
 
 

@@ -66,11 +66,13 @@ class Source:
         name: Short, for display.
         fingerprint: Of the content: bytes of the files, or name, parameters and version of what is drawn.
         read: Gives the records; called only if the decoded cache does not hold this fingerprint.
+        labels: What its labels are, where they are not one an image: completes "has ..." in an error.
     """
 
     name: str
     fingerprint: str
     read: Callable[[], Records]
+    labels: str = "no labels"
 
 
 def split_name(text: str) -> str | None:

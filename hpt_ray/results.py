@@ -10,10 +10,12 @@ A stage writes the columns marked STAGE; a run adds the axes of its cells in fro
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
+
+if TYPE_CHECKING:  # which many of Ray's processes read a schema without
+    import pandas as pd
 
 #: What a cell is: shared by all three tables of a run. Factor columns (string) follow ``arm``. A null level or seed
 #: means that the cell does not depend on it: direct transfer is the same at every target policy and seed.
@@ -71,6 +73,10 @@ CURVES = pa.schema(
         ("lr", pa.float64()),
         ("images_per_second", pa.float64()),
         ("feature_std", pa.float64()),  # mean over dimensions of the std of normalised projections; 0 is collapse
+        # The online monitor's, at some iterations only; the rest of their row is null at iteration 0, before training.
+        ("knn", pa.float64()),  # accuracy of weighted kNN on val; null without labels
+        ("effective_rank", pa.float64()),  # of the same images' features; 1 is a line, 0 a point
+        ("n", pa.int64()),  # images behind the two
         ("stage", pa.string()),
     ]
 )

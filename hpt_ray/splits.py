@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 import numpy.typing as npt
 
@@ -66,12 +68,25 @@ def _stratified(pool: Indices, labels: Indices, count: int, name: str) -> Indice
 def nested(pool: Indices, labels: Indices, number: int, generator: np.random.Generator) -> Indices:
     """``number`` of ``pool``, sorted: stratified by class, and the smaller subset of one generator within the larger.
 
-    Every class is shuffled, and the ``r``-th of its ``n`` images stands at (r + 1/2) / n of one common order, of which
-    the subset is the beginning. Images without a label are a class of their own.
+    Every class is shuffled, and the ``r``-th of its ``n`` images, of N in all, comes among the first
+    ceil((r + 1) N / n) of one common order but not among the first floor(r N / n). So each beginning of it has of each
+    class its share, rounded up or down: earliest deadline first always finds such an order (Baruah et al. 1996,
+    proportionate progress). Images without a label are a class of their own.
     """
     shuffled = generator.permutation(pool)
-    _, members, sizes = np.unique(labels[shuffled], return_inverse=True, return_counts=True)
-    place = np.empty(len(shuffled))
-    for label, size in enumerate(sizes):
-        place[members == label] = (np.arange(size) + 0.5) / size
-    return np.sort(shuffled[np.argsort(place, kind="stable")][:number])
+    _, first, members, sizes = np.unique(labels[shuffled], return_index=True, return_inverse=True, return_counts=True)
+    images = [iter(shuffled[members == label].tolist()) for label in range(len(sizes))]
+    total = len(shuffled)
+    # (not before, class, how many of it before); of equal deadlines the class that the shuffle has first.
+    waiting = [(0, label, 0) for label in range(len(sizes))]
+    ready: list[tuple[int, int, int, int]] = []
+    chosen: list[int] = []
+    for place in range(min(number, total)):
+        while waiting and waiting[0][0] <= place:
+            _, label, rank = heapq.heappop(waiting)
+            heapq.heappush(ready, (-(-(rank + 1) * total // int(sizes[label])), int(first[label]), label, rank))
+        _, _, label, rank = heapq.heappop(ready)
+        chosen.append(next(images[label]))
+        if rank + 1 < sizes[label]:
+            heapq.heappush(waiting, ((rank + 1) * total // int(sizes[label]), label, rank + 1))
+    return np.sort(np.array(chosen, dtype=np.int64))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -73,11 +74,40 @@ def test_copies_within_one_pool_do_not_leak_either(tmp_path: Path) -> None:
     }
 
 
-def test_the_proof_looks_at_content_and_not_at_indices(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fraction", [1.0, 0.1])
+def test_the_proof_looks_at_content_and_not_at_indices(tmp_path: Path, fraction: float) -> None:
     data = load(str(_tree(tmp_path / "x", train=[*range(10)], val=[10, 11], test=[12, 13])), 8)
     data.hashes[data.splits["train"][3]] = data.hashes[data.splits["test"][0]]
     with pytest.raises(DataError, match="1 test images are also in pretraining"):
-        data.pretraining()
+        data.pretraining(fraction)
+
+
+@pytest.mark.parametrize("labelled", [1.0, 0.6, 0.0])
+def test_fractions_are_nested_and_stratified_and_without_test(labelled: float) -> None:
+    data = load("digits", 8)
+    unknown = np.random.default_rng(0).random(len(data.labels)) >= labelled
+    data = dataclasses.replace(data, labels=np.where(unknown, -1, data.labels))
+    pool = data.pretraining()
+    classes, counts = np.unique(data.labels[pool], return_counts=True)  # -1 is one of them
+    smaller: set[int] = set()
+    for fraction in (1e-5, 0.01, 0.1, 0.25, 0.5, 0.9, 1.0):
+        chosen = data.pretraining(fraction, seed=3)
+        assert len(chosen) == max(1, round(fraction * len(pool)))
+        assert np.all(np.diff(chosen) > 0)
+        found = np.array([np.sum(data.labels[chosen] == label) for label in classes])
+        assert np.abs(found - counts * len(chosen) / len(pool)).max() <= 1
+        assert smaller <= set(chosen.tolist()) <= set(pool.tolist())
+        assert not set(chosen.tolist()) & set(data.splits["test"].tolist())
+        smaller = set(chosen.tolist())
+    assert smaller == set(pool.tolist())
+
+
+def test_the_seed_alone_decides_a_fraction() -> None:
+    one, other = load("digits", 8), load("digits", 8)
+    assert np.array_equal(one.pretraining(0.1, 5), other.pretraining(0.1, 5))
+    shared = np.intersect1d(one.pretraining(0.1, 5), one.pretraining(0.1, 6))
+    assert len(shared) < 0.2 * len(one.pretraining(0.1))  # by chance a tenth
+    assert np.array_equal(one.pretraining(1.0, 5), one.pretraining(1.0, 6))
 
 
 def test_nothing_but_copies_of_test(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ repeats, which exaggerates every drop). Negative is worse throughout: the worst 
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 from dataclasses import dataclass
 
@@ -135,7 +136,7 @@ def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:
 
 
 def _above_zero(interval: Interval) -> Interval:
-    return dataclasses.replace(interval, low=max(0.0, interval.low), high=max(0.0, interval.high))
+    return dataclasses.replace(interval, low=max(0.0, interval.low), high=max(0.0, interval.high), p=math.nan)
 
 
 def mean(values: np.ndarray) -> Interval | None:

@@ -85,6 +85,11 @@ class Run:
         own = self.factor.levels_of(Arm.parse(arm))
         return tuple(level for level in self.levels if level in own)
 
+    def standard_level(self, arm: str) -> str:
+        """The level an arm is compared at with others: the baseline, or where it lacks that the last one it has."""
+        own = self.levels_of(arm)
+        return self.baseline if self.baseline in own else own[-1]
+
     def rows(self, *, step0: bool = False) -> pd.DataFrame:
         """Test rows of ``results`` after the arm's last phase, or before it began; with the column ``level``."""
         table = self._located(self.results)
@@ -111,6 +116,25 @@ class Run:
                     found[row] = scores.reindex(examples).to_numpy()
         return found
 
+    def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
+        """Whether each repeat classified each test example correctly, after the arm's last phase.
+
+        [seeds, repeats, examples], the seeds being those with predictions; a cell that does not depend on the seed has
+        one row. A repeat that a seed lacks is a row of NaN.
+        """
+        evaluation = evaluation or self.evaluation
+        table = self._scored
+        mine = table[(table["target"] == target) & (table["arm"] == arm) & (table["evaluation"] == evaluation)]
+        mine = mine[mine["level"].isin(["", level]) & ~mine["step0"]]
+        examples = self._examples.get((target, evaluation), np.empty(0, dtype=np.int64))
+        repeats = np.sort(mine["repeat"].unique())
+        columns = pd.MultiIndex.from_product([repeats, examples], names=["repeat", "example"])
+        found = [
+            part.set_index(["repeat", "example"])["correct"].reindex(columns).to_numpy()
+            for _, part in mine.groupby("seed", dropna=False)
+        ]
+        return np.array(found, dtype=np.float64).reshape(len(found), len(repeats), len(examples))
+
     def holes(self, target: str, arm: str | None = None) -> list[Hole]:
         """The cells of a target, or of one of its arms, that have no predictions for the first evaluation."""
         found = []
@@ -136,12 +160,15 @@ class Run:
         return table[table["iteration"].isna() | table["iteration"].eq(last)]
 
     @functools.cached_property
-    def _correct(self) -> dict[Group, dict[int | None, pd.Series]]:
+    def _scored(self) -> pd.DataFrame:
         table = self._located(self.predictions)
-        table = table.assign(correct=(table["label"] == table["prediction"]).astype(np.float64))
+        return table.assign(correct=(table["label"] == table["prediction"]).astype(np.float64))
+
+    @functools.cached_property
+    def _correct(self) -> dict[Group, dict[int | None, pd.Series]]:
         keys = ["target", "arm", "evaluation", "level", "step0", "seed"]
         found: dict[Group, dict[int | None, pd.Series]] = {}
-        for key, part in table.groupby(keys, dropna=False):
+        for key, part in self._scored.groupby(keys, dropna=False):
             *group, seed = cast("tuple[str, str, str, str, bool, float]", key)
             scores = part.groupby("example")["correct"].mean()
             found.setdefault(cast("Group", tuple(group)), {})[None if pd.isna(seed) else int(seed)] = scores

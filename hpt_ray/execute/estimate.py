@@ -11,17 +11,22 @@ from hpt_ray.policy import Frozen
 from hpt_ray.stage import Stage
 from hpt_ray.store import Store
 from hpt_ray.study import Pretraining
-from hpt_ray.training.backbone import build
+from hpt_ray.training.backbone import outline
 from hpt_ray.training.device import gpus
-from hpt_ray.training.rate import images_per_second
+from hpt_ray.training.rate import gpu_hours, images_per_second
 
 #: Decoding, starting Ray and its groups, collecting and writing the report (measured on two cores).
 FIXED_SECONDS = 20.0
 EVALUATION_SECONDS = 1.0
+#: A plan of more than this is for GPUs.
+LONG_SECONDS = 12 * 3600.0
 
 
 class Estimate(Frozen):
-    """``rate`` is images per second of one slot, 0 where nothing trains; ``source`` says where it is from."""
+    """``rate`` is images per second of one slot, 0 where nothing trains; ``source`` says where it is from.
+
+    ``gpu_hours`` are of a V100, for a plan that is long here; else None.
+    """
 
     cached: int
     to_run: int
@@ -31,6 +36,7 @@ class Estimate(Frozen):
     rate: float
     source: str
     slots: int
+    gpu_hours: float | None
 
 
 def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
@@ -51,7 +57,8 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     probes = len([stage for stage in waiting if stage.kind == "evaluate"]) * EVALUATION_SECONDS / slots
     longest = max((unit.images for unit in units), default=0)
     seconds = FIXED_SECONDS + probes + max(images / slots, longest) / rate if units and training else 3.0 + probes
-    size = sum(p.numel() * p.element_size() for p in build(plan.study.backbone, 0).state_dict().values())
+    weights = outline(plan.study.backbone, plan.study.image_size).state_dict()
+    size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     disk = len(training) * (size + 20_000) + len(waiting) * 12_000 + 6_000_000
     return Estimate(
         cached=len(finished),
@@ -62,6 +69,7 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
         rate=rate,
         source=source,
         slots=slots,
+        gpu_hours=gpu_hours(images, plan.study.backbone, plan.study.image_size) if seconds > LONG_SECONDS else None,
     )
 
 

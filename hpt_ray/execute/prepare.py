@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from hpt_ray import dataset, registry
-from hpt_ray.errors import DataError, StudyError
+from hpt_ray.errors import DataError, StudyError, explain
 from hpt_ray.execute.stage import given_weights
 from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
 from hpt_ray.registry import load
@@ -66,16 +70,34 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
                         f"data set {spec} has {available[spec]} images to pretrain on, fewer than a batch of "
                         f"{recipe.batch}: use more images or a smaller batch (--set batch=...)."
                     )
+    for evaluation, target in itertools.product(study.evaluations, study.targets):
+        _check_data(evaluation, datasets[target])
     resolved = study.model_copy(update={"precision": resolve_precision(study.precision)})
     return Prepared(make_plan(resolved, datasets), datasets)
 
 
 def _check_options(evaluation: Evaluation) -> None:
-    signature = inspect.signature(load("probes", evaluation.probe))
+    """Refuse options that the probe does not have, and values that the annotations of its signature exclude."""
+    what = f"evaluation {evaluation.name!r}"
+    probe = load("probes", evaluation.probe)
+    signature = inspect.signature(probe)
     try:
-        signature.bind({}, **evaluation.options)
-    except TypeError as error:
-        raise StudyError(f"evaluation {evaluation.probe!r}: {error}; its options: {_options(signature)}.") from error
+        signature.bind(None, **evaluation.options)
+        hints = get_type_hints(probe, include_extras=True)
+        for name in [name for name in evaluation.options if name in hints]:
+            # Strict, as the probe is given the value as it is: 100.0 is no number of iterations.
+            TypeAdapter(hints[name]).validate_python(evaluation.options[name], strict=True)
+    except (TypeError, NameError) as error:
+        raise StudyError(f"{what}: {error}; its options: {_options(signature)}.") from error
+    except ValidationError as error:
+        raise StudyError(f"{what}: {name}={evaluation.options[name]}: {explain(error)}.") from error
+
+
+def _check_data(evaluation: Evaluation, data: dataset.Dataset) -> None:
+    """Refuse options that do not fit a target, where the probe has a way to tell."""
+    check = getattr(registry.module("probes", evaluation.probe), "check", None)
+    if check is not None:
+        check(data, evaluation.options)
 
 
 def _options(signature: inspect.Signature) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from hpt_ray import dataset, results
@@ -19,10 +20,10 @@ from hpt_ray.registry import load
 from hpt_ray.stage import Stage
 from hpt_ray.store import Store, parquet
 from hpt_ray.study import Pretraining
-from hpt_ray.training import checkpoints, device, features
-from hpt_ray.training.backbone import Backbone, build
+from hpt_ray.training import checkpoints, device
+from hpt_ray.training.backbone import build
 from hpt_ray.training.pretrain import Pretrainer
-from hpt_ray.training.probe import accuracy
+from hpt_ray.training.probe import Subject, accuracy
 from hpt_ray.training.workers import Workers
 
 #: A message for every iteration of a small network would cost it some per cent.
@@ -43,7 +44,7 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
         StudyError: why the unit cannot be finished.
     """
     device.keep_memory()
-    warm: dict[str, dict[str, features.Split]] = {}
+    warm: dict[str, Subject] = {}
     with device.threads(threads):
         for stage in unit.stages:
             if store.record(stage.id) is not None:
@@ -90,7 +91,7 @@ def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Te
         raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content['iterations']}")
     if workers.rank > 0:
         return
-    rows = [{**row, "phase": content["tune"], "stage": stage.id} for row in curve.rows]
+    rows = [{**row, "phase": content["tune"], "stage": stage.id} for row in curve.table]
     files = {
         WEIGHTS: checkpoints.to_bytes(backbone),
         CURVES: parquet(results.to_table(rows, results.CURVES)),
@@ -119,32 +120,35 @@ def _given(stage: Stage, store: Store) -> None:
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), seconds, audit=audit.model_dump())
 
 
-def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, dict[str, features.Split]]) -> None:
+def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subject]) -> None:
     content = stage.content
     began = time.perf_counter()
     key = f"{content['weights']} {content['init']} {content['data']}"
     if key not in warm:
         warm.clear()
-        backbone: Backbone = build(content["backbone"], content["init"] or 0)
+        backbone = build(content["backbone"], content["init"] or 0)
         if content["weights"]:
             checkpoints.load(backbone, stored(content["weights"], store), threshold=1.0)
-        warm[key] = features.extract(backbone, _data(stage), content["image_size"], workers.device)
-    splits = warm[key]
-    answer = load("probes", content["probe"])(splits, **content["options"])
-    values = {"val": accuracy(answer.val, splits["val"]), "test": accuracy(answer.test, splits["test"])}
+        precision = content.get("precision", "float32")
+        warm[key] = Subject(backbone, _data(stage), content["image_size"], workers.device, precision)
+    subject = warm[key]
+    answers = load("probes", content["probe"])(subject, **content["options"])
+    labels = {split: subject.data.labels[indices] for split, indices in subject.labelled.items()}
+    common = {"evaluation": content["probe"], "metric": "accuracy"}
     rows = [
-        {"evaluation": content["probe"], "metric": "accuracy", "split": split, "repeat": 0, "value": value}
-        | {"n": len(splits[split].labels)}
-        for split, value in values.items()
+        {**common, "split": split, "repeat": repeat, "value": accuracy(predicted, labels[split])}
+        | {"n": len(labels[split])}
+        for repeat, answer in enumerate(answers)
+        for split, predicted in (("val", answer.val), ("test", answer.test))
     ]
-    test = splits["test"]
+    n = len(labels["test"])
     predictions = pa.table(
         {
-            "evaluation": [content["probe"]] * len(test.labels),
-            "repeat": [0] * len(test.labels),
-            "example": test.indices,
-            "label": test.labels,
-            "prediction": answer.test,
+            "evaluation": [content["probe"]] * (len(answers) * n),
+            "repeat": np.repeat(np.arange(len(answers)), n),
+            "example": np.tile(subject.labelled["test"], len(answers)),
+            "label": np.tile(labels["test"], len(answers)),
+            "prediction": np.concatenate([answer.test for answer in answers]),
         },
         schema=results.PREDICTIONS,
     )
@@ -152,7 +156,8 @@ def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, dict
         RESULTS: parquet(results.to_table(rows, results.STAGE_RESULTS)),
         PREDICTIONS: parquet(predictions),
     }
-    _finish(stage, store, files, workers, time.perf_counter() - began, chosen=answer.chosen)
+    chosen = [answer.chosen for answer in answers]
+    _finish(stage, store, files, workers, time.perf_counter() - began, chosen=chosen)
 
 
 def _data(stage: Stage) -> dataset.Dataset:

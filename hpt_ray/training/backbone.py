@@ -1,27 +1,33 @@
 """The backbone: images in, one pooled feature vector per image out.
 
-A file of ``backbones/`` defines ``backbone() -> Backbone``. Layers keep the parameter names of torchvision's ResNets
-(``conv1``, ``bn1``, ``layer1`` ...), without the classifier ``fc``, so that published checkpoints fit by name.
+A file of ``backbones/`` defines ``backbone() -> Backbone``, or ``backbone(name, image_size) -> Backbone`` for a whole
+family of networks that are asked for as ``FAMILY/NAME`` (``timm/resnet18``). Layers keep the parameter names of
+their published network (of torchvision's ResNets ``conv1``, ``bn1``, ``layer1`` ...), without the classifier, so that
+published checkpoints fit by name.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from hpt_ray import registry
+from hpt_ray.errors import StudyError
 from hpt_ray.identity import derived_seed
+from hpt_ray.training import dry_run
 
 
 class Backbone(nn.Sequential):
     """Named layers in sequence, the last of which pools.
 
     Args:
-        layers: name -> layer, in the order of the forward pass; [n, 3, S, S] goes in, [n, dim, 1, 1] comes out.
+        layers: name -> layer, in the order of the forward pass; [n, 3, S, S] goes in, [n, dim, 1, 1] or [n, dim] comes
+            out.
         dim: the number of features.
     """
 
@@ -36,14 +42,61 @@ class Backbone(nn.Sequential):
         return torch.flatten(x, 1)
 
 
-def build(name: str, seed: int) -> Backbone:
+def build(name: str, seed: int, image_size: int | None = None) -> Backbone:
     """The backbone of that name, initialised from the seed's stream "init"; the global generator stays as it was.
 
+    Args:
+        name: a file of ``backbones/``, ``FAMILY/NAME``, or the path of a Python file.
+        image_size: side of the images in pixels, for networks that are made for one size (vision transformers); by
+            default the size that a network was published for.
+
     Raises:
-        UnknownNameError: lists what exists and the nearest match.
+        UnknownNameError: lists what exists and the nearest match. StudyError: for a network that cannot be a backbone.
     """
-    make = registry.load("backbones", name)
+    make = _maker(name, image_size)
     with torch.random.fork_rng(devices=[]):
         # The generator of the CPU alone: torch.manual_seed would reseed the accelerators too, which are not restored.
         torch.default_generator.manual_seed(derived_seed(seed, "init"))
-        return cast(Backbone, make())
+        return make()
+
+
+def outline(name: str, image_size: int | None = None) -> Backbone:
+    """The backbone without its numbers, on the meta device: names, shapes and types at no cost of memory.
+
+    Raises:
+        UnknownNameError, StudyError: as ``build``.
+    """
+    make = _maker(name, image_size)
+    try:
+        with torch.device("meta"):
+            return make()
+    except NotImplementedError:
+        # torchvision's RegNets read their widths out of tensors while they are made.
+        return build(name, 0, image_size).to("meta")
+
+
+def check(name: str, image_size: int) -> None:
+    """Refuse a backbone that does not exist or cannot take such images, without making it.
+
+    Raises:
+        UnknownNameError, StudyError: as ``build``.
+    """
+    _maker(name, image_size)
+    # Those of backbones/ are tested, and need no library that costs the driver a second and 150 MB.
+    if registry.is_path(name):
+        made = outline(name, image_size)
+        found = dry_run.features(made, name, image_size)
+        if found != made.dim:
+            raise StudyError(f"backbone {name} promises {made.dim} features and makes {found}: mend its dim.")
+
+
+def _maker(name: str, image_size: int | None) -> Callable[[], Backbone]:
+    family, slash, argument = name.partition("/")
+    named = bool(slash) and family in registry.names("backbones") and not name.endswith(".py")
+    make: Callable[..., Backbone] = registry.load("backbones", family if named else name)
+    if bool(inspect.signature(make).parameters) != named:
+        raise StudyError(
+            f"backbone {name!r} is neither a name, nor FAMILY/NAME such as timm/resnet18, nor a path to a Python file: "
+            "hpt-study list shows what there is."
+        )
+    return partial(make, argument, image_size) if named else make

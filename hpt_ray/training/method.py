@@ -1,21 +1,24 @@
-"""What a self-supervised method is to the training loop: networks, and one step over a batch of groups."""
+"""What a pretraining method is to the training loop: networks, and one step over a batch of groups."""
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from hpt_ray.errors import StudyError
+from hpt_ray.identity import derived_seed
 from hpt_ray.policy import Frozen
 from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.normalisation import batch_norms
 from hpt_ray.training.workers import Workers
 
 
@@ -27,12 +30,16 @@ class Batch:
         iteration: counts from 0.
         size: images in the global batch. group: images in a normalisation group.
         view: (positions in the global batch [n], which view: 0 or 1) -> images [n, 3, S, S].
+        iterations: the stage's whole budget, for schedules of a method's own.
+        labels: positions in the global batch [n] -> int64 class labels [n], -1 where there is none.
     """
 
     iteration: int
     size: int
     group: int
     view: Callable[[Tensor, int], Tensor]
+    iterations: int = field(kw_only=True)
+    labels: Callable[[Tensor], Tensor] = field(kw_only=True)
 
     @property
     def groups(self) -> int:
@@ -44,14 +51,29 @@ class Batch:
 
 
 class Method(nn.Module, ABC):
-    """A self-supervised method over a backbone. Subclasses define ``Options`` and ``step``.
+    """A pretraining method over a backbone. Subclasses define ``Options``, ``step`` and ``feature_std``.
 
     ``self.student`` is what the optimiser trains: a module whose ``backbone`` is kept after the stage; everything else
     (heads, teachers, queues) is the method's own and dropped.
     """
 
     Options: type[Frozen]
+    #: Whether it learns from labels: its batches are then drawn from the labelled images of the train split alone.
+    supervised: ClassVar[bool] = False
     student: nn.Module
+
+    @abstractmethod
+    def __init__(self, backbone: Backbone, options: Any, seed: int, classes: int) -> None:
+        """
+        Args:
+            options: of this class's ``Options``.
+            seed: of the initial values of everything that the method adds to the backbone.
+            classes: how many classes the data set has, 0 when it is unlabelled.
+
+        Raises:
+            DataError: if the method cannot learn from such data.
+        """
+        super().__init__()
 
     @classmethod
     def options(cls, values: dict[str, Any]) -> Any:
@@ -59,7 +81,8 @@ class Method(nn.Module, ABC):
         unknown = set(values) - set(cls.Options.model_fields)
         if unknown:
             raise StudyError(
-                f"{cls.__name__} has no option {min(unknown)!r}; it has: {', '.join(sorted(cls.Options.model_fields))}."
+                f"{cls.__name__} has no option {min(unknown)!r}; it has: "
+                f"{', '.join(sorted(cls.Options.model_fields)) or 'none'}."
             )
         try:
             return cls.Options.model_validate(values)
@@ -103,7 +126,10 @@ class Method(nn.Module, ABC):
         return inner
 
     def exchanges(self, groups: int) -> Iterator[AbstractContextManager[None]]:
-        """For each of a worker's groups the context of its forward and backward: only the last exchanges gradients."""
+        """For each of a worker's groups the context of its forward: the backward of the last alone exchanges gradients.
+
+        A group's backward may run in its context, or one backward for all groups after the last forward.
+        """
         for group in range(groups):
             student = self.student
             if isinstance(student, DistributedDataParallel) and group < groups - 1:
@@ -123,6 +149,34 @@ class Projected(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         projection: Tensor = self.head(self.backbone(images))
         return projection
+
+
+@contextmanager
+def initialised(seed: int, name: str) -> Iterator[None]:
+    """Initial values drawn inside come from the seed's stream of that name; the global generator stays as it was.
+
+    Every arm of a seed so begins with the same head: arms are compared under the same draws.
+    """
+    with torch.random.fork_rng(devices=[]):
+        # The generator of the CPU alone: torch.manual_seed would reseed the accelerators too, which are not restored.
+        torch.default_generator.manual_seed(derived_seed(seed, name))
+        yield
+
+
+def follower(network: nn.Module) -> nn.Module:
+    """A copy without gradients, to follow by momentum. It normalises by the images it is given, so nothing reads its
+    running statistics, and they stay as they are."""
+    copied = copy.deepcopy(network).requires_grad_(False)
+    for layer in batch_norms(copied):
+        layer.track_running_stats = False
+    return copied
+
+
+@torch.no_grad()
+def follow(network: nn.Module, leader: nn.Module, momentum: float) -> None:
+    """Each parameter becomes momentum x itself + (1 - momentum) x the leader's of its name (MoCo, eq. 2)."""
+    own, leading = dict(network.named_parameters()), dict(leader.named_parameters())
+    torch._foreach_lerp_(list(own.values()), [leading[name].detach() for name in own], 1 - momentum)
 
 
 def precision_context(device: torch.device, precision: str) -> AbstractContextManager[Any]:

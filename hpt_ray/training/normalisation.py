@@ -7,6 +7,8 @@ usual keeps those of rank 0 alone, so they would change with what rank 0 happens
 
 from __future__ import annotations
 
+from collections import Counter
+
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -84,3 +86,17 @@ def adapt_only_norm(network: nn.Module) -> list[str]:
                 value.requires_grad_(True)
                 kept.append(f"{name}.{parameter}")
     return kept
+
+
+def describe(network: nn.Module) -> str | None:
+    """What HPT-BN comes to in a network without batch norm, as a sentence for the run's notes; None if it has some."""
+    if batch_norms(network):
+        return None
+    kinds = Counter(type(layer).__name__ for layer in network.modules() if isinstance(layer, NORM_LAYERS))
+    if not kinds:
+        return "The backbone has no normalisation layers, so HPT-BN has nothing to train."
+    found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return (
+        f"The backbone has no batch norm, so HPT-BN trains the scale and shift of what it has ({found}), "
+        "and there are no running statistics to move."
+    )

@@ -9,25 +9,23 @@ from __future__ import annotations
 import io
 import math
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hpt_ray.dataset import Dataset
-from hpt_ray.errors import DataError, StageError, StudyError
-from hpt_ray.identity import stream
+from hpt_ray.errors import StageError, StudyError
 from hpt_ray.registry import load
 from hpt_ray.study import Pretraining, Tune
-from hpt_ray.training.augment import views
 from hpt_ray.training.backbone import Backbone
-from hpt_ray.training.draws import Draws, draw
-from hpt_ray.training.method import Batch, Method, precision_context
+from hpt_ray.training.batches import Batches
+from hpt_ray.training.method import Method, precision_context
+from hpt_ray.training.monitor import Monitor
 from hpt_ray.training.normalisation import GroupStatistics, adapt_only_norm, average_statistics, statistics
+from hpt_ray.training.optimiser import SGD
 from hpt_ray.training.workers import Workers
 
 CURVE_POINTS = 100
@@ -43,26 +41,20 @@ class Checkpoints(Protocol):
 
 @dataclass
 class Curve:
-    """What is recorded while training, a row per logged iteration; columns as in ``results.CURVES``."""
+    """What is recorded while training: ``rows``, one per logged iteration, with columns as in ``results.CURVES``.
+
+    Those of the monitor are in some rows only; ``start`` has them as they were before the first iteration. ``seconds``
+    is training time over all attempts, the monitor's left out.
+    """
 
     rows: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0  # training time, over all attempts
+    seconds: float = 0.0
+    start: dict[str, float] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Source:
-    """Batches of one data set in an order that only the seed decides: an independent permutation per epoch."""
-
-    images: Tensor  # uint8 [N, 3, H, W]
-    indices: np.ndarray[Any, np.dtype[np.int64]]  # of the images that may be seen
-    batch: int
-    seed: int
-
-    def indices_of(self, iteration: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The images of one iteration's global batch; the rest of an epoch that fills no batch is left out."""
-        epoch, place = divmod(iteration, len(self.indices) // self.batch)
-        order = stream(self.seed, "order", epoch).permutation(len(self.indices))
-        return np.sort(self.indices)[order[place * self.batch : (place + 1) * self.batch]]
+    @property
+    def table(self) -> list[dict[str, float]]:
+        """All rows, iteration 0 first; a column that a row lacks is null."""
+        return [{"iteration": 0, **self.start}, *self.rows]
 
 
 def learning_rate(recipe: Pretraining, iteration: int, iterations: int) -> float:
@@ -88,41 +80,40 @@ class Pretrainer:
     ) -> None:
         """
         Raises:
-            DataError: if the data set has fewer pretraining images than a batch.
+            DataError: if the data set has fewer pretraining images than a batch, or not the labels a method needs.
             StudyError: if batch, groups, queue and workers do not fit together, or HPT-BN finds no norm layer.
         """
-        self.recipe, self.data, self.iterations, self.seed = recipe, data, iterations, seed
-        self.image_size, self.precision = image_size, precision
+        self.recipe, self.iterations, self.precision = recipe, iterations, precision
         self.workers = workers or Workers()
         self.iteration, self.curve = 0, Curve()
         device = self.workers.device
-        indices = data.pretraining()
-        if len(indices) < recipe.batch:
-            raise DataError(
-                f"data set {data.name} has {len(indices)} images to pretrain on, fewer than a batch of {recipe.batch}: "
-                "use a smaller batch (and group) or more images."
-            )
-        mine = self.workers.share(recipe.batch // recipe.group)
         method: type[Method] = load("methods", recipe.method)
+        self.batches = Batches(
+            recipe,
+            data,
+            iterations=iterations,
+            image_size=image_size,
+            seed=seed,
+            precision=precision,
+            device=device,
+            supervised=method.supervised,
+        )
+        mine = self.workers.share(recipe.batch // recipe.group)
         if tune == "bn" and not adapt_only_norm(backbone):
             raise StudyError("HPT-BN needs normalisation layers, and this backbone has none.")
         options = method.options(recipe.options)
         method.check(options, recipe.batch)
-        self.method = method(backbone, options, seed)
+        self.method = method(backbone, options, seed, len(data.classes))
         self.method.to(device).to(memory_format=torch.channels_last)
         self.method.train()
         self.backbone = backbone
         GroupStatistics(backbone, len(mine))
         self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.SGD(
-            self.trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-        )
+        self.optimiser = SGD(self.trained, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
         self.method.distribute(self.workers)
-        with warnings.catch_warnings():
-            # And nothing writes to it.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            images = torch.from_numpy(data.images)
-        self.source = Source(images.to(device) if device.type == "cuda" else images, indices, recipe.batch, seed)
+        self.every = max(1, iterations // CURVE_POINTS)
+        logged = [*range(0, iterations, self.every), iterations]
+        self.monitor = Monitor(data, logged, batch=recipe.batch, image_size=image_size, seed=seed, workers=self.workers)
         if self.workers.size > 1:
             self._settle()
 
@@ -141,11 +132,12 @@ class Pretrainer:
         state = checkpoints.read() if checkpoints else None
         if state is not None:
             self.restore(state)
-        every = max(1, self.iterations // CURVE_POINTS)
+        if self.iteration == 0:
+            self.curve.start = self.monitor.check(self.backbone)
         marked, marked_at, saved = time.perf_counter(), self.iteration, time.monotonic()
         while self.iteration < self.iterations:
             loss = self.step()
-            if self.iteration % every and self.iteration < self.iterations:
+            if self.iteration % self.every and self.iteration < self.iterations:
                 continue
             value = float(self.workers.gather(loss[None]).mean())
             now = time.perf_counter()
@@ -163,6 +155,9 @@ class Pretrainer:
                 raise StageError(
                     f"the loss is {value} at iteration {self.iteration} of {self.iterations}: lower the learning rate."
                 )
+            if self.iteration in self.monitor.at:
+                row |= self.monitor.check(self.backbone)
+                marked = time.perf_counter()
             stop = not self.workers.agree(report(self.iteration, row) if report and self.workers.rank == 0 else True)
             due = self.workers.agree(time.monotonic() - saved > CHECKPOINT_SECONDS)
             if checkpoints and (due or stop) and self.iteration < self.iterations:
@@ -177,13 +172,10 @@ class Pretrainer:
 
     def step(self) -> Tensor:
         """One iteration. Returns this worker's mean loss, without waiting for the device."""
-        batch = self._batch(self.iteration)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.iteration, self.iterations)
+        batch = self.batches.batch(self.iteration)
         with precision_context(self.workers.device, self.precision):
             loss = self.method.step(batch, self.workers)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.step(learning_rate(self.recipe, self.iteration, self.iterations))
         self.iteration += 1
         return loss
 
@@ -196,32 +188,9 @@ class Pretrainer:
         """
         before = self.state()
         with precision_context(self.workers.device, self.precision):
-            self.method.step(self._batch(0), self.workers)
-        self.optimiser.zero_grad(set_to_none=True)
+            self.method.step(self.batches.batch(0), self.workers)
+        self.optimiser.clear()
         self.restore(before)
-
-    def _batch(self, iteration: int) -> Batch:
-        indices = self.source.indices_of(iteration)
-        height, width = self.source.images.shape[-2:]
-        drawn: dict[int, Draws] = {}
-
-        def view(positions: Tensor, which: int) -> Tensor:
-            if which not in drawn:
-                rng = stream(self.seed, "augment", iteration, which)
-                drawn[which] = draw(self.recipe.policy, rng, self.recipe.batch, height, width)
-            places = positions.numpy()
-            chosen = torch.from_numpy(indices[places]).to(self.source.images.device)
-            return views(
-                self.source.images[chosen],
-                drawn[which][places],
-                self.recipe.policy,
-                self.image_size,
-                self.data.mean,
-                self.data.std,
-                dtype=torch.bfloat16 if self.precision == "bfloat16" else torch.float32,
-            )
-
-        return Batch(iteration, self.recipe.batch, self.recipe.group, view)
 
     def state(self) -> bytes:
         """Everything that decides what follows; every worker's own running statistics, since they are averaged last."""
@@ -231,10 +200,11 @@ class Pretrainer:
             {
                 "iteration": self.iteration,
                 "method": _unwrapped(self.method.state_dict()),
-                "optimiser": self.optimiser.state_dict(),
+                "optimiser": self.optimiser.state(),
                 "statistics": each,
                 "rows": self.curve.rows,
                 "seconds": self.curve.seconds,
+                "start": self.curve.start,
             },
             buffer,
         )
@@ -245,11 +215,11 @@ class Pretrainer:
         state = torch.load(io.BytesIO(data), map_location=self.workers.device, weights_only=True)
         wrapped = {_unwrapped_name(name): name for name in self.method.state_dict()}
         self.method.load_state_dict({wrapped[name]: tensor for name, tensor in state["method"].items()})
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.restore(state["optimiser"])
         for tensor, each in zip(statistics(self.backbone), state["statistics"], strict=True):
             tensor.copy_(each[self.workers.rank] if len(each) == self.workers.size else each.mean(dim=0))
         self.iteration = state["iteration"]
-        self.curve = Curve(state["rows"], state["seconds"])
+        self.curve = Curve(state["rows"], state["seconds"], state["start"])
 
 
 def _unwrapped_name(name: str) -> str:

@@ -1,31 +1,46 @@
-"""How fast this machine pretrains, from a few real iterations."""
+"""How fast pretraining is: here, from a few real iterations, and on GPUs, from a published rate."""
 
 from __future__ import annotations
 
 import time
 
+import torch
+
 from hpt_ray.dataset import Dataset
+from hpt_ray.scale import change
 from hpt_ray.study import Pretraining
-from hpt_ray.training.backbone import build
+from hpt_ray.training.backbone import build, outline
 from hpt_ray.training.device import default_device, threads
 from hpt_ray.training.pretrain import Pretrainer
 from hpt_ray.training.workers import Workers
 
 ITERATIONS = 3
+#: Pixels of a group that a test is worth: a group of 64 at 224 px takes a CPU core minutes, and eight say as much.
+PIXELS = 64 * 96**2
+
+#: MoCo-v2 with ResNet-50 at 224 px: 200 epochs of ImageNet in 53 hours on 8 V100 (the authors' repository,
+#: facebookresearch/moco), which is 168 images/s on each. A forward pass of an image there is 8.17 GFLOP.
+V100_IMAGES_PER_SECOND = 200 * 1_281_167 / (53 * 3600) / 8
+V100_GFLOP = 8.17
 
 
 def images_per_second(recipe: Pretraining, backbone: str, data: Dataset, image_size: int, precision: str) -> float:
     """The rate of one worker with one thread (or one GPU), after one iteration to warm up."""
+    device, group = default_device(), recipe.group
+    while device.type == "cpu" and group > 4 and group % 2 == 0 and group * image_size**2 > PIXELS:
+        group //= 2
+    if group < recipe.group:
+        recipe = change(recipe, batch=group, group=group)
     with threads(1):
         pretrainer = Pretrainer(
             recipe,
-            build(backbone, 0),
+            build(backbone, 0, image_size),
             data,
             iterations=ITERATIONS + 1,
             image_size=image_size,
             seed=0,
             precision=precision,
-            workers=Workers(device=default_device()),
+            workers=Workers(device=device),
         )
         float(pretrainer.step())
         began = time.perf_counter()
@@ -33,3 +48,14 @@ def images_per_second(recipe: Pretraining, backbone: str, data: Dataset, image_s
             loss = pretrainer.step()
         float(loss)
         return ITERATIONS * recipe.batch / (time.perf_counter() - began)
+
+
+def gpu_hours(images: int, backbone: str, image_size: int) -> float:
+    """Hours of one V100 for that many images, if a network is as fast there as its operations are many."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = outline(backbone, image_size).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.empty(1, 3, image_size, image_size, device="meta"))
+    operations: int = counter.get_total_flops()
+    return images * operations / 1e9 / V100_GFLOP / V100_IMAGES_PER_SECOND / 3600

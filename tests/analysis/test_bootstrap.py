@@ -48,10 +48,26 @@ def test_a_missing_seed_rests_on_the_others() -> None:
     assert found.seeds == 3
 
 
-def test_values_replicated_apart_stay_paired() -> None:
+def test_values_replicated_apart_share_their_seeds_draws() -> None:
     values = simulate.crossed(np.array([0.8, 0.9]), 3, 50, np.random.default_rng(0))
-    apart = np.column_stack([replicate(value[None]).draws[:, 0] for value in values])
-    np.testing.assert_allclose(apart, replicate(values).draws)
+    apart = np.column_stack([replicate(value[None]).seed_draws[:, 0] for value in values])
+    np.testing.assert_allclose(apart, replicate(values).seed_draws)
+
+
+@pytest.mark.parametrize("lost", [[], [1]])
+def test_a_contrast_of_values_has_its_own_example_variance(lost: list[int]) -> None:
+    """Two accuracies share most of their example effects; of what is left, (MS examples - MS residual) / S is real."""
+    values = simulate.crossed(np.array([0.5, 0.8, 1.1]), 4, 400, np.random.default_rng(1), (0.0, 1.0, 0.0, 0.8))
+    values[:2, lost] = np.nan
+    together = replicate(values, replicates=20_000)
+    apart = (together.draws - together.seed_draws) @ np.array([1.0, -1.0, 0.0])
+    contrast = np.delete(values[0] - values[1], lost, axis=0)
+    seeds, examples = contrast.shape
+    by_example = contrast.mean(axis=0)
+    residual = contrast - contrast.mean(axis=1, keepdims=True) - by_example + contrast.mean()
+    carried = (residual**2).sum() / ((seeds - 1) * (examples - 1)) / seeds
+    assert apart.std() == pytest.approx(np.sqrt((by_example.var(ddof=1) - carried) / examples), rel=0.03)
+    assert apart.std() < 0.8 * np.sqrt(by_example.var(ddof=1) / examples)
 
 
 @pytest.mark.parametrize("values", [np.full((1, 3, 4), np.nan), np.empty((1, 3, 0))])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
+import sys
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +48,7 @@ def test_prefixes_are_found(source: State, prefix: str) -> None:
     assert audit.prefix == prefix
     assert not differences(backbone, source)
     assert len(audit.matched) == 100  # 20 convolutions, 20 batch norms of 4 tensors
-    assert (audit.missing, audit.unexpected, audit.reshaped) == ((), (), ())
+    assert (audit.how, audit.missing, audit.unexpected, audit.reshaped) == ("name", (), (), {})
     assert json.loads(audit.model_dump_json())["prefix"] == prefix
 
 
@@ -84,9 +86,16 @@ def test_the_copy_of_a_network_is_not_taken_for_it(source: State, wanted: str, c
 def test_nested_files_are_read(tmp_path: Path, source: State, nest: Callable[[State], Any], suffix: str) -> None:
     path = tmp_path / f"weights{suffix}"
     torch.save(nest(source), path)
-    read = checkpoints.read(str(path))
-    assert read.keys() == source.keys()
-    assert all(torch.equal(read[key], source[key]) for key in source)
+    backbone = build("resnet18", 0)
+    checkpoints.load(backbone, checkpoints.read(str(path)), threshold=1.0)
+    assert not differences(backbone, source)
+
+
+def test_a_tensor_is_named_by_its_place(tmp_path: Path) -> None:
+    content = {"model": {"fc.weight": torch.rand(2)}, "optimizer": [{"state": {0: torch.rand(3)}}], "epoch": 3}
+    torch.save(content, tmp_path / "weights.pt")
+    read = checkpoints.read(str(tmp_path / "weights.pt"))
+    assert {key: len(value) for key, value in read.items()} == {"model/fc.weight": 2, "optimizer/0/state/0": 3}
 
 
 def test_a_safetensors_file_is_read(tmp_path: Path, source: State) -> None:
@@ -95,13 +104,21 @@ def test_a_safetensors_file_is_read(tmp_path: Path, source: State) -> None:
     assert all(torch.equal(read[key], source[key]) for key in source)
 
 
-def test_a_file_that_would_run_code_is_refused_and_nothing_ran(tmp_path: Path) -> None:
+def test_a_command_line_beside_the_weights_does_no_harm(tmp_path: Path, source: State) -> None:
+    args = argparse.Namespace(lr=0.03, arch="resnet18", schedule=[120, 160], resume=None)
+    torch.save({"state_dict": source, "args": args}, tmp_path / "weights.pth")
+    assert len(checkpoints.read(str(tmp_path / "weights.pth"))) == len(source)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_file_that_would_run_code_is_refused_and_nothing_ran(tmp_path: Path, hidden: bool) -> None:
     class Malicious:
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(tmp_path / "owned"),)
 
     path = tmp_path / "weights.pth"
-    torch.save({"state_dict": {"conv1.weight": torch.rand(2)}, "args": Malicious()}, path)
+    args = argparse.Namespace(harmless=Malicious()) if hidden else Malicious()
+    torch.save({"state_dict": {"conv1.weight": torch.rand(2)}, "args": args}, path)
     with pytest.raises(WeightsError, match=r"weights\.pth .*not read.*state_dict"):
         checkpoints.read(str(path))
     assert not (tmp_path / "owned").exists()
@@ -135,8 +152,8 @@ def test_a_folder_is_no_checkpoint(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_without_tensors(tmp_path: Path) -> None:
-    torch.save({"epoch": 3, "list": [torch.rand(2)]}, tmp_path / "odd.pt")
-    with pytest.raises(WeightsError, match="no named tensors"):
+    torch.save({"epoch": 3, "list": ["no", "tensor"]}, tmp_path / "odd.pt")
+    with pytest.raises(WeightsError, match="no tensors"):
         checkpoints.read(str(tmp_path / "odd.pt"))
 
 
@@ -147,6 +164,12 @@ def test_a_different_network_is_refused_with_counts_and_the_backbone_untouched(s
         checkpoints.load(backbone, source)
     assert "\n" not in str(refusal.value)
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
+
+
+def test_a_deeper_network_is_refused_though_it_has_every_tensor() -> None:
+    deeper = dict(torchvision.models.resnet34().state_dict())
+    with pytest.raises(WeightsError, match=r"only 100 of the file's network's 180 tensors .*80 unexpected such as"):
+        checkpoints.load(build("resnet18", 0), deeper)
 
 
 def test_nothing_in_common_is_refused() -> None:
@@ -161,7 +184,8 @@ def test_what_does_not_fit_is_named_and_keeps_its_value(source: State) -> None:
     source["surplus"] = torch.rand(1)
     kept = backbone.state_dict()["conv1.weight"].clone()
     audit = checkpoints.load(backbone, source)
-    assert (audit.missing, audit.reshaped, audit.unexpected) == (("bn1.bias",), ("conv1.weight",), ("surplus",))
+    assert (audit.missing, audit.unexpected) == (("bn1.bias",), ("surplus",))
+    assert audit.reshaped == {"conv1.weight": "conv1.weight"}
     assert len(audit.matched) == 98
     assert torch.equal(backbone.state_dict()["conv1.weight"], kept)
     with pytest.raises(WeightsError, match="98 of 100"):
@@ -199,3 +223,36 @@ def test_no_network_and_no_such_model(tmp_path: Path, monkeypatch: pytest.Monkey
         checkpoints.read("torchvision:resnet18")
     with pytest.raises(WeightsError, match="no model 'resnet19'"):
         checkpoints.read("torchvision:resnet19")
+
+
+def test_timms_weights_come_from_timm(monkeypatch: pytest.MonkeyPatch) -> None:
+    timm = pytest.importorskip("timm")
+    theirs = timm.create_model("test_resnet")
+
+    def create(name: str, pretrained: bool) -> Any:
+        assert (name, pretrained) == ("test_resnet", True)
+        return theirs
+
+    monkeypatch.setattr(timm, "create_model", create)
+    read = checkpoints.read("timm:test_resnet")
+    monkeypatch.undo()
+    backbone = build("timm/test_resnet", 0)
+    audit = checkpoints.load(backbone, read, threshold=1.0)
+    assert audit.heads == ("fc.weight", "fc.bias")
+    assert not differences(backbone, dict(theirs.state_dict()))
+
+
+def test_timms_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    timm = pytest.importorskip("timm")
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError("no route")
+
+    with pytest.raises(WeightsError, match="timm has no model 'resnet19'"):
+        checkpoints.read("timm:resnet19")
+    monkeypatch.setattr(timm, "create_model", unreachable)
+    with pytest.raises(WeightsError, match=r"download timm's weights for resnet18 .*no route.*give a file"):
+        checkpoints.read("timm:resnet18")
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(WeightsError, match=r"timm:resnet18 need timm: pip install 'hpt_ray\[timm\]'"):
+        checkpoints.read("timm:resnet18")

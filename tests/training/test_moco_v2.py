@@ -24,7 +24,7 @@ BATCH, GROUP, QUEUE, DIM = 16, 4, 48, 8
 
 def moco(seed: int = 0, **options: Any) -> MoCoV2:
     made = MoCoV2(
-        tiny.backbone(seed), MoCoV2.options({"queue": QUEUE, "dim": DIM, "key_momentum": 0.9} | options), seed
+        tiny.backbone(seed), MoCoV2.options({"queue": QUEUE, "dim": DIM, "key_momentum": 0.9} | options), seed, 0
     )
     made.train()
     return made
@@ -37,7 +37,7 @@ def views(iteration: int, same: bool = False) -> tuple[Tensor, Tensor]:
 
 
 def batch(iteration: int, pair: tuple[Tensor, Tensor]) -> Batch:
-    return Batch(iteration, BATCH, GROUP, lambda positions, which: pair[which][positions])
+    return tiny.batch(iteration, pair, GROUP)
 
 
 def unit(n: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -223,8 +223,8 @@ def test_arms_of_a_seed_share_head_and_queue_and_draw_nothing_from_the_global_ge
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    one = MoCoV2(tiny.backbone(0), MoCoV2.options({"queue": QUEUE, "dim": DIM}), 3)
-    other = MoCoV2(tiny.backbone(1), MoCoV2.options({"queue": QUEUE, "dim": DIM}), 3)
+    one = MoCoV2(tiny.backbone(0), MoCoV2.options({"queue": QUEUE, "dim": DIM}), 3, 0)
+    other = MoCoV2(tiny.backbone(1), MoCoV2.options({"queue": QUEUE, "dim": DIM}), 3, 0)
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(one.queue, other.queue)
     assert tiny.largest_difference(one.student.head.state_dict(), other.student.head.state_dict()) == 0
@@ -241,7 +241,7 @@ def test_the_papers_defaults_and_head() -> None:
 
 @pytest.mark.parametrize("spread", ["collapsed", "uniform"])
 def test_feature_std_tells_collapse_from_the_uniform_sphere(spread: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    method = MoCoV2(tiny.backbone(), MoCoV2.options({"queue": QUEUE, "dim": 64}), 0)
+    method = MoCoV2(tiny.backbone(), MoCoV2.options({"queue": QUEUE, "dim": 64}), 0, 0)
 
     def keys(images: Tensor) -> Tensor:
         if spread == "collapsed":
@@ -251,7 +251,7 @@ def test_feature_std_tells_collapse_from_the_uniform_sphere(spread: str, monkeyp
     monkeypatch.setattr(method.key, "forward", keys)
     large = torch.randn(1024, 3, 4, 4)
     method.queue = F.normalize(torch.randn(1024, 64), dim=1)
-    method.step(Batch(0, 1024, 256, lambda positions, _: large[positions]), Workers())
+    method.step(tiny.batch(0, (large, large), 256), Workers())
     expected = 0.0 if spread == "collapsed" else 64**-0.5
     assert float(method.feature_std()) == pytest.approx(expected, abs=0.003)
 

@@ -17,13 +17,12 @@ from hpt_ray.errors import DataError, StageError, StudyError
 from hpt_ray.identity import stream
 from hpt_ray.policy import ColorJitter, Policy, RandomResizedCrop
 from hpt_ray.study import Pretraining
-from hpt_ray.training import augment, pretrain
+from hpt_ray.training import augment, batches, pretrain
 from hpt_ray.training.backbone import build
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.draws import Draws, draw
-from hpt_ray.training.features import extract
 from hpt_ray.training.pretrain import Curve, Pretrainer, learning_rate
-from hpt_ray.training.probe import accuracy
+from hpt_ray.training.probe import Subject, accuracy
 from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers
 
@@ -52,14 +51,14 @@ def pretrainer(data: Dataset, recipe: Pretraining | None = None, **changed: Any)
 
 def everything(trained: Pretrainer) -> dict[str, Tensor]:
     """Weights of both networks, statistics, queue, pointer and the optimiser's momenta."""
-    momenta = trained.optimiser.state_dict()["state"]
+    momenta = trained.optimiser.state()
     return tiny.copy_of(trained.method.state_dict()) | {
-        f"momentum of {i}": state["momentum_buffer"].clone() for i, state in momenta.items()
+        f"momentum of {i}": momentum.clone() for i, momentum in enumerate(momenta) if momentum is not None
     }
 
 
 def timeless(curve: Curve) -> list[dict[str, float]]:
-    return [{name: value for name, value in row.items() if name != "images_per_second"} for row in curve.rows]
+    return [{name: value for name, value in row.items() if name != "images_per_second"} for row in curve.table]
 
 
 class Kept:
@@ -174,7 +173,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> tuple[list[list[int]], list[Draws]]:
         drawn.append(draws)
         return augment.views(images, draws, *rest, **more)
 
-    monkeypatch.setattr(pretrain, "views", spying)
+    monkeypatch.setattr(batches, "views", spying)
     return seen, drawn
 
 
@@ -217,12 +216,13 @@ def test_both_views_are_of_the_same_images_and_differ(monkeypatch: pytest.Monkey
     assert len({tuple(box) for box in boxes[:16]} & {tuple(box) for box in boxes[16:]}) < 4
 
 
+@pytest.mark.parametrize("fraction", [1.0, 0.5, 0.1])
 @pytest.mark.parametrize("other", ["policy", "weights", "bn", "budget"])
-def test_arms_of_a_seed_are_paired(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+def test_arms_of_a_seed_are_paired(monkeypatch: pytest.MonkeyPatch, other: str, fraction: float) -> None:
     """The same images in the same order with the same crops, whatever else an arm does."""
     seen, drawn = spy(monkeypatch)
     changed: dict[str, dict[str, Any]] = {
-        "policy": {"recipe": tiny.recipe(policy=Policy())},
+        "policy": {"recipe": tiny.recipe(policy=Policy(), fraction=fraction)},
         "weights": {"backbone": tiny.backbone(5)},
         "bn": {"tune": "bn"},
         "budget": {"iterations": 50},
@@ -231,7 +231,7 @@ def test_arms_of_a_seed_are_paired(monkeypatch: pytest.MonkeyPatch, other: str) 
     for more in ({}, changed[other]):
         seen.clear()
         drawn.clear()
-        trained = pretrainer(telling(60), **more)
+        trained = pretrainer(telling(60), **({"recipe": tiny.recipe(fraction=fraction)} | more))
         for _ in range(4):
             trained.step()
         boxes = np.concatenate([[d.top, d.left, d.height, d.width, d.flip] for d in drawn], axis=1)
@@ -245,6 +245,13 @@ def test_another_seed_sees_another_order(monkeypatch: pytest.MonkeyPatch) -> Non
     for seed in (0, 1):
         pretrainer(telling(60), seed=seed).step()
     assert seen[: len(seen) // 2] != seen[len(seen) // 2 :]
+
+
+def test_a_fraction_is_all_that_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = telling(100)  # 80 to pretrain on; of 40, two batches an epoch
+    seen, _ = spy(monkeypatch)
+    pretrainer(data, tiny.recipe(fraction=0.5), seed=3, iterations=40).run()
+    assert {image for group in seen for image in group} == set(data.pretraining(0.5, 3).tolist())
 
 
 # HPT-BN
@@ -379,7 +386,7 @@ def test_a_loss_that_is_not_finite_names_the_iteration(data: Dataset) -> None:
 def test_what_does_not_fit_is_refused(
     data: Dataset, changed: dict[str, Any], error: type[Exception], says: str
 ) -> None:
-    recipe = tiny.recipe(**changed.get("recipe", {}))
+    recipe = tiny.recipe().model_copy(update=changed.get("recipe", {}))
     with pytest.raises(error, match=says):
         pretrainer(data, **(changed | {"recipe": recipe}))
 
@@ -431,8 +438,9 @@ def test_it_learns_what_the_augmentation_keeps(hue: float, learned: bool) -> Non
     recipe = tiny.recipe(iterations=100, batch=64, group=32, lr=0.03, options=options, policy=policy)
 
     def scores() -> list[float]:
-        splits = extract(backbone, data, tiny.SIZE, torch.device("cpu"))
-        return [accuracy(probe(splits).test, splits["test"]) for probe in (knn.probe, linear.probe)]
+        subject = Subject(backbone, data, tiny.SIZE, torch.device("cpu"))
+        wanted = data.labels[subject.labelled["test"]]
+        return [accuracy(probe(subject)[0].test, wanted) for probe in (knn.probe, linear.probe)]
 
     before = scores()
     pretrainer(data, recipe, backbone=backbone).run()

@@ -19,10 +19,14 @@ from hpt_ray.training.backbone import build
 from hpt_ray.training.pretrain import Pretrainer
 from hpt_ray.training.workers import Workers
 
+CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn")]
 ITERATIONS = 6
 RESUMED_AT = 3
-#: float32 in another order of summation, over six iterations. Seen: 5e-7 in losses and 8e-7 elsewhere, 2 or 4 workers.
+#: float32 in another order of summation, over six iterations. Seen: 5e-7 in losses and 9e-7 elsewhere, 2 or 4 workers.
 TOLERANCE = 5e-6
+#: BYOL's heads magnify it, normalising over the few images of a group: half a unit in the last place of every initial
+#: weight moves a momentum by up to 2e-5. Seen: 3e-6.
+TOLERANCES = {"byol": 5e-5}
 
 
 class Kept:
@@ -38,7 +42,7 @@ class Kept:
         self.written.append(data)
 
 
-def stage(workers: Workers, tune: Any = "all") -> Pretrainer:
+def stage(workers: Workers, method: str = "moco_v2", tune: Any = "all") -> Pretrainer:
     """A network with shortcuts, whose gradients do not arrive in the order of its layers.
 
     It is smooth: at the corner of a ReLU the last bit of an activation decides whether a gradient is there at all, and
@@ -46,7 +50,7 @@ def stage(workers: Workers, tune: Any = "all") -> Pretrainer:
     """
     torch.set_num_threads(1)
     made = Pretrainer(
-        tiny.recipe(policy=Policy(), weight_decay=0.01),
+        tiny.recipe(method=method, policy=Policy(), weight_decay=0.01, batch=32, group=8),
         build("resnet_small", 0),
         tiny.dataset(),
         iterations=ITERATIONS,
@@ -63,17 +67,13 @@ def stage(workers: Workers, tune: Any = "all") -> Pretrainer:
 
 
 def outcome(trained: Pretrainer) -> dict[str, dict[str, Tensor]]:
-    """What must not depend on the number of workers. The key network's running statistics serve nothing."""
+    """What must not depend on the number of workers."""
     state = {name.replace("student.module", "student"): value for name, value in trained.method.state_dict().items()}
-    momenta = trained.optimiser.state_dict()["state"]
+    momenta = trained.optimiser.state()
     return {
         "backbone": tiny.copy_of(trained.backbone.state_dict()),
-        "method": {
-            name: value.clone()
-            for name, value in state.items()
-            if not name.startswith("key.") or name.removeprefix("key.") in dict(trained.method.key.named_parameters())
-        },
-        "optimiser": {str(i): value["momentum_buffer"].clone() for i, value in momenta.items()},
+        "method": tiny.copy_of(state),
+        "optimiser": {str(i): value.clone() for i, value in enumerate(trained.optimiser.state())},
         "losses": {str(row["iteration"]): torch.tensor(row["loss"]) for row in trained.curve.rows},
         "feature_std": {str(row["iteration"]): torch.tensor(row["feature_std"]) for row in trained.curve.rows},
     }
@@ -90,16 +90,18 @@ def work(rank: int, size: int, meeting: str, folder: Path) -> None:
     made["agreed"] = [workers.agree(rank == 0), workers.agree(rank != 0)]
     workers.wait()
 
-    for tune in ("all", "bn"):
-        whole, kept = stage(workers, tune), Kept()
+    for case in CASES:
+        whole, kept = stage(workers, *case), Kept()
         whole.run(kept)
-        made[tune] = outcome(whole)
         state = workers.hand_round(kept.written[RESUMED_AT - 1] if rank == 0 else None)
-        made[f"{tune} checkpoint"] = state
-        made[f"{tune} checkpoints"] = len(kept.written)
-        resumed = stage(workers, tune)
+        resumed = stage(workers, *case)
         resumed.run(Kept(state))
-        made[f"{tune} resumed"] = outcome(resumed)
+        made[" ".join(case)] = {
+            "outcome": outcome(whole),
+            "checkpoint": state,
+            "checkpoints": len(kept.written),
+            "resumed": outcome(resumed),
+        }
 
     alone, kept = stage(Workers()), Kept()
     alone.run(kept)
@@ -140,10 +142,10 @@ def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def alone() -> dict[str, Any]:
     made = {}
-    for tune in ("all", "bn"):
-        trained = stage(Workers(), tune)
+    for case in CASES:
+        trained = stage(Workers(), *case)
         trained.run()
-        made[tune] = outcome(trained)
+        made[" ".join(case)] = outcome(trained)
     return made
 
 
@@ -163,39 +165,47 @@ def test_what_workers_exchange(ranks: list[dict[str, Any]]) -> None:
         assert made["agreed"] == [True, False]
 
 
-@pytest.mark.parametrize("tune", ["all", "bn"])
-def test_the_number_of_workers_does_not_show(ranks: list[dict[str, Any]], alone: dict[str, Any], tune: str) -> None:
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_the_number_of_workers_does_not_show(
+    ranks: list[dict[str, Any]], alone: dict[str, Any], case: tuple[str, str]
+) -> None:
+    name, tolerance = " ".join(case), TOLERANCES.get(case[0], TOLERANCE)
     for made in ranks:
-        found = differences(made[tune], alone[tune])
-        print(len(ranks), tune, found)
-        assert max(found.values()) < TOLERANCE
-    moved = tiny.largest_difference(alone[tune]["backbone"], build("resnet_small", 0).state_dict())
-    assert moved > 1000 * TOLERANCE  # or the comparison would mean nothing
+        found = differences(made[name]["outcome"], alone[name])
+        print(len(ranks), name, found)
+        assert max(found.values()) < tolerance
+    moved = tiny.largest_difference(alone[name]["backbone"], build("resnet_small", 0).state_dict())
+    assert moved > 1000 * tolerance  # or the comparison would mean nothing
 
 
-@pytest.mark.parametrize("tune", ["all", "bn"])
-def test_workers_end_with_the_same_bits(ranks: list[dict[str, Any]], tune: str) -> None:
-    for other in ranks[1:]:
-        assert set(differences(ranks[0][tune], other[tune]).values()) == {0.0}
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_workers_end_with_the_same_bits(ranks: list[dict[str, Any]], case: tuple[str, str]) -> None:
+    first, *others = (made[" ".join(case)]["outcome"] for made in ranks)
+    for other in others:
+        assert set(differences(first, other).values()) == {0.0}
 
 
-@pytest.mark.parametrize("tune", ["all", "bn"])
-def test_a_resumed_stage_ends_bit_identical(ranks: list[dict[str, Any]], tune: str) -> None:
-    for made in ranks:
-        assert made[f"{tune} checkpoints"] == (ITERATIONS - 1 if made is ranks[0] else 0)  # the first alone writes
-        assert set(differences(made[f"{tune} resumed"], made[tune]).values()) == {0.0}
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_a_resumed_stage_ends_bit_identical(ranks: list[dict[str, Any]], case: tuple[str, str]) -> None:
+    for rank, made in enumerate(ranks):
+        found = made[" ".join(case)]
+        assert found["checkpoints"] == (ITERATIONS - 1 if rank == 0 else 0)  # the first alone writes
+        assert set(differences(found["resumed"], found["outcome"]).values()) == {0.0}
 
 
-@pytest.mark.parametrize("tune", ["all", "bn"])
-def test_one_worker_resumes_what_several_began(ranks: list[dict[str, Any]], alone: dict[str, Any], tune: str) -> None:
-    resumed = stage(Workers(), tune)
-    resumed.run(Kept(ranks[0][f"{tune} checkpoint"]))
-    assert max(differences(outcome(resumed), alone[tune]).values()) < TOLERANCE
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_one_worker_resumes_what_several_began(
+    ranks: list[dict[str, Any]], alone: dict[str, Any], case: tuple[str, str]
+) -> None:
+    name = " ".join(case)
+    resumed = stage(Workers(), *case)
+    resumed.run(Kept(ranks[0][name]["checkpoint"]))
+    assert max(differences(outcome(resumed), alone[name]).values()) < TOLERANCES.get(case[0], TOLERANCE)
 
 
 def test_several_workers_resume_what_one_began(ranks: list[dict[str, Any]], alone: dict[str, Any]) -> None:
     for made in ranks:
-        assert max(differences(made["from one"], alone["all"]).values()) < TOLERANCE
+        assert max(differences(made["from one"], alone["moco_v2 all"]).values()) < TOLERANCE
 
 
 def test_the_first_worker_stops_all(ranks: list[dict[str, Any]]) -> None:

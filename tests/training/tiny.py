@@ -12,8 +12,16 @@ from hpt_ray.dataset import Dataset
 from hpt_ray.policy import Policy
 from hpt_ray.study import Pretraining
 from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.method import Batch
 
 SIZE = 16
+#: Of each method: options that make it small. MoCo's queue holds two batches.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "moco_v2": {"queue": 32, "dim": 8},
+    "simclr": {"dim": 8},
+    "byol": {"hidden": 32, "dim": 8},
+    "supervised": {},
+}
 CROP = Policy().without("color_jitter", "grayscale", "blur")
 
 
@@ -63,9 +71,32 @@ class NoNorm(nn.Identity):
     """In the place of a normalisation layer, for a network without any."""
 
 
+def views(iteration: int, n: int) -> tuple[Tensor, Tensor]:
+    """Two views of a batch of ``n`` images, of noise."""
+    generator = torch.Generator().manual_seed(iteration)
+    one, other = torch.randn(2, n, 3, SIZE, SIZE, generator=generator)
+    return one, other
+
+
+def batch(
+    iteration: int, pair: tuple[Tensor, Tensor], group: int, labels: Tensor | None = None, iterations: int = 10
+) -> Batch:
+    """A batch of given views, without labels unless given."""
+    known = torch.full((len(pair[0]),), -1) if labels is None else labels
+    return Batch(
+        iteration,
+        len(pair[0]),
+        group,
+        lambda positions, which: pair[which][positions],
+        iterations=iterations,
+        labels=lambda positions: known[positions],
+    )
+
+
 def recipe(**changed: Any) -> Pretraining:
-    """A global batch of 16 in 4 groups, a queue of two batches."""
-    given = {"iterations": 6, "batch": 16, "group": 4, "policy": CROP, "options": {"queue": 32, "dim": 8}, "lr": 0.05}
+    """A global batch of 16 in 4 groups, and the method's small options."""
+    options = OPTIONS[changed.get("method", "moco_v2")]
+    given = {"iterations": 6, "batch": 16, "group": 4, "policy": CROP, "options": options, "lr": 0.05}
     return Pretraining.model_validate(given | changed)
 
 

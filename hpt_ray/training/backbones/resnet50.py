@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from torchvision.models import resnet50
-
 from hpt_ray.training.backbone import Backbone
 
 
 def backbone() -> Backbone:
     """[n, 3, S, S] -> [n, 2048], 23.5 million parameters (He et al. 2015, arXiv 1512.03385)."""
+    from torchvision.models import resnet50  # here, so that a name can be checked without it
+
     layers = {name: layer for name, layer in resnet50().named_children() if name != "fc"}
     return Backbone(layers, dim=2048)

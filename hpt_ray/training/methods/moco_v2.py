@@ -7,7 +7,6 @@ Chen et al., "Improved Baselines with Momentum Contrastive Learning" (arXiv 2003
 
 from __future__ import annotations
 
-import copy
 from typing import Annotated
 
 import torch
@@ -16,10 +15,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hpt_ray.errors import StudyError
-from hpt_ray.identity import derived_seed, stream
+from hpt_ray.identity import stream
 from hpt_ray.policy import Frozen
 from hpt_ray.training.backbone import Backbone
-from hpt_ray.training.method import Batch, Method, Projected
+from hpt_ray.training.method import Batch, Method, Projected, follow, follower, initialised
 from hpt_ray.training.workers import Workers
 
 
@@ -48,17 +47,15 @@ class MoCoV2(Method):
         temperature: Annotated[float, Field(gt=0)] = 0.2
         dim: Annotated[int, Field(gt=0)] = 128
 
-    def __init__(self, backbone: Backbone, options: Options, seed: int) -> None:
-        super().__init__()
+    def __init__(self, backbone: Backbone, options: Options, seed: int, classes: int) -> None:
+        super().__init__(backbone, options, seed, classes)
         self.momentum, self.temperature, self.seed = options.key_momentum, options.temperature, seed
-        with torch.random.fork_rng(devices=[]):
-            # One head and one queue for every arm of a seed: arms are compared under the same draws.
-            torch.manual_seed(derived_seed(seed, "head"))
+        with initialised(seed, "head"):
             head = nn.Sequential(nn.Linear(backbone.dim, backbone.dim), nn.ReLU(), nn.Linear(backbone.dim, options.dim))
-            torch.manual_seed(derived_seed(seed, "queue"))
+        with initialised(seed, "queue"):
             queue = F.normalize(torch.randn(options.queue, options.dim), dim=1)
         self.student = Projected(backbone, head)
-        self.key = copy.deepcopy(self.student).requires_grad_(False)
+        self.key = follower(self.student)
         self.register_buffer("queue", queue)
         self.register_buffer("pointer", torch.zeros((), dtype=torch.long))
         self.queue: Tensor
@@ -73,7 +70,7 @@ class MoCoV2(Method):
             )
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
-        self._follow()
+        follow(self.key, self.bare_student, self.momentum)
         mine = workers.share(batch.groups)
         keys = self._keys(batch, mine, workers)
         total = torch.zeros((), device=keys.device)
@@ -92,13 +89,6 @@ class MoCoV2(Method):
 
     def feature_std(self) -> Tensor:
         return self._latest.std(dim=0).mean()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Key parameters follow the query's by momentum (MoCo, eq. 2)."""
-        torch._foreach_lerp_(
-            list(self.key.parameters()), [p.detach() for p in self.bare_student.parameters()], 1 - self.momentum
-        )
 
     @torch.no_grad()
     def _keys(self, batch: Batch, mine: range, workers: Workers) -> Tensor:

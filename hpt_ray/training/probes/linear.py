@@ -9,8 +9,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from hpt_ray.errors import DataError
 from hpt_ray.training.features import standardised
@@ -28,6 +26,10 @@ def probe(subject: Subject) -> list[Answer]:
     Raises:
         DataError: for a training split of one class.
     """
+    # Here, for the sake of those who only ask what options a probe has: it takes a second.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     splits = subject.features
     if len(np.unique(splits["train"].labels)) < 2:
         raise DataError("train has labelled images of one class only; a linear probe needs at least two.")

@@ -1,0 +1,105 @@
+"""Across targets: on how many is HPT better than its alternatives, and by how much on average?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpt_ray.analysis.bootstrap import Interval
+from hpt_ray.analysis.comparisons import Across, across
+from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.verdict import MARGIN, Table, compare, margin_text, spoken
+from hpt_ray.analysis.wording import change_interval, level_name, listed
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """HPT against one other arm: the difference on each target that has one, and what they say together.
+
+    ``against`` is the other arm's label; ``missing`` are targets without a difference; ``found`` is None where all are.
+    """
+
+    against: str
+    differences: dict[str, Interval]
+    missing: tuple[str, ...]
+    found: Across | None
+
+
+@dataclass(frozen=True)
+class AcrossTargets:
+    """What the targets of a study say together: one sentence, the comparisons behind it, and their counts as text."""
+
+    sentence: str
+    comparisons: tuple[Comparison, ...]
+    table: Table
+
+
+def across_targets(run: Run) -> AcrossTargets | None:
+    """HPT against from scratch and direct transfer over all targets; None for one target, or nothing to compare."""
+    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
+    if len(run.study.targets) < 2 or not others:
+        return None
+    comparisons = tuple(_comparison(run, other) for other in others)
+    said = ", and ".join(_said(comparison) for comparison in comparisons)
+    how = f"{', '.join([f'{level_name(run.evaluation)} evaluation', *_where(run, others)])}, Holm's correction"
+    sentence = f"Across {len(run.study.targets)} targets ({how}), HPT is {said}."
+    return AcrossTargets(sentence, comparisons, _table(comparisons))
+
+
+def _comparison(run: Run, other: str) -> Comparison:
+    mine, at = run.standard_level(HPT), run.standard_level(other)
+    claims = {target: compare(run, target, HPT, other, mine, at=at) for target in run.study.targets}
+    differences = {target: claim.difference for target, claim in claims.items() if claim.difference is not None}
+    missing = tuple(target for target in claims if target not in differences)
+    found = across(differences, MARGIN) if differences else None
+    return Comparison(run.arms[other], differences, missing, found)
+
+
+def _where(run: Run, others: list[str]) -> list[str]:
+    """At which levels the arms are compared: the baseline, or where some lack that, each arm's own."""
+    if run.factor is None:
+        return []
+    factor = level_name(run.factor.name)
+    levels = {arm: level_name(run.standard_level(arm)) for arm in (HPT, *others) if run.varies(arm)}
+    if len(set(levels.values())) < 2:
+        return [f"{factor} at {level_name(run.baseline)}"]
+    return [f"{factor} at {listed([f'{level} ({run.arms[arm]})' for arm, level in levels.items()])}"]
+
+
+def _said(comparison: Comparison) -> str:
+    """One comparison as a predicate: "better than direct transfer on 5 of 6 and worse on 1 (mean difference ...)"."""
+    name, found = spoken(comparison.against), comparison.found
+    if found is None:
+        return f"not comparable with {name} (no result on any target)"
+    counts = {
+        ("better", "than"): found.wins,
+        ("worse", "than"): found.losses,
+        (f"equivalent within {margin_text(MARGIN)}", "to"): found.ties,
+        ("not shown to differ", "from"): found.undecided,
+    }
+    (first, joined, number), *others = [(*words, len(targets)) for words, targets in counts.items() if targets]
+    parts = [f"{first} {joined} {name} on {number} of {len(comparison.differences)}"]
+    parts += [f"{word} on {number}" for word, _, number in others]
+    lacking = f"; no result on {listed(list(comparison.missing))}" if comparison.missing else ""
+    return f"{listed(parts)} (mean difference {change_interval(found.mean)} points{lacking})"
+
+
+def _table(comparisons: tuple[Comparison, ...]) -> Table:
+    rows = []
+    for comparison in comparisons:
+        found = comparison.found
+        if found is None:
+            rows.append((comparison.against, *["–"] * 7))
+            continue
+        counts = (found.wins, found.ties, found.losses, found.undecided)
+        ahead = f"{found.ahead} of {len(comparison.differences)}"
+        mean = change_interval(found.mean)
+        rows.append(
+            (comparison.against, *(str(len(targets)) for targets in counts), mean, ahead, p_value(found.sign_p))
+        )
+    columns = ("HPT against", "Wins", "Ties", "Losses", "Undecided", "Mean difference", "Ahead on", "Sign test, p")
+    return Table(columns, tuple(rows))
+
+
+def p_value(p: float) -> str:
+    """A p-value as one reads it: "0.34", "0.031", "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"

@@ -1,0 +1,162 @@
+"""What a load does with every key of a file, and whether that is good enough."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from torch import Tensor
+
+from hpt_ray.policy import Frozen
+from hpt_ray.training import positions
+
+How = Literal["name", "number", "order"]
+
+#: What stands on a backbone, as published: fc, heads, classifier, projection_head, predictor, aux1 ... : words, and how
+#: words begin.
+_HEADS = {"fc", "head", "heads", "linear", "neck"}
+_HEAD_STEMS = ("classif", "proj", "predict", "prototype", "logit", "aux")
+#: Words of a network's copy (MoCo uses its query encoder, DINO its teacher), and of what is no network at all.
+_COPIES = {"momentum", "target", "ema", "student", "k", "key"}
+_NO_NETWORKS = {"queue", "ptr", "memory", "optimizer", "optimizers", "optimiser"}
+
+
+class Audit(Frozen):
+    """What one load does: every key of the file stands in exactly one of all lists but ``missing``.
+
+    ``matched``, ``resampled`` and ``reshaped`` are by the backbone's names, to the file's keys; the other lists hold
+    the file's keys (``place/in/nested/dicts/name.of.the.tensor``), but ``missing``, which holds the backbone's names.
+
+    Attributes:
+        prefix: what the keys of the chosen network begin with.
+        how: by which the keys were matched: their name; the number of a child in a Sequential, for its name; or, where
+            all names differ, the order and shape of all tensors.
+        matched: taken over as they are.
+        resampled: position embeddings of another image size, taken over by interpolation.
+        reshaped: of another shape, which keep the values that the backbone had; so do ``missing`` ones.
+        unexpected: of the chosen network, and the backbone has no such tensor.
+        heads: projectors, predictors and classifiers: dropped.
+        ignored: other networks, queues, optimiser state, and counters of batches, on which nothing here depends.
+    """
+
+    prefix: str
+    how: How
+    matched: dict[str, str]
+    resampled: dict[str, str]
+    reshaped: dict[str, str]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    heads: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+def audit(
+    own: Mapping[str, Tensor], file: Mapping[str, Tensor], prefix: str, how: How, keys: Mapping[str, str]
+) -> Audit:
+    """Sort every key of a file.
+
+    Args:
+        own, file: the backbone's tensors by name, and the file's by key; of both only the shapes count.
+        keys: which of the file's keys stands for which of the backbone's names, whatever their shapes.
+    """
+    equal = {name: key for name, key in keys.items() if own[name].shape == file[key].shape}
+    other = {name: key for name, key in keys.items() if name not in equal}
+    resampled = {k: v for k, v in other.items() if positions.can_resample(k, file[v].shape, own[k].shape)}
+    used = set(keys.values())
+    sorted_out: dict[str, list[str]] = {"unexpected": [], "heads": [], "ignored": []}
+    siblings = _places(used, prefix)
+    for key in file:
+        if key not in used:
+            sorted_out[_kind(key, prefix, siblings)].append(key)
+    return Audit(
+        prefix=prefix,
+        how=how,
+        matched=equal,
+        resampled=resampled,
+        reshaped={name: key for name, key in other.items() if name not in resampled},
+        missing=tuple(name for name in own if name not in keys),
+        **{name: tuple(keys) for name, keys in sorted_out.items()},
+    )
+
+
+def refusal(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor], threshold: float) -> str | None:
+    """Why weights are refused, in one line; None where they would load.
+
+    Both shares must reach the threshold: of the backbone's tensors, and of the file's network's, since a deeper network
+    of the same family holds every name of a shallower one. Where only order and shape speak for them, all must fit.
+    """
+    if found.how == "order":
+        threshold = 1.0
+    if fits(found) >= threshold * max(len(own), theirs(found)):
+        return None
+    if fits(found) < threshold * len(own):
+        counted = f"only {fits(found)} of {len(own)} tensors fit the backbone"
+    else:
+        counted = f"only {fits(found)} of the file's network's {theirs(found)} tensors have a place in the backbone"
+    reasons = [f"{counted} (at least {threshold:.0%} must)"]
+    if found.missing:
+        reasons.append(f"{len(found.missing)} missing such as {found.missing[0]!r}")
+    if found.reshaped:
+        name, key = next(iter(found.reshaped.items()))
+        shapes = f"{list(file[key].shape)} for {list(own[name].shape)}"
+        reasons.append(f"{len(found.reshaped)} reshaped such as {name!r} {shapes}")
+    if found.unexpected:
+        reasons.append(f"{len(found.unexpected)} unexpected such as {found.unexpected[0]!r}")
+    return (
+        f"the checkpoint does not fit: {'; '.join(reasons)}. Check that backbone and checkpoint are the same network."
+    )
+
+
+def fits(found: Audit) -> int:
+    """How many of the backbone's tensors are taken over."""
+    return len(found.matched) + len(found.resampled)
+
+
+def theirs(found: Audit) -> int:
+    """How many tensors the file's network has, without its heads."""
+    return fits(found) + len(found.reshaped) + len(found.unexpected)
+
+
+def counts(key: str) -> bool:
+    """Whether a key is batch norm's counter of batches."""
+    return key.endswith("num_batches_tracked")
+
+
+def is_copy(prefix: str) -> bool:
+    """Whether a network is by its name the copy of another one: a momentum encoder, a target, an average."""
+    return bool(_words(prefix) & _COPIES)
+
+
+def parts(key: str) -> list[str]:
+    """The components of a key or prefix: ``state_dict/module.fc.weight`` has four."""
+    return [part for part in re.split(r"[./]", key) if part]
+
+
+def _kind(key: str, prefix: str, siblings: list[set[str]]) -> str:
+    """The list of a key that is not the backbone's, by the component in which it leaves the chosen network's path."""
+    path, own = parts(key), parts(prefix)
+    place = next((i for i, (one, other) in enumerate(zip(path, own, strict=False)) if one != other), len(own))
+    name = path[place] if place < len(path) else ""
+    inside = place == len(own) and key.startswith(prefix) and "/" not in key[len(prefix) :]
+    if counts(key) or _words(name) & (_COPIES | _NO_NETWORKS):
+        return "ignored"
+    # In a Sequential the head follows the backbone; its number tells.
+    follows = name.isdigit() and all(other.isdigit() and int(other) < int(name) for other in siblings[place])
+    if follows or _is_head(name):
+        return "heads"
+    return "unexpected" if inside else "ignored"
+
+
+def _places(used: Iterable[str], prefix: str) -> list[set[str]]:
+    """The components that the chosen keys have at each place up to the first after the prefix."""
+    paths = [parts(key) for key in used]
+    return [{path[place] for path in paths} for place in range(len(parts(prefix)) + 1)]
+
+
+def _is_head(name: str) -> bool:
+    return any(word in _HEADS or word.startswith(_HEAD_STEMS) for word in _words(name))
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", name.lower()))

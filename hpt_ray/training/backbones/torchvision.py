@@ -1,0 +1,48 @@
+"""torchvision's networks by name: torchvision/resnet101, torchvision/convnext_tiny, torchvision/vit_b_16."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torchvision import models
+
+from hpt_ray.errors import StudyError
+from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.backbones._published import published, unknown
+
+CLASSES = 1000
+
+
+def backbone(name: str, image_size: int | None) -> Backbone:
+    """[n, 3, S, S] -> [n, dim]: what the network's last linear layer, its classifier, would be given.
+
+    Raises:
+        StudyError: for a name that torchvision does not have, or a network that does not fit (SqueezeNet, whose
+            classifier is a convolution; a size that it does not take).
+    """
+    known = models.list_models(module=models)
+    if name not in known:
+        raise unknown("torchvision", name, known)
+    size = image_size or 224
+    return published(lambda: _without_classifier(name, size), f"torchvision/{name}", size)
+
+
+def _without_classifier(name: str, image_size: int) -> nn.Module:
+    network: nn.Module = models.get_model(name, weights=None, **_options(name, image_size))
+    linear = [path for path, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    if not linear or network.get_submodule(linear[-1]).out_features != CLASSES:
+        raise StudyError(f"torchvision/{name} ends in no linear classifier that could be taken off: choose another.")
+    network.set_submodule(linear[-1], nn.Identity())
+    return network
+
+
+def _options(name: str, image_size: int) -> dict[str, Any]:
+    """What a network must be told when it is made."""
+    if name.startswith("vit_"):
+        return {"image_size": image_size}
+    if name.startswith("maxvit_"):
+        return {"input_size": (image_size, image_size)}
+    if name in ("googlenet", "inception_v3"):
+        return {"aux_logits": False, "init_weights": True}
+    return {}

@@ -1,0 +1,168 @@
+"""What a file of weights holds and whether it would load, without training anything or making any network."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from torchvision import models
+
+from hpt_ray import registry
+from hpt_ray.policy import Frozen
+from hpt_ray.training.audit import Audit, fits, is_copy, refusal, theirs
+from hpt_ray.training.backbone import outline
+from hpt_ray.training.checkpoints import State, read, tensors
+from hpt_ray.training.downloads import DOWNLOADS
+from hpt_ray.training.matching import Reading, match, readings
+
+EXAMPLES = 3
+MEANINGS = {
+    "matched": "taken over",
+    "resampled": "position embeddings of another image size, taken over by interpolation",
+    "reshaped": "of another shape: the backbone keeps its random values",
+    "missing": "not in the file: the backbone keeps its random values",
+    "unexpected": "of this network, but not in the backbone",
+    "heads": "projectors, predictors, classifiers: dropped",
+    "ignored": "other networks, queues, optimiser state, counters of batches",
+}
+HOW = {
+    "name": "by name",
+    "number": "by number: the file has a Sequential's numbers where the backbone has names",
+    "order": "by order and shape alone: no names agree, so see that step 0 beats random features",
+}
+
+
+class Network(Frozen):
+    """One place of the file that may be the network: of the backbone's tensors, ``fits`` stand there in their shape."""
+
+    prefix: str
+    fits: int
+    chosen: bool
+    why: str
+
+
+class Part(Frozen):
+    """One list of the audit: how many keys, the first few, and what becomes of them."""
+
+    name: str
+    meaning: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Inspection(Frozen):
+    """Everything that is known about a file of weights before it is used.
+
+    Attributes:
+        format: what kind of file it is.
+        tensors: how many named tensors it holds.
+        backbone: the one asked for, or the one guessed; None if no known one fits.
+        networks: where in the file that backbone may stand, the chosen place first.
+        parts: the audit as counts with examples, () without a backbone; ``audit`` has every key.
+        loads: whether a study would accept the file for that backbone; ``verdict`` says it in words.
+    """
+
+    source: str
+    format: str
+    tensors: int
+    backbone: str | None
+    guessed: bool
+    networks: tuple[Network, ...]
+    parts: tuple[Part, ...]
+    audit: Audit | None
+    loads: bool
+    verdict: str
+
+
+def inspect_weights(
+    source: str, backbone: str | None = None, image_size: int | None = None, threshold: float = 0.9
+) -> Inspection:
+    """Read a source of weights as ``checkpoints.read`` does and audit it for a backbone.
+
+    Args:
+        backbone: its name; by default the best match among those of ``backbones/`` and torchvision's ResNets.
+        image_size: as in ``backbone.build``.
+        threshold: as in ``checkpoints.load``.
+
+    Raises:
+        WeightsError: for a source that cannot be read. StudyError: for a backbone that does not exist.
+    """
+    state = read(source)
+    name, share = (backbone, 1.0) if backbone else _guess(state)
+    own = tensors(outline(name, image_size))
+    found = match(own, state)
+    reason = refusal(found, own, state, threshold)
+    guessed = backbone is None
+    if guessed and reason:
+        verdict = (
+            f"no backbone of ours and no ResNet of torchvision's fits (the nearest, {name}, by {share:.0%}): "
+            "say which network it is, such as timm/NAME."
+        )
+    elif reason:
+        verdict = f"refused: {reason}"
+    else:
+        kept = len(found.missing) + len(found.reshaped)
+        but = f"; {kept} keep their random values" if kept else ""
+        verdict = f"would load into {name}: {fits(found)} of {len(own)} tensors {HOW[found.how]}{but}."
+    return Inspection(
+        source=source,
+        format=_format(source),
+        tensors=len(state),
+        backbone=None if guessed and reason else name,
+        guessed=guessed,
+        networks=_networks(readings(own, state), len(own)),
+        parts=() if guessed and reason else _parts(found),
+        audit=None if guessed and reason else found,
+        loads=reason is None,
+        verdict=verdict,
+    )
+
+
+def _guess(state: State) -> tuple[str, float]:
+    """The known backbone whose tensors the file shares most of, and that share (of both their tensors)."""
+    ours = [name for name in registry.names("backbones") if not _family(name)]
+    resnets = [f"torchvision/{name}" for name in models.list_models(module=models) if "resne" in name]
+    best, most = "", -1.0
+    for name in (*ours, *resnets):
+        own = tensors(outline(name))
+        found = match(own, state)
+        share = fits(found) / max(len(own), theirs(found))
+        if share > most:
+            best, most = name, share
+    return best, most
+
+
+def _family(name: str) -> bool:
+    return bool(inspect.signature(registry.load("backbones", name)).parameters)
+
+
+def _networks(found: list[Reading], wanted: int) -> tuple[Network, ...]:
+    """The chosen place, and the others that hold at least half of the backbone."""
+    return tuple(
+        Network(prefix=reading.prefix, fits=reading.fits, chosen=not place, why=_why(reading, found[0], wanted))
+        for place, reading in enumerate(found)
+        if not place or reading.fits >= wanted / 2
+    )
+
+
+def _why(reading: Reading, chosen: Reading, wanted: int) -> str:
+    if reading is chosen:
+        return f"{reading.fits} of {wanted} tensors fit {HOW[reading.how]}"
+    if is_copy(reading.prefix):
+        return "by its name the copy of another network"
+    return "fits less" if reading.fits < chosen.fits else "fits as well; the other comes first by name"
+
+
+def _parts(found: Audit) -> tuple[Part, ...]:
+    parts = []
+    for name, meaning in MEANINGS.items():
+        keys = getattr(found, name)
+        shown = [f"{own} <- {key}" for own, key in keys.items()] if isinstance(keys, dict) else list(keys)
+        parts.append(Part(name=name, meaning=meaning, count=len(keys), examples=tuple(shown[:EXAMPLES])))
+    return tuple(parts)
+
+
+def _format(source: str) -> str:
+    if source.startswith(DOWNLOADS):
+        return f"weights that {source.partition(':')[0]} publishes"
+    return "safetensors" if Path(source).suffix == ".safetensors" else "torch.save, read without executing anything"

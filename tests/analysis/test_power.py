@@ -1,0 +1,81 @@
+"""The power that is foretold, against the noncentral t and against simulated studies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hpt_ray.analysis.bootstrap import replicate
+from hpt_ray.analysis.power import chance, seeds_needed
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 20])
+def test_seeds_alone_have_the_noncentral_ts_power(seeds: int) -> None:
+    difference, deviation = 0.03, 0.04
+    bound, shift = stats.t.ppf(0.975, seeds - 1), difference / deviation * np.sqrt(seeds)
+    expected = stats.nct.sf(bound, seeds - 1, shift) + stats.nct.cdf(-bound, seeds - 1, shift)
+    assert chance(seeds, difference, deviation**2, 0.0) == pytest.approx(expected, abs=0.002)
+
+
+def test_the_test_sample_alone_has_the_normals_power() -> None:
+    assert chance(5, 0.028, 0.0, 0.01) == pytest.approx(stats.norm.sf(1.96 - 2.8), abs=0.001)
+
+
+def additive(difference: float, seed: np.ndarray, example: np.ndarray) -> np.ndarray:
+    return difference + (seed - seed.mean())[:, None] + (example - example.mean())
+
+
+@pytest.mark.parametrize(("seed_deviation", "example_deviation"), [(0.05, 0.0), (0.05, 0.18), (0.02, 0.19)])
+def test_studies_of_that_size_have_that_power(seed_deviation: float, example_deviation: float) -> None:
+    """Studies drawn with the components of the first exclude zero as often as foretold; one seed fewer is too few."""
+    generator, difference, examples, studies = np.random.default_rng(7), 0.04, 200, 1000
+    seed, example = (generator.standard_normal(size) for size in (4, examples))
+    first = additive(
+        difference, seed_deviation * seed / seed.std(ddof=1), example_deviation * example / example.std(ddof=1)
+    )
+    needed = seeds_needed(first).seeds
+    assert needed is not None and needed > 2
+
+    def power(seeds: int) -> float:
+        excluded = 0
+        for _ in range(studies):
+            values = (
+                difference
+                + seed_deviation * generator.standard_normal((seeds, 1))
+                + example_deviation * generator.standard_normal(examples)
+            )
+            excluded += replicate(values[None], replicates=500).interval(lambda means: means[..., 0]).p < 0.05
+        return excluded / studies
+
+    error = 3 * np.sqrt(0.8 * 0.2 / studies)
+    assert 0.8 - error < power(needed) < 0.9 + error
+    assert chance(needed - 1, difference, seed_deviation**2, example_deviation / np.sqrt(examples)) < 0.8
+
+
+def test_a_test_sample_too_small_is_said() -> None:
+    """2.8 errors of the test sample are needed; there is one, so 7.85 times the images."""
+    example = np.tile([-1.0, 1.0], 50) * np.sqrt(99 / 100)
+    found = seeds_needed(additive(0.1, np.array([-0.01, 0.0, 0.01]), example))
+    assert found.seeds is None
+    assert "more than 7.9 times the test images" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.tile([0.0, 0.3], 10)[None], "one seed does not show"),
+        (np.array([[0.1] * 5, [-0.1] * 5]), "the difference seen is zero"),
+        (np.array([[1.001] * 5, [-1.0] * 5]), "more than 1000 seeds"),
+    ],
+)
+def test_there_may_be_no_number(values: np.ndarray, reason: str) -> None:
+    found = seeds_needed(values)
+    assert found.seeds is None and reason in found.reason
+
+
+def test_a_lost_seed_does_not_count() -> None:
+    values = additive(0.05, np.array([-0.04, 0.0, 0.04]), np.linspace(-0.2, 0.2, 50))
+    with_hole = np.vstack([values, np.full((1, 50), np.nan)])
+    assert seeds_needed(with_hole) == seeds_needed(values)
+    assert seeds_needed(values).seeds is not None
