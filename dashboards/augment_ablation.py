@@ -36,6 +36,15 @@ dashboard = Dashboard(
             """,
         ),
         Section(
+            title="Where the uncertainty comes from",
+            figure="sources",
+            prose="""
+                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+                test images. The largest source is the one worth having more of. Much of what test images contribute is
+                shared by all arms and cancels in their differences.
+            """,
+        ),
+        Section(
             title="What the policies do",
             figure="views",
             prose="""

@@ -1,4 +1,4 @@
-"""The command line: ``hpt-study list | show | plan | run | status | report``.
+"""The command line: ``hpt-study list | show | plan | run | status | report | weights``.
 
 torch, Ray and plotly are imported by the commands that need them, so that ``--help`` answers at once.
 """
@@ -56,15 +56,15 @@ def show(study: StudyName) -> None:
 @app.command()
 def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-store", workers: Workers = 1) -> None:
     """Show what a run would do, and what it would cost, without running anything."""
-    from hpt_ray import console
+    from hpt_ray import console, progress
     from hpt_ray.execute.estimate import estimate
     from hpt_ray.execute.prepare import prepare
     from hpt_ray.parameters import make
     from hpt_ray.store import Store
 
     made, existing = make(study, _settings(settings)), Store(store, create=False)
-    with console.decoding() as progress:
-        prepared = prepare(made, existing, progress)
+    with progress.decoding() as said:
+        prepared = prepare(made, existing, said)
     console.plan(prepared.plan, estimate(prepared, existing, workers))
 
 
@@ -80,14 +80,14 @@ def run(
     address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address.")] = None,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
-    from hpt_ray import console
+    from hpt_ray import console, progress
     from hpt_ray.parameters import make
 
     if runner not in ("ray", "inline"):
         raise UnknownNameError("runner", runner, ("ray", "inline"))
     made = make(study, _settings(settings))
     try:
-        with console.live() as observer:
+        with progress.live() as observer:
             from hpt_ray.execute.run import run as execute
 
             result = execute(
@@ -129,6 +129,30 @@ def report(
     from hpt_ray.store import Store
 
     console.result(rewrite(Store(store, create=False), study))
+
+
+weights = typer.Typer(help="Checkpoints from elsewhere.", no_args_is_help=True)
+app.add_typer(weights, name="weights")
+
+
+@weights.command("inspect")
+def inspect_file(
+    source: Annotated[str, typer.Argument(help="A checkpoint file, or torchvision:NAME or timm:NAME.")],
+    backbone: Annotated[
+        str | None, typer.Option(help="The network it is for; the one that fits best if left out.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=8, help="Side of the views, for networks made for one size.")
+    ] = None,
+) -> None:
+    """Show what is in a checkpoint and whether it fits a network, key by key, without training."""
+    from hpt_ray import console
+    from hpt_ray.training.inspect_weights import inspect_weights
+
+    found = inspect_weights(source, backbone, image_size)
+    console.inspection(found)
+    if not found.loads:
+        raise typer.Exit(2)
 
 
 def _settings(pairs: list[str] | None) -> dict[str, Any]:

@@ -73,11 +73,12 @@ class Plan:
     study: Study
     stages: dict[str, Stage] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
+    basis: Any = None  # what the id follows from, where that is not all cells: a search has one id, whatever it finds
 
     @property
     def id(self) -> str:
         """Changes with the study's cells and with any stage behind them."""
-        return content_id([self.study.name, [cell.model_dump() for cell in self.cells]], 12)
+        return content_id([self.study.name, self.basis or [cell.model_dump() for cell in self.cells]], 12)
 
     def units(self, without: Iterable[str] = ()) -> list[Unit]:
         """What is left to do when the stages ``without`` are finished: the longest chains of work first."""

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from hpt_ray.analysis import wording
+from hpt_ray.analysis.across import across_targets
 from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.verdict import Verdict
@@ -38,6 +39,17 @@ class Shown:
     html: Markup | None
     plot: Markup | None
     height: int
+
+
+#: Stands on every page of a study with several targets.
+ACROSS = Section(
+    title="Target by target",
+    figure="across_targets",
+    prose="""
+        One line per target. Symbols that lie on one side of zero say that the finding does not hang on the choice of
+        the target; how far they scatter says how much it may differ on the next one.
+    """,
+)
 
 
 def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
@@ -65,7 +77,9 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
         "change_interval": wording.change_interval,
         "together": _together,
     }
-    shown = [_section(run, section) for section in dashboard.sections]
+    together = across_targets(run)
+    sections = [*([ACROSS] if together else []), *dashboard.sections]
+    shown = [_section(run, section) for section in sections]
     scripts = [Markup((place / "page.js").read_text(encoding="utf-8"))]
     if any(part.plot for part in shown):
         scripts.insert(0, Markup(get_plotlyjs()))
@@ -75,6 +89,7 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
         run=run,
         manifest=run.manifest,
         started=_moment(run.manifest["started"]),
+        across=together,
         verdicts=found,
         sections=shown,
         cells=table.astype(object).where(table.notna(), None).to_dict("records"),

@@ -80,11 +80,14 @@ def given(study: Study, recipe: Weights) -> Stage:
     path = Path(recipe.source).expanduser()
     is_file = ":" not in recipe.source or path.exists()
     if is_file and not path.is_file():
-        raise WeightsError(f"no checkpoint at {path}: give a file, weights:torchvision:NAME or weights:stage:ID.")
+        raise WeightsError(
+            f"no checkpoint at {path}: give a file, weights:torchvision:NAME, weights:timm:NAME or weights:stage:ID."
+        )
     content = {
         "kind": "weights",
         "version": VERSIONS["weights"],
         "backbone": study.backbone,
+        "image_size": study.image_size,  # a vision transformer's position embeddings are fitted to it
         "source": file_hash(path) if is_file else recipe.source,
     }
     return Stage(id=content_id(content), kind="weights", level=0, content=content, source=recipe.source)

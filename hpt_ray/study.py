@@ -150,6 +150,30 @@ class Factor(Frozen):
         return tuple(level for level in self.levels if level in self.only.get(arm.chain, self.levels))
 
 
+class Search(Frozen):
+    """How a study looks for policies: see ``hpt_ray.search``.
+
+    The first factor of the study varies the policy and has only its baseline as a level, the search adds the others;
+    the second has the rungs of successive halving, from the shortest budget to the full one.
+
+    Attributes:
+        random: policies of the first round, the same for every arm. asked: policies of each later round, per arm.
+        rounds: of policies that the sampler is asked for, after the random one.
+        eta: one of so many policies goes on to the next rung, in the rounds that were asked for.
+        winners: policies of each arm, beside the baseline, that are confirmed.
+        seeds: the study's seeds to search with; the others are for confirming alone.
+        seed: of the random policies and of the sampler.
+    """
+
+    random: Positive
+    asked: Positive
+    rounds: Annotated[int, Field(ge=0)] = 1
+    eta: Annotated[int, Field(ge=2)] = 3
+    winners: Positive = 1
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seed: int = 0
+
+
 class Study(Frozen):
     """One question, complete. ``recipes`` maps each role named by the arms to how it comes about."""
 
@@ -165,6 +189,7 @@ class Study(Frozen):
     image_size: Positive  # side of the views the network sees, pixels
     decode_size: Positive  # side of the decoded images the views are cut from, pixels
     precision: Precision = "auto"
+    search: Search | None = None
     #: How the study function was called: for the report and to reproduce. It changes no number.
     parameters: dict[str, Any] = Field(default_factory=dict)
 
@@ -206,4 +231,12 @@ class Study(Frozen):
                     raise StudyError(
                         f"factor {factor.name}: the role {role!r} does not pretrain, so nothing can be varied."
                     )
+        if self.search is not None:
+            if [factor.field == "policy" for factor in self.factors] != [True, False]:
+                raise StudyError(f"study {self.name}: a search needs two factors, the policy and then the rungs.")
+            if not set(self.search.seeds) < set(self.seeds):
+                raise StudyError(
+                    f"study {self.name}: a search needs some of the seeds {list(self.seeds)} and must leave others to "
+                    f"confirm with, not {list(self.search.seeds)}."
+                )
         return self

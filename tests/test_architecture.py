@@ -44,6 +44,7 @@ FLOORS = {
     "hpt_ray.execute": 4,
     "hpt_ray.cli": 5,
     "hpt_ray.console": 5,
+    "hpt_ray.progress": 5,
 }
 ROOMS = {"ray": ("hpt_ray.execute",), "torch": ("hpt_ray.training", "hpt_ray.datasets")}
 MODULES = sorted(PACKAGE.rglob("*.py"))

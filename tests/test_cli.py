@@ -209,12 +209,12 @@ def test_status_of_no_store():
         (["augment_ablation", "--set", "=5"], "write it as NAME=VALUE"),
         (["augment_ablation", "--set", "seeds=three"], "seeds=three: "),
         (["augment_ablation", "--set", "seeds=1.5"], "expected int"),
-        (["augment_ablation", "--set", "seeds=0"], "seeds: give at least one"),
-        (["augment_ablation", "--set", "lr=fast"], "expected float | none"),
+        (["augment_ablation", "--set", "seeds=0"], "seeds=0: Input should be greater than 0"),
+        (["augment_ablation", "--set", "lr=fast"], "expected float"),
         (["augment_ablation", "--set", "lr=0"], "lr: Input should be greater than 0"),
         (["augment_ablation", "--set", "lr=nan"], "lr: Input should be a finite number"),
         (["augment_ablation", "--set", "lr=inf"], "lr: Input should be a finite number"),
-        (["augment_ablation", "--set", "iterations=-1"], "iterations: Input should be greater than 0"),
+        (["augment_ablation", "--set", "iterations=-1"], "iterations=-1: Input should be greater than 0"),
         (
             ["augment_ablation", "--set", "batch=100", "--set", "group=64"],
             "batch 100 is not a multiple of the normalisation group 64",
@@ -398,3 +398,13 @@ def test_the_installed_command_answers_with_its_exit_code(arguments, code, stdou
     assert stdout in answer.stdout
     assert answer.stderr.startswith(stderr)
     assert answer.stderr.count("\n") == (1 if stderr else 0)
+
+
+def test_weights_inspect_shows_every_key_and_says_no_with_exit_2(main, workplace):
+    (workplace / "mine.safetensors").write_bytes(to_bytes(build("resnet_small", 0)))
+    code, out, _ = main("weights", "inspect", "mine.safetensors")
+    assert code == 0 and "would load into resnet_small: 45 of 45 tensors by name" in out
+    code, out, _ = main("weights", "inspect", "mine.safetensors", "--backbone", "resnet18")
+    assert code == 2 and "refused" in out and "missing" in out
+    code, _, err = main("weights", "inspect", "none.pth")
+    assert code == 2 and err.startswith("error: cannot read the checkpoint none.pth") and err.count("\n") == 1

@@ -96,7 +96,7 @@ def _table(comparisons: tuple[Comparison, ...]) -> Table:
         rows.append(
             (comparison.against, *(str(len(targets)) for targets in counts), mean, ahead, p_value(found.sign_p))
         )
-    columns = ("HPT against", "Wins", "Ties", "Losses", "Undecided", "Mean difference", "Ahead on", "Sign test, p")
+    columns = ("HPT against", "Wins", "Ties", "Losses", "Undecided", "Mean", "Ahead on", "Sign test")
     return Table(columns, tuple(rows))
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from hpt_ray.analysis.robustness import mean
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.wording import level_name
 
@@ -30,6 +35,13 @@ def numbers(run: Run) -> dict[str, float]:
         if list(change) == [name] and _positive(change[name])
     }
     return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def common(run: Run, target: str, arms: Sequence[str]) -> list[str]:
+    """Levels with a number, ascending, at which some arms have a seed in common; where none, all that they share."""
+    shared = [level for level in numbers(run) if all(level in run.levels_of(arm) for arm in arms if run.varies(arm))]
+    values = {level: sum(run.correct(target, arm, level) for arm in arms) for level in shared}
+    return [level for level, found in values.items() if mean(np.asarray(found)) is not None] or shared
 
 
 def axis_name(run: Run) -> str:

@@ -9,6 +9,7 @@ from hpt_ray.analysis.robustness import mean
 from hpt_ray.analysis.run import DIRECT, SCRATCH, Hole, Run
 from hpt_ray.analysis.verdict import Claim
 from hpt_ray.analysis.wording import change_interval, level_name, listed
+from hpt_ray.study import Weights
 
 
 def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
@@ -26,10 +27,12 @@ def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
 
 
 def _random(run: Run, target: str) -> list[str]:
-    """Whether the base is better than random initialisation, which weights loaded under a wrong name would be.
+    """Whether a base that was given is better than random features: weights loaded under a wrong name are not.
 
     By kNN where the study has it, since nothing is trained there that could make up for poor features.
     """
+    if not isinstance(run.study.recipes.get(DIRECT), Weights):
+        return []
     evaluation = "knn" if "knn" in [item.name for item in run.study.evaluations] else run.evaluation
     if DIRECT not in run.arms or SCRATCH not in run.arms:
         return []

@@ -40,8 +40,8 @@ class Ahead:
     Attributes:
         speed: the speed-up in the arm's last phase alone.
         best: the best accuracy, and at what cost the one whose it is has it.
-        cost: what the other one needs for it, NaN where nothing is known: its largest budget where it is ``never``
-            there, its smallest where it may have been there earlier.
+        cost: what the other one needs for it: its largest budget where it is ``never`` there, its smallest where it may
+            have been there ``early``; NaN where nothing is known.
         before: what the arm's earlier phases cost; None where that is not known.
         included: the speed-up with that cost counted in.
     """
@@ -50,6 +50,7 @@ class Ahead:
     best: Best
     cost: float
     never: bool
+    early: bool
     before: float | None
     included: SpeedUp | None
 
@@ -77,16 +78,14 @@ def ahead(run: Run, target: str, arm: str, unit: str, *, best_of: str = "") -> A
         return None
     earlier = before(run, target, arm, unit)
     if best_of == SCRATCH:
-        speed, top, chasing = _turned(speed_up(other, mine)), best(other), mine
+        top, chasing, raw = best(other), mine, speed_up(other, mine)
         later = {cost + earlier: values for cost, values in mine.items()} if earlier else {}
-        included = _turned(speed_up(other, later)) if later else None
-        cost = top.cost / speed.ratio
+        speed, included = _turned(raw), _turned(speed_up(other, later)) if later else None
     else:
-        speed, top, chasing = speed_up(mine, other), best(mine), other
-        included = speed_up(mine, other, offset=earlier) if earlier else None
-        cost = top.cost * speed.ratio
+        top, chasing, raw = best(mine), other, speed_up(mine, other)
+        speed, included = raw, speed_up(mine, other, offset=earlier) if earlier else None
     never = bool(_rising(chasing)[-1] < top.accuracy - NOTHING)
-    return Ahead(speed, top, cost, never, earlier, included)
+    return Ahead(speed, top, top.cost * raw.ratio, never, raw.bound is Bound.AT_MOST, earlier, included)
 
 
 def best(values: Curve) -> Best:
@@ -108,7 +107,9 @@ def lead(run: Run, target: str, arm: str, unit: str) -> Interval:
     cost = min((best(mine), best(other)), key=lambda top: top.accuracy).cost
 
     def difference(means: np.ndarray) -> np.ndarray:
-        return _at(means[..., : len(mine)], list(mine), cost) - _at(means[..., len(mine) :], list(other), cost)
+        found: np.ndarray = _at(means[..., : len(mine)], list(mine), cost)
+        found = found - _at(means[..., len(mine) :], list(other), cost)
+        return found
 
     return replicate(np.stack([*mine.values(), *other.values()])).interval(difference)
 
@@ -166,7 +167,7 @@ def _at(accuracies: np.ndarray, costs: list[float], cost: float) -> np.ndarray:
     place = float(np.interp(math.log(cost), np.log(costs), np.arange(len(costs))))
     low, high = math.floor(place), math.ceil(place)
     rising = monotone(accuracies)
-    found: np.ndarray = (1 - (place - low)) * rising[..., low] + (place - low) * rising[..., high]
+    found: np.ndarray = rising[..., low] + (place - low) * (rising[..., high] - rising[..., low])
     return found
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from hpt_ray.dataset import Dataset
 from hpt_ray.plan import Plan
 from hpt_ray.study import Study
+from hpt_ray.training.backbone import outline
+from hpt_ray.training.normalisation import describe
 
 
 def command(study: Study, store: str) -> str:
@@ -17,6 +19,13 @@ def command(study: Study, store: str) -> str:
         shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         parts += ["--set", f"{name}={shown}"]
     return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", store])])
+
+
+def notes(study: Study) -> list[str]:
+    """What a reader of the report should know of how the study was run."""
+    adapted = any(phase.tune == "bn" for arm in study.arms for phase in arm.phases)
+    note = describe(outline(study.backbone, study.image_size)) if adapted else None
+    return [note] if note else []
 
 
 def data(data: Dataset) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hpt_ray import results
 from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
@@ -46,6 +49,26 @@ def collect(plan: Plan, store: Store) -> dict[str, pa.Table]:
         "predictions": pa.concat_tables(predictions or [empty["predictions"]]),
         "curves": pa.concat_tables(curves or [empty["curves"]]),
     }
+
+
+def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float | None]:
+    """What a search looks at: a cell's accuracy on val in the study's first evaluation, the mean over its repeats.
+
+    NaN where ``failed`` is true of one of the cell's stages, None where its result is simply not there yet.
+    """
+    read: dict[str, float] = {}
+
+    def value(cell: Cell) -> float | None:
+        stage = cell.evaluations[0]
+        if stage not in read:
+            if store.record(stage) is None:
+                return math.nan if any(failed(each) for each in (*cell.phases, stage)) else None
+            table = store.stage_table(stage, RESULTS)
+            val = table.filter((pc.field("split") == "val") & (pc.field("metric") == "accuracy"))
+            read[stage] = float(np.mean(val["value"].to_numpy()))
+        return read[stage]
+
+    return value
 
 
 class _Reader:

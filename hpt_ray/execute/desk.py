@@ -28,8 +28,8 @@ class _Order:
 class Desk:
     """An asynchronous Ray actor; all methods run in one event loop, so nothing needs a lock."""
 
-    def __init__(self, units: dict[str, Unit]) -> None:
-        self.units = units
+    def __init__(self) -> None:
+        self.units: dict[str, Unit] = {}
         self.waiting: deque[_Order] = deque()
         self.arrived = asyncio.Condition()
         self.at_work: dict[int, _Order] = {}
@@ -37,6 +37,10 @@ class Desk:
         self.ready: set[int] = set()
         self.closed = False
         self.stopping = False
+
+    async def expect(self, units: list[Unit]) -> None:
+        """These units will be handed in."""
+        self.units.update({unit.id: unit for unit in units})
 
     async def submit(self, unit: str) -> str:
         """Order a unit by its id and wait for it. Returns why it failed, or an empty string."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -29,9 +29,11 @@ Tell = Callable[[Event], bool]
 
 
 class Runner(Protocol):
-    """Runs units in an order that respects what each needs; a failed unit fails what needs it, and nothing else."""
+    """Runs rounds of units, each in an order that respects what each unit needs; a failed unit fails what needs it, and
+    nothing else. A round is asked for when all units of the one before have ended: what it holds may depend on them.
+    """
 
-    def run(self, units: list[Unit], store: Store, tell: Tell) -> None: ...
+    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell) -> None: ...
 
 
 @dataclass

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stage import reason_of, run_unit
 from hpt_ray.plan import Unit
@@ -16,10 +19,10 @@ class InlineRunner:
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
 
-    def run(self, units: list[Unit], store: Store, tell: Tell) -> None:
+    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell) -> None:
         workers = Workers(device=default_device())
         failed: dict[str, str] = {}
-        for unit in in_order_of_need(units):
+        for unit in itertools.chain.from_iterable(map(in_order_of_need, rounds)):
             tell(Event(kind="started", unit=unit.id, label=unit.label))
             reason = f"needs {failed[unit.needs]}" if unit.needs and unit.needs in failed else None
             if reason is None:

@@ -11,22 +11,24 @@ from typing import get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from hpt_ray import dataset, registry
-from hpt_ray.errors import DataError, StudyError, explain
+from hpt_ray.errors import StudyError, explain
+from hpt_ray.execute.collect import score
 from hpt_ray.execute.stage import given_weights
 from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
 from hpt_ray.registry import load
+from hpt_ray.search import unfold
 from hpt_ray.stage import given
 from hpt_ray.store import Store
 from hpt_ray.study import Evaluation, Pretraining, Study, Weights
-from hpt_ray.training import checkpoints
-from hpt_ray.training.backbone import build
+from hpt_ray.training import backbone, checkpoints, downloads
+from hpt_ray.training.batches import visible
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.method import Method
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan and the data sets it was made from, by name or path."""
+    """A plan and the data sets it was made from, by name or path; a search's plan foresees how much is to come."""
 
     plan: Plan
     datasets: dict[str, dataset.Dataset]
@@ -42,8 +44,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     Raises:
         StudyError: one line for whatever does not fit: data, weights, backbone, method, probe, batch.
     """
-    # The name alone: importing torchvision costs the driver a second and 150 MB, and it computes nothing.
-    registry.check("backbones", study.backbone)
+    backbone.check(study.backbone, study.image_size)
     for evaluation in study.evaluations:
         _check_options(evaluation)
     recipes = recipes_of(study)
@@ -61,18 +62,16 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
                 progress(spec, done, total)
 
         datasets[spec] = dataset.load(spec, study.decode_size, progress=report)
-    available = {spec: len(data.pretraining()) for spec, data in datasets.items()}
     for recipe in recipes:
         if isinstance(recipe, Pretraining):
+            supervised = load("methods", recipe.method).supervised
             for spec in [recipe.data] if recipe.data else study.targets:
-                if available[spec] < recipe.batch:
-                    raise DataError(
-                        f"data set {spec} has {available[spec]} images to pretrain on, fewer than a batch of "
-                        f"{recipe.batch}: use more images or a smaller batch (--set batch=...)."
-                    )
+                visible(recipe, datasets[spec], 0, supervised)
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         _check_data(evaluation, datasets[target])
     resolved = study.model_copy(update={"precision": resolve_precision(study.precision)})
+    if study.search is not None:
+        return Prepared(unfold(resolved, datasets, score(store, lambda stage: False)).plan, datasets)
     return Prepared(make_plan(resolved, datasets), datasets)
 
 
@@ -107,8 +106,8 @@ def _options(signature: inspect.Signature) -> str:
 def _check_weights(study: Study, recipe: Weights, store: Store) -> None:
     """Load what is at hand once: a checkpoint that does not fit ends the study before anything is trained.
 
-    torchvision's weights are left to their stage, since a plan downloads nothing.
+    Weights to download are left to their stage, since a plan downloads nothing.
     """
     given(study, recipe)
-    if not recipe.source.startswith(checkpoints.TORCHVISION):
-        checkpoints.load(build(study.backbone, 0), given_weights(recipe.source, store))
+    if not recipe.source.startswith(downloads.DOWNLOADS):
+        checkpoints.load(backbone.outline(study.backbone, study.image_size), given_weights(recipe.source, store))

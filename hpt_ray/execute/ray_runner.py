@@ -1,7 +1,9 @@
 """The runner on Ray: Tune decides what runs when, resident Ray Train worker groups do it.
 
 Every unit is a Tune trial. Tune asks for the next unit whose needs are met, so the levels of the plan follow from the
-needs themselves and no group waits for the slowest unit of a level. A trial hands its unit to the desk and waits.
+needs themselves and no group waits for the slowest unit of a level. A trial hands its unit to the desk and waits. One
+Tune goes through all rounds of a search and asks for the next when nothing of the one before is open, while the groups
+stay.
 """
 
 from __future__ import annotations
@@ -9,12 +11,13 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hpt_ray.errors import StudyError
 from hpt_ray.execute import group
-from hpt_ray.execute.desk import Desk
+from hpt_ray.execute.desk import INTERRUPTED, Desk
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.inline import lacks_weights, record_failure
 from hpt_ray.execute.machine import Layout
@@ -36,25 +39,25 @@ class RayRunner:
         self.groups: list[threading.Thread] = []
         self.scratch = tempfile.TemporaryDirectory(prefix="hpt-ray-", ignore_cleanup_errors=True)
 
-    def run(self, units: list[Unit], store: Store, tell: Tell) -> None:
+    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell) -> None:
         """
         Raises:
             StudyError: if the worker groups do not come up.
         """
         desk = self.ray.remote(Desk).options(name=f"desk of {self.name}", num_cpus=0, max_concurrency=1000)
-        self.desk = desk.remote({unit.id: unit for unit in units})
+        self.desk = desk.remote()
         self.groups = [
             group.start(self.desk, number, self.name, self.layout, store.where, self.scratch.name)
             for number in range(self.layout.slots)
         ]
-        queue = Queue(units)
+        queue = Queue(self._expected(rounds))
         tuning = threading.Thread(target=self._tune, args=(queue, store, tell), daemon=True)
         tuning.start()
         try:
             self._follow(tuning, tell)
         except BaseException:
             # Ray ends the whole process if its threads still use it after its shutdown: let them end first.
-            queue.waiting.clear()
+            queue.stop()
             self.ray.get(self.desk.stop.remote())
             tuning.join(timeout=STOP_SECONDS)
             raise
@@ -70,6 +73,11 @@ class RayRunner:
         if self.desk is not None:
             self.ray.kill(self.desk)
         self.scratch.cleanup()
+
+    def _expected(self, rounds: Iterator[list[Unit]]) -> Iterator[list[Unit]]:
+        for units in rounds:
+            self.ray.get(self.desk.expect.remote(units))
+            yield units
 
     def _follow(self, tuning: threading.Thread, tell: Tell) -> None:
         began = time.monotonic()
@@ -105,20 +113,36 @@ class RayRunner:
                 ),
                 run_config=tune.RunConfig(name=self.name, storage_path=self.scratch.name, verbose=0),
             ).fit()
+        except StudyError as error:
+            queue.error = error
         except Exception as error:
             queue.error = StudyError(f"Ray Tune stopped: {type(error).__name__}: {str(error).splitlines()[0]}.")
 
 
 class Queue:
-    """Units whose needs are met, in order; a failed unit fails what needs it."""
+    """Rounds of units: gives those whose needs are met, in order. A failed unit fails what needs it."""
 
-    def __init__(self, units: list[Unit]) -> None:
-        self.waiting = list(units)
-        self.open = {unit.id for unit in units}
+    def __init__(self, rounds: Iterator[list[Unit]]) -> None:
+        self.rounds = rounds
+        self.waiting: list[Unit] = []
+        self.open: set[str] = set()
         self.error: StudyError | None = None
 
+    def refill(self) -> bool:
+        """Take the next round once all of the one before has ended. Returns whether anything is open."""
+        if not self.open:
+            self.waiting = list(next(self.rounds, []))
+            self.open = {unit.id for unit in self.waiting}
+        return bool(self.open)
+
+    def stop(self) -> None:
+        """Give out nothing more."""
+        self.rounds = iter(())
+        self.open -= {unit.id for unit in self.waiting}
+        self.waiting.clear()
+
     def next(self) -> Unit | None:
-        """The first unit that can run now."""
+        """The first unit that can run now; None while there is none."""
         for place, unit in enumerate(self.waiting):
             if unit.needs not in self.open:
                 return self.waiting.pop(place)
@@ -148,7 +172,7 @@ def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
             return True
 
         def suggest(self, trial_id: str) -> Any:
-            if not queue.waiting:
+            if not queue.refill():
                 return Searcher.FINISHED
             unit = queue.next()
             if unit is None:
@@ -158,7 +182,10 @@ def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             unit = self.given.pop(trial_id)
-            failed = bool(error or (result or {}).get("failed")) and lacks_weights(unit, store)
+            why = "Ray lost its trial" if error else (result or {}).get("failed", "")
+            failed = bool(why) and lacks_weights(unit, store)
+            if failed and not why.startswith(INTERRUPTED):
+                record_failure(unit, store, why)  # a worker that was killed could not
             for lost in queue.settle(unit, failed):
                 reason = f"needs {unit.label}, which failed"
                 record_failure(lost, store, reason)

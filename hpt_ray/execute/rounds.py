@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from hpt_ray.execute.collect import score
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.execute.stage import RESULTS
-from hpt_ray.plan import Cell, Plan, Unit
-from hpt_ray.search import Value, unfold
+from hpt_ray.plan import Plan, Unit
+from hpt_ray.search import unfold
 from hpt_ray.store import Store
 
 

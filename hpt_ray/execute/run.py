@@ -24,6 +24,7 @@ from hpt_ray.execute.collect import collect
 from hpt_ray.execute.events import Event, Observer, Progress, Runner
 from hpt_ray.execute.inline import InlineRunner
 from hpt_ray.execute.prepare import Prepared, prepare
+from hpt_ray.execute.rounds import rounds, settled
 from hpt_ray.plan import Plan, Unit, recipes_of
 from hpt_ray.policy import Policy
 from hpt_ray.registry import load, names
@@ -90,14 +91,20 @@ def run(
         "hardware": machine.hardware(),
         "started": started.isoformat(timespec="seconds"),
         "datasets": {spec: account.data(data) for spec, data in prepared.datasets.items()},
-        "notes": [],
+        "notes": account.notes(study),
         "seconds": 0.0,
         "cached": len(finished),
     }
 
-    def note() -> None:
-        opened.write_json(f"{folder_of(plan)}/plan.json", account.plan(plan))
+    def note(known: Plan) -> None:
+        opened.write_json(f"{folder_of(plan)}/plan.json", account.plan(known))
         opened.write_json(f"{folder_of(plan)}/run.json", manifest)
+
+    def begun() -> Iterator[list[Unit]]:
+        """The rounds, noted as they begin: a run that cannot begin leaves nothing behind."""
+        for known, todo in rounds(prepared, opened):
+            note(known)
+            yield todo
 
     closing = threading.Thread()
     if units:
@@ -105,8 +112,7 @@ def run(
             chosen = open_runner.enter_context(
                 runner_for(plan, units, runner, workers, threads, slots, address, observer)
             )
-            note()  # only now: a run that cannot begin leaves nothing behind
-            execute(units, opened, chosen, observer)
+            execute(begun(), Progress.of(units), opened, chosen, observer)
             # Ray takes seconds to end, in processes of its own: meanwhile the report is written.
             closing = threading.Thread(target=open_runner.pop_all().close)
         closing.start()
@@ -115,9 +121,9 @@ def run(
         # Nothing was left to do: the report goes on describing the run that did it.
         manifest = opened.read_json(f"{folder_of(plan)}/run.json")
     else:
-        note()
+        note(plan)
     try:
-        return conclude(prepared, opened, manifest)
+        return conclude(settled(prepared, opened), opened, manifest)
     finally:
         if closing.ident:
             closing.join()
@@ -163,22 +169,23 @@ def runner_for(
             yield chosen
 
 
-def execute(units: list[Unit], store: Store, runner: Runner, observer: Observer) -> None:
-    """Run units while an observer is told."""
-    progress = Progress.of(units)
+def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner: Runner, observer: Observer) -> None:
+    """Run rounds of units while an observer is told."""
 
     def tell(event: Event) -> bool:
         progress.update(event)
         observer.progress(event, progress)
         return True
 
-    runner.run(units, store, tell)
+    runner.run(work, store, tell)
 
 
 def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Result:
     """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
     plan, folder = prepared.plan, folder_of(prepared.plan)
     tables = collect(plan, store)
+    manifest["study"] = plan.study.model_dump(mode="json")
+    store.write_json(f"{folder}/plan.json", account.plan(plan))
     records = [record for stage in plan.stages if (record := store.record(stage))]
     missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if store.record(stage) is None}
     manifest["compute_seconds"] = sum(record["seconds"] for record in records)
@@ -230,6 +237,9 @@ def _views(prepared: Prepared) -> list[dict[str, Any]]:
     for factor in study.factors:
         if factor.field == "policy":
             levels = {name: Policy.model_validate(value) for name, value in factor.levels.items()}
+    if study.search is not None:  # has tried too many policies to look at: those that it confirms are shown
+        confirmed = [cell.levels.values() for cell in prepared.plan.cells if cell.seed not in study.search.seeds]
+        levels = {name: levels[name] for name in levels if any(name in names for names in confirmed)}
     recipe = study.recipes.get("target")
     if not levels and isinstance(recipe, Pretraining):
         levels = {"policy": recipe.policy}

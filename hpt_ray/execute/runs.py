@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from hpt_ray.errors import StoreError, UnknownNameError
 from hpt_ray.execute.prepare import prepare
+from hpt_ray.execute.rounds import settled
 from hpt_ray.execute.run import Result, conclude
 from hpt_ray.policy import Frozen
 from hpt_ray.store import Store
@@ -64,7 +65,7 @@ def rewrite(store: Store, name: str) -> Result:
     prepared = prepare(study, store)
     if f"{prepared.plan.study.name}-{prepared.plan.id}" != chosen:
         raise StoreError(changed)
-    return conclude(prepared, store, manifest)
+    return conclude(settled(prepared, store), store, manifest)
 
 
 def _folders(store: Store) -> list[str]:

@@ -59,7 +59,7 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
 def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
     content = stage.content
     data = _data(stage)
-    backbone = build(content["backbone"], content["seed"])
+    backbone = build(content["backbone"], content["seed"], content["image_size"])
     if content["init"]:
         checkpoints.load(backbone, stored(content["init"], store), threshold=1.0)
     recipe = Pretraining.model_validate({**content["recipe"], "iterations": content["iterations"]})
@@ -105,7 +105,7 @@ def stored(stage: str, store: Store) -> checkpoints.State:
 
 
 def given_weights(source: str, store: Store) -> checkpoints.State:
-    """The weights behind ``stage:ID``, a file, or ``torchvision:NAME`` (which may download them)."""
+    """The weights behind ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may download them)."""
     if source.startswith("stage:"):
         return stored(source.removeprefix("stage:"), store)
     return checkpoints.read(source)
@@ -114,7 +114,7 @@ def given_weights(source: str, store: Store) -> checkpoints.State:
 def _given(stage: Stage, store: Store) -> None:
     assert stage.source is not None
     began = time.perf_counter()
-    backbone = build(stage.content["backbone"], 0)
+    backbone = build(stage.content["backbone"], 0, stage.content["image_size"])
     audit = checkpoints.load(backbone, given_weights(stage.source, store))
     seconds = time.perf_counter() - began
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), seconds, audit=audit.model_dump())
@@ -126,7 +126,7 @@ def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subj
     key = f"{content['weights']} {content['init']} {content['data']}"
     if key not in warm:
         warm.clear()
-        backbone = build(content["backbone"], content["init"] or 0)
+        backbone = build(content["backbone"], content["init"] or 0, content["image_size"])
         if content["weights"]:
             checkpoints.load(backbone, stored(content["weights"], store), threshold=1.0)
         precision = content.get("precision", "float32")

@@ -1,19 +1,28 @@
-"""Training by iteration: the loss and the spread of the features, mean over seeds with the band of single seeds."""
+"""Training by iteration: loss, spread of the features and the online monitor, mean over seeds with the band of them."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.run import DIRECT, Run
 from hpt_ray.analysis.wording import level_name
 from hpt_ray.figure import Figure, faint, looks, panels, text
 
-#: Column of ``curves`` to the title of its panel.
-MEASURES = {"loss": "Contrastive loss", "feature_std": "Feature standard deviation"}
+#: Column of ``curves`` to the title of its panel. The online monitor's are sparse, and older runs have none.
+MEASURES = {
+    "loss": "Pretraining loss",
+    "feature_std": "Feature standard deviation",
+    "knn": "Online kNN accuracy",
+    "effective_rank": "Effective rank of the features",
+}
+
+#: Curves of fewer points show them, as what lies between was not measured.
+SPARSE = 30
 
 #: Points drawn per curve: more than a screen shows, few enough for a page of a long run to stay small.
 RESOLUTION = 200
@@ -54,8 +63,12 @@ def compute(run: Run) -> Curves:
             mine = table[(table["target"] == target) & (table["arm"] == arm) & (table["phase"] == last)]
             for name in [name for name in ("", *run.levels) if (mine["level"] == name).any()]:
                 part = mine[mine["level"] == name]
-                found += [Curve(target, arm, label, name, measure, **_seeds(part, measure)) for measure in MEASURES]
-    levels = tuple(level for level in run.levels if any(curve.level == level for curve in found))
+                found += [
+                    Curve(target, arm, label, name, measure, **_seeds(part, measure))
+                    for measure in MEASURES
+                    if measure in part
+                ]
+    levels = tuple(level for level in run.levels if level and any(curve.level == level for curve in found))
     return Curves(levels, tuple(curve for curve in dict.fromkeys(found) if curve.iteration))
 
 
@@ -68,25 +81,41 @@ def _seeds(part: pd.DataFrame, measure: str) -> dict[str, Any]:
     return {"iteration": tuple(int(at) for at in kept.index), "mean": mean, "low": low, "high": high}
 
 
+class Owner(NamedTuple):
+    """What a curve belongs to; ``base``: it is the base's own pretraining, beside other arms."""
+
+    target: str
+    level: str
+    base: bool
+
+    def visible(self, target: str, level: str) -> bool | str:
+        """Whether it is shown where a target and a level are chosen; the base's, which is long, in the legend alone."""
+        shown = self.target == target and self.level in ("", level)
+        return "legendonly" if shown and self.base else shown
+
+
 def draw(value: Curves) -> go.Figure:
-    targets = list(dict.fromkeys(curve.target for curve in value.curves)) or [""]
-    titles = [
-        f"{title}{f', {target}' if len(targets) > 1 else ''}" for target in targets for title in MEASURES.values()
-    ]
-    drawn = panels(titles, height=300)
-    look = looks(list(dict.fromkeys(curve.arm for curve in value.curves)))
+    measures = [name for name in MEASURES if any(curve.measure == name for curve in value.curves)] or ["loss"]
+    drawn = panels([MEASURES[name] for name in measures], height=260)
+    arms = list(dict.fromkeys(curve.arm for curve in value.curves))
+    look = looks(arms)
+    targets = dict.fromkeys(curve.target for curve in value.curves)
+    choices = list(itertools.product(targets, value.levels or ("",)))
     owners = []
     labelled = set()
     for curve in value.curves:
-        row = targets.index(curve.target) * len(MEASURES) + list(MEASURES).index(curve.measure) + 1
         color = look[curve.arm].color
-        shown = _visible(curve.level, value.levels[:1], value.levels)
-        band_x, band_y = curve.iteration + curve.iteration[::-1], curve.low + curve.high[::-1]
-        shared = {"row": row, "col": 1, "legendgroup": curve.arm, "visible": shown}
+        owner = Owner(curve.target, curve.level, curve.arm == DIRECT and len(arms) > 1)
+        shared = {
+            "row": measures.index(curve.measure) + 1,
+            "col": 1,
+            "legendgroup": curve.arm,
+            "visible": owner.visible(*choices[0]),
+        }
         drawn.add_scatter(
             **shared,
-            x=band_x,
-            y=band_y,
+            x=curve.iteration + curve.iteration[::-1],
+            y=curve.low + curve.high[::-1],
             fill="toself",
             fillcolor=faint(color, 0.15),
             mode="none",
@@ -97,36 +126,32 @@ def draw(value: Curves) -> go.Figure:
             **shared,
             x=curve.iteration,
             y=curve.mean,
-            mode="lines",
+            mode="lines+markers" if len(curve.iteration) < SPARSE else "lines",
             line={"color": color, "width": 2},
+            marker={"size": 5},
             name=text(curve.label),
-            showlegend=(curve.arm, curve.level) not in labelled,
+            showlegend=(curve.arm, owner) not in labelled,
             hovertemplate="%{fullData.name}, iteration %{x}<br>%{y:.3g}<extra></extra>",
         )
-        labelled.add((curve.arm, curve.level))
-        owners += [curve.level] * 2
+        labelled.add((curve.arm, owner))
+        owners += [owner] * 2
     drawn.update_xaxes(title="iteration", zeroline=False)
     drawn.update_yaxes(zeroline=False)
-    if len(value.levels) > 1:
-        drawn.update_layout(margin_t=100, updatemenus=[_menu(value.levels, owners)])
+    if len(choices) > 1:
+        drawn.update_layout(margin_t=100, updatemenus=[_menu(choices, owners, several=len(targets) > 1)])
     return drawn
 
 
-def _visible(level: str, chosen: tuple[str, ...], levels: tuple[str, ...]) -> bool | str:
-    """A curve without a level beside others with one is the base's: long, so at first it is in the legend alone."""
-    return "legendonly" if levels and not level else level in ("", *chosen)
-
-
-def _menu(levels: tuple[str, ...], owners: list[str]) -> dict[str, object]:
-    """A drop-down that shows one level's curves."""
+def _menu(choices: list[tuple[str, str]], owners: list[Owner], *, several: bool) -> dict[str, object]:
+    """A drop-down that shows the curves of one level, of several targets on one of them."""
     return {
         "buttons": [
             {
-                "label": text(level_name(level)),
+                "label": text(", ".join([*([target] if several else []), *([level_name(level)] if level else [])])),
                 "method": "restyle",
-                "args": [{"visible": [_visible(owner, (level,), levels) for owner in owners]}],
+                "args": [{"visible": [owner.visible(target, level) for owner in owners]}],
             }
-            for level in levels
+            for target, level in choices
         ],
         "x": 0,
         "xanchor": "left",
@@ -142,5 +167,6 @@ figure = Figure(
     draw,
     "Mean over seeds; the band spans the single seeds. The curve of direct transfer is the base's own pretraining; "
     "click its name to see it. A feature standard deviation near zero is collapse; 1/\N{SQUARE ROOT}d is the most that "
-    "d dimensions allow.",
+    "d dimensions allow. Where the online monitor looked: kNN accuracy is that of val images by train images, and the "
+    "effective rank is how many directions their features vary in. An end below the start is forgetting, or collapse.",
 )

@@ -28,12 +28,12 @@ def visible(recipe: Pretraining, data: Dataset, seed: int, supervised: bool) -> 
         indices, what = np.intersect1d(indices, data.evaluation()["train"]), "labelled train images"
     if recipe.fraction == 1 and len(indices) < recipe.batch:
         raise DataError(
-            f"data set {data.name} has {len(indices)} {what} to pretrain on, fewer than a batch of {recipe.batch}: "
+            f"data set {data.spec} has {len(indices)} {what} to pretrain on, fewer than a batch of {recipe.batch}: "
             "use a smaller batch (and group) or more images."
         )
     if len(indices) == 0:
         raise DataError(
-            f"data set {data.name} has no {what} in a fraction of {recipe.fraction:g} at seed {seed}: "
+            f"data set {data.spec} has no {what} in a fraction of {recipe.fraction:g} at seed {seed}: "
             "use a larger fraction."
         )
     return indices

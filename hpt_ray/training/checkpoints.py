@@ -27,8 +27,6 @@ from hpt_ray.training.matching import match
 
 State = dict[str, Tensor]
 
-TORCHVISION = DOWNLOADS  # until execute/prepare.py names downloads.DOWNLOADS
-
 
 def read(source: str) -> State:
     """Every tensor of a checkpoint, on the CPU, by its place there: ``state_dict/module.encoder_q.conv1.weight``

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections import Counter
 from pathlib import Path
 
 from torchvision import models
@@ -55,7 +57,7 @@ class Inspection(Frozen):
 
     Attributes:
         format: what kind of file it is.
-        tensors: how many named tensors it holds.
+        tensors: how many tensors it holds; ``places`` has the first parts of their names with their counts.
         backbone: the one asked for, or the one guessed; None if no known one fits.
         networks: where in the file that backbone may stand, the chosen place first.
         parts: the audit as counts with examples, () without a backbone; ``audit`` has every key.
@@ -65,6 +67,7 @@ class Inspection(Frozen):
     source: str
     format: str
     tensors: int
+    places: dict[str, int]
     backbone: str | None
     guessed: bool
     networks: tuple[Network, ...]
@@ -108,6 +111,7 @@ def inspect_weights(
         source=source,
         format=_format(source),
         tensors=len(state),
+        places=_places(list(state)),
         backbone=None if guessed and reason else name,
         guessed=guessed,
         networks=_networks(readings(own, state), len(own)),
@@ -116,6 +120,14 @@ def inspect_weights(
         loads=reason is None,
         verdict=verdict,
     )
+
+
+def _places(keys: list[str]) -> dict[str, int]:
+    """The first component of every key, and how many keys begin with it; one that is alone is followed further."""
+    found = Counter(re.match(r"[^./]*[./]?", key)[0] for key in keys)  # type: ignore[index]  # it matches anything
+    if len(found) == 1 and (alone := next(iter(found))).endswith((".", "/")):
+        return {alone + place: count for place, count in _places([key.removeprefix(alone) for key in keys]).items()}
+    return dict(found)
 
 
 def _guess(state: State) -> tuple[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -110,8 +111,17 @@ def test_the_table_has_a_line_per_arm() -> None:
     assert set(rows["HPT-BN"]) == {"–"}
 
 
-def test_a_base_no_better_than_random_is_flagged() -> None:
-    note = "The base is not shown to be better than random features (knn: "
-    assert not any(note in found for found in on(simulate.run()).notes)
-    poor = simulate.run(accuracy={"base": (0.44,)}, step0={"target": 0.45, "base>target": 0.44, "base>target:bn": 0.44})
-    assert any(found.startswith(note) for found in on(poor).notes)
+def test_a_given_base_no_better_than_random_is_flagged() -> None:
+    def flagged(run: Run, given: bool) -> bool:
+        if given:
+            run.manifest["study"]["recipes"]["base"] = {"source": "moco.pth"}
+        note = "The base is not shown to be better than random features (knn: "
+        return any(found.startswith(note) for found in on(run).notes)
+
+    poor: dict[str, Any] = {
+        "accuracy": {"base": (0.44,)},
+        "step0": {"target": 0.45, "base>target": 0.44, "base>target:bn": 0.44},
+    }
+    assert flagged(simulate.run(**poor), given=True)
+    assert not flagged(simulate.run(**poor), given=False)  # it was pretrained here: nothing to check
+    assert not flagged(simulate.run(), given=True)

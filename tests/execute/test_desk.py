@@ -12,14 +12,16 @@ from hpt_ray.execute.desk import DELIVERIES, INTERRUPTED, Desk
 from hpt_ray.execute.events import Event
 from hpt_ray.plan import Unit
 
-UNITS = {unit.id: unit for unit in small.plan().units()}
-FIRST, SECOND = list(UNITS.values())[:2]
+FIRST, SECOND = small.plan().units()[:2]
 
 
 def with_desk(script: Callable[[Desk], Awaitable[None]]) -> None:
     async def play() -> None:
         async with asyncio.timeout(10):
-            await script(Desk(UNITS))
+            desk = Desk()
+            await desk.expect([FIRST])
+            await desk.expect([SECOND])  # of a later round
+            await script(desk)
 
     asyncio.run(play())
 

@@ -7,15 +7,24 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_ray.execute.inline import in_order_of_need
+from hpt_ray.execute import inline
+from hpt_ray.execute.inline import InlineRunner, in_order_of_need
 from hpt_ray.execute.ray_runner import Queue
 from hpt_ray.plan import Unit
+from hpt_ray.store import Store
 
 SOME = small.plan().units()[0]
 
 
 def unit(name: str, needs: str | None = None) -> Unit:
     return SOME.model_copy(update={"id": name, "needs": needs})
+
+
+def queue_of(*rounds: list[Unit]) -> Queue:
+    """A queue that has taken its first round."""
+    queue = Queue(iter(rounds))
+    assert queue.refill()
+    return queue
 
 
 def tree(*edges: str) -> list[Unit]:
@@ -33,8 +42,8 @@ def forests(draw: st.DrawFn) -> list[Unit]:
 
 @given(forests(), st.data())
 def test_a_unit_runs_after_what_it_needs_and_each_ends_exactly_once(units, data):
-    queue, running, done, failed = Queue(units), [], [], []
-    while queue.waiting or running:
+    queue, running, done, failed = queue_of(units), [], [], []
+    while queue.refill():
         ready = queue.next()
         if ready is not None:
             assert ready.needs is None or ready.needs in done
@@ -62,7 +71,7 @@ def test_in_this_process_parents_come_first_and_nothing_is_lost(units):
 def test_what_is_ready_keeps_its_order():
     units = tree("a", "b", "c<a", "d")
     assert [each.id for each in in_order_of_need(units)] == ["a", "b", "d", "c"]
-    queue = Queue(units)
+    queue = queue_of(units)
     assert [each.id if each else None for each in (queue.next(), queue.next(), queue.next(), queue.next())] == [
         "a",
         "b",
@@ -76,12 +85,12 @@ def test_what_is_ready_keeps_its_order():
 def test_a_need_that_is_no_unit_here_is_met():
     units = tree("a<finished earlier")
     assert in_order_of_need(units) == units
-    assert Queue(units).next() == units[0]
+    assert queue_of(units).next() == units[0]
 
 
 def test_a_failure_takes_all_descendants_and_nothing_else():
     units = tree("a", "b<a", "c<b", "d<a", "e", "f<e")
-    queue = Queue(units)
+    queue = queue_of(units)
     queue.next()
     assert {each.id for each in queue.settle(units[0], failed=True)} == {"b", "c", "d"}
     assert {each.id for each in queue.waiting} == {"e", "f"}
@@ -90,3 +99,50 @@ def test_a_failure_takes_all_descendants_and_nothing_else():
 def test_a_circle_is_a_bug():
     with pytest.raises(AssertionError, match="no circles"):
         in_order_of_need(tree("a<b", "b<a"))
+
+
+def test_a_round_is_asked_for_when_all_of_the_one_before_has_ended():
+    asked = []
+
+    def rounds():
+        for units in (tree("a", "b"), tree("c")):
+            asked.append([each.id for each in units])
+            yield units
+
+    queue = Queue(rounds())
+    assert asked == []
+    assert queue.refill()
+    first, second = queue.next(), queue.next()
+    assert first is not None and second is not None
+    queue.settle(first, failed=False)
+    assert queue.refill() and queue.next() is None
+    assert asked == [["a", "b"]]
+    queue.settle(second, failed=True)
+    assert queue.refill()
+    third = queue.next()
+    assert third is not None and asked == [["a", "b"], ["c"]]
+    queue.settle(third, failed=False)
+    assert not queue.refill()
+
+
+def test_a_queue_that_is_stopped_ends_with_what_is_at_work():
+    queue = queue_of(tree("a", "b"), tree("c"))
+    at_work = queue.next()
+    assert at_work is not None
+    queue.stop()
+    assert queue.refill() and queue.next() is None
+    queue.settle(at_work, failed=False)
+    assert not queue.refill()
+
+
+def test_this_process_asks_for_a_round_when_the_one_before_has_ended(tmp_path, monkeypatch):
+    log: list[str] = []
+    monkeypatch.setattr(inline, "run_unit", lambda each, *_: log.append(each.id))
+
+    def rounds():
+        for units in (tree("b<a", "a"), tree("c")):
+            log.append("round")
+            yield units
+
+    InlineRunner().run(rounds(), Store(tmp_path), lambda event: True)
+    assert log == ["round", "a", "b", "round", "c"]

@@ -39,6 +39,9 @@ def test_what_a_file_of_mocos_holds(tmp_path: Path, asked: str | None) -> None:
     assert (found.loads, found.backbone, found.guessed) == (True, asked or "resnet18", asked is None)
     # 122 entries of a ResNet-18 with its classifier and 20 counters, twice, and the queue
     assert found.tensors == 2 * 122 + 1
+    assert found.places == {"state_dict/module.encoder_k.": 122, "state_dict/module.encoder_q.": 122} | {
+        "state_dict/module.queue": 1
+    }
     assert counts(found) == {
         "matched": 100,
         "resampled": 0,
@@ -62,8 +65,7 @@ def test_what_a_file_of_mocos_holds(tmp_path: Path, asked: str | None) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnext50_32x4d"])
 def test_the_network_is_guessed(tmp_path: Path, name: str) -> None:
     """Of ResNets some hold all tensors of others, so that the better match decides."""
-    with torch.device("cpu"):
-        state = torchvision.models.get_model(name).state_dict()
+    state = torchvision.models.get_model(name).state_dict()
     found = inspect_weights(saved(tmp_path, {f"backbone.{key}": value for key, value in state.items()}))
     assert found.backbone == (name if name in ("resnet18", "resnet50") else f"torchvision/{name}")
     assert found.loads
@@ -101,6 +103,7 @@ def test_a_network_that_is_not_known(tmp_path: Path) -> None:
     found = inspect_weights(str(tmp_path / "odd.safetensors"))
     assert (found.backbone, found.audit, found.parts, found.loads) == (None, None, (), False)
     assert "say which network it is" in found.verdict
+    assert found.places == {"a.": 1, "b.": 1}
 
 
 def test_names_that_differ_throughout_are_spoken_of() -> None:

@@ -69,7 +69,6 @@ def stage(workers: Workers, method: str = "moco_v2", tune: Any = "all") -> Pretr
 def outcome(trained: Pretrainer) -> dict[str, dict[str, Tensor]]:
     """What must not depend on the number of workers."""
     state = {name.replace("student.module", "student"): value for name, value in trained.method.state_dict().items()}
-    momenta = trained.optimiser.state()
     return {
         "backbone": tiny.copy_of(trained.backbone.state_dict()),
         "method": tiny.copy_of(state),

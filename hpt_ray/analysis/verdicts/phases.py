@@ -95,9 +95,8 @@ def _tiles(run: Run, target: str, asked: list[Gain]) -> list[Tile]:
         chain = asked[0].chain
         accuracy = robustness.accuracy(run, target, chain, run.standard_level(chain))
         if accuracy is not None:
-            found.append(
-                Tile(f"{run.arms[chain]}, accuracy", percent(accuracy.estimate), brackets(accuracy, signed=False), "")
-            )
+            title, interval = f"{run.arms[chain]}, accuracy", brackets(accuracy, signed=False)
+            found.append(Tile(title, percent(accuracy.estimate), interval, "on the target"))
     for gain in asked:
         difference = gain.claim.difference
         if difference is not None:

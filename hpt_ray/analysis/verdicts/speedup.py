@@ -2,13 +2,14 @@
 
 That one arm is faster than another to an accuracy, and that it is the better one at the cost at which the other has it,
 is the same claim while accuracy rises with cost. So "faster" is judged on a difference of accuracies, at the cost of
-the best that both arms reach, and said where the interval of the speed-up agrees.
+the best that both arms reach, and said where the interval of the speed-up agrees. It is what the study is for and
+judged alone; the comparisons at single budgets, which come beside it, are corrected among themselves.
 """
 
 from __future__ import annotations
 
 from hpt_ray.analysis import robustness
-from hpt_ray.analysis.numbers import counted, field, number_name, numbers
+from hpt_ray.analysis.numbers import common, counted, field, number_name, numbers
 from hpt_ray.analysis.remarks import remarks
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.speedup import Bound
@@ -30,8 +31,9 @@ def verdict(run: Run, target: str) -> Verdict:
     scratch = ahead(run, target, HPT, UNIT, best_of=SCRATCH) if both else None
     asked = _asked(run, target)
     speed = [_speed(run, target)] if own and scratch else []
-    claims = settle([*speed, *(compare(run, target, HPT, other, level) for level, other in asked)])
-    settled = dict(zip(asked, claims[len(speed) :], strict=True))
+    beside = settle([compare(run, target, HPT, other, level) for level, other in asked])
+    claims = (*settle(speed), *beside)
+    settled = dict(zip(asked, beside, strict=True))
     said = []
     if own and scratch:
         said = [f"{_faster(claims[0], own, scratch)}: {_own(own)}", _scratch(scratch)]
@@ -55,12 +57,10 @@ def verdict(run: Run, target: str) -> Verdict:
 def _asked(run: Run, target: str) -> list[tuple[str, str]]:
     """Budgets and whom HPT is held against there: from scratch at the smallest and the largest budget that both have a
     result at, and direct transfer at the largest."""
-    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms and field(run) == UNIT]
-    shared = [level for level in numbers(run) if others and level in run.levels_of(HPT)]
-    if SCRATCH in others:
-        shared = [level for level in shared if level in run.levels_of(SCRATCH)]
-        done = [level for level in shared if compare(run, target, HPT, SCRATCH, level).difference is not None]
-        shared = done or shared
+    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms]
+    if HPT not in run.arms or not others or field(run) != UNIT:
+        return []
+    shared = common(run, target, [HPT, SCRATCH] if SCRATCH in others else [HPT])
     first = [(shared[0], SCRATCH)] if SCRATCH in others and len(shared) > 1 else []
     return first + [(level, other) for level in shared[-1:] for other in others]
 

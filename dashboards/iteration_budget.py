@@ -1,0 +1,64 @@
+"""The page of the budget study: how many times faster than from scratch is hierarchical pretraining?"""
+
+from __future__ import annotations
+
+from hpt_ray.dashboard import Dashboard, Section
+
+dashboard = Dashboard(
+    title="Accuracy by iteration budget",
+    verdict="speedup",
+    sections=(
+        Section(
+            title="Accuracy against target iterations",
+            figure="accuracy_by_number",
+            prose="""
+                Each symbol is a pretraining of its own, whose learning rate falls to zero over just that budget; none is
+                a point on the way to a longer one. Read upwards for what a budget is worth, and across for how much
+                later another arm is at the same height. A budget that ends below the line of direct transfer was not
+                worth its cost.
+            """,
+        ),
+        Section(
+            title="Speed-up",
+            figure="speedup",
+            prose="""
+                The same curves, read across: at each accuracy that an arm reaches, how many times its iterations
+                from scratch needs. After few iterations an arm has little more than its base gave it, which makes the
+                ratio large, as little was spent. Which arm is faster is judged at the best accuracy that both reach,
+                by this study's one question alone; comparisons at a single budget are corrected among themselves.
+            """,
+        ),
+        Section(
+            title="Speed-up in iterations, images and seconds",
+            figure="speedup_units",
+            prose="""
+                What counts as cost decides. With the base's own pretraining added, an arm that starts from it is seldom
+                the cheaper one for a single target; a base that is there already, or serves many targets, costs little.
+            """,
+        ),
+        Section(
+            title="Where the uncertainty comes from",
+            figure="sources",
+            prose="""
+                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+                test images. The largest source is the one worth having more of. Much of what test images contribute is
+                shared by all arms and cancels in their differences.
+            """,
+        ),
+        Section(
+            title="Training",
+            figure="curves",
+            prose="""
+                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
+                out. Each budget has its own curve, to be chosen above the figure. A low loss says nothing of accuracy.
+            """,
+        ),
+        Section(
+            title="Cost",
+            figure="cost",
+            prose="""
+                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
+            """,
+        ),
+    ),
+)

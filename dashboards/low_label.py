@@ -1,0 +1,47 @@
+"""The page of the low-label study: does hierarchical pretraining help where labels are few?"""
+
+from __future__ import annotations
+
+from hpt_ray.dashboard import Dashboard, Section
+
+dashboard = Dashboard(
+    title="Fine-tuning with few labels",
+    verdict="labels",
+    sections=(
+        Section(
+            title="Accuracy against the number of labels",
+            figure="accuracy_by_labels",
+            prose="""
+                The whole network is fine-tuned with few labelled images of the target and with all of them. An arm
+                whose line is higher at the left needs fewer labels for the same accuracy: read across from its symbol
+                to where another arm's line has that height. Lines that meet at the right say that enough labels make
+                up for a worse start.
+            """,
+        ),
+        Section(
+            title="Where the uncertainty comes from",
+            figure="sources",
+            prose="""
+                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+                test images. The largest source is the one worth having more of. Much of what test images contribute is
+                shared by all arms and cancels in their differences.
+            """,
+        ),
+        Section(
+            title="Training",
+            figure="curves",
+            prose="""
+                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
+                out. A low loss says nothing of accuracy: arms that
+                start from other weights settle at other losses, so losses do not rank them.
+            """,
+        ),
+        Section(
+            title="Cost",
+            figure="cost",
+            prose="""
+                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
+            """,
+        ),
+    ),
+)

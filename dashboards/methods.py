@@ -1,0 +1,55 @@
+"""The page of the methods study: does the finding depend on the self-supervised method?"""
+
+from __future__ import annotations
+
+from hpt_ray.dashboard import Dashboard, Section
+
+dashboard = Dashboard(
+    title="Does the method matter?",
+    verdict="methods",
+    sections=(
+        Section(
+            title="HPT against its alternatives, by method",
+            figure="methods",
+            prose="""
+                Under each method base and target are pretrained with that method, and HPT is compared with the other
+                arms of the same method. If the finding does not depend on the method, all blue symbols lie on one side
+                of zero. Gray symbols compare two methods: away from zero, hierarchical pretraining is worth more under
+                one than under the other.
+            """,
+        ),
+        Section(
+            title="Accuracy under each method",
+            figure="accuracy",
+            prose="""
+                The same runs on an absolute scale. A method may be better than another in every arm, which says
+                nothing of hierarchical pretraining: compare arms within a method.
+            """,
+        ),
+        Section(
+            title="Where the uncertainty comes from",
+            figure="sources",
+            prose="""
+                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+                test images. The largest source is the one worth having more of. Much of what test images contribute is
+                shared by all arms and cancels in their differences.
+            """,
+        ),
+        Section(
+            title="Training",
+            figure="curves",
+            prose="""
+                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
+                out. A low loss says nothing of accuracy: each method has
+                a loss of its own, so losses under different methods do not rank them.
+            """,
+        ),
+        Section(
+            title="Cost",
+            figure="cost",
+            prose="""
+                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
+            """,
+        ),
+    ),
+)

@@ -1,0 +1,54 @@
+"""The page of the sequential study: what does each phase of base, source and target add?"""
+
+from __future__ import annotations
+
+from hpt_ray.dashboard import Dashboard, Section
+
+dashboard = Dashboard(
+    title="What each phase of pretraining adds",
+    verdict="phases",
+    sections=(
+        Section(
+            title="What each phase adds",
+            figure="phases",
+            prose="""
+                A phase is judged by leaving it out: the accuracy of a chain minus that of the same chain without the
+                phase, evaluated on the target. The source phase is worth its cost where its symbols lie right of zero,
+                above all in the full chain: what it adds to a base may be gone once the target phase follows.
+            """,
+        ),
+        Section(
+            title="Accuracy of each chain",
+            figure="chains",
+            prose="""
+                The same runs on an absolute scale. Each chain begins where its stroke stands, with the weights of the
+                chain before it; how far its symbol lies from the stroke is what its last phase did.
+            """,
+        ),
+        Section(
+            title="Where the uncertainty comes from",
+            figure="sources",
+            prose="""
+                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+                test images. The largest source is the one worth having more of. Much of what test images contribute is
+                shared by all arms and cancels in their differences.
+            """,
+        ),
+        Section(
+            title="Training",
+            figure="curves",
+            prose="""
+                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
+                out. A low loss says nothing of accuracy: phases on other
+                data have other losses, so losses of chains that end differently do not rank them.
+            """,
+        ),
+        Section(
+            title="Cost",
+            figure="cost",
+            prose="""
+                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
+            """,
+        ),
+    ),
+)
