@@ -12,8 +12,8 @@ dashboard = Dashboard(
             title="Accuracy against target iterations",
             figure="accuracy_by_number",
             prose="""
-                Each symbol is a pretraining of its own, whose learning rate falls to zero over just that budget; none is
-                a point on the way to a longer one. Read upwards for what a budget is worth, and across for how much
+                Each symbol is a pretraining of its own, whose learning rate falls to zero over just that budget: none
+                is a point on the way to a longer one. Read upwards for what a budget is worth, and across for how much
                 later another arm is at the same height. A budget that ends below the line of direct transfer was not
                 worth its cost.
             """,
@@ -24,8 +24,8 @@ dashboard = Dashboard(
             prose="""
                 The same curves, read across: at each accuracy that an arm reaches, how many times its iterations
                 from scratch needs. After few iterations an arm has little more than its base gave it, which makes the
-                ratio large, as little was spent. Which arm is faster is judged at the best accuracy that both reach,
-                by this study's one question alone; comparisons at a single budget are corrected among themselves.
+                ratio large, as little was spent. Which arm is faster is judged at the best accuracy that both reach;
+                it is this study's one question, so Holm's correction is for the comparisons beside it alone.
             """,
         ),
         Section(

@@ -121,18 +121,24 @@ def times(found: SpeedUp) -> str:
     return {Bound.AT_LEAST: "at least ", Bound.AT_MOST: "at most "}.get(found.bound, "") + digits(found.ratio)
 
 
-def short(found: SpeedUp) -> str:
+def times_interval(found: SpeedUp) -> str:
+    """The interval of a speed-up: "2.1 to 9.8", "at least 3.0" where it has no upper end."""
+    if found.low <= 0:
+        return f"at most {digits(found.high)}" if found.high < math.inf else "no bound"
+    return f"at least {digits(found.low)}" if found.high == math.inf else f"{digits(found.low)} to {digits(found.high)}"
+
+
+def brief(found: SpeedUp) -> str:
     """A speed-up as a symbol and a number: "5.2×", "≥ 8.1×"."""
     if found.bound is Bound.UNKNOWN:
         return "–"
     return f"{'' if found.bound is Bound.EXACT else f'{found.bound} '}{digits(found.ratio)}×"
 
 
-def times_interval(found: SpeedUp) -> str:
-    """The interval of a speed-up: "2.1 to 9.8", "at least 3.0" where it has no upper end."""
-    if found.low <= 0:
-        return f"at most {digits(found.high)}" if found.high < math.inf else "no bound"
-    return f"at least {digits(found.low)}" if found.high == math.inf else f"{digits(found.low)} to {digits(found.high)}"
+def brief_interval(found: SpeedUp) -> str:
+    """A speed-up with its interval, for a table: "5.2× (2.1–9.8)", "≥ 8.1× (≥ 3.0)"."""
+    span = times_interval(found).replace("at least", "≥").replace("at most", "≤").replace(" to ", "–")
+    return f"{brief(found)} ({span})"
 
 
 def digits(ratio: float) -> str:

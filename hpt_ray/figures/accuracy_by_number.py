@@ -24,7 +24,7 @@ APART = 0.2
 class Series:
     """One arm, as shares: accuracy by level, each finished seed's by level, and that at step 0.
 
-    ``step0`` is by level, or under "" alone where it is the same at every level.
+    ``step0`` is by level, under "" alone where it is the same at every level, and empty where it is another arm here.
     """
 
     label: str
@@ -68,6 +68,9 @@ def _panel(run: Run, target: str) -> Panel:
 
 
 def _step0(run: Run, target: str, arm: str, levels: list[str]) -> dict[str, Interval]:
+    before = arm.rpartition(">")[0]
+    if before in run.arms and run.varies(before):
+        return {}  # its own symbols are there
     found = {level: part for level in levels if (part := accuracy(run, target, arm, level, step0=True)) is not None}
     same = len({part.estimate for part in found.values()}) == 1
     return {"": next(iter(found.values()))} if same else found

@@ -71,7 +71,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
             showlegend=row == 1,
             hoverinfo="skip",
         )
-        for arm, found in panel.accuracy.items():
+        for number, (arm, found) in enumerate(panel.accuracy.items()):
             symbols = markers(look[arm], list(found.values()))
             symbols["marker"]["line"] = {"width": 2, "color": look[arm].color}
             across = [panel.quality[level] for level in found]
@@ -84,7 +84,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
                 x=[100 * part.estimate for part in across],
                 error_x=markers(look[arm], across, along="x")["error_x"]
                 | {"thickness": 1, "color": faint(look[arm].color, 0.5)},
-                **symbols | {"mode": "markers+text"},
+                **symbols | {"mode": "markers" if number else "markers+text"},
                 text=[text(level_name(level)) for level in found],
                 textposition="top right",
                 textfont={"size": 11},

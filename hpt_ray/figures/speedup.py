@@ -33,9 +33,17 @@ def compute(run: Run) -> tuple[Panel, ...]:
     for target in run.study.targets:
         scratch = curve(run, target, SCRATCH, "iterations") if SCRATCH in run.arms else {}
         mine = {arm: curve(run, target, arm, "iterations") for arm in held}
-        speeds = {arm: speed_ups(budgets, scratch) for arm, budgets in mine.items() if budgets and scratch}
+        speeds = {arm: _apart(speed_ups(budgets, scratch)) for arm, budgets in mine.items() if budgets and scratch}
         found.append(Panel(target, {arm: run.arms[arm] for arm in held}, speeds))
     return tuple(found)
+
+
+def _apart(speeds: dict[float, SpeedUp]) -> dict[float, SpeedUp]:
+    """Of budgets with one accuracy, their falls averaged out, the first."""
+    levels = [round(speed.level, 9) for speed in speeds.values()]
+    return {
+        budget: speed for place, (budget, speed) in enumerate(speeds.items()) if levels[place] not in levels[:place]
+    }
 
 
 def draw(value: tuple[Panel, ...]) -> go.Figure:

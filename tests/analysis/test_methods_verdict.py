@@ -14,7 +14,7 @@ SEEDS = (0, 1, 2, 3, 4)
 
 
 def truth(cell: simulate.Cell) -> float:
-    """HPT is 30 points ahead of from scratch; it is ahead of direct transfer under one method and behind under another."""
+    """HPT is 30 points ahead of from scratch, and ahead of direct transfer under one method, behind under another."""
     hpt = {"moco_v2": 0.8, "simclr": 0.7, "byol": 0.6}[cell.level]
     direct = {"moco_v2": 0.5, "simclr": 0.7, "byol": 0.9}[cell.level]
     return {"base>target": hpt, "base": direct, "target": hpt - 0.3}.get(cell.arm, hpt)

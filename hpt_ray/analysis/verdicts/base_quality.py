@@ -105,14 +105,14 @@ def _tiles(run: Run, target: str, bases: list[str], compared: list[tuple[str, Cl
 
 
 def _table(run: Run, target: str) -> Table:
-    """Per base the accuracy of each arm that stands on one, and HPT's differences from the others, in points."""
+    """Per base the accuracy of each arm that stands on one, and HPT's gain over direct transfer, in points."""
     on_base = [arm for arm in run.arms if run.varies(arm)]
-    others = [arm for arm in (DIRECT, SCRATCH) if arm in run.arms and HPT in on_base]
+    both = {HPT, DIRECT} <= set(on_base)
     rows = []
     for level in dict.fromkeys([*numbers(run), *run.levels]):
         found = [accuracy(run, target, arm, level) for arm in on_base]
-        gained = [difference(run, target, HPT, other, level) for other in others]
+        gained = [difference(run, target, HPT, DIRECT, level)] if both else []
         cells = [share_interval(part) if part else "–" for part in found]
         rows.append((number_name(run, level), *cells, *(change_interval(part) if part else "–" for part in gained)))
-    against = [f"HPT minus {run.arms[other].lower()}" for other in others]
-    return Table(("Base", *(run.arms[arm] for arm in on_base), *against), tuple(rows))
+    columns = ("Base", *(run.arms[arm] for arm in on_base), *(["HPT over direct transfer"] if both else []))
+    return Table(columns, tuple(rows))

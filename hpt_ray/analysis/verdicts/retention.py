@@ -108,16 +108,12 @@ def _table(run: Run, target: str, kept: dict[str, Retention | None]) -> Table:
     rows = []
     for arm, label in run.arms.items():
         full, found = accuracy(run, target, arm, most), kept.get(arm)
-        enough = "no sure gain" if found and found.fraction is None else "–"
-        if found and found.fraction is not None:
-            enough = f"{_share(found.fraction)} ({_agreeing(found)})"
         gain = change_interval(found.gain) if found else "–"
-        rows.append((label, share_interval(full) if full else "–", gain, enough))
+        enough = ("–", "–") if found is None else ("no sure gain", "–")
+        if found is not None and found.fraction is not None:
+            enough = _share(found.fraction), _agreeing(found)
+        rows.append((label, share_interval(full) if full else "–", gain, *enough))
     place = f" with {level_name(most)}" if most else ""
-    columns = (
-        "Arm",
-        f"Accuracy{place}",
-        "Gain over step 0, points",
-        f"{_share(KEPT)} of it with (replicates that agree)",
+    return Table(
+        ("Arm", f"Accuracy{place}", "Gain over step 0, points", f"{_share(KEPT)} of it with", "Agreeing"), tuple(rows)
     )
-    return Table(columns, tuple(rows))

@@ -13,7 +13,7 @@ from hpt_ray.analysis.numbers import common, counted, field, number_name, number
 from hpt_ray.analysis.remarks import remarks
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.speedup import Bound
-from hpt_ray.analysis.spending import NOTHING, Ahead, ahead, curve, lead, short, times, times_interval
+from hpt_ray.analysis.spending import NOTHING, Ahead, ahead, brief, brief_interval, curve, lead, times, times_interval
 from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
 from hpt_ray.analysis.wording import brackets, listed, percent, points, share_interval
 
@@ -123,7 +123,7 @@ def _tiles(run: Run, target: str, own: Ahead | None, scratch: Ahead | None, clai
     for whose, part in (("HPT's best", own), ("the best from scratch", scratch)):
         if part is not None:
             interval = f"95 %: {times_interval(part.speed)}"
-            found.append(Tile(f"Speed-up to {whose}", short(part.speed), interval, percent(part.best.accuracy)))
+            found.append(Tile(f"Speed-up to {whose}", brief(part.speed), interval, percent(part.best.accuracy)))
     for claim in claims:
         if claim.difference is not None:
             title, value = f"HPT vs {claim.against.lower()}", points(claim.difference.estimate)
@@ -144,10 +144,10 @@ def _table(run: Run, target: str) -> Table:
                 label,
                 share_interval(accuracy) if accuracy else "–",
                 number_name(run, level) if level else "–",
-                *(f"{short(part.speed)} ({times_interval(part.speed)})" if part else "–" for part in both),
+                *(brief_interval(part.speed) if part else "–" for part in both),
             )
         )
-    columns = ("Arm", "Accuracy", "after", "Speed-up to its best (95 %)", "to the best from scratch (95 %)")
+    columns = ("Arm", "Accuracy", "after", "Speed-up to its best", "to the best from scratch")
     return Table(columns, tuple(rows))
 
 
