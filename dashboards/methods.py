@@ -12,10 +12,10 @@ dashboard = Dashboard(
             title="HPT against its alternatives, by method",
             figure="methods",
             prose="""
-                Under each method base and target are pretrained with that method, and HPT is compared with the other
-                arms of the same method. If the finding does not depend on the method, all blue symbols lie on one side
-                of zero. Gray symbols compare two methods: away from zero, hierarchical pretraining is worth more under
-                one than under the other.
+                Under each method base and target are pretrained with that method (a base that is given is the same
+                under all), and HPT is compared with the other arms of the same method. If the finding does not depend
+                on the method, all blue symbols lie on one side of zero. Gray symbols compare two methods: away from
+                zero, hierarchical pretraining is worth more under one than under the other.
             """,
         ),
         Section(

@@ -88,7 +88,8 @@ def markers(look: Look, intervals: list[Interval], *, along: str = "y") -> dict[
         "mode": "markers",
         along: [100 * part.estimate for part in intervals],
         f"error_{along}": bars,
-        "marker": {"color": look.color, "symbol": look.symbol, "size": 10},
+        # The line is all there is of symbols without a face.
+        "marker": {"color": look.color, "symbol": look.symbol, "size": 10, "line": {"width": 2, "color": look.color}},
         "customdata": [[100 * part.low, 100 * part.high, part.seeds] for part in intervals],
     }
 

@@ -1,7 +1,7 @@
 """What a verdict is: sentences that follow from the numbers, "not enough evidence" among them.
 
 ``verdicts/NAME.py`` defines ``verdict(run, target) -> Verdict``, for the study whose dashboard names it. Whatever it
-claims is a comparison that ``settle`` has judged, with the other claims of the same verdict.
+claims is a comparison that ``settle`` has judged, with the other claims of its kind.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from hpt_ray.analysis.bootstrap import Interval
 MINUS = "\N{MINUS SIGN}"
 
 #: Levels whose written form is not just their name without underscores.
-WRITTEN = {"crop_blur": "crop + blur", "": "all"}
+WRITTEN = {"crop_blur": "crop + blur", "moco_v2": "MoCo-v2", "simclr": "SimCLR", "byol": "BYOL", "": "all"}
 
 
 def level_name(level: str) -> str:

@@ -12,7 +12,7 @@ from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.figure import Look, markers, panels, text
 
 #: Pixels of a line of a plot, and of what a panel has beside its lines.
-LINE, AROUND = 34, 90
+LINE, AROUND = 38, 90
 
 #: Lines of a name that are longer than this are broken, for a narrow screen.
 WIDTH = 18

@@ -55,11 +55,11 @@ def draw(value: tuple[Uncertainty, ...]) -> Markup:
         )
         for row in value
     ]
-    names = ("Arm", "Seeds × repeats", "Seed", "Probe repeat", "Test sample", "Single answers", "Together")
+    names = ("Arm", "Seeds × repeats", "Seed", "Probe", "Test sample", "Answers", "Together")
     heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
     return Markup(
-        '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(heads, Markup("").join(lines))
+        '<div class="scroll{}"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(" tall" if several else "", heads, Markup("").join(lines))
 
 
 def _points(share: float | None) -> str:
@@ -71,6 +71,7 @@ figure = Figure(
     draw,
     "Standard deviation, in points, that each source gives an arm's mean accuracy at the baseline; together: the root "
     "of the sum of their squares. More seeds, probe repeats and test images reduce their own by the square root of "
-    "their number; single answers are what is left, which all three reduce. The images that a seed draws are part of "
-    "the seed. A dash: so few seeds or repeats do not show it; of one repeat it is then part of the seed.",
+    "their number; answers: what is left, chance in single answers, which all three reduce. The images that a seed "
+    "draws are part of the seed. A dash: so few seeds or repeats do not show it; of one repeat it is then part of the "
+    "seed.",
 )
