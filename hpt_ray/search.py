@@ -164,8 +164,8 @@ class _Playing:
                     own = [self.value(cell) for cell in made[place] if trial.level in cell.levels.values()]
                     # Zero stands in for what is still to come: how many go on does not depend on it.
                     trial.values.append(float(np.mean([0.0 if found is None else found for found in own])))
-                there = sorted((trial for trial in trials if trial.rank > -math.inf), key=lambda trial: -trial.rank)
-                alive[place] = there[: math.ceil(len(trials) / eta)]
+                best = {trial.level for trial in _best(trials, math.ceil(len(trials) / eta))}
+                alive[place] = [trial for trial in trials if trial.level in best]
 
     def _confirm(self, tried: Tried) -> None:
         """The best of each arm at the full budget, and the baseline, on the seeds that are left."""
@@ -173,8 +173,7 @@ class _Playing:
         seeds = tuple(seed for seed in study.seeds if seed not in self.search.seeds)
         rungs = list(study.factors[1].levels)
         for place, (baseline, *others) in tried.items():
-            there = [trial for trial in others if len(trial.values) == len(rungs) and trial.rank > -math.inf]
-            best = sorted(there, key=lambda trial: -trial.rank)[: self.search.winners]
+            best = _best([trial for trial in others if len(trial.values) == len(rungs)], self.search.winners)
             self._cells(place, _levels([baseline, *best]), rungs[-1], seeds)
 
     def _cells(
@@ -198,6 +197,12 @@ class _Playing:
         for stage in made.stages.values():
             self.plan.stages.setdefault(stage.id, stage)
         return made.cells
+
+
+def _best(trials: Sequence[Trial], number: int) -> list[Trial]:
+    """The best of those that did not fail; of equals the first."""
+    there = [trial for trial in trials if trial.rank > -math.inf]
+    return sorted(there, key=lambda trial: -trial.rank)[:number]
 
 
 def _levels(trials: Sequence[Trial]) -> dict[str, Policy]:

@@ -93,6 +93,7 @@ def run(
     truth: Mapping[str, Truth],
     *,
     examples: int = 300,
+    exact: bool = False,
     failed: Callable[[Cell], bool] = lambda cell: False,
     seconds: Callable[[str, int], float] = lambda arm, iterations: 0.1 * iterations,
     seed: int = 0,
@@ -100,10 +101,14 @@ def run(
     """A run with true accuracies ``truth`` by arm; cells for which ``failed(arm, level, seed)`` holds have no result.
 
     Step 0 of a chain is the very cell of the chain without its last phase, as in a run of the real thing, and that of a
-    first phase is ``RANDOM_FEATURES``. ``seconds(arm, iterations)`` is what the last phase took.
+    first phase is ``RANDOM_FEATURES``. ``seconds(arm, iterations)`` is what the last phase took. An ``exact`` run has
+    its true accuracies to the last example, at every seed: the first examples are those classified correctly.
     """
     (factor,) = spec.factors
-    tables = [_target(spec, factor, truth, target, examples, seed + place) for place, target in enumerate(spec.targets)]
+    tables = [
+        _target(spec, factor, truth, target, examples, None if exact else seed + place)
+        for place, target in enumerate(spec.targets)
+    ]
     table = pd.concat(tables, ignore_index=True)
     lost = [
         not step0 and failed((arm, level, None if pd.isna(number) else int(number)))
@@ -125,10 +130,9 @@ def run(
 
 
 def _target(
-    spec: Study, factor: Factor, truth: Mapping[str, Truth], target: str, examples: int, seed: int
+    spec: Study, factor: Factor, truth: Mapping[str, Truth], target: str, examples: int, seed: int | None
 ) -> pd.DataFrame:
     """Every example of every cell of one target: the axes, ``level``, ``iteration``, ``label`` and ``correct``."""
-    generator = np.random.default_rng(seed)
     cells: dict[tuple[str, str | None], float] = {("", None): RANDOM_FEATURES}
     for arm in spec.arms:
         own, varies = truth[arm.chain], factor.varies(arm)
@@ -136,9 +140,8 @@ def _target(
             value = own[place] if isinstance(own, tuple) else own
             if level in factor.levels_of(arm) or not varies:
                 cells[arm.chain, level if varies else None] = value
-    means = np.array([simulate.latent_mean(value) for value in cells.values()])
-    correct = dict(zip(cells, simulate.crossed(means, len(spec.seeds), examples, generator), strict=True))
-    labels = generator.integers(7, size=examples)
+    correct = dict(zip(cells, _correct(list(cells.values()), len(spec.seeds), examples, seed), strict=True))
+    labels = np.arange(examples) % 7
     parts = []
     for (chain, level), by_seed in list(correct.items())[1:]:
         before = chain.rpartition(">")[0]
@@ -155,6 +158,15 @@ def _target(
                 values = {"example": np.arange(examples), "label": labels, "iteration": iteration, "correct": row}
                 parts.append(pd.DataFrame({**axes, **values}))
     return pd.concat(parts, ignore_index=True).astype({"level": object, "seed": "Int64"})
+
+
+def _correct(accuracies: list[float], seeds: int, examples: int, seed: int | None) -> np.ndarray:
+    """Correctness [cells, seeds, examples] of cells with these true accuracies; without a ``seed`` exactly these."""
+    if seed is None:
+        wanted = np.round(np.array(accuracies) * examples)
+        return np.broadcast_to(np.arange(examples) < wanted[:, None, None], (len(wanted), seeds, examples)) * 1.0
+    means = np.array([simulate.latent_mean(accuracy) for accuracy in accuracies])
+    return simulate.crossed(means, seeds, examples, np.random.default_rng(seed))
 
 
 def _iterations(spec: Study, factor: Factor, chain: str, level: str | None) -> int:

@@ -21,7 +21,7 @@ from hpt_ray.identity import stream
 from hpt_ray.plan import Cell, data_of
 from hpt_ray.policy import Policy
 from hpt_ray.policy_space import Point, to_point
-from hpt_ray.search import Unfolded, unfold
+from hpt_ray.search import Unfolded, Value, unfold
 from hpt_ray.study import Factor, Search, Study
 
 TARGET = "synthetic:shape,n=80"
@@ -42,16 +42,16 @@ def study(*, seeds: int = 3, **search: Any) -> Study:
     )
 
 
-def played(made: Study, accuracy: Callable[[Cell], float]) -> Unfolded:
+def played(made: Study, value: Value) -> Unfolded:
     """The search, all of it known."""
-    return unfold(made, {spec: small.dataset(spec) for spec in data_of(made)}, accuracy)
+    return unfold(made, {spec: small.dataset(spec) for spec in data_of(made)}, value)
 
 
 class Truth:
     """Accuracies of cells, on val and by test example."""
 
-    def __init__(self, surface: Surface, luck: float, val: int, examples: int, seed: int) -> None:
-        self.surface, self.luck, self.val_size, self.seed = surface, luck, val, seed
+    def __init__(self, surface: Surface, luck: float, own: float, val: int, examples: int, seed: int) -> None:
+        self.surface, self.luck, self.own, self.val_size, self.seed = surface, luck, own, val, seed
         self.difficulty = stream(seed, "examples").standard_normal(examples)
         self.policies: dict[str, Policy] = {}
 
@@ -66,8 +66,8 @@ class Truth:
         return float(self.draw(cell, "val").binomial(self.val_size, accuracy)) / self.val_size
 
     def correct(self, cell: Cell, accuracy: float) -> np.ndarray:
-        mean = stats.norm.ppf(accuracy) * math.sqrt(2)
-        return mean + self.difficulty + self.draw(cell, "test").standard_normal(len(self.difficulty)) > 0
+        mean = stats.norm.ppf(accuracy) * math.sqrt(1 + self.own**2)
+        return mean + self.difficulty + self.draw(cell, "test").normal(0, self.own, len(self.difficulty)) > 0
 
     def draw(self, cell: Cell, what: str) -> np.random.Generator:
         # By the stage, which is the policy itself: a name may stand for another one while a search is foreseen.
@@ -78,6 +78,7 @@ def run(
     surface: Surface,
     *,
     luck: float = 0.005,
+    own: float = 1.0,
     val: int = 400,
     examples: int = 400,
     failed: Callable[[Cell], bool] = lambda cell: False,
@@ -85,8 +86,12 @@ def run(
     seed: int = 0,
     **search: Any,
 ) -> Run:
-    """A whole search as tables; cells for which ``failed`` holds have no result."""
-    made, truth = study(seeds=seeds, **search), Truth(surface, luck, val, examples, seed)
+    """A whole search as tables; cells for which ``failed`` holds have no result.
+
+    ``luck`` is the standard deviation of a pretraining's accuracy, ``own`` that of what is hard for one network alone,
+    in units of what is hard for all.
+    """
+    made, truth = study(seeds=seeds, **search), Truth(surface, luck, own, val, examples, seed)
     known: dict[str, float] = {}
 
     # As in a run, the policies are those of the plan so far: play until nothing new comes up.
@@ -94,7 +99,7 @@ def run(
         return known.get(cell.evaluations[0])
 
     while True:
-        found = played(made, value)  # type: ignore[arg-type]
+        found = played(made, value)
         policies = found.plan.study.factors[0].levels
         new = [cell for cell in found.plan.cells[: found.known] if cell.evaluations[0] not in known]
         if not new:

@@ -12,11 +12,17 @@ resampling policies and test images together, the same ones for every arm (choos
 Student's quantile for that many policies; each policy is a pretraining of its own, so that its luck is in the scatter.
 A share of which every policy falls on one side has no scatter to resample: the variance is at least that of Agresti
 and Coull's interval (1998), for a difference Agresti and Min's (2005). Noise blurs the margin, for all arms alike.
+
+Measured on simulated arms (120 studies each; 12 and 32 policies, 400 and 1,500 test images): of arms that are equally
+flat, p of the difference is below 0.05 in 1 to 5 %. It takes large differences, or large test sets, to be shown: the
+noise of the best alone is of the size of the margin. A flat arm against one that loses 10 to 15 points at the edge of
+one parameter's range is told from it in 16 to 28 %.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -127,13 +133,14 @@ def narrowed(run: Run, target: str, seeds: Sequence[int], levels: Mapping[str, I
     )
 
 
-def flatness(run: Run, target: str, margin: float = MARGIN) -> dict[str, Flatness]:
+@functools.lru_cache(maxsize=8)
+def flatness(run: Run, target: str) -> dict[str, Flatness]:
     """The flatness of each arm that has results of at least two random policies."""
     found = {}
     for arm, (names, val, test) in _random(run, target).items():
         if len(names) > 1:
             means, best = test.mean(axis=1), int(val.argmax())
-            near, draws = _near(val[None], test[None], margin)
+            near, draws = _near(val[None], test[None], MARGIN)
             losses = means[best] - means
             found[arm] = Flatness(
                 near=_interval(near[0].mean(), draws.near[:, 0], _one(near[0]), len(names), (0.0, 1.0)),
@@ -144,7 +151,7 @@ def flatness(run: Run, target: str, margin: float = MARGIN) -> dict[str, Flatnes
     return found
 
 
-def flatness_difference(run: Run, target: str, arm: str, other: str, margin: float = MARGIN) -> Interval | None:
+def flatness_difference(run: Run, target: str, arm: str, other: str) -> Interval | None:
     """Share of random policies within the margin of ``arm`` minus that of ``other``, on the policies that both have."""
     found = _random(run, target)
     if arm not in found or other not in found:
@@ -155,10 +162,10 @@ def flatness_difference(run: Run, target: str, arm: str, other: str, margin: flo
     rows = [[names.index(name) for name in common] for names, _, _ in (found[arm], found[other])]
     val = np.stack([found[name][1][row] for name, row in zip((arm, other), rows, strict=True)])
     test = np.stack([found[name][2][row] for name, row in zip((arm, other), rows, strict=True)])
-    return near_difference(val, test, margin)
+    return near_difference(val, test, MARGIN)
 
 
-def near_difference(val: np.ndarray, test: np.ndarray, margin: float = MARGIN) -> Interval:
+def near_difference(val: np.ndarray, test: np.ndarray, margin: float) -> Interval:
     """The difference of two arms' shares near their best, from ``val`` [2, policies] and ``test`` [2, policies,
     examples], the policies and the examples of both being the same."""
     near, draws = _near(val, test, margin)
@@ -185,17 +192,17 @@ def _near(val: np.ndarray, test: np.ndarray, margin: float, seed: int = 0) -> tu
     arms, policies, examples = test.shape
     generator = stream(seed, "flatness", policies, examples)
     weights = generator.multinomial(policies, np.full(policies, 1 / policies), size=REPLICATES)
-    counts = generator.multinomial(examples, np.full(examples, 1 / examples), size=REPLICATES) / examples
+    means = test.mean(axis=2)
+    # Means over resampled images are normal, with the covariance that the policies of all arms have on these images.
+    covariance = np.atleast_2d(np.cov(test.reshape(-1, examples), ddof=0)) / examples
+    drawn = generator.multivariate_normal(means.ravel(), covariance, REPLICATES, method="eigh")
     near, loss = np.empty((REPLICATES, arms)), np.empty((REPLICATES, arms))
-    found = np.empty((arms, policies), dtype=bool)
-    for arm in range(arms):
-        means = test[arm].mean(axis=1)
-        found[arm] = means[val[arm].argmax()] - means <= margin + ROUNDING
-        drawn = counts @ test[arm].T
+    for arm, accuracy in enumerate(np.split(drawn, arms, axis=1)):
         best = np.where(weights > 0, val[arm], -np.inf).argmax(axis=1)
-        losses = drawn[np.arange(REPLICATES), best][:, None] - drawn
+        losses = np.take_along_axis(accuracy, best[:, None], axis=1) - accuracy
         near[:, arm] = (weights * (losses <= margin + ROUNDING)).sum(axis=1) / policies
         loss[:, arm] = (weights * losses).sum(axis=1) / policies
+    found = np.take_along_axis(means, val.argmax(axis=1)[:, None], axis=1) - means <= margin + ROUNDING
     return found, _Draws(near, loss)
 
 

@@ -17,14 +17,17 @@ from hpt_ray.figure import Figure, Look, beside, faint, looks, markers, panels, 
 from hpt_ray.figures.accuracy import _draw_line
 
 #: Parts of the numbers' range, in decades, left free before step 0 and before each level without a number.
-APART = 0.2
+APART = 0.28
+
+#: What stands for step 0 among levels: it comes first.
+STEP0 = "step 0"
 
 
 @dataclass(frozen=True)
 class Series:
     """One arm, as shares: accuracy by level, each finished seed's by level, and that at step 0.
 
-    ``step0`` is by level, under "" alone where it is the same at every level, and empty where it is another arm here.
+    ``step0`` is by level, under STEP0 alone where it is the same at every level; empty where it is another arm here.
     """
 
     label: str
@@ -73,14 +76,14 @@ def _step0(run: Run, target: str, arm: str, levels: list[str]) -> dict[str, Inte
         return {}  # its own symbols are there
     found = {level: part for level in levels if (part := accuracy(run, target, arm, level, step0=True)) is not None}
     same = len({part.estimate for part in found.values()}) == 1
-    return {"": next(iter(found.values()))} if same else found
+    return {STEP0: next(iter(found.values()))} if same else found
 
 
 def draw(value: tuple[Panel, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=400)
     for row, panel in enumerate(value, start=1):
         places = _places(panel)
-        ends = min(places.values()) - 0.08 * _range(panel), max(places.values()) + 0.08 * _range(panel)
+        ends = min(places.values()) - 0.1 * _range(panel), max(places.values()) + 0.1 * _range(panel)
         look = looks([*panel.arms, *panel.lines])
         for arm, (label, line) in panel.lines.items():
             _draw_line(drawn, row, ends, (arm, label, look[arm]), line)
@@ -90,9 +93,10 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
             _draw_series(
                 drawn, row, {level: at + aside for level, at in places.items()}, panel, (arm, look[arm]), series
             )
-        names = {level: "step 0" if not level else _tick(panel, level) for level in places}
-        drawn.update_xaxes(row=row, col=1, tickvals=list(places.values()), ticktext=list(names.values()), range=ends)
-        drawn.update_xaxes(row=row, col=1, title=text(panel.axis), tickfont_size=11, zeroline=False, showgrid=False)
+        names = [_tick(panel, level) for level in places]
+        drawn.update_xaxes(row=row, col=1, tickvals=list(places.values()), ticktext=names, range=ends)
+        drawn.update_xaxes(row=row, col=1, title=text(panel.axis), tickfont_size=11, ticklabeloverflow="allow")
+        drawn.update_xaxes(row=row, col=1, zeroline=False, showgrid=False)
         drawn.update_yaxes(row=row, col=1, title="test accuracy, %", zeroline=False)
     return drawn
 
@@ -103,11 +107,11 @@ def _range(panel: Panel) -> float:
 
 
 def _places(panel: Panel) -> dict[str, float]:
-    """Where levels stand: numbers by their logarithm, step 0 ("") before and what has no number after them."""
+    """Where levels stand: numbers by their logarithm, step 0 before and what has no number after them."""
     places = {level: float(np.log10(number)) for level, number in panel.numbers.items()}
     apart = APART * _range(panel)
-    if any("" in series.step0 for series in panel.arms.values()):
-        places[""] = min(places.values(), default=0.0) - apart
+    if any(STEP0 in series.step0 for series in panel.arms.values()):
+        places[STEP0] = min(places.values(), default=0.0) - apart
     for level in panel.names:
         if level not in places:
             places[level] = max(places.values(), default=0.0) + apart

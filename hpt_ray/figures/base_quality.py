@@ -86,7 +86,8 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
                 | {"thickness": 1, "color": faint(look[arm].color, 0.5)},
                 **symbols | {"mode": "markers" if number else "markers+text"},
                 text=[text(level_name(level)) for level in found],
-                textposition="top right",
+                # Names stay inside the panel.
+                textposition=[f"top {'left' if 200 * part.estimate > sum(ends) else 'right'}" for part in across],
                 textfont={"size": 11},
                 hovertemplate="%{fullData.name}, base %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, "
                 "%{customdata[1]:.1f}], direct transfer %{x:.1f} %<extra></extra>",

@@ -58,7 +58,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
         names = [f"{ratio:,.10g}×" for ratio in ticks]
         drawn.update_yaxes(row=row, col=1, title="speed-up", tickvals=[math.log10(ratio) for ratio in ticks])
         drawn.update_yaxes(row=row, col=1, ticktext=names, range=ends, zeroline=True, zerolinewidth=2)
-        drawn.update_xaxes(row=row, col=1, title="test accuracy reached, %", zeroline=False)
+        drawn.update_xaxes(row=row, col=1, title="test accuracy reached, %", zeroline=False, range=_across(panel))
     return drawn
 
 
@@ -68,6 +68,13 @@ def _ends(panel: Panel) -> tuple[float, float]:
     finite = [one for speed in all_speeds for one in (speed.ratio, speed.low, speed.high) if 0 < one < math.inf]
     decades = [math.log10(one) for one in [*finite, 1.0]]
     return min(decades) - 0.25, max(decades) + 0.25
+
+
+def _across(panel: Panel) -> tuple[float, float]:
+    """The horizontal axis, in per cent, with room for the number beside the last symbol."""
+    reached = [100 * speed.level for speeds in panel.speeds.values() for speed in speeds.values()] or [0.0, 100.0]
+    room = max(reached) - min(reached) or 1.0
+    return min(reached) - 0.06 * room, max(reached) + 0.14 * room
 
 
 def _draw_arm(

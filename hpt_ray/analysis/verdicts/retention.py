@@ -58,7 +58,9 @@ def _asked(run: Run, target: str) -> list[tuple[str, str]]:
 def _said(run: Run, kept: dict[str, Retention | None]) -> list[str]:
     """What each arm needs for 95 % of its gain; which have none, and of which that is not known."""
     most = _share(max(numbers(run).values(), default=1.0))
-    needs, without, lost = [], [], []
+    needs: list[str] = []
+    without: list[str] = []
+    lost: list[str] = []
     for arm, found in kept.items():
         name = spoken(run.arms[arm])
         if found is None:

@@ -118,14 +118,7 @@ def _table(run: Run, inner: Run, target: str, best: dict[str, str]) -> Table:
                 change_interval(flat[arm].loss) if arm in flat else "–",
             )
         )
-    columns = (
-        "Arm",
-        "Best policy",
-        "Accuracy at it",
-        "At baseline",
-        "Random policies near the best",
-        "They lose, points",
-    )
+    columns = ("Arm", "Best policy", "At the best", "At baseline", "Near the best", "Mean loss, points")
     return Table(columns, tuple(rows))
 
 
