@@ -117,7 +117,8 @@ class Store:
         return value
 
     def write_json(self, relative: str, value: Any) -> None:
-        self.write(relative, json.dumps(value, indent=1, sort_keys=True).encode())
+        """JSON in the order that it was given: the order of a factor's levels means something."""
+        self.write(relative, json.dumps(value, indent=1).encode())
 
     def read_table(self, relative: str) -> pa.Table:
         """A Parquet table. Raises StoreError if the file is missing or damaged."""

@@ -155,6 +155,6 @@ def hump(name: str, height: float, best: float, width: float) -> Callable[[Point
 
 def flat_and_peaked(arm: str, point: Point) -> float:
     """HPT does not care for the policy, from scratch needs the right crop, HPT-BN lies between."""
-    width = {"base>target": 100.0, "target": 1.2, "base>target:bn": 3.0, "base": 100.0}[arm]
+    width = {"base>target": 100.0, "target": 0.8, "base>target:bn": 3.0, "base": 100.0}[arm]
     height = {"base>target": 0.80, "target": 0.70, "base>target:bn": 0.75, "base": 0.72}[arm]
     return hump("crop_scale", height, 0.3, width)(point)

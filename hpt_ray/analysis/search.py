@@ -235,7 +235,11 @@ def _random(run: Run, target: str) -> dict[str, tuple[list[str], np.ndarray, np.
     found = {}
     for arm in varying(run):
         test = {name: inner.correct(target, arm, name).mean(axis=0) for name in names}
-        there = [name for name in names if test[name].size and not np.isnan([*test[name], values[arm, name]]).any()]
+        there = [
+            name
+            for name in names
+            if test[name].size and not np.isnan([*test[name], values.get((arm, name), np.nan)]).any()
+        ]
         val = np.array([values[arm, name] for name in there])
         found[arm] = there, val, np.array([test[name] for name in there])
     return found

@@ -16,11 +16,14 @@ from hpt_ray.policy_space import OPERATORS, SPACE, random_policies
 from hpt_ray.registry import load, names
 
 TARGET = simulated.TARGET
+RANDOM, ASKED = 20, 6
 
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    return simulated.run(simulated.flat_and_peaked, luck=0.0, own=0.1, val=20_000, examples=2_000)
+    return simulated.run(
+        simulated.flat_and_peaked, luck=0.0, own=0.1, val=20_000, examples=2_000, random=RANDOM, asked=ASKED
+    )
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +37,9 @@ def noisy() -> Run:
 def test_every_policy_is_listed_with_what_it_reached(run):
     table = tried(run, TARGET)
     for _, mine in table.groupby("arm"):
-        assert (mine["rung"] == "1/3").sum() == 1 + 12 + 12
-        assert mine["reached"].sum() == 1 + 12 + 4
-        assert set(mine.loc[mine["random"], "level"]) == set(random_policies(0, 12))
+        assert (mine["rung"] == "1/3").sum() == 1 + RANDOM + ASKED
+        assert mine["reached"].sum() == 1 + RANDOM + ASKED // 3
+        assert set(mine.loc[mine["random"], "level"]) == set(random_policies(0, RANDOM))
     assert table[list(SPACE)].notna().all(axis=None)
     rows = run.results.query("arm == 'target' and policy == 'random 03' and split == 'val' and evaluation == 'linear'")
     own = table.query("arm == 'target' and level == 'random 03'").set_index("rung")["value"]
@@ -61,21 +64,21 @@ def test_the_search_finds_the_crop_that_counts(run):
 
 
 def test_flatness_without_noise_is_the_share_that_the_formula_gives(run):
-    truth = {name: simulated.flat_and_peaked("target", point_of(name)) for name in random_policies(0, 12)}
+    truth = {name: simulated.flat_and_peaked("target", point_of(name)) for name in random_policies(0, RANDOM)}
     found = flatness(run, TARGET)
     expected = np.mean([max(truth.values()) - value <= 0.01 for value in truth.values()])
-    assert found[SCRATCH].near.estimate == pytest.approx(expected, abs=1.5 / 12)  # one may lie on the line
+    assert found[SCRATCH].near.estimate == pytest.approx(expected, abs=1.5 / RANDOM)  # one may lie on the line
     assert found[HPT].near.estimate == 1.0
     loss = max(truth.values()) - np.mean(list(truth.values()))
     assert found[SCRATCH].loss.estimate == pytest.approx(loss, abs=0.015)
-    assert found[SCRATCH].near.high < 1.0 and found[HPT].near.low < 1.0  # twelve of twelve do not prove all
-    assert found[HPT].near.seeds == 12
+    assert found[SCRATCH].near.high < 1.0 and found[HPT].near.low < 1.0  # all of a sample do not prove all
+    assert found[HPT].near.seeds == RANDOM
 
 
 def point_of(name: str) -> dict[str, float]:
     from hpt_ray.policy_space import to_point
 
-    point = to_point(random_policies(0, 12)[name])
+    point = to_point(random_policies(0, RANDOM)[name])
     assert point is not None
     return point
 
@@ -84,7 +87,7 @@ def test_a_flat_arm_is_told_from_a_peaked_one(run):
     found = flatness_difference(run, TARGET, HPT, SCRATCH)
     assert found is not None and found.low > 0 and found.p < 0.05
     other = flatness_difference(run, TARGET, SCRATCH, HPT)
-    assert other is not None and other.estimate == -found.estimate and other.p == pytest.approx(found.p)
+    assert other is not None and other.estimate == -found.estimate and other.p == pytest.approx(found.p, abs=0.01)
 
 
 def test_equally_flat_arms_are_seldom_told_apart():
@@ -148,7 +151,7 @@ def test_the_verdict_says_what_the_tables_say(run):
     (hpt,) = [claim for claim in gains if claim.measure == SEARCHED and claim.subject == "HPT"]
     assert hpt.outcome in (Outcome.EQUIVALENT, Outcome.UNDECIDED)
     assert "each at its best, HPT is better than pretraining from scratch" in found.sentence
-    assert any("From scratch: shown to matter: crop (12 random policies" in note for note in found.notes)
+    assert any("From scratch: shown to matter: crop (20 random policies" in note for note in found.notes)
     assert any("HPT: no operator is shown to matter" in note for note in found.notes)
     assert any(note.startswith("Best policy of From scratch (") and "crop from 0." in note for note in found.notes)
     assert [row[0] for row in found.table.rows] == ["From scratch", "Direct transfer", "HPT", "HPT-BN"]
@@ -172,7 +175,9 @@ def test_every_figure_of_the_page_draws_and_the_others_do_not_fail(run, noisy):
 
 def test_the_figures_show_what_the_analysis_found(run):
     (panel,) = load("figures", "policies_tried").compute(run)
-    assert {arm: len(table) for arm, table in panel.policies.items()} == dict.fromkeys(panel.arms, 17)
+    assert {arm: len(table) for arm, table in panel.policies.items()} == dict.fromkeys(
+        panel.arms, 1 + RANDOM + ASKED // 3
+    )
     drawn = load("figures", "policies_tried").draw((panel,))
     assert len(drawn.data) == len(SPACE) * len(panel.arms)
     (flat,) = load("figures", "flatness").compute(run)

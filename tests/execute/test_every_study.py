@@ -6,6 +6,8 @@ import pytest
 
 import hpt_ray
 from hpt_ray import registry
+from hpt_ray.execute.runs import rewrite
+from hpt_ray.store import Store
 
 SMALL = {
     "base": "synthetic:objects,n=120",
@@ -44,3 +46,12 @@ def test_a_study_runs_to_its_report(name: str, tmp_path) -> None:
     assert verdict.table.rows[0][0] in page
     assert (result.run.results["status"] == "done").all()
     assert registry.load("dashboards", name).verdict in registry.names("verdicts")
+
+
+def test_levels_keep_their_order_when_a_report_is_written_again(tmp_path) -> None:
+    study = hpt_ray.make("iteration_budget", **SMALL, base_iterations=1, budgets="1,2,10", scratch_budgets="2,10")
+    result = hpt_ray.run(study, store=tmp_path, runner="inline")
+    again = rewrite(Store(tmp_path), "iteration_budget")
+    assert again.run.study == result.run.study
+    assert list(again.run.study.factors[0].levels) == ["1", "2", "10"]
+    assert again.verdicts == result.verdicts
