@@ -1,9 +1,9 @@
 """The study finds what is known to be there: in these domains one factor decides the class, and each operation is known
-to keep or to destroy it.
+to keep or to destroy it. ``shape`` is the control: neither colour nor reflection says anything about its classes.
 
-The labels take part in the pretraining, so that 200 iterations suffice to learn what decides the class: as many of
-MoCo-v2 stay below random features on ``orientation``, where nothing learned is nothing to lose. The hue is jittered by
-the paper's 0.4 turns: by the quick scale's 0.1 a view stays close enough to its hue for the eight classes.
+What colour operations cost is asked of MoCo-v2. What flips cost is asked of training with labels: within a budget of
+minutes MoCo-v2 learns no more about ``orientation`` than random features know, and has nothing to lose. The hue is
+jittered by the paper's 0.4 turns: after the quick scale's 0.1 the eight hues can still be told apart.
 """
 
 from __future__ import annotations
@@ -11,51 +11,60 @@ from __future__ import annotations
 import pytest
 
 import hpt_ray
+from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.robustness import gain, robustness
 from hpt_ray.analysis.run import SCRATCH, Run
 from hpt_ray.analysis.verdict import Outcome, judge
+from hpt_ray.analysis.wording import change_interval
 from hpt_ray.scale import with_hue
 from hpt_ray.study import Study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-COLOUR, ORIENTATION, SHAPE = DOMAINS = tuple(f"synthetic:{name},n=2000" for name in ("colour", "orientation", "shape"))
+COLOUR, ORIENTATION, SHAPE = (f"synthetic:{name},n=2000" for name in ("colour", "orientation", "shape"))
 NO_COLOUR, NO_FLIP = "no_color_no_grayscale", "no_flip"
 
+#: Per policy that is held against the baseline: the domain that must gain from it, and how the features are trained.
+QUESTIONS = {
+    NO_COLOUR: (COLOUR, {"method": "moco_v2", "iterations": 150}),
+    NO_FLIP: (ORIENTATION, {"method": "supervised", "iterations": 200}),
+}
 
-def study() -> Study:
+
+def study(policy: str) -> Study:
+    """The augmentation ablation from scratch, at the quick scale but for its jitter of hue."""
+    domain, settings = QUESTIONS[policy]
     made = hpt_ray.make(
         "augment_ablation",
-        target=DOMAINS,
-        policies=("baseline", NO_COLOUR, NO_FLIP),
+        target=(domain, SHAPE),
+        policies=("baseline", policy),
         arms=(SCRATCH,),
-        method="supervised",
-        iterations=200,
         seeds=3,
+        **settings,
     )
     (factor,) = made.factors
-    levels = {name: with_hue(policy, 0.4) for name, policy in factor.levels.items()}
+    levels = {name: with_hue(level, 0.4) for name, level in factor.levels.items()}
     return made.model_copy(update={"factors": (factor.model_copy(update={"levels": levels}),)})
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    result = hpt_ray.run(study(), runner="inline", store=tmp_path_factory.mktemp("store"))
+@pytest.fixture(scope="module", params=QUESTIONS)
+def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Run]:
+    """A policy and the run that compares it with the baseline."""
+    store = tmp_path_factory.mktemp("store")
+    result = hpt_ray.run(study(request.param), runner="inline", store=store)
     assert not result.failures
-    return result.run
+    return request.param, result.run
 
 
-def change(run: Run, domain: str, policy: str):
-    """The change of test accuracy, with its interval, when the baseline's policy is replaced."""
+def change(run: Run, domain: str, policy: str) -> Interval:
+    """The change of test accuracy from the baseline to a policy."""
     found = robustness(run, domain, SCRATCH)
     assert found is not None
+    print(f"{domain}, baseline to {policy}: {change_interval(found.changes[policy])} points")
     return found.changes[policy]
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
-def test_every_domain_is_learned_where_nothing_is_in_the_way(run: Run, domain: str) -> None:
-    """Else a change of nothing would show nothing."""
-    policy = {COLOUR: NO_COLOUR, ORIENTATION: NO_FLIP, SHAPE: "baseline"}[domain]
-    found = gain(run, domain, SCRATCH, policy)
-    assert found is not None
-    assert judge(found) is Outcome.BETTER
+def test_classes_gain_from_the_removal_of_what_destroys_them(asked: tuple[str, Run]) -> None:
+    policy, run = asked
+    coded = QUESTIONS[policy][0]
+    assert judge(change(run, coded, policy)) is Outcome.BETTER

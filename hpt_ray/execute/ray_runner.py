@@ -191,6 +191,10 @@ def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
                 record_failure(lost, store, reason)
                 tell(Event(kind="failed", unit=lost.id, label=lost.label, reason=reason))
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            # Tune pickles it with the experiment, to resume from; nothing here does, and rounds cannot be pickled.
+            return object, ()
+
         def save(self, checkpoint_path: str) -> None:
             Path(checkpoint_path).touch()
 

@@ -144,21 +144,22 @@ def test_the_table_has_a_line_per_arm() -> None:
     assert rows["From scratch"][2:] == ("–", "–") and rows["Direct transfer"][1:] == ("–", "–", "–")
 
 
-def judged(truth: dict[str, Truth], studies: int) -> dict[str, int]:
-    """How often noisy studies say that an arm is the faster one."""
-    arms = ("target", "base", "base>target")
-    said = [on(truth, arms=arms, exact=False, examples=200, seed=seed).sentence for seed in range(studies)]
-    return {
-        "HPT": sum("HPT is faster than pretraining from scratch:" in sentence for sentence in said),
-        "scratch": sum("pretraining from scratch is faster than HPT:" in sentence for sentence in said),
-    }
+def judged(hpt: Truth, studies: int) -> tuple[int, int]:
+    """How many noisy studies say that HPT is faster, and how many that from scratch is."""
+    said = [
+        on({"base>target": hpt}, arms=("target", "base>target"), exact=False, examples=150, seed=seed).sentence
+        for seed in range(studies)
+    ]
+    return (
+        sum("HPT is faster than pretraining from scratch:" in sentence for sentence in said),
+        sum("pretraining from scratch is faster than HPT:" in sentence for sentence in said),
+    )
 
 
 @pytest.mark.slow
 def test_faster_is_seldom_wrong_and_often_found() -> None:
-    same = judged({"base>target": SCRATCH}, 200)
-    assert max(same.values()) <= stats.binom.ppf(0.999, 200, 0.025)
-    ahead = judged({"base>target": (0.56, 0.64, 0.70, 0.76, 0.80)}, 50)
-    assert ahead["HPT"] >= 40 and ahead["scratch"] == 0
-    behind = judged({"base>target": (0.30, 0.33, 0.36, 0.42, 0.48)}, 50)
-    assert behind["scratch"] >= 40 and behind["HPT"] == 0
+    assert max(judged(SCRATCH, 60)) <= stats.binom.ppf(0.999, 60, 0.025)
+    faster, slower = judged((0.56, 0.66, 0.74, 0.80, 0.84), 15)
+    assert faster >= 10 and slower == 0
+    faster, slower = judged((0.26, 0.29, 0.32, 0.36, 0.42), 15)
+    assert faster == 0 and slower >= 10

@@ -4,6 +4,10 @@ That one arm is faster than another to an accuracy, and that it is the better on
 is the same claim while accuracy rises with cost. So "faster" is judged on a difference of accuracies, at the cost of
 the best that both arms reach, and said where the interval of the speed-up agrees. It is what the study is for and
 judged alone; the comparisons at single budgets, which come beside it, are corrected among themselves.
+
+Measured on curves of five budgets (probit data with known truth; 300 examples; 300 studies each): where the curves are
+the same, HPT is called faster in 0 to 1.3 % and from scratch in 0 to 0.3 %; where HPT is 10 to 40 times faster and ends
+5 to 6 points higher, HPT in 32 to 37 % with 3 seeds and in 81 to 93 % with 5, from scratch never.
 """
 
 from __future__ import annotations
