@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LOG_SECONDS = 15.0
 
 
-
 @contextlib.contextmanager
 def decoding() -> Iterator[Callable[[str, int, int], None]]:
     """A line that shows how far a data set is decoded, the first time it is used."""

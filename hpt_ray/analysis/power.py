@@ -19,6 +19,9 @@ from scipy import special, stats
 from hpt_ray.analysis.bootstrap import LEVEL, NOTHING
 from hpt_ray.analysis.variance import sources
 
+#: A test set is not likely to grow by more than this.
+LIKELY = 20
+
 #: Midpoints of equally likely slices of the chi-square.
 SLICES = (np.arange(400) + 0.5) / 400
 
@@ -50,6 +53,8 @@ def seeds_needed(values: np.ndarray, power: float = 0.8, limit: int = 1000) -> N
     away = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri(power))
     if difference <= away * test:
         times = math.ceil(10 * (away * test / difference) ** 2) / 10
+        if times > LIKELY:
+            return Needed(None, "that is too little for any likely number of test images to show")
         return Needed(None, f"no number of seeds is enough: more than {times:g} times the test images are needed")
     if chance(limit, difference, between, test) < power:
         return Needed(None, f"more than {limit} seeds are needed")

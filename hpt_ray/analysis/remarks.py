@@ -16,7 +16,8 @@ def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
     """The notes that stand beside a verdict on a target."""
     curves = run.curves[run.curves["target"] == target]
     notes = [*_random(run, target), *_forgetting(run, target), *health.notes(curves)]
-    notes += [claim.needed for claim in claims if claim.needed]
+    # Of several comparisons of the same two the first says it: they differ little in what they would take.
+    notes += {(claim.subject, claim.against): claim.needed for claim in reversed(claims) if claim.needed}.values()
     if len(run.study.seeds) == 1:
         notes.append("One seed: intervals account for the test sample alone, not for the luck of a pretraining run.")
     holes = [_hole(run, hole) for hole in run.holes(target)]

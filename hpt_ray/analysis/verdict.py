@@ -61,11 +61,13 @@ class Claim:
         if self.difference is None:
             return f"not comparable with {name} ({self.lacking})"
         numbers = f"{change_interval(self.difference)} points"
+        alone = self.difference.low > 0 or self.difference.high < 0
+        lack = "not enough evidence after Holm's correction" if alone else "not enough evidence"
         return {
             Outcome.BETTER: f"better than {name} ({numbers})",
             Outcome.WORSE: f"worse than {name} ({numbers})",
             Outcome.EQUIVALENT: f"equivalent to {name} within {margin_text(MARGIN)} ({numbers})",
-            Outcome.UNDECIDED: f"not shown to differ from {name} (not enough evidence: {numbers})",
+            Outcome.UNDECIDED: f"not shown to differ from {name} ({lack}: {numbers})",
         }[self.outcome]
 
 

@@ -62,7 +62,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
     for row, panel in enumerate(value, start=1):
         look = looks([*panel.arms, *panel.lines])
         for arm, (label, line) in panel.lines.items():
-            _draw_line(drawn, row, (-0.5, len(panel.levels) - 0.5), (arm, label, look[arm]), line)
+            draw_line(drawn, row, (-0.5, len(panel.levels) - 0.5), (arm, label, look[arm]), line)
         for number, (arm, series) in enumerate(panel.arms.items()):
             aside = beside(number, len(panel.arms))
             places = {level: panel.levels.index(level) + aside for level in panel.levels}
@@ -72,7 +72,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
     return drawn
 
 
-def _draw_line(
+def draw_line(
     drawn: go.Figure, row: int, ends: tuple[float, float], arm: tuple[str, str, Look], line: Interval
 ) -> None:
     """A horizontal dashed line with the band of its interval."""

@@ -14,10 +14,10 @@ from hpt_ray.analysis.robustness import accuracy
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.wording import level_name
 from hpt_ray.figure import Figure, Look, beside, faint, looks, markers, panels, text
-from hpt_ray.figures.accuracy import _draw_line
+from hpt_ray.figures.accuracy import draw_line
 
 #: Parts of the numbers' range, in decades, left free before step 0 and before each level without a number.
-APART = 0.28
+APART = 0.34
 
 #: What stands for step 0 among levels: it comes first.
 STEP0 = "step 0"
@@ -86,7 +86,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
         ends = min(places.values()) - 0.1 * _range(panel), max(places.values()) + 0.1 * _range(panel)
         look = looks([*panel.arms, *panel.lines])
         for arm, (label, line) in panel.lines.items():
-            _draw_line(drawn, row, ends, (arm, label, look[arm]), line)
+            draw_line(drawn, row, ends, (arm, label, look[arm]), line)
         gap = min((two - one for one, two in pairwise(sorted(places.values()))), default=1.0)
         for number, (arm, series) in enumerate(panel.arms.items()):
             aside = 0.3 * gap * beside(number, len(panel.arms))

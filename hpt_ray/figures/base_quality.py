@@ -12,7 +12,7 @@ from hpt_ray.analysis.robustness import accuracy
 from hpt_ray.analysis.run import DIRECT, SCRATCH, Run
 from hpt_ray.analysis.wording import level_name
 from hpt_ray.figure import Figure, faint, looks, markers, panels, text
-from hpt_ray.figures.accuracy import _draw_line
+from hpt_ray.figures.accuracy import draw_line
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
         ends = min(qualities) - room, max(qualities) + room
         if panel.scratch is not None:
             label, line = panel.scratch
-            _draw_line(drawn, row, ends, (SCRATCH, label, look[SCRATCH]), line)
+            draw_line(drawn, row, ends, (SCRATCH, label, look[SCRATCH]), line)
         drawn.add_scatter(
             row=row,
             col=1,

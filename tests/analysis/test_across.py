@@ -95,7 +95,7 @@ def test_an_arm_without_the_baseline_is_compared_at_its_own_level() -> None:
 def test_the_level_of_all_is_named() -> None:
     run = simulate.run(simulate.methods(targets=("one", "two")), lambda cell: 0.6, examples=40)
     found = across_targets(run)
-    assert found is not None and "Across 2 targets (linear evaluation, method at moco" in found.sentence
+    assert found is not None and "Across 2 targets (linear evaluation, method at MoCo-v2" in found.sentence
 
 
 def test_one_target_or_nothing_to_compare_is_none() -> None:

@@ -107,7 +107,7 @@ def test_a_policy_that_fails_is_left_behind_and_tried_again_by_the_next_run(fini
     with monkeypatch.context() as patch:
         patch.setattr(inline, "run_unit", broken)
         failed = run(STUDY, store=tmp_path, runner="inline")
-    assert list(failed.failures.values()) == ["RuntimeError: out of memory"] * 3  # its weights and both evaluations
+    assert failed.failures == {"From scratch, random 01, 1/3, seed 0": "RuntimeError: out of memory"}
     table = failed.run.results.query("policy == 'random 01'")
     assert set(table.query("iteration > 0")["status"]) == {"failed"} and set(table["rung"]) == {"1/3"}
     assert len(failed.run.results.query("seed == 1 and policy != 'baseline' and iteration > 0")) > 0
