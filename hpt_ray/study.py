@@ -72,7 +72,7 @@ class Pretraining(Frozen):
     iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
     data: Annotated[str, Field(min_length=1)] | None = None  # None: the cell's target
     seed: int | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
-    #: Share of the data set's pretraining images that may be seen: nested, stratified subsets, drawn by the phase's seed.
+    #: Share of the pretraining images that may be seen: nested, stratified subsets, drawn by the seed of the phase.
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     policy: Policy = Policy()
     method: str = "moco_v2"

@@ -227,7 +227,7 @@ def test_shared_parameters_are_parameters_like_any_other(write):
         ("size", "int", None, "a size"),
     ]
     assert make(path).image_size == 8 and make(path, {"size": "4"}).image_size == 4
-    with pytest.raises(StudyError, match="size=large: .*; expected int"):
+    with pytest.raises(StudyError, match=r"size=large: .*; expected int"):
         make(path, {"size": "large"})
     with pytest.raises(UnknownNameError, match="Did you mean 'size'"):
         make(path, {"sise": "4"})

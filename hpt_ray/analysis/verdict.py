@@ -136,7 +136,7 @@ def settle(claims: Sequence[Claim], margin: float = MARGIN) -> tuple[Claim, ...]
 def compare(
     run: Run, target: str, arm: str, other: str, level: str, *, at: str | None = None, evaluation: str | None = None
 ) -> Claim:
-    """The claim, still to be settled, on the accuracy of ``arm`` against ``other`` at a level (``at``: of the other)."""
+    """The claim, still to be settled, on the accuracy of ``arm`` against ``other`` at a level (``at``: the other's)."""
     mine = run.correct(target, arm, level, evaluation)
     others = run.correct(target, other, level if at is None else at, evaluation)
     labels = run.arms[arm], run.arms[other]
