@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hpt_ray.execute import inline
 from hpt_ray.execute.inline import InlineRunner, in_order_of_need
-from hpt_ray.execute.ray_runner import Queue
+from hpt_ray.execute.ray_runner import Queue, _searcher
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
 
@@ -146,3 +146,19 @@ def test_this_process_asks_for_a_round_when_the_one_before_has_ended(tmp_path, m
 
     InlineRunner().run(rounds(), Store(tmp_path), lambda event: True)
     assert log == ["round", "a", "b", "round", "c"]
+
+
+def test_tune_is_given_round_after_round_and_told_of_the_end_once(tmp_path):
+    """Tune's side of the queue, driven by hand: no Ray is started."""
+    first, second = tree("a", "b"), tree("c")
+    store, queue = Store(tmp_path), Queue(iter((first, second)))
+    searcher = _searcher(queue, store, lambda event: True)
+    given = [searcher.suggest(trial) for trial in ("1", "2", "3")]
+    assert [config and config["unit"] for config in given] == ["a", "b", None]
+    searcher.on_trial_complete("1", {"failed": ""})
+    assert searcher.suggest("3") is None
+    searcher.on_trial_complete("2", {"failed": "its worker died 3 times"})
+    assert store.failure(first[1].stages[0].id) == "its worker died 3 times"  # by whom else, where the worker is dead?
+    assert searcher.suggest("3")["unit"] == "c"
+    searcher.on_trial_complete("3", {"failed": "interrupted at iteration 1 of 2"})
+    assert searcher.suggest("4") == "FINISHED"
