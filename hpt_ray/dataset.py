@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hpt_ray import cache, registry
+from hpt_ray.analysis.auroc import both
 from hpt_ray.decode import decode_all
 from hpt_ray.errors import DataError, UnknownNameError
 from hpt_ray.identity import VERSIONS, content_id, stream
 from hpt_ray.records import SPLITS, Records, Source
-from hpt_ray.splits import RULE, complete, nested
+from hpt_ray.splits import RULE, complete, nested, strata
 
 Indices = npt.NDArray[np.int64]
 
@@ -41,6 +43,7 @@ class Dataset:
         fingerprint: Of the content, the decoding, the size and the split rule: part of every stage's identity.
         excluded: How many train and val images were left out because their content is also in test.
         unlabelled: Why no image has a label, where none has: completes "has ...".
+        targets: Of multi-label data int8 [N, C], for each class 1, 0 or -1 (unknown); no image has a label then.
     """
 
     spec: str
@@ -56,6 +59,17 @@ class Dataset:
     fingerprint: str
     excluded: int
     unlabelled: str = "no labels"
+    targets: npt.NDArray[np.int8] | None = field(default=None, repr=False)
+
+    @property
+    def metric(self) -> str:
+        """What an evaluation measures: the accuracy of one label an image, or the mean AUROC of several."""
+        return "accuracy" if self.targets is None else "auroc"
+
+    @cached_property
+    def strata(self) -> Indices:
+        """What subsets are stratified by, int64 [N]: the label, or of several the rarest; -1 without any."""
+        return strata(self.labels, self.targets)
 
     def pretraining(self, fraction: float = 1.0, seed: int = 0) -> Indices:
         """Sorted indices of train + val: what pretraining may see. No image among them has the content of a test image.
@@ -75,20 +89,21 @@ class Dataset:
         if leaked:
             raise DataError(f"{self.spec}: {len(leaked)} test images are also in pretraining; clear the cache.")
         if fraction < 1:
-            return nested(chosen, self.labels, max(1, round(fraction * len(chosen))), stream(seed, "subset"))
+            return nested(chosen, self.strata, max(1, round(fraction * len(chosen))), stream(seed, "subset"))
         return chosen
 
     def evaluation(self) -> dict[str, Indices]:
         """The labelled images of each split, as sorted indices, for probes and fine-tuning.
 
         Raises:
-            DataError: unless there are labels, at least two classes, and labelled images in every split.
+            DataError: unless there are labels, at least two classes, and labelled images in every split; of several
+                labels an image, a class with positives and negatives in train and val, and one in train and test.
         """
-        labelled = {name: chosen[self.labels[chosen] >= 0] for name, chosen in self.splits.items()}
-        present = np.unique(self.labels[self.labels >= 0])
+        labelled = {name: chosen[self.strata[chosen] >= 0] for name, chosen in self.splits.items()}
+        present = np.unique(self.strata[self.strata >= 0])
         if present.size == 0:
             raise DataError(f"{self.spec} has {self.unlabelled}, so it serves pretraining only; evaluate on another.")
-        if present.size == 1:
+        if self.targets is None and present.size == 1:
             only = self.classes[int(present[0])]
             raise DataError(f"{self.spec} has one class only ({only}); an evaluation needs at least two.")
         for name, chosen in labelled.items():
@@ -97,6 +112,14 @@ class Dataset:
                     f"{self.spec} has no labelled images in {name} ({self.excluded} copies of test images left out); "
                     "add some, or give no splits and have them made."
                 )
+        if self.targets is not None:
+            defined = {name: both(self.targets[chosen]) for name, chosen in labelled.items()}
+            for name in ("val", "test"):
+                if not (defined["train"] & defined[name]).any():
+                    raise DataError(
+                        f"{self.spec} has no class with both positives and negatives in train and in {name}, and so no "
+                        "AUROC; add images, or give no splits and have them made."
+                    )
         return labelled
 
 
@@ -132,6 +155,7 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
             fingerprint=key,
             excluded=facts["excluded"],
             unlabelled=found.labels,
+            targets=columns.get("targets"),
         )
 
 
@@ -199,13 +223,13 @@ def _decode(folder: Path, spec: str, records: Records, size: int, progress: Call
         raise DataError(f"{spec} has no images; check the path.")
     shape = (records.count, 3, size, size)
     images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-    labels, hashes, given = decode_all(records, images, progress)
+    labels, hashes, given, targets = decode_all(records, images, progress)
     images.flush()
-    splits = complete(spec, labels, given)
+    splits = complete(spec, strata(labels, targets), given)
     kept = {name: chosen[~np.isin(hashes[chosen], hashes[splits["test"]])] for name, chosen in splits.items()}
     kept["test"] = splits["test"]
     mean, std = _statistics(images, np.concatenate([kept["train"], kept["val"]]))
-    columns = {"labels": labels, "hashes": hashes, **kept}
+    columns = {"labels": labels, "hashes": hashes, **kept, **({} if targets is None else {"targets": targets})}
     np.savez(folder / "columns.npz", allow_pickle=False, **columns)
     facts = {
         "classes": list(records.classes),

@@ -84,12 +84,12 @@ def rgb(image: Image.Image) -> Image.Image:
 
 def decode_all(
     records: Records, images: npt.NDArray[np.uint8], progress: Progress | None = None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bytes_], npt.NDArray[np.str_]]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bytes_], npt.NDArray[np.str_], npt.NDArray[np.int8] | None]:
     """Decode every image into ``images`` (uint8 [N, 3, size, size]) on all cores, holding few at a time.
 
     Returns:
         Labels (int64 [N], -1 where there is none), content hashes of the decoded images (32 hexadecimal digits [N]),
-        and the given splits ("" where there is none).
+        the given splits ("" where there is none), and the targets of multi-label data (int8 [N, C]), else None.
 
     Raises:
         DataError: for the first image that cannot be decoded.
@@ -98,6 +98,7 @@ def decode_all(
     labels = np.full(records.count, -1, dtype=np.int64)
     hashes = np.zeros(records.count, dtype="S32")
     splits = np.full(records.count, "", dtype="U5")
+    targets = np.full((records.count, len(records.classes)), -1, dtype=np.int8) if records.multilabel else None
 
     def decode(start: int, examples: list[Example]) -> int:
         for index, example in enumerate(examples, start):
@@ -105,6 +106,8 @@ def decode_all(
             hashes[index] = hashlib.blake2b(images[index].tobytes(), digest_size=16).hexdigest().encode()
             labels[index] = -1 if example.label is None else example.label
             splits[index] = example.split or ""
+            if targets is not None and example.targets is not None:
+                targets[index] = example.targets
         return start + len(examples)
 
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -120,7 +123,7 @@ def decode_all(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return labels, hashes, splits
+    return labels, hashes, splits, targets
 
 
 def _chunks(records: Records) -> Iterator[tuple[int, list[Example]]]:

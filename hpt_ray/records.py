@@ -40,6 +40,7 @@ class Example:
         image: Encoded bytes, a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
         where: Names the image in an error.
         label: Index into the classes, or None.
+        targets: Of several labels an image: for each class 1 (has it), 0 (has it not) or -1 (unknown), or None.
         split: "train", "val" or "test" where the source gives splits, else None.
     """
 
@@ -47,15 +48,24 @@ class Example:
     where: str
     label: int | None = None
     split: str | None = None
+    targets: tuple[int, ...] | None = None
+
+
+#: How targets may be written. An empty one is unknown.
+MARKS = {"1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1, "": -1}
 
 
 @dataclass(frozen=True)
 class Records:
-    """All images of a source, in a fixed order. ``examples`` is walked once, so that a large file can be streamed."""
+    """All images of a source, in a fixed order. ``examples`` is walked once, so that a large file can be streamed.
+
+    ``multilabel``: an image may have several of the classes; its examples have targets and no label.
+    """
 
     count: int
     classes: tuple[str, ...]
     examples: Iterable[Example]
+    multilabel: bool = False
 
 
 @dataclass(frozen=True)

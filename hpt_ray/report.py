@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from plotly.offline import get_plotlyjs
 
 from hpt_ray.analysis import wording
 from hpt_ray.analysis.across import across_targets
+from hpt_ray.analysis.by_class import by_class
 from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.verdict import Verdict
@@ -53,9 +54,23 @@ ACROSS = Section(
 
 
 def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
-    """The verdict of a dashboard on each of a run's targets."""
+    """The verdict of a dashboard on each of a run's targets, in the words of the run's metric."""
     verdict: Callable[[Run, str], Verdict] = load("verdicts", dashboard.verdict)
-    return [verdict(run, target) for target in run.study.targets]
+    return [_measured(verdict(run, target), run.metric) for target in run.study.targets]
+
+
+def _measured(verdict: Verdict, metric: str) -> Verdict:
+    def said(text: str) -> str:
+        return wording.measured(text, metric)
+
+    tiles = [replace(tile, title=said(tile.title), remark=said(tile.remark)) for tile in verdict.tiles]
+    return replace(
+        verdict,
+        sentence=said(verdict.sentence),
+        tiles=tuple(tiles),
+        table=replace(verdict.table, columns=tuple(map(said, verdict.table.columns))),
+        notes=tuple(map(said, verdict.notes)),
+    )
 
 
 def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
@@ -85,13 +100,14 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
         scripts.insert(0, Markup(get_plotlyjs()))
     table = cells(run)
     return environment.get_template("template.html.j2").render(
-        dashboard=dashboard,
+        title=wording.measured(dashboard.title, run.metric),
         run=run,
         manifest=run.manifest,
         started=_moment(run.manifest["started"]),
         across=together,
         verdicts=found,
         sections=shown,
+        classes={target: made for target in run.study.targets if (made := by_class(run, target))},
         cells=table.astype(object).where(table.notna(), None).to_dict("records"),
         study=json.dumps(run.manifest["study"], indent=2, ensure_ascii=False),
         style=Markup((place / "style.css").read_text(encoding="utf-8")),
@@ -101,15 +117,25 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
 
 
 def _section(run: Run, section: Section) -> Shown:
+    def said(text: str) -> str:
+        return wording.measured(text, run.metric)
+
+    def name(axis: Any) -> None:
+        if axis.title.text:
+            axis.title.text = said(axis.title.text)
+
+    section = section.model_copy(update={"title": said(section.title), "prose": said(section.prose)})
     if section.figure is None:
         return Shown(section, "", None, None, 0)
     figure: Figure[Any] = load("figures", section.figure)
-    drawn = figure.draw(figure.compute(run))
+    drawn, caption = figure.draw(figure.compute(run)), said(figure.caption)
     if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
         drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
     if isinstance(drawn, Markup):
-        return Shown(section, figure.caption, drawn, None, 0)
-    return Shown(section, figure.caption, None, _script_json(drawn), int(drawn.layout.height))
+        return Shown(section, caption, Markup(said(str(drawn))), None, 0)
+    drawn.for_each_xaxis(name)
+    drawn.for_each_yaxis(name)
+    return Shown(section, caption, None, _script_json(drawn), int(drawn.layout.height))
 
 
 def _script_json(drawn: go.Figure) -> Markup:

@@ -1,7 +1,8 @@
 """The one schema of results: three tables, every axis its own column, nothing ever parsed out of a path or a log.
 
-``results``      one row per cell x evaluation x metric x split x iteration x repeat; a missing or failed cell has a
-                 null ``value`` and says so in ``status`` and ``reason``.
+``results``      one row per cell x evaluation x metric x class x split x iteration x repeat; a missing or failed cell
+                 has a null ``value`` and says so in ``status`` and ``reason``; of a class without an AUROC ``reason``
+                 alone does.
 ``predictions``  one row per test example of each evaluation: what paired intervals are made of.
 ``curves``       training by iteration.
 
@@ -31,7 +32,8 @@ AXES = pa.schema(
 STAGE_RESULTS = pa.schema(
     [
         ("evaluation", pa.string()),  # linear, knn, or as the study calls it
-        ("metric", pa.string()),  # accuracy (share of correct), ...
+        ("metric", pa.string()),  # accuracy (share of correct) or, of multi-label data, auroc
+        ("class", pa.string()),  # of an auroc; null: the mean over the classes that have one, and any accuracy
         ("split", pa.string()),  # val (model selection) or test (reported once)
         ("repeat", pa.int64()),
         ("value", pa.float64()),
@@ -60,8 +62,10 @@ PREDICTIONS = pa.schema(
         ("evaluation", pa.string()),
         ("repeat", pa.int64()),
         ("example", pa.int64()),  # index of the image in its data set
-        ("label", pa.int64()),
+        ("label", pa.int64()),  # null of multi-label data, as the prediction
         ("prediction", pa.int64()),
+        ("labels", pa.list_(pa.int8())),  # of multi-label data: 1, 0 or -1 (unknown) for each class
+        ("scores", pa.list_(pa.float32())),  # for each class; NaN where train had not both values
     ]
 )
 

@@ -17,6 +17,20 @@ RULE = {"val": 0.1, "test": 0.2, "seed": 0}
 Indices = npt.NDArray[np.int64]
 
 
+def strata(labels: Indices, targets: npt.NDArray[np.int8] | None) -> Indices:
+    """What splits and subsets are stratified by, int64 [N], -1 without label: the labels where each image has one.
+
+    Of targets [N, C] it is the rarest class that an image has, so that rare classes get their share, or C where it has
+    none of them; -1 where all are unknown.
+    """
+    if targets is None:
+        return labels
+    has = targets == 1
+    counts = np.where(has, has.sum(axis=0), len(targets) + 1)
+    found = np.where(has.any(axis=1), counts.argmin(axis=1), targets.shape[1])
+    return np.where((targets < 0).all(axis=1), -1, found).astype(np.int64)
+
+
 def complete(spec: str, labels: Indices, given: npt.NDArray[np.str_]) -> dict[str, Indices]:
     """The three splits as sorted indices.
 

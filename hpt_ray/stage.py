@@ -108,6 +108,8 @@ def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target:
         "weights": parent.id if parent else None,
         "init": None if parent else weights,
     }
+    if data.metric != "accuracy":  # which needs no saying: the ids of single-label data stay as they were
+        content["metric"] = data.metric
     return Stage(
         id=content_id(content),
         kind="evaluate",

@@ -12,7 +12,7 @@ policy changes in target pretraining alone.
 
 from typing import Annotated, Unpack
 
-from hpt_ray.registry import load
+from hpt_ray.registry import is_path, load
 from hpt_ray.scale import (
     ARMS,
     BASE,
@@ -44,7 +44,11 @@ def study(
 ) -> Study:
     given = SCALES[scale].adjusted(**settings)
     jitter = given.target.policy.color_jitter
-    levels = {name: load("policies", name) for name in policies}
+    # The scale's hue is for the policies that follow it: a user's own file says what it says.
+    levels = {
+        name: with_hue(load("policies", name), jitter.hue) if jitter and not is_path(name) else load("policies", name)
+        for name in policies
+    }
     return Study(
         name="augment_ablation",
         question="Is hierarchical pretraining more robust to the augmentation policy than pretraining from scratch?",
@@ -55,7 +59,7 @@ def study(
             Factor(
                 name="policy",
                 field="policy",
-                levels={name: with_hue(policy, jitter.hue) if jitter else policy for name, policy in levels.items()},
+                levels=levels,
                 baseline=policies[0],
             ),
         ),

@@ -118,6 +118,35 @@ def test_nothing_but_copies_of_test(tmp_path: Path) -> None:
         data.evaluation()
 
 
+def _several(root: Path, rows: list[str]) -> dataset.Dataset:
+    """Ten images a split, in which ``rows`` go around."""
+    lines = []
+    for split, grey in (("train", 0), ("val", 60), ("test", 120)):
+        for i in range(10):
+            Image.fromarray(np.full((8, 8, 3), grey + i, dtype=np.uint8)).save(root / f"{split}{i}.png")
+            lines.append(f'{split}{i}.png,"{rows[i % len(rows)]}",{split}')
+    (root / "list.csv").write_text("\n".join(lines))
+    return load(str(root / "list.csv"), 8)
+
+
+def test_several_labels_are_evaluated_where_one_is_known(tmp_path: Path) -> None:
+    data = _several(tmp_path, ["1,0", "0,-1", "0,0", "-1,-1"])
+    assert {name: len(chosen) for name, chosen in data.evaluation().items()} == {"train": 8, "val": 8, "test": 8}
+    # Of the rarest class that an image has: the first, or none of the two, or nothing known.
+    assert np.bincount(data.strata + 1).tolist() == [6, 9, 0, 15]
+    assert len(data.pretraining()) == 20
+    fewer = data.pretraining(0.5, 0)
+    assert np.abs(np.bincount(data.strata[fewer] + 1, minlength=4) - np.array([4, 6, 0, 10]) / 2).max() <= 1
+
+
+def test_several_labels_without_both_values_have_no_area(tmp_path: Path) -> None:
+    data = _several(tmp_path, ["1,0", "1,-1"])
+    with pytest.raises(
+        DataError, match=r"no class with both positives and negatives in train and in val, and so no AUROC"
+    ):
+        data.evaluation()
+
+
 def test_evaluation_has_labels_alone(tmp_path: Path) -> None:
     root = _tree(tmp_path / "x", train=[*range(10)], val=[10, 11], test=[12, 13])
     lines = [f"{path.relative_to(root)},{path.parent.name},{path.parts[-3]}" for path in sorted(root.rglob("*.png"))]

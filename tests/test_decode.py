@@ -156,12 +156,13 @@ def test_all_images_keep_their_order_and_report_progress() -> None:
     examples = (Example(image, str(i), i % 3, "train" if i < 400 else "test") for i, image in enumerate(values))
     images = np.zeros((500, 3, 8, 8), dtype=np.uint8)
     seen: list[tuple[int, int]] = []
-    labels, hashes, splits = decode_all(
+    labels, hashes, splits, targets = decode_all(
         Records(500, ("a", "b", "c"), examples), images, lambda *done: seen.append(done)
     )
     assert np.array_equal(images, np.repeat(values[:, None], 3, axis=1))
     assert np.array_equal(labels, np.arange(500) % 3)
     assert np.unique(hashes).size == 500
     assert (splits == "train").sum() == 400
+    assert targets is None
     assert seen == sorted(seen)
     assert seen[-1] == (500, 500)

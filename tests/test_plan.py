@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import small
 
 from hpt_ray.errors import DataError, StudyError, WeightsError
+from hpt_ray.identity import VERSIONS, content_id
 from hpt_ray.plan import Cell, Plan, data_of, make_plan, recipes_of
 from hpt_ray.policy import ColorJitter, Policy
 from hpt_ray.study import Evaluation, Factor, Study, Weights
@@ -117,6 +120,32 @@ def renamed(study: Study, **names: str) -> Study:
 )
 def test_what_changes_no_number_changes_no_stage(changed):
     assert set(small.plan(changed).stages) == set(small.plan().stages)
+
+
+def test_the_ids_of_single_label_evaluations_have_no_metric_in_them():
+    """A store of before multi-label data keeps its worth: the formula, written out."""
+    plan = small.plan()
+    stage = plan.stages[plan.cells[0].evaluations[0]]
+    content = {
+        "kind": "evaluate",
+        "version": VERSIONS["evaluate"],
+        "probe": "linear",
+        "options": {},
+        "backbone": "resnet_small",
+        "image_size": 16,
+        "precision": "float32",
+        "data": f"content of {small.TARGET}",
+        "weights": stage.needs,
+        "init": None,
+    }
+    assert stage.content == content
+    assert stage.id == content_id(content)
+    targets = np.arange(40, dtype=np.int8).reshape(20, 2) // 2 % 2
+    several = dataclasses.replace(small.dataset(small.TARGET), targets=targets)
+    other = make_plan(small.study(), {small.TARGET: several, small.BASE: small.dataset(small.BASE)})
+    found = other.stages[other.cells[0].evaluations[0]]
+    assert found.content == content | {"metric": "auroc"}
+    assert found.id != stage.id
 
 
 def test_a_data_set_is_known_by_its_content_not_by_its_path():

@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from hpt_ray.errors import DataError
-from hpt_ray.splits import complete
+from hpt_ray.splits import complete, strata
 
 
 def _none(labels: np.ndarray) -> np.ndarray:
@@ -28,6 +28,23 @@ def test_small_classes_still_give_exact_totals(per_class: int) -> None:
     assert len(splits["test"]) == round(0.2 * len(labels))
     assert len(splits["val"]) == round(0.1 * len(labels))
     assert np.bincount(labels[splits["test"]]).max() <= np.ceil(0.2 * per_class)
+
+
+def test_of_several_labels_the_rarest_decides() -> None:
+    labels = np.full(6, -1)
+    assert strata(labels, None) is labels
+    targets = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1], [0, -1, 0], [-1, -1, -1], [0, 1, 0]], dtype=np.int8)
+    # Class 2 has one positive, class 1 and class 0 have three: of equals the first.
+    assert strata(labels, targets).tolist() == [0, 0, 2, 3, -1, 1]
+
+
+def test_rare_classes_get_their_share_of_made_splits() -> None:
+    targets = (np.random.default_rng(0).random((1000, 5)) < [0.5, 0.4, 0.3, 0.1, 0.03]).astype(np.int8)
+    groups = strata(np.full(1000, -1), targets)
+    splits = complete("x", groups, _none(groups))
+    rare = targets[:, 4]
+    assert abs(rare[splits["test"]].sum() - 0.2 * rare.sum()) <= 1
+    assert abs(rare[splits["val"]].sum() - 0.1 * rare.sum()) <= 1
 
 
 def test_splits_are_a_sorted_partition_and_always_the_same() -> None:

@@ -9,7 +9,7 @@ from hpt_ray.analysis.run import Run
 
 
 def cells(run: Run) -> pd.DataFrame:
-    """One row per cell: ``target arm level seed``, one accuracy column per evaluation, and what it cost.
+    """One row per cell: ``target arm level seed``, a column of accuracy or mean AUROC per evaluation, and what it cost.
 
     Further columns: ``change`` (of the first evaluation, against the arm's own baseline at the same seed; NaN where
     either is missing), ``iterations``, ``seconds``, ``images``, ``status`` and ``reason``. ``level`` is "" and
@@ -20,9 +20,9 @@ def cells(run: Run) -> pd.DataFrame:
     records = []
     for key, part in rows.groupby(axes, dropna=False, sort=False):
         record: dict[str, object] = dict(zip(axes, key, strict=True))
-        accuracy = part[part["metric"] == "accuracy"].groupby("evaluation")["value"].mean()
+        measured = part[part["metric"] == run.metric].groupby("evaluation")["value"].mean()
         for evaluation in run.study.evaluations:
-            record[evaluation.name] = accuracy.get(evaluation.name, np.nan)
+            record[evaluation.name] = measured.get(evaluation.name, np.nan)
         lost = part[part["status"] != "done"]
         # A cell's iterations and cost are those of its last pretraining phase, repeated in each of its rows.
         record |= {

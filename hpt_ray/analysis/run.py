@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from hpt_ray.analysis.auroc import components
 from hpt_ray.study import Arm, Factor, Pretraining, Study
 
 #: What a group of predictions belongs to: target, arm, evaluation, level ("" where the cell has none), at step 0?
@@ -74,6 +75,11 @@ class Run:
         """The evaluation that claims are made on: the study's first."""
         return self.study.evaluations[0].name
 
+    @functools.cached_property
+    def metric(self) -> str:
+        """What the evaluations measure, "accuracy" or "auroc": the targets of a study are measured alike."""
+        return "auroc" if (self.results["metric"] == "auroc").any() else "accuracy"
+
     def varies(self, arm: str) -> bool:
         """Whether an arm contains a role that the factor varies; direct transfer, for one, seldom does."""
         return self.factor is not None and self.factor.varies(Arm.parse(arm))
@@ -90,9 +96,14 @@ class Run:
         own = self.levels_of(arm)
         return self.baseline if self.baseline in own else own[-1]
 
-    def rows(self, *, step0: bool = False) -> pd.DataFrame:
-        """Test rows of ``results`` after the arm's last phase, or before it began; with the column ``level``."""
+    def rows(self, *, step0: bool = False, by_class: bool = False) -> pd.DataFrame:
+        """Test rows of ``results`` after the arm's last phase, or before it began; with the column ``level``.
+
+        Of multi-label data they are those of the mean over classes, or ``by_class`` those of each.
+        """
         table = self._located(self.results)
+        named = table["class"].notna() if "class" in table else pd.Series(False, index=table.index)
+        table = table[named == by_class]
         table = table[(table["split"].fillna("test") == "test") & (table["step0"] == step0)]
         return table.drop(columns="step0").reset_index(drop=True)
 
@@ -101,6 +112,7 @@ class Run:
     ) -> np.ndarray:
         """Share of repeats in which each test example was classified correctly, [seeds, examples].
 
+        Of multi-label data it is each example's component of the mean AUROC, a mean over repeats too (see auroc.py).
         Rows follow ``study.seeds`` and columns the examples of the target's test split, the same for every cell, so
         that any two cells are paired. A seed without predictions is a row of NaN. A cell that does not depend on the
         seed or on the level (direct transfer) is repeated.
@@ -117,7 +129,7 @@ class Run:
         return found
 
     def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
-        """Whether each repeat classified each test example correctly, after the arm's last phase.
+        """Whether each repeat classified each test example correctly, or its component, after the arm's last phase.
 
         [seeds, repeats, examples], the seeds being those with predictions; a cell that does not depend on the seed has
         one row. A repeat that a seed lacks is a row of NaN.
@@ -162,7 +174,17 @@ class Run:
     @functools.cached_property
     def _scored(self) -> pd.DataFrame:
         table = self._located(self.predictions)
-        return table.assign(correct=(table["label"] == table["prediction"]).astype(np.float64))
+        if self.metric == "accuracy":
+            return table.assign(correct=(table["label"] == table["prediction"]).astype(np.float64))
+        factors = [factor.name for factor in self.study.factors]
+        one_answer = ["target", "arm", *factors, "seed", "evaluation", "iteration", "repeat"]
+        table = table.reset_index(drop=True).assign(correct=np.nan)
+        for rows in table.groupby(one_answer, dropna=False).indices.values():
+            scores, targets = (np.stack(list(table[name].iloc[rows])) for name in ("scores", "labels"))
+            x = components(scores, targets)
+            # Which classes have none is decided by the targets alone, and so alike for every answer on them.
+            table.loc[rows, "correct"] = x[:, ~np.isnan(x).any(axis=0)].mean(axis=1)
+        return table
 
     @functools.cached_property
     def _correct(self) -> dict[Group, dict[int | None, pd.Series]]:

@@ -71,6 +71,8 @@ def tried(run: Run, target: str) -> pd.DataFrame:
     rows = run.results
     rows = rows[(rows["target"] == target) & rows["arm"].isin(varying(run)) & (rows["iteration"] > 0)]
     rows = rows[(rows["evaluation"] == run.evaluation) & rows["seed"].isin(run.study.search.seeds)]
+    if "class" in rows:
+        rows = rows[rows["class"].isna()]
     val = rows["value"].where((rows["split"] == "val") & (rows["status"] == "done"))
     keys = ["arm", policy.name, rung.name]
     means = val.astype(float).groupby([rows[key] for key in keys], sort=False).mean()

@@ -3,17 +3,22 @@
 The list is CSV (``.csv`` or ``.txt``); a first line that begins with "path" is a header, empty lines and lines that
 begin with # are passed over. Labels are class names (in numerical order if all are whole numbers); an empty label marks
 an image without one. Every path must stay inside the list's folder.
+
+Several labels an image are written ``"1,0,-1"``, in quotes: for each class 1 (has it), 0 (has it not) or -1 (unknown;
+so is an empty one). The classes are named by a header such as ``path,"cat,dog,bird",split``, or else numbered.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpt_ray import cache
 from hpt_ray.errors import DataError
-from hpt_ray.records import SPELLINGS, Example, Records, Source, path_argument
+from hpt_ray.identity import content_id
+from hpt_ray.records import MARKS, SPELLINGS, Example, Records, Source, path_argument
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,38 @@ class _Line:
 def dataset(argument: str | None) -> Source:
     """An image list."""
     path = path_argument("image_list", argument)
-    lines = _lines(path)
+    names, lines = _lines(path)
     if not lines:
         raise DataError(
             f"{path} lists no images; write one 'path,label,split' per line (label and split may be left out)."
         )
     # The list itself is hashed too: it holds the labels and the splits.
     files = [path, *dict.fromkeys(line.path for line in lines)]
-    return Source(path.stem, cache.fingerprint(files, path.parent), lambda: _records(lines))
+    found = cache.fingerprint(files, path.parent)
+    if any(_marked(line.label) for line in lines):
+        # Not the files alone: what the cache may hold of them from before such labels were read is something else.
+        return Source(path.stem, content_id(["multilabel", found], length=32), lambda: _multilabel(lines, names))
+    return Source(path.stem, found, lambda: _records(lines))
+
+
+def _marked(label: str) -> bool:
+    """Whether a label is one mark for each of several classes."""
+    return "," in label and all(mark.strip() in MARKS for mark in label.split(","))
+
+
+def _multilabel(lines: Sequence[_Line], names: Sequence[str]) -> Records:
+    """Images with several labels each; without names the classes are numbered."""
+    count = len(names) or next(line.label.count(",") + 1 for line in lines if _marked(line.label))
+    examples = []
+    for line in lines:
+        if line.label and (not _marked(line.label) or line.label.count(",") + 1 != count):
+            raise DataError(
+                f"{line.path} has the label {line.label!r}, which is not {count} of 1, 0 and -1 parted by commas, one "
+                "for each class."
+            )
+        targets = tuple(MARKS[mark.strip()] for mark in line.label.split(",")) if line.label else None
+        examples.append(Example(line.path, str(line.path), split=line.split, targets=targets))
+    return Records(len(examples), tuple(names) or tuple(map(str, range(count))), examples, multilabel=True)
 
 
 def _records(lines: list[_Line]) -> Records:
@@ -45,7 +74,8 @@ def _records(lines: list[_Line]) -> Records:
     return Records(len(examples), classes, examples)
 
 
-def _lines(path: Path) -> list[_Line]:
+def _lines(path: Path) -> tuple[list[str], list[_Line]]:
+    """The classes that a header names, and the lines."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file, skipinitialspace=True))
@@ -54,18 +84,21 @@ def _lines(path: Path) -> list[_Line]:
             f"{path} cannot be read as an image list ({error}); write UTF-8 text, one image per line."
         ) from error
     folder = path.parent.resolve()
-    found = []
+    names, found = list[str](), []
     for number, row in enumerate(rows, 1):
         cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#") or (number == 1 and cells[0].lower() == "path"):
+        if number == 1 and cells and cells[0].lower() == "path":
+            names = [name.strip() for name in cells[1].split(",")] if "," in "".join(cells[1:2]) else []
+            continue
+        if not any(cells) or cells[0].startswith("#"):
             continue
         found.append(_line(f"{path}, line {number}", path.parent, folder, cells))
-    return found
+    return names, found
 
 
 def _line(where: str, base: Path, folder: Path, cells: list[str]) -> _Line:
     if len(cells) > 3:
-        raise DataError(f"{where} has {len(cells)} columns; write path,label,split and quote a path that has commas.")
+        raise DataError(f"{where} has {len(cells)} columns; write path,label,split and quote what has commas.")
     name, label, split = (*cells, "", "")[:3]
     try:
         image = (base / name).resolve()

@@ -4,8 +4,9 @@ Nothing is downloaded: several of their homes want a registration. A data set li
 lists, one per split and named as the paper's authors name them, with lines ``PATH LABEL`` and paths relative to that
 folder, or as a folder of images or Parquet files. ``HPT_DATA`` must name the same folder on every node.
 
-Several labels an image (metric "auroc") are not read, since an evaluation here knows one: such a set serves
-pretraining. The published channel statistics are not used either; a data set computes its own, as the protocol asks,
+Several labels an image (metric "auroc") are read from the lists, where they stand as ``1.0,0.0,-1.0,``: as in the
+authors' configuration of CheXpert, -1 and an empty one count as 0. Without lists such a set serves pretraining alone.
+The published channel statistics are not used either; a data set computes its own, as the protocol asks,
 and so does not inherit a slip (xView was normalised with RESISC45's).
 """
 
@@ -13,15 +14,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hpt_ray import cache
 from hpt_ray import dataset as sources
 from hpt_ray.datasets._paper import ENTRIES, Entry
-from hpt_ray.datasets.image_list import _line, _records
+from hpt_ray.datasets.image_list import _Line, _line, _marked, _multilabel, _records
 from hpt_ray.errors import DataError, UnknownNameError
 from hpt_ray.identity import content_id
-from hpt_ray.records import SPLITS, Records, Source
+from hpt_ray.records import MARKS, SPLITS, Records, Source
 
 
 def dataset(argument: str | None) -> Source:
@@ -49,11 +51,13 @@ def dataset(argument: str | None) -> Source:
     found = _listed(entry, root) if listed else sources.source(str(folder))
     # Not the files alone: the entry says what the labels in them mean and how many there must be.
     meaning = [found.fingerprint, entry.metric, entry.classes, entry.names]
+    if entry.metric == "auroc" and listed:
+        meaning.append("multilabel")  # what the cache may hold from before they were read has no labels
     return Source(
         entry.name,
         content_id(meaning, length=32),
         lambda: _labelled(entry, root, found.read()),
-        found.labels if entry.metric == "accuracy" else "several labels an image, which takes mean AUROC to measure",
+        found.labels if entry.metric == "accuracy" else "several labels an image, which only the authors' lists give",
     )
 
 
@@ -64,7 +68,7 @@ def data_root() -> Path:
 
 def describe(entry: Entry) -> str:
     """What a data set is and where it is to be had, in half a line."""
-    metric = "accuracy" if entry.metric == "accuracy" else "mean AUROC, so for pretraining only"
+    metric = "accuracy" if entry.metric == "accuracy" else "mean AUROC"
     sizes = [f"{size:,} {split}" for split in SPLITS if (size := getattr(entry.sizes, split))]
     facts = "; ".join(filter(None, [f"{entry.classes} classes", metric, ", ".join(sizes), entry.licence]))
     return f"{entry.title} ({facts}) from {entry.home}" + (f" ({entry.hint})" if entry.hint else "")
@@ -74,10 +78,11 @@ def layout(entry: Entry) -> str:
     """How a data set is to be laid out in its folder, in half a line."""
     lists = ", ".join(entry.lists.format(split) for split in SPLITS)
     folders = f"{entry.images}/" if entry.images else "the folder itself"
-    kind = "class folders" if entry.metric == "accuracy" else "images"
+    single = entry.metric == "accuracy"
+    kind = "class folders" if single else "images, for pretraining alone,"
     return (
-        f"its images and the lists {lists} with lines 'PATH LABEL' (val may be left out), or else {kind} in {folders}, "
-        "below train/, val/ and test/ where it has splits"
+        f"its images and the lists {lists} with lines 'PATH LABEL'{'' if single else ', a label being 1,0,...'} (val "
+        f"may be left out), or else {kind} in {folders}, below train/, val/ and test/ where it has splits"
     )
 
 
@@ -94,7 +99,19 @@ def _listed(entry: Entry, root: Path) -> Source:
                 cells = [name, _named(entry, label), split]
                 lines.append(_line(f"{path}, line {number}", root, inside, cells))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
-    return Source(entry.name, cache.fingerprint(files, root), lambda: _records(lines))
+    read = _records if entry.metric == "accuracy" else partial(_several, entry)
+    return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines))
+
+
+def _several(entry: Entry, lines: list[_Line]) -> Records:
+    """Several labels an image; the lists have no unknown ones."""
+    known = [
+        replace(line, label=",".join("1" if MARKS[mark.strip()] == 1 else "0" for mark in line.label.split(",")))
+        if _marked(line.label)
+        else line
+        for line in lines
+    ]
+    return _multilabel(known, entry.names or tuple(map(str, range(entry.classes))))
 
 
 def _text(path: Path) -> str:
@@ -111,12 +128,12 @@ def _named(entry: Entry, label: str) -> str:
 
 
 def _labelled(entry: Entry, root: Path, records: Records) -> Records:
-    """The images with one label each or, where there are several, with none.
+    """The images with one label each or, where there are several, with those or none.
 
     Raises:
         DataError: for a data set of the paper's name that has not the paper's classes.
     """
-    if entry.metric != "accuracy":
+    if entry.metric != "accuracy" and not records.multilabel:
         return Records(records.count, (), (replace(example, label=None) for example in records.examples))
     if records.classes and len(records.classes) != entry.classes:
         raise DataError(

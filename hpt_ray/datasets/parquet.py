@@ -1,5 +1,7 @@
 """Parquet files in the Hugging Face image layout: ``image`` = struct<bytes, path>, optionally ``label``.
 
+A label is an integer or a class name or, of several labels an image, a list with 1, 0 or -1 (unknown) for each class.
+
 A file whose name says train, val (validation, valid, dev) or test gives that split. The names of the classes are taken
 from the Hugging Face metadata of the schema, else from ``classes.json`` beside the files.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,8 @@ def dataset(argument: str | None) -> Source:
 def _read(files: Sequence[Path], names: Path) -> Records:
     splits = [split_name(path.stem) for path in files]
     opened = [_open(path) for path in files]
+    if any(_multilabel(file) for file in opened):
+        return _targets(files, opened, splits, names)
     labels = [_labels(path, file) for path, file in zip(files, opened, strict=True)]
     classes = _classes(files, opened, labels, names)
     index = {name: i for i, name in enumerate(classes)}
@@ -54,6 +59,39 @@ def _read(files: Sequence[Path], names: Path) -> Records:
             for path, file, column, split in zip(files, opened, numbers, splits, strict=True)
             for example in _examples(path, file, column, split)
         ),
+    )
+
+
+def _multilabel(file: pq.ParquetFile) -> bool:
+    schema = file.schema_arrow
+    kind = schema.field("label").type if "label" in schema.names else pa.null()
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind)) and bool(pa.types.is_integer(kind.value_type))
+
+
+def _targets(
+    files: Sequence[Path], opened: Sequence[pq.ParquetFile], splits: Sequence[str | None], names: Path
+) -> Records:
+    """Images with several labels each; without ``classes.json`` the classes are numbered."""
+    columns: list[list[list[int | None] | None]] = []
+    for path, file in zip(files, opened, strict=True):
+        if not _multilabel(file):
+            raise DataError(f"{path}: column 'label' holds no lists, as in other files there; make them agree.")
+        columns.append(_column(path, file))
+    listed = _listed(names) if names.is_file() else ()
+    count = len(listed) or next((len(value) for column in columns for value in column if value), 0)
+    for path, column in zip(files, columns, strict=True):
+        for row, value in enumerate(column):
+            if value and (len(value) != count or not set(value) <= {1, 0, -1, None}):
+                raise DataError(f"{path}, row {row}: label {value} is not {count} of 1, 0 and -1, one for each class.")
+    return Records(
+        count=sum(map(len, columns)),
+        classes=listed or tuple(map(str, range(count))),
+        examples=(
+            replace(example, targets=tuple(-1 if mark is None else mark for mark in value) if value else None)
+            for path, file, column, split in zip(files, opened, columns, splits, strict=True)
+            for example, value in zip(_examples(path, file, [None] * len(column), split), column, strict=True)
+        ),
+        multilabel=True,
     )
 
 
@@ -80,13 +118,17 @@ def _labels(path: Path, file: pq.ParquetFile) -> list[int | str | None]:
         return [None] * file.metadata.num_rows
     kind = schema.field("label").type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise DataError(f"{path}: column 'label' is {kind}; it must hold one integer or one class name per image.")
+        raise DataError(f"{path}: column 'label' is {kind}; it must hold an integer, a class name or a list per image.")
+    # Hugging Face marks an image without label with -1.
+    return [None if value == -1 else value for value in _column(path, file)]
+
+
+def _column(path: Path, file: pq.ParquetFile) -> list[Any]:
     try:
-        values: list[int | str | None] = file.read(columns=["label"]).column("label").to_pylist()
+        values: list[Any] = file.read(columns=["label"]).column("label").to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read ({error}); mend or remove it.") from error
-    # Hugging Face marks an image without label with -1.
-    return [None if value == -1 else value for value in values]
+    return values
 
 
 def _classes(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hpt_ray import results
 from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
@@ -52,7 +51,7 @@ def collect(plan: Plan, store: Store) -> dict[str, pa.Table]:
 
 
 def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float | None]:
-    """What a search looks at: a cell's accuracy on val in the study's first evaluation, the mean over its repeats.
+    """What a search looks at: a cell's accuracy or mean AUROC on val in the first evaluation, a mean over its repeats.
 
     NaN where ``failed`` is true of one of the cell's stages, None where its result is simply not there yet.
     """
@@ -63,9 +62,10 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
         if stage not in read:
             if store.record(stage) is None:
                 return math.nan if any(failed(each) for each in (*cell.phases, stage)) else None
-            table = store.stage_table(stage, RESULTS)
-            val = table.filter((pc.field("split") == "val") & (pc.field("metric") == "accuracy"))
-            read[stage] = float(np.mean(val["value"].to_numpy()))
+            rows = store.stage_table(stage, RESULTS).to_pylist()
+            read[stage] = float(
+                np.mean([row["value"] for row in rows if row["split"] == "val" and not row.get("class")])
+            )
         return read[stage]
 
     return value
@@ -106,7 +106,7 @@ class _Reader:
         if record is None or table is None:
             reason = self.store.failure(stage)
             yield common | {
-                "metric": "accuracy",
+                "metric": self.plan.stages[stage].content.get("metric", "accuracy"),
                 "split": "test",
                 "repeat": 0,
                 "status": "failed" if reason else "missing",
@@ -114,7 +114,8 @@ class _Reader:
             }
             return
         for row in table.to_pylist():
-            yield common | row | {"status": "done", "reason": "", "version": record["versions"]["hpt_ray"]}
+            reason = "" if row["value"] is not None else f"train or {row['split']} has not both values of it"
+            yield common | row | {"status": "done", "reason": reason, "version": record["versions"]["hpt_ray"]}
 
 
 def _axes(plan: Plan, cell: Cell) -> dict[str, Any]:
@@ -122,9 +123,14 @@ def _axes(plan: Plan, cell: Cell) -> dict[str, Any]:
 
 
 def _with(table: pa.Table, constants: dict[str, Any], schema: pa.Schema) -> pa.Table:
-    """A stage's table with a cell's axes in front, in the order of the schema."""
+    """A stage's table with a cell's axes in front, in the order of the schema; null what it has no column for.
+
+    A store keeps stages of earlier versions, whose predictions have no lists.
+    """
     columns = [
-        pa.array([constants[field.name]] * len(table), field.type) if field.name in constants else table[field.name]
+        table[field.name]
+        if field.name in table.column_names and field.name not in constants
+        else pa.array([constants.get(field.name)] * len(table), field.type)
         for field in schema
     ]
     return pa.table(columns, schema=schema)

@@ -67,6 +67,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             supervised = load("methods", recipe.method).supervised
             for spec in [recipe.data] if recipe.data else study.targets:
                 visible(recipe, datasets[spec], 0, supervised)
+    _check_metrics(study, datasets)
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         _check_data(evaluation, datasets[target])
     resolved = study.model_copy(update={"precision": resolve_precision(study.precision)})
@@ -90,6 +91,18 @@ def _check_options(evaluation: Evaluation) -> None:
         raise StudyError(f"{what}: {error}; its options: {_options(signature)}.") from error
     except ValidationError as error:
         raise StudyError(f"{what}: {name}={evaluation.options[name]}: {explain(error)}.") from error
+
+
+def _check_metrics(study: Study, datasets: dict[str, dataset.Dataset]) -> None:
+    """Refuse targets that are measured differently: nothing could be said across them, nor on one axis."""
+    metrics = {target: datasets[target].metric for target in study.targets}
+    several = [target for target, metric in metrics.items() if metric == "auroc"]
+    if 0 < len(several) < len(metrics):
+        single = next(target for target, metric in metrics.items() if metric != "auroc")
+        raise StudyError(
+            f"study {study.name}: target {several[0]} has several labels an image and is measured by AUROC, {single} "
+            "has one and is measured by accuracy: give them a study each."
+        )
 
 
 def _check_data(evaluation: Evaluation, data: dataset.Dataset) -> None:

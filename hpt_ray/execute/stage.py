@@ -5,13 +5,16 @@ Both runners call this, in their own process or in a resident worker group; noth
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from hpt_ray import dataset, results
+from hpt_ray.analysis.auroc import auroc
 from hpt_ray.errors import StageError, StageInterruptedError, StudyError
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
@@ -23,7 +26,7 @@ from hpt_ray.study import Pretraining
 from hpt_ray.training import checkpoints, device
 from hpt_ray.training.backbone import build
 from hpt_ray.training.pretrain import Pretrainer
-from hpt_ray.training.probe import Subject, accuracy
+from hpt_ray.training.probe import Answer, Subject, measure
 from hpt_ray.training.workers import Workers
 
 #: A message for every iteration of a small network would cost it some per cent.
@@ -133,31 +136,47 @@ def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subj
         warm[key] = Subject(backbone, _data(stage), content["image_size"], workers.device, precision)
     subject = warm[key]
     answers = load("probes", content["probe"])(subject, **content["options"])
-    labels = {split: subject.data.labels[indices] for split, indices in subject.labelled.items()}
-    common = {"evaluation": content["probe"], "metric": "accuracy"}
-    rows = [
-        {**common, "split": split, "repeat": repeat, "value": accuracy(predicted, labels[split])}
-        | {"n": len(labels[split])}
-        for repeat, answer in enumerate(answers)
-        for split, predicted in (("val", answer.val), ("test", answer.test))
-    ]
-    n = len(labels["test"])
-    predictions = pa.table(
-        {
-            "evaluation": [content["probe"]] * (len(answers) * n),
-            "repeat": np.repeat(np.arange(len(answers)), n),
-            "example": np.tile(subject.labelled["test"], len(answers)),
-            "label": np.tile(labels["test"], len(answers)),
-            "prediction": np.concatenate([answer.test for answer in answers]),
-        },
-        schema=results.PREDICTIONS,
-    )
     files = {
-        RESULTS: parquet(results.to_table(rows, results.STAGE_RESULTS)),
-        PREDICTIONS: parquet(predictions),
+        RESULTS: parquet(results.to_table(_measured(subject, content["probe"], answers), results.STAGE_RESULTS)),
+        PREDICTIONS: parquet(_predictions(subject, content["probe"], answers)),
     }
     chosen = [answer.chosen for answer in answers]
     _finish(stage, store, files, workers, time.perf_counter() - began, chosen=chosen)
+
+
+def _measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[str, Any]]:
+    """The rows of a stage's results: of multi-label data the mean over classes first, then each class."""
+    data, rows = subject.data, list[dict[str, Any]]()
+    for repeat, answer in enumerate(answers):
+        for split, predicted in (("val", answer.val), ("test", answer.test)):
+            indices = subject.labelled[split]
+            wanted: NDArray[Any] = data.labels[indices] if data.targets is None else data.targets[indices]
+            common = {"evaluation": probe, "metric": data.metric, "split": split, "repeat": repeat}
+            rows.append({**common, "value": measure(predicted, wanted), "n": len(indices)})
+            if data.targets is not None:
+                known = (wanted >= 0).sum(axis=0).tolist()
+                areas = [None if math.isnan(area) else area for area in auroc(predicted, wanted).tolist()]
+                rows += [
+                    {**common, "class": name, "value": area, "n": n}
+                    for name, area, n in zip(data.classes, areas, known, strict=True)
+                ]
+    return rows
+
+
+def _predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:
+    data, indices = subject.data, subject.labelled["test"]
+    columns = {
+        "evaluation": [probe] * (len(answers) * len(indices)),
+        "repeat": np.repeat(np.arange(len(answers)), len(indices)),
+        "example": np.tile(indices, len(answers)),
+    }
+    found = np.concatenate([answer.test for answer in answers])
+    if data.targets is None:
+        columns |= {"label": np.tile(data.labels[indices], len(answers)), "prediction": found}
+    else:
+        columns |= {"labels": list(np.tile(data.targets[indices], (len(answers), 1))), "scores": list(found)}
+    rest = {name: [None] * len(found) for name in results.PREDICTIONS.names if name not in columns}
+    return pa.table({**columns, **rest}, schema=results.PREDICTIONS)
 
 
 def _data(stage: Stage) -> dataset.Dataset:

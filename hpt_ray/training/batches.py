@@ -25,6 +25,11 @@ def visible(recipe: Pretraining, data: Dataset, seed: int, supervised: bool) -> 
     """
     indices, what = data.pretraining(recipe.fraction, seed), "images"
     if supervised:
+        if data.targets is not None:
+            raise DataError(
+                f"supervised pretraining takes one label an image and {data.spec} has several: use a self-supervised "
+                "method."
+            )
         indices, what = np.intersect1d(indices, data.evaluation()["train"]), "labelled train images"
     if recipe.fraction == 1 and len(indices) < recipe.batch:
         raise DataError(

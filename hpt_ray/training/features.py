@@ -21,11 +21,20 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Split:
-    """One split as a probe sees it: features [n, d] float32, labels [n] int64, indices [n] into the data set."""
+    """One split as a probe sees it: features [n, d] float32, labels [n] int64, indices [n] into the data set.
+
+    ``targets`` [n, C] int8, of multi-label data alone: for each class 1, 0 or -1 (unknown); no image has a label then.
+    """
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     indices: NDArray[np.int64]
+    targets: NDArray[np.int8] | None = None
+
+    @property
+    def wanted(self) -> NDArray[Any]:
+        """What predictions are held against: the labels [n], or the targets [n, C]."""
+        return self.labels if self.targets is None else self.targets
 
 
 def centre(images: Tensor, image_size: int) -> Tensor:
@@ -88,7 +97,10 @@ def extract(backbone: Backbone, data: Dataset, image_size: int, device: torch.de
     """
     return {
         name: Split(
-            outputs(backbone, data, indices, image_size, device), np.asarray(data.labels[indices]), np.asarray(indices)
+            outputs(backbone, data, indices, image_size, device),
+            np.asarray(data.labels[indices]),
+            np.asarray(indices),
+            None if data.targets is None else data.targets[indices],
         )
         for name, indices in data.evaluation().items()
     }

@@ -18,11 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpt_ray.analysis.auroc import mean_auroc
 from hpt_ray.dataset import Dataset
+from hpt_ray.errors import StudyError
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.features import Split, extract
 
 Chosen = TypeVar("Chosen")
+Found = TypeVar("Found")
+Predicted = NDArray[np.int64] | NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +64,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Answer:
-    """Predicted classes of the labelled val and test images, and the setting that val chose."""
+    """Predictions for the labelled val and test images, and the setting that val chose.
 
-    val: NDArray[np.int64]
-    test: NDArray[np.int64]
+    They are classes [n] int64 or, of multi-label data, scores [n, C] float32: the higher, the likelier that an image
+    has the class; NaN for a class that train has not both values of, which cannot be learned.
+    """
+
+    val: Predicted
+    test: Predicted
     chosen: dict[str, Any]
 
 
@@ -72,11 +80,22 @@ def accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
     return float(np.mean(predicted == labels))
 
 
-def best(
-    candidates: Iterable[tuple[Chosen, NDArray[np.int64]]], labels: NDArray[np.int64]
-) -> tuple[Chosen, NDArray[np.int64]]:
-    """The candidate with the best accuracy on val; of equals the first, so list the simplest first.
+def measure(predicted: Any, wanted: NDArray[Any]) -> float:
+    """The accuracy against labels [n], or the mean AUROC against targets [n, C]."""
+    return accuracy(predicted, wanted) if wanted.ndim == 1 else mean_auroc(predicted, wanted)
+
+
+def best(candidates: Iterable[tuple[Chosen, Found]], wanted: NDArray[Any]) -> tuple[Chosen, Found]:
+    """The candidate with the best accuracy, or mean AUROC, on val; of equals the first, so list the simplest first.
 
     Candidates that come one by one are dropped as soon as a better one is known.
     """
-    return max(candidates, key=lambda candidate: accuracy(candidate[1], labels))
+    return max(candidates, key=lambda candidate: measure(candidate[1], wanted))
+
+
+def single_label(data: Dataset, what: str) -> None:
+    """Refuse multi-label data where nothing is made for it. Raises StudyError."""
+    if data.targets is not None:
+        raise StudyError(
+            f"{what} takes one label an image and {data.spec} has several: evaluate it with linear or knn."
+        )

@@ -56,6 +56,34 @@ def test_a_changed_label_is_noticed(folder: Path) -> None:
     assert after.labels[:4].tolist() == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize("header", ['path,"cat, dog",split', "path,label,split", None])
+def test_several_labels_an_image(folder: Path, header: str | None) -> None:
+    targets = np.random.default_rng(0).integers(-1, 2, (20, 2))
+    splits = ("train", "val", "test")
+    lines = [f'images/{i}.png,"{row[0]}, {row[1]}.0",{splits[i % 3]}' for i, row in enumerate(targets)]
+    lines[0], targets[0] = 'images/0.png,"1,",train', (1, -1)
+    lines[1], targets[1] = "images/1.png,,val", -1
+    data = load(_listed(folder, *([header] if header else []), *lines), 8)
+    assert data.metric == "auroc"
+    assert data.classes == (("cat", "dog") if header and "cat" in header else ("0", "1"))
+    np.testing.assert_array_equal(data.targets, targets)
+    assert set(data.labels.tolist()) == {-1}
+
+
+def test_several_labels_are_counted_and_checked(folder: Path) -> None:
+    for line in ('images/1.png,"1,0,1"', 'images/1.png,"1,2"', "images/1.png,cat"):
+        with pytest.raises(DataError, match=r"1\.png has the label '.*', which is not 2 of 1, 0 and -1"):
+            load(_listed(folder, 'images/0.png,"1,0"', line), 8)
+    with pytest.raises(DataError, match="which is not 3 of 1, 0 and -1"):
+        load(_listed(folder, 'path,"a,b,c"', 'images/0.png,"1,0"'), 8)
+
+
+def test_a_class_may_have_a_comma_in_its_name(folder: Path) -> None:
+    lines = [f'images/{i}.png,"{("cat, wild", "cat, tame")[i % 2]}"' for i in range(20)]
+    data = load(_listed(folder, *lines), 8)
+    assert (data.metric, data.classes, data.targets) == ("accuracy", ("cat, tame", "cat, wild"), None)
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -197,7 +197,7 @@ def test_one_domain_of_a_shared_folder(data: Path, put: Put) -> None:
     assert identify("paper:sketch", 8) != identify("paper:clipart", 8)
 
 
-def test_several_labels_an_image_serve_pretraining(data: Path, put: Put) -> None:
+def test_several_labels_an_image_without_lists_serve_pretraining(data: Path, put: Put) -> None:
     splits = {"train": 6, "val": 2, "test": 3}
     (data / "chexpert" / "meta").mkdir(parents=True)
     for split, count in splits.items():
@@ -207,6 +207,17 @@ def test_several_labels_an_image_serve_pretraining(data: Path, put: Put) -> None
             "".join(f"{name} 1.0,0.0,-1.0,,{i % 2}.0\n" for i, name in enumerate(names))
         )
     assert _sizes("paper:chexpert") == splits
+    listed = load("paper:chexpert", 8)
+    assert (listed.metric, listed.classes) == ("auroc", ENTRIES["chexpert"].names)
+    # Unknown is absent in the authors' map; the lines of a split alternate.
+    wanted = {(1, 0, 0, 0, 0), (1, 0, 0, 0, 1)}
+    assert listed.targets is not None
+    assert {tuple(row) for row in listed.targets.tolist()} == wanted
+    assert {name: len(chosen) for name, chosen in listed.evaluation().items()} == splits
+    whole = (data / "chexpert" / "meta" / "train-labeled.txt").read_text()
+    (data / "chexpert" / "meta" / "train-labeled.txt").write_text(whole.replace("1.0,0.0,", "1.0,"))
+    with pytest.raises(DataError, match="which is not 5 of 1, 0 and -1"):
+        load("paper:chexpert", 8)
     for split in splits:
         (data / "chexpert" / "meta" / f"{split}-labeled.txt").unlink()
     (data / "chexpert" / "meta").rmdir()
@@ -214,5 +225,7 @@ def test_several_labels_an_image_serve_pretraining(data: Path, put: Put) -> None
     loaded = load("paper:chexpert", 8)
     assert (loaded.classes, set(loaded.labels)) == ((), {-1})
     assert len(loaded.pretraining()) == 8
-    with pytest.raises(DataError, match="paper:chexpert has several labels an image, which takes mean AUROC"):
+    with pytest.raises(
+        DataError, match="paper:chexpert has several labels an image, which only the authors' lists give"
+    ):
         loaded.evaluation()

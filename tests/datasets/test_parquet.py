@@ -87,6 +87,28 @@ def test_class_names(tmp_path: Path, labels: list[Any], listed: list[str] | None
     assert data.labels.tolist() == expected
 
 
+@pytest.mark.parametrize("listed", [["owl", "ant", "bat"], None])
+def test_lists_are_several_labels_an_image(tmp_path: Path, listed: list[str] | None) -> None:
+    targets = np.random.default_rng(0).integers(-1, 2, (40, 3))
+    labels = [None if i == 7 else row.tolist() for i, row in enumerate(targets)]
+    labels[3] = [1, None, 0]
+    targets[3], targets[7] = (1, -1, 0), -1
+    _write(tmp_path / "all.parquet", _pictures(40, 0), labels)
+    if listed is not None:
+        (tmp_path / "classes.json").write_text(json.dumps(listed))
+    data = load(str(tmp_path), 8)
+    assert data.classes == (tuple(listed) if listed else ("0", "1", "2"))
+    np.testing.assert_array_equal(data.targets, targets)
+    assert set(data.labels.tolist()) == {-1}
+
+
+@pytest.mark.parametrize("label", [[0, 1], [0, 1, 2]])
+def test_a_list_that_fits_not_the_classes_is_named(tmp_path: Path, label: list[int]) -> None:
+    _write(tmp_path / "all.parquet", _pictures(3, 0), [[0, 1, 1], [1, 0, 0], label])
+    with pytest.raises(DataError, match=r"all\.parquet, row 2: label \[0, 1.* is not 3 of 1, 0 and -1"):
+        load(str(tmp_path), 8)
+
+
 @pytest.mark.parametrize("label", [3, -2])
 def test_a_label_out_of_range_is_named(tmp_path: Path, label: int) -> None:
     _write(tmp_path / "all.parquet", _pictures(4, 0), [0, 1, label, 2], ["x", "y", "z"])
@@ -102,7 +124,7 @@ def test_bad_files(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [1]}), path)
     with pytest.raises(DataError, match="column 'image' is int64"):
         load(str(path), 8)
-    pq.write_table(pa.table({"image": [_png(_pictures(1, 0)[0])], "label": [[0, 1]]}), path)
+    pq.write_table(pa.table({"image": [_png(_pictures(1, 0)[0])], "label": [[0.5, 1.0]]}), path)
     with pytest.raises(DataError, match="column 'label' is list"):
         load(str(path), 8)
     pq.write_table(pa.table({"image": pa.array([{"bytes": None, "path": "x.png"}])}), path)

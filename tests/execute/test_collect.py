@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import small
 
 from hpt_ray import results
 from hpt_ray.errors import StoreError
 from hpt_ray.execute.collect import collect
-from hpt_ray.plan import Plan
+from hpt_ray.plan import Plan, make_plan
 from hpt_ray.stage import Stage
 from hpt_ray.store import Store, parquet
 
@@ -134,6 +138,34 @@ def test_a_store_with_nothing_gives_a_row_for_every_cell_and_probe(plan, tmp_pat
     assert tables["results"].num_rows == 13 * 2 * 2
     assert set(tables["results"]["status"].to_pylist()) == {"missing"}
     assert (tables["predictions"].num_rows, tables["curves"].num_rows) == (0, 0)
+
+
+def test_predictions_of_before_multi_label_data_have_no_lists(plan, tmp_path):
+    store = Store(tmp_path / "old")
+    for stage in plan.stages.values():
+        finish(store, stage)
+        if stage.kind == "evaluate":
+            folder = tmp_path / "old" / "stages" / stage.id
+            said = pq.read_table(folder / "predictions.parquet").drop_columns(["labels", "scores"])
+            told = pq.read_table(folder / "results.parquet").drop_columns(["class"])
+            files = {"predictions.parquet": parquet(said), "results.parquet": parquet(told)}
+            shutil.rmtree(folder)
+            store.finish(stage.id, files, {"seconds": 1.0, "images": 0, "versions": {"hpt_ray": "0"}})
+    tables = collect(plan, store)
+    assert tables["predictions"].schema == results.run_schema(results.PREDICTIONS, ["policy"])
+    assert tables["predictions"]["label"].null_count == 0
+    assert tables["predictions"]["scores"].null_count == len(tables["predictions"])
+    assert tables["results"]["class"].null_count == len(tables["results"])
+
+
+def test_a_missing_cell_has_the_metric_of_its_target(tmp_path):
+    study = small.study()
+    targets = np.arange(40, dtype=np.int8).reshape(20, 2) // 2 % 2
+    several = dataclasses.replace(small.dataset(small.TARGET), targets=targets)
+    plan = make_plan(study, {small.TARGET: several, small.BASE: small.dataset(small.BASE)})
+    table = collect(plan, Store(tmp_path / "empty"))["results"]
+    assert set(table["metric"].to_pylist()) == {"auroc"}
+    assert set(table["class"].to_pylist()) == {None}
 
 
 def test_a_damaged_stage_is_named_rather_than_counted(plan, store, tmp_path):

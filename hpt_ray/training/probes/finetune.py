@@ -29,7 +29,7 @@ from hpt_ray.splits import nested
 from hpt_ray.study import Positive
 from hpt_ray.training.features import outputs
 from hpt_ray.training.method import precision_context
-from hpt_ray.training.probe import Answer, Subject, best
+from hpt_ray.training.probe import Answer, Subject, best, single_label
 from hpt_ray.training.probes._training import LabelledBatches, check_finite, decide, new_classifier, steps
 
 NAME = "finetune"
@@ -58,7 +58,8 @@ def probe(
 
 
 def check(data: Dataset, options: Mapping[str, Any]) -> None:
-    """Refuse more labels than there are. Raises StudyError."""
+    """Refuse multi-label data, and more labels than there are. Raises StudyError."""
+    single_label(data, "fine-tuning")
     labels, available = options.get("labels", 0), len(data.evaluation()["train"])
     if labels and not 2 <= labels <= available:
         raise StudyError(

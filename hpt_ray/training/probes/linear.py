@@ -1,4 +1,7 @@
-"""Linear probe: multinomial logistic regression on frozen features, its L2 penalty chosen on val.
+"""Linear probe: logistic regression on frozen features, its L2 penalty chosen on val.
+
+It is multinomial where each image has one label; of several, each class has a regression of its own (one against the
+rest, on the images where it is known), all with the same penalty.
 
 Convex, so it has one solution and no learning rate, repeats or checkpoint to choose; the paper's SGD probe optimises
 the same objective (without penalty) on augmented images.
@@ -7,11 +10,15 @@ the same objective (without penalty) on augmented images.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hpt_ray.analysis.auroc import both
 from hpt_ray.errors import DataError
-from hpt_ray.training.features import standardised
+from hpt_ray.training.features import Split, standardised
 from hpt_ray.training.probe import Answer, Subject, best
 
 #: Inverse penalties C, strongest penalty first: of equally good ones on val, the simplest model wins.
@@ -26,22 +33,43 @@ def probe(subject: Subject) -> list[Answer]:
     Raises:
         DataError: for a training split of one class.
     """
+    splits = subject.features
+    if splits["train"].targets is not None:
+        return [_one_vs_rest(splits, splits["train"].targets)]
+    if len(np.unique(splits["train"].labels)) < 2:
+        raise DataError("train has labelled images of one class only; a linear probe needs at least two.")
+    x = standardised(splits)
+    fitted = []
+    for inverse, model in _path(x["train"], splits["train"].labels):
+        fitted.append(((inverse, model.coef_.copy(), model.intercept_.copy()), model.predict(x["val"])))
+    (inverse, coefficients, intercept), val = best(fitted, splits["val"].labels)
+    model.coef_, model.intercept_ = coefficients, intercept
+    return [Answer(val.astype(np.int64), model.predict(x["test"]).astype(np.int64), {"C": inverse})]
+
+
+def _path(x: NDArray[Any], labels: NDArray[Any]) -> Iterator[tuple[float, Any]]:
+    """Each penalty and the model fitted with it: one model, that begins each fit where the last one ended."""
     # Here, for the sake of those who only ask what options a probe has: it takes a second.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    splits = subject.features
-    if len(np.unique(splits["train"].labels)) < 2:
-        raise DataError("train has labelled images of one class only; a linear probe needs at least two.")
-    x = standardised(splits)
     model = LogisticRegression(solver="lbfgs", tol=1e-4, max_iter=300, warm_start=True)
-    fitted = []
-    with warnings.catch_warnings():
-        # Weak penalties on separable features crawl towards infinity; val then decides as for any other candidate.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for inverse in INVERSE_PENALTIES:
-            model.set_params(C=inverse).fit(x["train"], splits["train"].labels)
-            fitted.append(((inverse, model.coef_.copy(), model.intercept_.copy()), model.predict(x["val"])))
-    (inverse, coefficients, intercept), val = best(fitted, splits["val"].labels)
-    model.coef_, model.intercept_ = coefficients, intercept
-    return [Answer(val.astype(np.int64), model.predict(x["test"]).astype(np.int64), {"C": inverse})]
+    for inverse in INVERSE_PENALTIES:
+        with warnings.catch_warnings():
+            # Weak penalties on separable features crawl towards infinity; val then decides as for any other candidate.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.set_params(C=inverse).fit(x, labels)
+        yield inverse, model
+
+
+def _one_vs_rest(splits: dict[str, Split], targets: NDArray[np.int8]) -> Answer:
+    x = standardised(splits)
+    tried, classes = len(INVERSE_PENALTIES), targets.shape[1]
+    scores = {name: np.full((tried, len(x[name]), classes), np.nan, np.float32) for name in ("val", "test")}
+    for column in np.flatnonzero(both(targets)):
+        known = targets[:, column] >= 0
+        for place, (_, model) in enumerate(_path(x["train"][known], targets[known, column])):
+            for name, found in scores.items():
+                found[place, :, column] = model.decision_function(x[name])
+    place, val = best(enumerate(scores["val"]), splits["val"].wanted)
+    return Answer(val, scores["test"][place], {"C": INVERSE_PENALTIES[place]})

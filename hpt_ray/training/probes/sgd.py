@@ -9,16 +9,18 @@ features after MoCo; small networks want a smaller one. Val chooses among ten st
 from __future__ import annotations
 
 import copy
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch.nn.functional import cross_entropy
 
+from hpt_ray.dataset import Dataset
 from hpt_ray.study import Positive
 from hpt_ray.training.features import evaluating
 from hpt_ray.training.method import precision_context
-from hpt_ray.training.probe import Answer, Subject, best
+from hpt_ray.training.probe import Answer, Subject, best, single_label
 from hpt_ray.training.probes._training import LabelledBatches, check_finite, decide, new_classifier, steps
 
 NAME = "sgd probe"
@@ -38,6 +40,11 @@ def probe(
         StageError: if one diverges before its first checkpoint.
     """
     return [_train(subject, lr, iterations, batch, repeat) for repeat in range(repeats)]
+
+
+def check(data: Dataset, options: Mapping[str, Any]) -> None:
+    """Refuse multi-label data. Raises StudyError."""
+    single_label(data, "the SGD probe")
 
 
 def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int) -> Answer:
