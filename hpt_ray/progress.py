@@ -91,9 +91,9 @@ class RunObserver(Observer):
             f"{state.done}/{state.total} done",
             f"{len(state.running)} running",
             *([f"{len(state.failed)} failed"] if state.failed else []),
-            f"{state.rate:,.0f} images/s",
-            f"{duration(left)} left" if left is not None else "starting",
         ]
+        if state.images:  # evaluations alone train on none that are counted
+            parts += [f"{state.rate:,.0f} images/s", f"{duration(left)} left" if left is not None else "starting"]
         return ", ".join(parts)
 
     def panel(self) -> Table:
