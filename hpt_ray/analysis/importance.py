@@ -17,6 +17,7 @@ said to matter in 3 to 5 %; one that explains three quarters of the variance is 
 from __future__ import annotations
 
 import functools
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,5 +108,8 @@ def _shares(points: np.ndarray, values: np.ndarray) -> np.ndarray:
         params = dict(zip(SPACE, map(float, point), strict=True))
         study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=float(value)))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=BEST)
-    by_parameter = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    with warnings.catch_warnings():
+        # Of resampled policies so many may be alike that no half is better: then all parameters are equal, as they are.
+        warnings.filterwarnings("ignore", message="Target and region quantiles", category=UserWarning)
+        by_parameter = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return np.array([sum(float(by_parameter[name]) for name in names) for names in OPERATORS.values()])

@@ -15,7 +15,7 @@ and Coull's interval (1998), for a difference Agresti and Min's (2005). Noise bl
 
 Measured on simulated arms (120 studies each; 12 and 32 policies, 400 and 1,500 test images): of arms that are equally
 flat, p of the difference is below 0.05 in 1 to 5 %. It takes large differences, or large test sets, to be shown: the
-noise of the best alone is of the size of the margin. A flat arm against one that loses 10 to 15 points at the edge of
+noise of the best alone is of the size of the margin. A flat arm against one that loses 2.5 to 4 points at the edge of
 one parameter's range is told from it in 16 to 28 %.
 """
 

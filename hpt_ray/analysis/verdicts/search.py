@@ -151,4 +151,4 @@ def _notes(run: Run, target: str, best: dict[str, str]) -> list[str]:
                 f"correlation of {agreed:.2f} (Spearman)."
             )
     lost = int(np.isnan(table["value"]).sum())
-    return [*notes, *([f"{lost} of {len(table)} pretrainings of the search failed."] if lost else [])]
+    return [*notes, *([f"{lost} of {len(table)} pretrainings of the search have no result."] if lost else [])]
