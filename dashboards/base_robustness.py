@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.dashboard import Dashboard, Section
+from hpt_ray.dashboard import COST, Dashboard, Section
 
 dashboard = Dashboard(
     title="Robustness to the base model",
@@ -42,12 +42,6 @@ dashboard = Dashboard(
                 out. A low loss says nothing of accuracy: arms that start from other weights settle at other losses.
             """,
         ),
-        Section(
-            title="Cost",
-            figure="cost",
-            prose="""
-                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
-            """,
-        ),
+        COST,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.dashboard import Dashboard, Section
+from hpt_ray.dashboard import COST, SOURCES, Dashboard, Section
 
 dashboard = Dashboard(
     title="Accuracy by iteration budget",
@@ -36,15 +36,7 @@ dashboard = Dashboard(
                 the cheaper one for a single target; a base that is there already, or serves many targets, costs little.
             """,
         ),
-        Section(
-            title="Where the uncertainty comes from",
-            figure="sources",
-            prose="""
-                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
-                test images. The largest source is the one worth having more of. Much of what test images contribute is
-                shared by all arms and cancels in their differences.
-            """,
-        ),
+        SOURCES,
         Section(
             title="Training",
             figure="curves",
@@ -53,12 +45,6 @@ dashboard = Dashboard(
                 out. Each budget has its own curve, to be chosen above the figure. A low loss says nothing of accuracy.
             """,
         ),
-        Section(
-            title="Cost",
-            figure="cost",
-            prose="""
-                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
-            """,
-        ),
+        COST,
     ),
 )

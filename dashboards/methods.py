@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.dashboard import Dashboard, Section
+from hpt_ray.dashboard import COST, SOURCES, Dashboard, Section
 
 dashboard = Dashboard(
     title="Does the method matter?",
@@ -26,15 +26,7 @@ dashboard = Dashboard(
                 nothing of hierarchical pretraining: compare arms within a method.
             """,
         ),
-        Section(
-            title="Where the uncertainty comes from",
-            figure="sources",
-            prose="""
-                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
-                test images. The largest source is the one worth having more of. Much of what test images contribute is
-                shared by all arms and cancels in their differences.
-            """,
-        ),
+        SOURCES,
         Section(
             title="Training",
             figure="curves",
@@ -44,12 +36,6 @@ dashboard = Dashboard(
                 a loss of its own, so losses under different methods do not rank them.
             """,
         ),
-        Section(
-            title="Cost",
-            figure="cost",
-            prose="""
-                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
-            """,
-        ),
+        COST,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.dashboard import Dashboard, Section
+from hpt_ray.dashboard import COST, SOURCES, Dashboard, Section
 
 dashboard = Dashboard(
     title="What each phase of pretraining adds",
@@ -25,15 +25,7 @@ dashboard = Dashboard(
                 chain before it; how far its symbol lies from the stroke is what its last phase did.
             """,
         ),
-        Section(
-            title="Where the uncertainty comes from",
-            figure="sources",
-            prose="""
-                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
-                test images. The largest source is the one worth having more of. Much of what test images contribute is
-                shared by all arms and cancels in their differences.
-            """,
-        ),
+        SOURCES,
         Section(
             title="Training",
             figure="curves",
@@ -43,12 +35,6 @@ dashboard = Dashboard(
                 data have other losses, so losses of chains that end differently do not rank them.
             """,
         ),
-        Section(
-            title="Cost",
-            figure="cost",
-            prose="""
-                Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
-            """,
-        ),
+        COST,
     ),
 )

@@ -24,3 +24,23 @@ class Dashboard(Frozen):
     title: str
     verdict: str
     sections: tuple[Section, ...]
+
+
+#: The same on the pages of several studies.
+SOURCES = Section(
+    title="Where the uncertainty comes from",
+    figure="sources",
+    prose="""
+        An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+        test images. The largest source is the one worth having more of. Much of what test images contribute is
+        shared by all arms and cancels in their differences.
+    """,
+)
+
+COST = Section(
+    title="Cost",
+    figure="cost",
+    prose="""
+        Time is that of the pretraining phases alone, as each ran on this hardware; evaluations are not in it.
+    """,
+)

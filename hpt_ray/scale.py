@@ -124,13 +124,11 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".safetensors")
 
 
-def _policy(hue: float) -> Policy:
-    """The paper's configurations jitter hue by 0.4, MoCo-v2 itself by 0.1."""
-    return with_hue(Policy(), hue)
-
-
 def with_hue(policy: Policy, hue: float) -> Policy:
-    """A policy whose colour jitter, if it has one, shifts hue by up to ``hue`` turns."""
+    """A policy whose colour jitter, if it has one, shifts hue by up to ``hue`` turns.
+
+    The paper's configurations jitter hue by 0.4, MoCo-v2 itself by 0.1.
+    """
     if policy.color_jitter is None:
         return policy
     return policy.replace(color_jitter=policy.color_jitter.model_copy(update={"hue": hue}))
@@ -143,9 +141,11 @@ _QUICK_METHODS: dict[str, Options] = {
     "byol": {"momentum": 0.97, "hidden": 256, "dim": 64},
     "supervised": {},
 }
-_QUICK = Pretraining(iterations=90, batch=64, group=32, lr=0.03, policy=_policy(0.1), options=_QUICK_METHODS["moco_v2"])
+_QUICK = Pretraining(
+    iterations=90, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=_QUICK_METHODS["moco_v2"]
+)
 _PAPER = Pretraining(
-    iterations=5_000, iterations_from_scratch=100_000, batch=256, group=64, lr=0.03, policy=_policy(0.4)
+    iterations=5_000, iterations_from_scratch=100_000, batch=256, group=64, lr=0.03, policy=with_hue(Policy(), 0.4)
 )
 
 SCALES: dict[str, Scale] = {

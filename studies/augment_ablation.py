@@ -44,11 +44,10 @@ def study(
 ) -> Study:
     given = SCALES[scale].adjusted(**settings)
     jitter = given.target.policy.color_jitter
-    # The scale's hue is for the policies that follow it: a user's own file says what it says.
-    levels = {
-        name: with_hue(load("policies", name), jitter.hue) if jitter and not is_path(name) else load("policies", name)
-        for name in policies
-    }
+    levels = {name: load("policies", name) for name in policies}
+    if jitter:
+        # The scale's hue is for the policies that follow it: a user's own file says what it says.
+        levels |= {name: with_hue(levels[name], jitter.hue) for name in policies if not is_path(name)}
     return Study(
         name="augment_ablation",
         question="Is hierarchical pretraining more robust to the augmentation policy than pretraining from scratch?",

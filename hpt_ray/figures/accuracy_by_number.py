@@ -152,7 +152,6 @@ def _draw_series(
     numbered = [level for level in series.accuracy if level in panel.numbers]
     for levels in (numbered, [level for level in series.accuracy if level not in numbered]):
         symbols = markers(look, [series.accuracy[level] for level in levels])
-        symbols["marker"]["line"] = {"width": 2, "color": look.color}  # a stroke is nothing but its line
         drawn.add_scatter(
             **shared,
             name=text(series.label),
