@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -115,15 +116,7 @@ def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tupl
             showlegend=False,
             hovertemplate=f"{text(series.label)}, step 0<br>%{{y:.1f}} %<extra></extra>",
         )
-    drawn.add_scatter(
-        **shared,
-        x=[places[level] for level, seeds in series.seeds.items() for _ in seeds],
-        y=[100 * seed for seeds in series.seeds.values() for seed in seeds],
-        mode="markers",
-        marker={"symbol": look.symbol + "-open", "size": 6, "color": look.color, "opacity": 0.55},
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    draw_seeds(drawn, shared, places, look, series.seeds)
     drawn.add_scatter(
         **shared,
         name=text(series.label),
@@ -133,6 +126,25 @@ def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tupl
         text=[text(level_name(level)) for level in series.accuracy],
         hovertemplate="%{fullData.name}, %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], "
         "seeds: %{customdata[2]}<extra></extra>",
+    )
+
+
+def draw_seeds(
+    drawn: go.Figure,
+    shared: dict[str, Any],
+    places: dict[str, float],
+    look: Look,
+    seeds: dict[str, tuple[float, ...]],
+) -> None:
+    """The accuracy of every single seed, as small open symbols at the place of its level."""
+    drawn.add_scatter(
+        **shared,
+        x=[places[level] for level, values in seeds.items() for _ in values],
+        y=[100 * value for values in seeds.values() for value in values],
+        mode="markers",
+        marker={"symbol": look.symbol + "-open", "size": 6, "color": look.color, "opacity": 0.55},
+        showlegend=False,
+        hoverinfo="skip",
     )
 
 

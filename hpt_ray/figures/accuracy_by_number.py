@@ -14,7 +14,7 @@ from hpt_ray.analysis.robustness import accuracy
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.wording import level_name
 from hpt_ray.figure import Figure, Look, beside, faint, looks, markers, panels, text
-from hpt_ray.figures.accuracy import draw_line
+from hpt_ray.figures.accuracy import draw_line, draw_seeds
 
 #: Parts of the numbers' range, in decades, left free before step 0 and before each level without a number.
 APART = 0.34
@@ -140,15 +140,7 @@ def _draw_series(
             showlegend=False,
             hovertemplate=f"{text(series.label)}, step 0<br>%{{y:.1f}} %<extra></extra>",
         )
-    drawn.add_scatter(
-        **shared,
-        x=[places[level] for level, seeds in series.seeds.items() for _ in seeds],
-        y=[100 * seed for seeds in series.seeds.values() for seed in seeds],
-        mode="markers",
-        marker={"symbol": look.symbol + "-open", "size": 6, "color": look.color, "opacity": 0.55},
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    draw_seeds(drawn, shared, places, look, series.seeds)
     numbered = [level for level in series.accuracy if level in panel.numbers]
     for levels in (numbered, [level for level in series.accuracy if level not in numbered]):
         symbols = markers(look, [series.accuracy[level] for level in levels])
