@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test test-slow benchmark check format clean
+.PHONY: study test test-slow benchmark check audit format clean
 
 study: .venv/installed
 	$(BIN)/hpt-study run augment_ablation
@@ -21,6 +21,10 @@ check: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_architecture.py
+
+audit: .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
+	$(BIN)/pip-audit --local --skip-editable
 
 format: .venv/installed-test
 	$(BIN)/ruff format .

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpt_ray.execute.run import Result
+    from hpt_ray.execute.conclude import Result
     from hpt_ray.study import Study
 
 __all__ = ["make", "run"]

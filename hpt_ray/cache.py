@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from platformdirs import user_cache_dir
 
 from hpt_ray.errors import DataError
 from hpt_ray.identity import content_id
+from hpt_ray.registry import path_of
 
 #: A file changed this shortly before it was hashed could change again within the same time stamp: not remembered.
 SETTLED_SECONDS = 2.0
@@ -27,7 +29,7 @@ SETTLED_SECONDS = 2.0
 
 def root() -> Path:
     """The cache folder, which need not exist yet."""
-    return Path(os.environ.get("HPT_CACHE") or user_cache_dir("hpt_ray", appauthor=False)).expanduser()
+    return path_of(os.environ.get("HPT_CACHE") or user_cache_dir("hpt_ray", appauthor=False))
 
 
 def fingerprint(paths: Sequence[Path], base: Path) -> str:
@@ -45,6 +47,9 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
         name = path.relative_to(base).as_posix()
         try:
             now, state = time.time(), path.stat()
+            # A pipe would keep its reader waiting for ever.
+            if not stat.S_ISREG(state.st_mode):
+                raise DataError(f"{path} is no regular file; remove it.")
             entry = known.get(name)
             if entry is not None and entry[:2] == [state.st_size, state.st_mtime_ns]:
                 return name, state.st_size, state.st_mtime_ns, str(entry[2]), True

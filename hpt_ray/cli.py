@@ -1,16 +1,20 @@
-"""The command line: ``hpt-study list | show | plan | run | status | report | weights``.
+"""The command line: ``hpt-study list | show | plan | run | status | report | verify | weights``.
 
 torch, Ray and plotly are imported by the commands that need them, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpt_ray.errors import StudyError, UnknownNameError
+
+if TYPE_CHECKING:
+    from hpt_ray.store import Store
 
 app = typer.Typer(
     help="Studies of hierarchical pretraining: is it worth pretraining further on your own images?",
@@ -100,9 +104,9 @@ def run(
                 address=address,
                 observer=observer,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         _say("interrupted: what is finished is kept; run the same command again to go on.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
     console.result(result)
     if result.failures:
         raise typer.Exit(1)
@@ -113,9 +117,10 @@ def status(store: StorePath = "hpt-store") -> None:
     """List the runs in a store and how complete each is."""
     from hpt_ray import console
     from hpt_ray.execute.runs import runs
+    from hpt_ray.files import public
     from hpt_ray.store import Store
 
-    console.runs(runs(Store(store, create=False)), store)
+    console.runs(runs(Store(store, create=False)), public(store))
 
 
 @app.command()
@@ -129,6 +134,47 @@ def report(
     from hpt_ray.store import Store
 
     console.result(rewrite(Store(store, create=False), study))
+
+
+@app.command()
+def verify(
+    store: StorePath = "hpt-store",
+    yes: Annotated[bool, typer.Option("--yes", help="Mend without asking; orphans are kept.")] = False,
+) -> None:
+    """Check every file in a store that nothing is running on, and mend what is damaged or left over."""
+    from hpt_ray import console
+    from hpt_ray import verify as verification
+    from hpt_ray.files import public
+    from hpt_ray.store import Store
+
+    opened = Store(store, create=False)
+    found = verification.verify(opened)
+    console.findings(found, public(store))
+    mended = found.sound
+    question = "Remove what is damaged or left over, and write damaged tables again? (Nothing may be running on it.)"
+    if not found.sound and (yes or _agreed(question)):
+        verification.clear(opened, found)
+        mended = not [run for run in found.tables if not _rewritten(opened, run)]
+    if found.orphans and _agreed("Remove the orphans as well?"):
+        for stage in found.orphans:
+            opened.forget(stage)
+    if not mended:
+        raise typer.Exit(1)
+
+
+def _agreed(question: str) -> bool:
+    return sys.stdin.isatty() and typer.confirm(question)
+
+
+def _rewritten(store: Store, run: str) -> bool:
+    from hpt_ray.execute.runs import rewrite
+
+    try:
+        rewrite(store, run)
+    except StudyError as error:
+        _say(f"error: {error}")
+        return False
+    return True
 
 
 weights = typer.Typer(help="Checkpoints from elsewhere.", no_args_is_help=True)

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hpt_ray.analysis.wording import duration
+from hpt_ray.visible import visible
 
 if TYPE_CHECKING:
+    from hpt_ray.execute.conclude import Result
     from hpt_ray.execute.estimate import Estimate
-    from hpt_ray.execute.run import Result
     from hpt_ray.execute.runs import RunState
     from hpt_ray.parameters import Parameter
     from hpt_ray.plan import Plan
     from hpt_ray.training.inspect_weights import Inspection
+    from hpt_ray.verify import Findings
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
+class Plain(Console):
+    """Shows every string as it stands, in tables too, since most hold names from outside: nothing in it is markup."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+
+out = Plain(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 110)
 
 #: A search tries more levels than one line holds.
 MANY = 12
@@ -48,23 +57,23 @@ def several(number: int, noun: str) -> str:
 
 def listing(kinds: dict[str, dict[str, str]]) -> None:
     for kind, summaries in kinds.items():
-        out.print(f"[bold]{kind}[/]")
+        out.print(kind, style="bold")
         lines = table("", "")
         lines.show_header = False
         for name, text in summaries.items():
-            lines.add_row(f"  {escape(name)}", escape(text))
+            lines.add_row(f"  {name}", text)
         out.print(lines)
         out.print()
 
 
 def study(text: str, parameters: list[Parameter]) -> None:
-    out.print(Markdown(text))
+    out.print(Markdown(visible(text, lines=True), hyperlinks=False))
     out.print()
     lines = table("parameter", "type", "default", "meaning")
     for item in parameters:
         default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else str(item.default).lower()
         default = "the scale's" if item.default is None else default
-        lines.add_row(escape(item.name), escape(item.type), escape(default), escape(item.help))
+        lines.add_row(item.name, item.type, default, item.help)
     out.print(lines)
 
 
@@ -82,16 +91,16 @@ def plan(made: Plan, cost: Estimate) -> None:
 
 def describe_plan(made: Plan, cached: int) -> None:
     asked = made.study
-    out.print(f"[bold]{escape(asked.name)}[/]")
-    out.print(escape(asked.question))
+    out.print(asked.name, style="bold")
+    out.print(" ".join(asked.question.split()))
     lines = facts()
-    lines.add_row("arms", escape("   ".join(f"{arm.label} ({arm.chain})" for arm in asked.arms)))
+    lines.add_row("arms", "   ".join(f"{arm.label} ({arm.chain})" for arm in asked.arms))
     for factor in asked.factors:
         levels = list(factor.levels)
         if len(levels) > MANY:
             levels = [*levels[:3], f"... {len(levels)} in all"]
-        lines.add_row(escape(factor.name), escape("   ".join(levels)))
-    lines.add_row("targets", escape("   ".join(asked.targets)))
+        lines.add_row(factor.name, "   ".join(levels))
+    lines.add_row("targets", "   ".join(asked.targets))
     lines.add_row("seeds", "   ".join(map(str, asked.seeds)))
     kinds = [stage.kind for stage in made.stages.values()]
     counts = ", ".join(f"{kinds.count(kind)} {word}" for kind, word in KINDS.items() if kind in kinds)
@@ -101,6 +110,8 @@ def describe_plan(made: Plan, cached: int) -> None:
     )
     lines.add_row("network", f"{asked.backbone}, {asked.image_size} px, {asked.precision}")
     out.print(lines)
+    for remark in made.remarks:
+        out.print(remark)
 
 
 KINDS = {"pretrain": "pretrainings", "weights": "given weights", "evaluate": "evaluations"}
@@ -112,58 +123,85 @@ def result(made: Result) -> None:
 
     for found in made.verdicts:
         out.print()
-        out.print(escape(found.sentence))
+        out.print(found.sentence)
         for note in found.notes:
-            out.print(f"[dim]{escape(note)}[/]")
+            out.print(note, style="dim")
         out.print()
         lines = table(*found.table.columns)
         for row in found.table.rows:
-            lines.add_row(*map(escape, row))
+            lines.add_row(*row)
         out.print(lines)
     if together := across_targets(made.run):
         out.print()
-        out.print(escape(together.sentence))
+        out.print(together.sentence)
     if made.failures:
-        out.print(f"[red]{len(made.failures)} failed[/]: run the same command again to try them once more.")
+        out.print(Text(f"{len(made.failures)} failed:", "red"), "run the same command again to try them once more.")
     out.print()
     # Paths are never wrapped: the last two lines are for scripts.
-    out.print(f"results: {escape(made.results)}", soft_wrap=True)
-    out.print(f"report: {escape(made.report)}", soft_wrap=True)
+    out.print(f"results: {made.results}", soft_wrap=True)
+    out.print(f"report: {made.report}", soft_wrap=True)
 
 
 def inspection(found: Inspection) -> None:
     """A checkpoint's audit: where the network stands in the file, and what becomes of every key."""
     lines = facts()
-    lines.add_row("file", escape(f"{found.source}  {found.format}, {several(found.tensors, 'tensor')}"))
+    lines.add_row("file", f"{found.source}  {found.format}, {several(found.tensors, 'tensor')}")
     places = ", ".join(f"{name} ({count})" for name, count in found.places.items())
-    lines.add_row("inside", escape(places))
+    lines.add_row("inside", places)
     guess = " (the best fit; --backbone names another)" if found.guessed else ""
-    lines.add_row("backbone", escape(f"{found.backbone or 'no known one fits'}{guess}"))
+    lines.add_row("backbone", f"{found.backbone or 'no known one fits'}{guess}")
     for network in found.networks:
         mark = "taken" if network.chosen else "left"
-        lines.add_row(mark, escape(f"{network.prefix or '(top)'}: {network.fits} tensors fit. {network.why}"))
+        lines.add_row(mark, f"{network.prefix or '(top)'}: {network.fits} tensors fit. {network.why}")
     out.print(lines)
     if found.parts:
         audit = table("keys", "", "", "such as")
         for part in [part for part in found.parts if part.count]:
-            audit.add_row(part.name, f"{part.count:,}", escape(part.meaning), escape(", ".join(part.examples)))
+            audit.add_row(part.name, f"{part.count:,}", part.meaning, ", ".join(part.examples))
         out.print()
         out.print(audit)
     out.print()
-    out.print(escape(found.verdict))
+    out.print(found.verdict)
 
 
 def runs(states: list[RunState], store: str) -> None:
     if not states:
-        out.print(f"no runs in {escape(store)}")
+        out.print(f"no runs in {store}")
         return
     lines = table("run", "started", "stages", "state")
     for state in states:
         rest = (
             f"{state.failed} failed" if state.failed else "complete" if state.finished == state.total else "unfinished"
         )
-        lines.add_row(escape(state.name), state.started, f"{state.finished}/{state.total}", rest)
+        lines.add_row(state.name, state.started, f"{state.finished}/{state.total}", rest)
     out.print(lines)
     out.print()
     for state in states:
-        out.print(f"report: {escape(state.report)}", soft_wrap=True)
+        out.print(f"report: {state.report}", soft_wrap=True)
+
+
+def findings(found: Findings, store: str) -> None:
+    """What is in a store, what is wrong with it, and what no run names; the first of many files."""
+    if not found.size:
+        out.print(f"no runs in {store}")
+        return
+    lines = facts()
+
+    def row(title: str, number: str, size: int | None, listed: list[str]) -> None:
+        lines.add_row(title, number + ("" if size is None else f", {size / 1e6:,.1f} MB"))
+        for each in [*listed[:MANY], *([f"... {len(listed)} in all"] if len(listed) > MANY else [])]:
+            lines.add_row("", each)
+
+    row("checked", f"{several(found.runs, 'run')}, {several(found.stages, 'finished stage')}", found.size, [])
+    damaged = [f"runs/{run}: {damage}" for run, damage in (found.lost | found.tables).items()]
+    damaged += [f"stages/{stage}: {damage}" for stage, damage in found.damaged.items()]
+    if damaged:
+        row("damaged", several(len(damaged), "folder"), None, damaged)
+    if found.leftovers:
+        row("left over", several(len(found.leftovers), "file"), sum(found.leftovers.values()), list(found.leftovers))
+    if found.orphans:
+        number = f"{several(len(found.orphans), 'stage')} that no run names"
+        row("orphans", number, sum(found.orphans.values()), [f"stages/{stage}" for stage in found.orphans])
+    out.print(lines)
+    if found.sound:
+        out.print("all of it is as it was written")

@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hpt_ray import cache, registry
+from hpt_ray import cache
 from hpt_ray.analysis.auroc import both
 from hpt_ray.decode import decode_all
-from hpt_ray.errors import DataError, UnknownNameError
+from hpt_ray.duplicates import Hashes, perceptual
+from hpt_ray.errors import DataError
 from hpt_ray.identity import VERSIONS, content_id, stream
-from hpt_ray.records import SPLITS, Records, Source
+from hpt_ray.records import SPLITS, Records, Source, source
 from hpt_ray.splits import RULE, complete, nested, strata
 
 Indices = npt.NDArray[np.int64]
@@ -39,11 +40,13 @@ class Dataset:
         splits: "train", "val", "test" to sorted indices. An image whose content is also in test is in test alone.
         classes: Names of the classes, () when unlabelled.
         hashes: Content hash of each decoded image, 32 hexadecimal digits as bytes [N].
+        perceptual: Perceptual hash of each (see duplicates.py) [N], to find near-duplicates.
         mean, std: Per channel over train + val, in 0..1.
         fingerprint: Of the content, the decoding, the size and the split rule: part of every stage's identity.
         excluded: How many train and val images were left out because their content is also in test.
         unlabelled: Why no image has a label, where none has: completes "has ...".
         targets: Of multi-label data int8 [N, C], for each class 1, 0 or -1 (unknown); no image has a label then.
+        apart: The data sets whose test images pretraining must not see beside those of this one.
     """
 
     spec: str
@@ -54,12 +57,14 @@ class Dataset:
     splits: dict[str, Indices] = field(repr=False)
     classes: tuple[str, ...] = field(repr=False)
     hashes: npt.NDArray[np.bytes_] = field(repr=False)
+    perceptual: Hashes = field(repr=False)
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     fingerprint: str
     excluded: int
     unlabelled: str = "no labels"
     targets: npt.NDArray[np.int8] | None = field(default=None, repr=False)
+    apart: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @property
     def metric(self) -> str:
@@ -71,8 +76,37 @@ class Dataset:
         """What subsets are stratified by, int64 [N]: the label, or of several the rarest; -1 without any."""
         return strata(self.labels, self.targets)
 
+    @cached_property
+    def pool(self) -> Indices:
+        """Sorted indices of the train and val images."""
+        return np.sort(np.concatenate([self.splits["train"], self.splits["val"]]))
+
+    @cached_property
+    def left_out(self) -> Indices:
+        """Sorted indices of the train and val images whose content is also in test of ``apart``."""
+        tests = np.concatenate([self.hashes[:0], *(other.hashes[other.splits["test"]] for other in self.apart)])
+        return self.pool[np.isin(self.hashes[self.pool], tests)]
+
+    @cached_property
+    def without(self) -> str | None:
+        """An id of the content that is left out of pretraining for the sake of ``apart``; None where nothing is."""
+        return content_id(sorted(self.hashes[self.left_out].astype(str).tolist())) if len(self.left_out) else None
+
+    @cached_property
+    def _pretraining(self) -> Indices:
+        chosen = np.setdiff1d(self.pool, self.left_out)
+        if chosen.size == 0:
+            raise DataError(f"{self.spec} has no train or val images outside test: nothing to pretrain on.")
+        # The promise is checked where it is given, on the content and not on the indices that were meant to keep it.
+        seen = set(self.hashes[chosen].tolist())
+        for data in (self, *self.apart):
+            if leaked := seen.intersection(data.hashes[data.splits["test"]].tolist()):
+                raise DataError(f"{self.spec}: {len(leaked)} test images are also in pretraining; clear the cache.")
+        return chosen
+
     def pretraining(self, fraction: float = 1.0, seed: int = 0) -> Indices:
-        """Sorted indices of train + val: what pretraining may see. No image among them has the content of a test image.
+        """Sorted indices of train + val: what pretraining may see. No image among them has the content of a test image,
+        of this data set or of ``apart``.
 
         A fraction below 1 is a subset stratified by class, images without a label being a class of their own, and at
         least one image. The seed decides it: a smaller fraction of a seed lies within the larger. Mean and standard
@@ -81,13 +115,7 @@ class Dataset:
         Raises:
             DataError: if there are none.
         """
-        chosen = np.sort(np.concatenate([self.splits["train"], self.splits["val"]]))
-        if chosen.size == 0:
-            raise DataError(f"{self.spec} has no train or val images outside test: nothing to pretrain on.")
-        # The promise is checked where it is given, on the content and not on the indices that were meant to keep it.
-        leaked = set(self.hashes[chosen].tolist()) & set(self.hashes[self.splits["test"]].tolist())
-        if leaked:
-            raise DataError(f"{self.spec}: {len(leaked)} test images are also in pretraining; clear the cache.")
+        chosen = self._pretraining
         if fraction < 1:
             return nested(chosen, self.strata, max(1, round(fraction * len(chosen))), stream(seed, "subset"))
         return chosen
@@ -145,11 +173,12 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
             spec=spec,
             name=found.name,
             size=size,
-            images=np.load(folder / "images.npy", mmap_mode="r"),
+            images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
             labels=columns["labels"],
             splits={name: columns[name] for name in SPLITS},
             classes=tuple(facts["classes"]),
             hashes=columns["hashes"],
+            perceptual=columns["perceptual"],
             mean=tuple(facts["mean"]),
             std=tuple(facts["std"]),
             fingerprint=key,
@@ -168,40 +197,6 @@ def identify(spec: str, size: int) -> str:
     return _fingerprint(source(spec), size)
 
 
-def source(spec: str) -> Source:
-    """What a spec speaks of: ``NAME`` or ``NAME:ARGUMENT`` for a file in ``datasets/``, else a path.
-
-    A path is read by what it is: a folder with Parquet files or a ``.parquet`` file, an image list (``.txt``,
-    ``.csv``), any other folder as images. A path to a Python file that defines ``dataset`` stands for a name.
-
-    Raises:
-        UnknownNameError: for neither a name nor an existing path. DataError: for a path with nothing usable at it.
-    """
-    name, colon, argument = spec.partition(":")
-    if name in registry.names("datasets") or name.endswith(".py"):
-        made: Source = registry.load("datasets", name)(argument if colon else None)
-        return made
-    path = Path(spec).expanduser()
-    kind = _kind(path) if spec else None
-    if kind is None:
-        if any(sign in spec for sign in "/\\~.") and not colon:
-            raise DataError(
-                f"data set {spec}: no folder, image list (.txt, .csv) or .parquet file there. Check the path."
-            )
-        raise UnknownNameError("data set (neither a name nor an existing path)", name, registry.names("datasets"))
-    by_path: Source = registry.load("datasets", kind)(spec)
-    return by_path
-
-
-def _kind(path: Path) -> str | None:
-    suffix = path.suffix.lower()
-    if path.is_dir():
-        return "parquet" if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")) else "image_folder"
-    if path.is_file():
-        return {".parquet": "parquet", ".txt": "image_list", ".csv": "image_list"}.get(suffix)
-    return None
-
-
 def _fingerprint(found: Source, size: int) -> str:
     if not 1 <= size <= 4096:
         raise DataError(f"an image size of {size} pixels is not usable; choose between 1 and 4096.")
@@ -209,11 +204,14 @@ def _fingerprint(found: Source, size: int) -> str:
 
 
 def _whole(folder: Path) -> bool:
-    """Whether a cached folder can be used; a power cut can leave one whose files lack their tails."""
+    """Whether a cached folder can be used.
+
+    A power cut can leave one whose files lack their tails, and an earlier version one without perceptual hashes.
+    """
     try:
-        images = np.load(folder / "images.npy", mmap_mode="r")
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         with np.load(folder / "columns.npz", allow_pickle=False) as columns:
-            return len(images) == len(columns["labels"]) and (folder / "facts.json").stat().st_size > 0
+            return len(images) == len(columns["perceptual"]) and (folder / "facts.json").stat().st_size > 0
     except (OSError, ValueError, KeyError, EOFError):
         return False
 
@@ -229,7 +227,8 @@ def _decode(folder: Path, spec: str, records: Records, size: int, progress: Call
     kept = {name: chosen[~np.isin(hashes[chosen], hashes[splits["test"]])] for name, chosen in splits.items()}
     kept["test"] = splits["test"]
     mean, std = _statistics(images, np.concatenate([kept["train"], kept["val"]]))
-    columns = {"labels": labels, "hashes": hashes, **kept, **({} if targets is None else {"targets": targets})}
+    columns = {"labels": labels, "hashes": hashes, "perceptual": perceptual(images), **kept}
+    columns |= {} if targets is None else {"targets": targets}
     np.savez(folder / "columns.npz", allow_pickle=False, **columns)
     facts = {
         "classes": list(records.classes),

@@ -10,8 +10,9 @@ import hashlib
 import io
 import os
 import struct
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2"}
 )
+
+#: Pillow's decoders report a corrupt file with whatever they stumble over.
+BROKEN = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+#: As many bad images are named: more would not be read in one line.
+NAMED = 10
 
 #: Images of one task of the thread pool: enough that its bookkeeping vanishes beside the decoding.
 CHUNK = 32
@@ -59,8 +65,7 @@ def pixels(example: Example, size: int) -> npt.NDArray[np.uint8]:
         raise _too_large(example.where) from error
     except UnidentifiedImageError as error:
         raise DataError(f"{example.where} is not an image that can be read; mend or remove it.") from error
-    # Pillow's decoders report a corrupt file with whatever they stumble over.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error) as error:
+    except BROKEN as error:
         raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
@@ -92,17 +97,23 @@ def decode_all(
         the given splits ("" where there is none), and the targets of multi-label data (int8 [N, C]), else None.
 
     Raises:
-        DataError: for the first image that cannot be decoded.
+        DataError: if images cannot be decoded, once all have been tried, so that they are mended in one go: says what
+            is wrong with the first, how many there are and the names of a few.
     """
     size = images.shape[-1]
     labels = np.full(records.count, -1, dtype=np.int64)
     hashes = np.zeros(records.count, dtype="S32")
     splits = np.full(records.count, "", dtype="U5")
     targets = np.full((records.count, len(records.classes)), -1, dtype=np.int8) if records.multilabel else None
+    bad: dict[int, tuple[str, str]] = {}
 
     def decode(start: int, examples: list[Example]) -> int:
         for index, example in enumerate(examples, start):
-            images[index] = pixels(example, size)
+            try:
+                images[index] = pixels(example, size)
+            except DataError as error:
+                bad[index] = example.where, str(error)
+                continue
             hashes[index] = hashlib.blake2b(images[index].tobytes(), digest_size=16).hexdigest().encode()
             labels[index] = -1 if example.label is None else example.label
             splits[index] = example.split or ""
@@ -112,7 +123,8 @@ def decode_all(
 
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     waiting: deque[Future[int]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+    # What Pillow warns of names no file: an image is good or refused.
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
             for start, examples in _chunks(records):
                 waiting.append(pool.submit(decode, start, examples))
@@ -123,6 +135,8 @@ def decode_all(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+    if bad:
+        raise _refused([bad[index] for index in sorted(bad)], records.count)
     return labels, hashes, splits, targets
 
 
@@ -132,6 +146,15 @@ def _chunks(records: Records) -> Iterator[tuple[int, list[Example]]]:
     while chunk := list(islice(examples, CHUNK)):
         yield start, chunk
         start += len(chunk)
+
+
+def _refused(bad: Sequence[tuple[str, str]], count: int) -> DataError:
+    (_, first), *others = bad
+    if not others:
+        return DataError(first)
+    named = ", ".join(where for where, _ in others[:NAMED])
+    rest = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+    return DataError(f"{first} Of {count:,} images {len(bad):,} cannot be used; the others: {named}{rest}.")
 
 
 def _report(done: int, count: int, progress: Progress | None) -> None:

@@ -11,12 +11,19 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
+from hpt_ray.visible import visible
+
+#: Of a longer line, which quotes something very long, the middle is left out.
+LONGEST = 4_000
+
 
 class StudyError(Exception):
-    """Something the user can mend. ``str(error)`` is one line: what, where, and what to do."""
+    """Something the user can mend. ``str(error)`` is one line, safe to show: what, where, and what to do."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = visible(" ".join(message.split()))
+        half = LONGEST // 2
+        super().__init__(line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half:]}")
 
 
 class UnknownNameError(StudyError):

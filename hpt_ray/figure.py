@@ -18,6 +18,7 @@ from plotly.subplots import make_subplots
 from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.wording import level_name
+from hpt_ray.visible import visible
 
 Value = TypeVar("Value")
 
@@ -65,8 +66,8 @@ def faint(color: str, opacity: float) -> str:
 
 
 def text(name: str) -> str:
-    """A name from outside for Plotly, which reads a little HTML in labels."""
-    return html.escape(name, quote=False)
+    """A name from outside for Plotly, which reads a little HTML in labels, and ``%{...}`` in templates of them."""
+    return html.escape(visible(name), quote=False).replace("%{", "&#37;{")
 
 
 def beside(number: int, count: int) -> float:

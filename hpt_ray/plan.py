@@ -74,6 +74,7 @@ class Plan:
     stages: dict[str, Stage] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     basis: Any = None  # what the id follows from, where that is not all cells: a search has one id, whatever it finds
+    remarks: list[str] = field(default_factory=list)  # what to know before it is run, a line each
 
     @property
     def id(self) -> str:

@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from hpt_ray.analysis.wording import duration
 from hpt_ray.console import describe_plan, facts, out, several
 from hpt_ray.execute.events import Event, Observer
 from hpt_ray.execute.events import Progress as RunProgress
+from hpt_ray.visible import visible
 
 if TYPE_CHECKING:
     from hpt_ray.execute.machine import Layout
@@ -32,7 +34,7 @@ def decoding() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda data, done, total: None
         return
     with Progress(
-        TextColumn("decoding {task.description}"),
+        TextColumn("decoding {task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         console=out,
@@ -42,7 +44,7 @@ def decoding() -> Iterator[Callable[[str, int, int], None]]:
 
         def progress(data: str, done: int, total: int) -> None:
             if data not in tasks:
-                tasks[data] = bar.add_task(escape(data), total=total)
+                tasks[data] = bar.add_task(visible(data), total=total)
             bar.update(tasks[data], completed=done, total=total)
 
         yield progress
@@ -58,7 +60,7 @@ class RunObserver(Observer):
 
     def decoding(self, data: str, done: int, total: int) -> None:
         if self.live:
-            self.live.update(f"decoding {escape(data)}  {done:,} / {total:,}" if done < total else "")
+            self.live.update(f"decoding {data}  {done:,} / {total:,}" if done < total else "")
 
     def planned(self, made: Plan, units: list[Unit], cached: int) -> None:
         describe_plan(made, cached)
@@ -76,12 +78,18 @@ class RunObserver(Observer):
     def progress(self, event: Event, state: RunProgress) -> None:
         self.state = state
         if event.kind == "failed":
-            out.print(f"[red]failed[/] {escape(event.label)}: {escape(event.reason)}")
+            out.print(Text("failed", "red"), f"{event.label}: {event.reason}")
         if self.live:
             self.live.update(self.panel())
         elif time.monotonic() - self.said > LOG_SECONDS:
             self.said = time.monotonic()
             out.print(self.line())
+
+    def damaged(self, path: str, why: str) -> None:
+        out.print(f"damaged, to be made again: {path} ({why})", soft_wrap=True)
+
+    def stopping(self) -> None:
+        out.print("stopping once every stage at work has written a checkpoint; again to stop at once.")
 
     def line(self) -> str:
         state = self.state
@@ -96,14 +104,15 @@ class RunObserver(Observer):
             parts += [f"{state.rate:,.0f} images/s", f"{duration(left)} left" if left is not None else "starting"]
         return ", ".join(parts)
 
-    def panel(self) -> Table:
+    def panel(self) -> Group:
         assert self.state is not None
-        lines = Table.grid(padding=(0, 2, 0, 0))
-        lines.add_row(self.line())
+        lines = Table.grid(padding=(0, 0, 0, 2))
+        lines.add_column()
+        lines.add_column(style="dim")
         for event in self.state.running.values():
             loss = f"loss {event.loss:.3f}" if event.loss is not None else "starting"
-            lines.add_row(f"  {escape(event.label)}  [dim]{loss}[/]")
-        return lines
+            lines.add_row(event.label, loss)
+        return Group(self.line(), lines)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hpt_ray import registry
 from hpt_ray.errors import DataError, UnknownNameError
 
 SPLITS = ("train", "val", "test")
@@ -67,6 +68,12 @@ class Records:
     examples: Iterable[Example]
     multilabel: bool = False
 
+    def __post_init__(self) -> None:
+        for name in self.classes:
+            # A folder's name can be any bytes, but the tables that classes are written to hold text.
+            if not name.isascii() and name != name.encode(errors="ignore").decode():
+                raise DataError(f"the name of class {name!r} is no text in Unicode; rename it.")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -99,11 +106,13 @@ def path_argument(name: str, argument: str | None) -> Path:
     """
     if not argument:
         raise DataError(f"data set {name!r} needs a path: write {name}:PATH.")
-    path = Path(argument).expanduser()
+    path = registry.path_of(argument)
     try:
         path.stat()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', error)}. Check the path.") from error
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is neither a file nor a folder. Check the path.")
     return path
 
 
@@ -124,3 +133,37 @@ def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tup
             raise UnknownNameError(f"option of data set {name!r}", key, defaults)
         chosen[key] = value
     return head, chosen
+
+
+def source(spec: str) -> Source:
+    """What a spec speaks of: ``NAME`` or ``NAME:ARGUMENT`` for a file in ``datasets/``, else a path.
+
+    A path is read by what it is: a folder with Parquet files or a ``.parquet`` file, an image list (``.txt``,
+    ``.csv``), any other folder as images. A path to a Python file that defines ``dataset`` stands for a name.
+
+    Raises:
+        UnknownNameError: for neither a name nor an existing path. DataError: for a path with nothing usable at it.
+    """
+    name, colon, argument = spec.partition(":")
+    if name in registry.names("datasets") or name.endswith(".py"):
+        made: Source = registry.load("datasets", name)(argument if colon else None)
+        return made
+    path = registry.path_of(spec)
+    kind = _kind(path) if spec else None
+    if kind is None:
+        if any(sign in spec for sign in "/\\~.") and not colon:
+            raise DataError(
+                f"data set {spec}: no folder, image list (.txt, .csv) or .parquet file there. Check the path."
+            )
+        raise UnknownNameError("data set (neither a name nor an existing path)", name, registry.names("datasets"))
+    by_path: Source = registry.load("datasets", kind)(spec)
+    return by_path
+
+
+def _kind(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return "parquet" if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")) else "image_folder"
+    if path.is_file():
+        return {".parquet": "parquet", ".txt": "image_list", ".csv": "image_list"}.get(suffix)
+    return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +53,21 @@ def is_path(name: str) -> bool:
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
+def path_of(name: str) -> Path:
+    """A path as a user writes it, ``~`` being her home folder. It need not exist.
+
+    Raises:
+        StudyError: for one that cannot be looked at: too long, or in a folder that is closed to her.
+    """
+    # Unlike pathlib's this takes the ~ of a user who does not exist for a name, which is then missing like any other.
+    path = Path(os.path.expanduser(name))  # noqa: PTH111
+    try:
+        path.exists()
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    return path
+
+
 def check(kind: str, name: str) -> None:
     """Raise UnknownNameError for a name that nothing answers to, without importing anything."""
     if not is_path(name) and name not in names(kind):
@@ -66,7 +82,7 @@ def module(kind: str, name: str) -> ModuleType:
     """
     singular = SINGULAR[kind]
     if is_path(name):
-        return _from_file(singular, Path(name))
+        return _from_file(singular, path_of(name))
     check(kind, name)
     if kind in ("studies", "dashboards"):
         return _from_file(singular, folder(kind) / f"{name}.py")
@@ -106,6 +122,6 @@ def _from_file(singular: str, path: Path) -> ModuleType:
         spec.loader.exec_module(loaded)
     except StudyError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StudyError(f"{path} cannot be imported: {type(error).__name__}: {error}. Mend the file.") from error
     return loaded

@@ -1,7 +1,7 @@
 """Dashboard + run -> one self-contained HTML page: it works offline, fetches nothing and escapes every name.
 
 Scripts stand in the page itself and are allowed by their hashes alone (Content-Security-Policy), so that a name which
-slipped through escaping could still not run.
+slipped through escaping could still not run. Jinja escapes what the template shows, ``figure.text`` what Plotly shows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 import jinja2
+import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -27,8 +28,13 @@ from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.dashboard import Dashboard, Section
+from hpt_ray.duplicates import NEAR
 from hpt_ray.figure import Figure
 from hpt_ray.registry import folder, load
+from hpt_ray.visible import visible
+
+#: Cells that a page lists: a browser still sorts so many while one waits.
+MOST_CELLS = 5000
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,11 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
     """
     place = folder("dashboards")
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(place), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(place),
+        autoescape=True,
+        finalize=_visible,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters |= {
         "percent": wording.percent,
@@ -99,16 +109,21 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
     if any(part.plot for part in shown):
         scripts.insert(0, Markup(get_plotlyjs()))
     table = cells(run)
+    if len(table) > MOST_CELLS:
+        lost = table["status"] != "done"
+        table = pd.concat([table[lost], table[~lost]])
     return environment.get_template("template.html.j2").render(
         title=wording.measured(dashboard.title, run.metric),
         run=run,
         manifest=run.manifest,
+        near=NEAR,
         started=_moment(run.manifest["started"]),
         across=together,
         verdicts=found,
         sections=shown,
         classes={target: made for target in run.study.targets if (made := by_class(run, target))},
-        cells=table.astype(object).where(table.notna(), None).to_dict("records"),
+        cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
+        total=len(table),
         study=json.dumps(run.manifest["study"], indent=2, ensure_ascii=False),
         style=Markup((place / "style.css").read_text(encoding="utf-8")),
         scripts=scripts,
@@ -132,7 +147,7 @@ def _section(run: Run, section: Section) -> Shown:
     if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
         drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
     if isinstance(drawn, Markup):
-        return Shown(section, caption, Markup(said(str(drawn))), None, 0)
+        return Shown(section, caption, Markup(visible(said(drawn), lines=True)), None, 0)
     drawn.for_each_xaxis(name)
     drawn.for_each_yaxis(name)
     return Shown(section, caption, None, _script_json(drawn), int(drawn.layout.height))
@@ -141,6 +156,11 @@ def _section(run: Run, section: Section) -> Shown:
 def _script_json(drawn: go.Figure) -> Markup:
     """A figure as JSON that is safe inside a script element: no '<' can close it, and JSON reads \\u003c as '<'."""
     return Markup(drawn.to_json().replace("<", "\\u003c").replace("&", "\\u0026"))
+
+
+def _visible(value: object) -> object:
+    """Whatever the template shows, but for what is already HTML; the page folds newlines, and some text has them."""
+    return visible(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _together(text: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, Unpack
 
+from pydantic import Field
+
 from hpt_ray.errors import UnknownNameError
 from hpt_ray.policy import Frozen, Policy
 from hpt_ray.study import Evaluation, Positive, Precision, Pretraining, Weights
@@ -20,7 +22,7 @@ ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; pa
 Base = Annotated[str, "data set to pretrain the base on, or weights: a file, weights:torchvision:NAME"]
 Targets = Annotated[tuple[str, ...], "data sets to pretrain and evaluate on, by name or path"]
 Arms = Annotated[tuple[str, ...], "pretraining hierarchies to compare, written as chains"]
-Seeds = Annotated[Positive, "repeats of every target pretraining, paired across arms and levels"]
+Seeds = Annotated[Positive, Field(le=10_000), "repeats of every target pretraining, paired across arms and levels"]
 
 #: What the quick scale is shown on: see "The quick scale" in the README.
 BASE, TARGET = "synthetic:objects,n=8000", ("synthetic:aerial",)
@@ -157,7 +159,7 @@ SCALES: dict[str, Scale] = {
         target=_QUICK,
         methods=_QUICK_METHODS,
         evaluations=(Evaluation(probe="linear"), Evaluation(probe="knn")),
-        finetune={"iterations": 60, "batch": 64},
+        finetune={"iterations": 60, "batch": 64, "lr": 0.1, "head": 3.0},
     ),
     # MoCo-v2's 800 epochs of ImageNet at a batch of 256 are 4 million iterations; the paper takes that base as given.
     "paper": Scale(

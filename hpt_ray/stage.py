@@ -5,13 +5,13 @@ Inside: whatever can change the numbers. Outside: workers, devices, paths, stora
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from hpt_ray.dataset import Dataset
 from hpt_ray.errors import WeightsError
 from hpt_ray.identity import VERSIONS, content_id, file_hash
 from hpt_ray.policy import Frozen
+from hpt_ray.registry import path_of
 from hpt_ray.study import Evaluation, Pretraining, Study, Weights
 
 Kind = Literal["pretrain", "weights", "evaluate"]
@@ -26,6 +26,8 @@ class Stage(Frozen):
         data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
         label: the first cell that asked for this stage, for people.
         images: images to train on, for estimates.
+        apart: the data sets whose test images are left out of ``data``, where it has any: what is left out is in
+            ``content``.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Stage(Frozen):
     source: str | None = None
     label: str = ""
     images: int = 0
+    apart: tuple[str, ...] = ()
 
 
 def pretrain(
@@ -59,6 +62,8 @@ def pretrain(
         "data": data.fingerprint,
         "init": parent.id if parent else None,
     }
+    if data.without:  # where all may be seen the ids stay as they were
+        content["without"] = data.without
     return Stage(
         id=content_id(content),
         kind="pretrain",
@@ -68,6 +73,7 @@ def pretrain(
         data=spec,
         decode_size=study.decode_size,
         images=iterations * recipe.batch,
+        apart=tuple(other.spec for other in data.apart) if data.without else (),
     )
 
 
@@ -77,7 +83,7 @@ def given(study: Study, recipe: Weights) -> Stage:
     Raises:
         WeightsError: if a checkpoint file is missing.
     """
-    path = Path(recipe.source).expanduser()
+    path = path_of(recipe.source)
     is_file = ":" not in recipe.source or path.exists()
     if is_file and not path.is_file():
         raise WeightsError(

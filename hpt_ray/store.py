@@ -1,124 +1,48 @@
 """The store: where stages and runs live, in a local folder, on a shared file system or in an object store.
 
     STORE/stages/ID/   stage.json (written last: it makes the stage finished), weights, tables
-    STORE/runs/STUDY-PLAN/   plan, results, predictions, curves, views and report of one run
+    STORE/runs/STUDY-PLAN/   plan, results, predictions, curves, views and report of one run, and run.json (last)
 
-Every file appears whole or not at all, and a finished stage knows the checksum of each of its files. Two processes that
-finish the same stage write the same content, so neither can hurt the other.
+A record, ``stage.json`` or ``run.json``, has the checksum of every file beside it and of itself, so that nothing that
+was damaged on disk is taken for what was written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import tempfile
-import uuid
-from pathlib import Path
+from collections.abc import Container, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from hpt_ray.errors import StoreError
+from hpt_ray.files import Files, as_json
+from hpt_ray.identity import content_id
 
 RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
+MANIFEST, PLAN = "run.json", "plan.json"
+MEND = "run the study again, or see `hpt-study verify`."
+#: Files that are checked at a time, each in memory; neither reading nor hashing holds the interpreter.
+THREADS = 8
 
 
-class Store:
-    """Reads and writes under one root; paths are relative to it, with forward slashes."""
+@dataclass(frozen=True)
+class Damage:
+    """The first file of a stage or run that is not what was written, and how that shows."""
 
-    def __init__(self, where: str | Path, create: bool = True) -> None:
-        """Open a store.
+    file: str
+    why: str
 
-        Args:
-            where: a local folder, or an address that pyarrow knows (``s3://bucket/folder``, ``gs://...``, ``hdfs://...``).
-            create: it will be written, so prove that it can be; False only reads. A store that is not there is empty.
+    def __str__(self) -> str:
+        return f"{self.file} {self.why}"
 
-        Raises:
-            StoreError: if it cannot be written.
-        """
-        self.where = str(where)
-        try:
-            if "://" in self.where:
-                self.fs, self.root = fs.FileSystem.from_uri(self.where)
-            else:
-                self.where = str(Path(where).expanduser().absolute())
-                self.fs, self.root = fs.LocalFileSystem(), self.where
-            self.local = isinstance(self.fs, fs.LocalFileSystem)
-            if create and self.local:
-                # Folders come with the first file, so that a study that is refused leaves none behind.
-                place = Path(self.root, "stages")
-                there = next(folder for folder in (place, *place.parents) if folder.exists())
-                tempfile.TemporaryDirectory(dir=there, prefix=".hpt-").cleanup()
-            elif create:
-                self.fs.create_dir(f"{self.root}/stages", recursive=True)
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise StoreError(
-                f"store {self.where} cannot be written ({_reason(error)}): choose another with --store, or mend it."
-            ) from error
 
-    def path(self, relative: str) -> str:
-        """The full path or address of something in the store, to show to a user."""
-        return f"{self.where.rstrip('/')}/{relative}"
-
-    def exists(self, relative: str) -> bool:
-        return bool(self.fs.get_file_info(f"{self.root}/{relative}").type == fs.FileType.File)
-
-    def read(self, relative: str) -> bytes:
-        """The content of a file. Raises StoreError if it cannot be read."""
-        try:
-            with self.fs.open_input_stream(f"{self.root}/{relative}") as file:
-                return bytes(file.read())
-        except OSError as error:
-            raise StoreError(f"{self.path(relative)} cannot be read ({_reason(error)}).") from error
-
-    def write(self, relative: str, data: bytes) -> None:
-        """Write a file whole: under a temporary name, then renamed (an object store does so by itself).
-
-        Raises:
-            StoreError: if it cannot be written, for example when the disk is full.
-        """
-        full = f"{self.root}/{relative}"
-        try:
-            self.fs.create_dir(full.rsplit("/", 1)[0], recursive=True)
-            if not self.local:
-                with self.fs.open_output_stream(full) as stream:
-                    stream.write(data)
-                return
-            temporary = Path(f"{full}.{uuid.uuid4().hex[:8]}.tmp")
-            try:
-                with temporary.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(full)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"{self.path(relative)} cannot be written ({_reason(error)}): free some space or choose another store."
-            ) from error
-
-    def remove(self, relative: str) -> None:
-        if self.exists(relative):
-            self.fs.delete_file(f"{self.root}/{relative}")
-
-    def read_json(self, relative: str) -> dict[str, Any]:
-        """A JSON object. Raises StoreError if the file is missing or damaged."""
-        try:
-            value = json.loads(self.read(relative))
-        except ValueError as error:
-            raise StoreError(f"{self.path(relative)} is damaged: it is not JSON. Remove it and run again.") from error
-        if not isinstance(value, dict):
-            raise StoreError(f"{self.path(relative)} is damaged: it is not a JSON object. Remove it and run again.")
-        return value
-
-    def write_json(self, relative: str, value: Any) -> None:
-        """JSON in the order that it was given: the order of a factor's levels means something."""
-        self.write(relative, json.dumps(value, indent=1).encode())
+class Store(Files):
+    """Stages and runs, in files under one root."""
 
     def read_table(self, relative: str) -> pa.Table:
         """A Parquet table. Raises StoreError if the file is missing or damaged."""
@@ -132,46 +56,77 @@ class Store:
     def write_table(self, relative: str, table: pa.Table) -> None:
         self.write(relative, parquet(table))
 
-    # Stages
+    def runs(self) -> set[str]:
+        """The names of all runs that have begun."""
+        return _recorded(self.sizes("runs"), MANIFEST)
 
     def finished(self) -> set[str]:
         """The ids of all finished stages."""
-        found = self.fs.get_file_info(fs.FileSelector(f"{self.root}/stages", recursive=True, allow_not_found=True))
-        return {info.path.rsplit("/", 2)[-2] for info in found if info.base_name == RECORD}
+        return _recorded(self.sizes("stages"), RECORD)
 
     def record(self, stage: str) -> dict[str, Any] | None:
-        """What a finished stage says of itself; None if it is not finished."""
+        """What a finished stage says of itself; None if it is not finished.
+
+        Raises:
+            StoreError: if it is not what was written.
+        """
         path = f"stages/{stage}/{RECORD}"
-        return self.read_json(path) if self.exists(path) else None
+        return self._record(path) if self.exists(path) else None
 
     def finish(self, stage: str, files: dict[str, bytes], record: dict[str, Any]) -> None:
-        """Write a stage's files and, last, its record with their checksums; drop what an unfinished stage keeps."""
-        for name, data in files.items():
-            self.write(f"stages/{stage}/{name}", data)
-        checksums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        self.write_json(f"stages/{stage}/{RECORD}", {**record, "files": checksums})
+        """Write a stage's files and, last, its record; drop what an unfinished stage keeps."""
+        self.seal(f"stages/{stage}", RECORD, files, record)
         self.remove(f"stages/{stage}/{CHECKPOINT}")
         self.remove(f"stages/{stage}/{FAILURE}")
 
-    def stage_file(self, stage: str, name: str) -> bytes:
-        """A file of a finished stage, checked against its checksum.
+    def seal(self, folder: str, name: str, files: dict[str, bytes], record: dict[str, Any]) -> None:
+        """Write files into a folder and, last, the record ``name`` with the checksums of each and of itself."""
+        for file, data in files.items():
+            self.write(f"{folder}/{file}", data)
+        made = {**record, "files": {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}}
+        # As it will be read: JSON knows no tuples and no keys but text.
+        self.write_json(f"{folder}/{name}", made | {"checksum": _checksum(json.loads(as_json(made)))})
+
+    def stage_file(self, stage: str, name: str, record: dict[str, Any] | None = None) -> bytes:
+        """A file of a finished stage, checked against its checksum in the stage's record (None: which is read first).
 
         Raises:
             StoreError: if the stage is not finished or the file is not what was written.
         """
-        record = self.record(stage)
+        record = record or self.record(stage)
         if record is None:
-            raise StoreError(f"stage {stage} is not finished in {self.where}: run the study that makes it first.")
-        data = self.read(f"stages/{stage}/{name}")
-        if hashlib.sha256(data).hexdigest() != record["files"].get(name):
-            raise StoreError(
-                f"{self.path(f'stages/{stage}/{name}')} is damaged (its checksum differs): remove its folder "
-                "and run again."
-            )
-        return data
+            raise StoreError(f"stage {stage} is not finished in {self.shown}: run the study that makes it first.")
+        return self._file(f"stages/{stage}/{name}", record["files"].get(name))
 
-    def stage_table(self, stage: str, name: str) -> pa.Table:
-        return pq.read_table(pa.BufferReader(self.stage_file(stage, name)))
+    def stage_table(self, stage: str, name: str, record: dict[str, Any] | None = None) -> pa.Table:
+        # Of a file this small, read_table's data set and threads would take twice as long as the reading.
+        return pq.ParquetFile(pa.BufferReader(self.stage_file(stage, name, record))).read(use_threads=False)
+
+    def manifest(self, run: str) -> dict[str, Any]:
+        """What a run says of itself. Raises StoreError if it is not what was written."""
+        return self._record(f"runs/{run}/{MANIFEST}")
+
+    def plan(self, run: str) -> dict[str, Any]:
+        """A run's plan. Raises StoreError if it is not what was written."""
+        made: dict[str, Any] = json.loads(self._file(f"runs/{run}/{PLAN}", self.manifest(run)["files"].get(PLAN)))
+        return made
+
+    def damaged(self, stages: Iterable[str]) -> dict[str, Damage]:
+        """Which of these stages are finished and yet not what was written.
+
+        Raises:
+            StoreError: if a file that is there cannot be read: it may be sound.
+        """
+        return self._damaged("stages", RECORD, stages)
+
+    def damaged_runs(self, runs: Iterable[str]) -> dict[str, Damage]:
+        """Which of these runs have a record, plan, table or report that is not what was written; as ``damaged``."""
+        return self._damaged("runs", MANIFEST, runs)
+
+    def forget(self, stage: str) -> None:
+        """Remove a stage, its record first, so that it is computed anew."""
+        self.remove(f"stages/{stage}/{RECORD}")
+        self.remove_folder(f"stages/{stage}")
 
     def fail(self, stage: str, reason: str) -> None:
         self.write_json(f"stages/{stage}/{FAILURE}", {"reason": reason})
@@ -179,23 +134,74 @@ class Store:
     def failure(self, stage: str) -> str | None:
         """Why a stage failed when it was last tried; None if it did not."""
         path = f"stages/{stage}/{FAILURE}"
-        return str(self.read_json(path)["reason"]) if self.exists(path) else None
+        if not self.exists(path):
+            return None
+        try:
+            return str(json.loads(self.read(path))["reason"])
+        except (ValueError, KeyError, TypeError):
+            return "the note of why it failed is damaged"
 
     def checkpoints(self, stage: str) -> StageCheckpoints:
         return StageCheckpoints(self, f"stages/{stage}/{CHECKPOINT}")
 
+    def _record(self, path: str) -> dict[str, Any]:
+        record = self._proven(path)
+        if record is None:
+            raise StoreError(f"{self.path(path)} is damaged (its checksum differs): {MEND}")
+        return record
+
+    def _file(self, path: str, checksum: str | None) -> bytes:
+        data = self.read(path)
+        if hashlib.sha256(data).hexdigest() != checksum:
+            raise StoreError(f"{self.path(path)} is damaged (its checksum differs): {MEND}")
+        return data
+
+    def _proven(self, path: str) -> dict[str, Any] | None:
+        """A record; None if it is not what was written."""
+        try:
+            record = json.loads(self.read(path))
+            return record if record["checksum"] == _checksum(record) else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _damaged(self, kind: str, name: str, among: Iterable[str]) -> dict[str, Damage]:
+        there = self.sizes(kind)
+        known = sorted(_recorded(there, name).intersection(among))
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = pool.map(lambda each: self._damage(f"{kind}/{each}", name, there), known)
+            return {each: damage for each, damage in zip(known, found, strict=True) if damage}
+
+    def _damage(self, folder: str, name: str, there: Container[str]) -> Damage | None:
+        record = self._proven(f"{folder}/{name}")
+        if record is None:
+            return Damage(name, "has another checksum")
+        for file, checksum in record["files"].items():
+            if f"{folder}/{file}" not in there:
+                return Damage(file, "is missing")
+            if hashlib.sha256(self.read(f"{folder}/{file}")).hexdigest() != checksum:
+                return Damage(file, "has another checksum")
+        return None
+
 
 class StageCheckpoints:
-    """The last state of one unfinished stage."""
+    """The last state of one unfinished stage, behind its checksum."""
 
     def __init__(self, store: Store, path: str) -> None:
         self.store, self.path = store, path
 
     def read(self) -> bytes | None:
-        return self.store.read(self.path) if self.store.exists(self.path) else None
+        """The state; None where there is none or it is damaged, so that the stage begins again."""
+        if not self.store.exists(self.path):
+            return None
+        data = self.store.read(self.path)
+        digest, state = data[:DIGEST], data[DIGEST:]
+        return state if hashlib.sha256(state).digest() == digest else None
 
     def write(self, data: bytes) -> None:
-        self.store.write(self.path, data)
+        self.store.write(self.path, hashlib.sha256(data).digest() + data)
+
+
+DIGEST = hashlib.sha256().digest_size
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -205,7 +211,11 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _reason(error: Exception) -> str:
-    """The error in a few words, without a library's trace behind it."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return re.split(r"\. Detail:|\n", text)[0]
+def _recorded(paths: Iterable[str], name: str) -> set[str]:
+    """The stages or runs that have a record, among paths such as ``stages/ID/stage.json``."""
+    return {path.split("/")[1] for path in paths if path.count("/") == 2 and path.endswith(f"/{name}")}
+
+
+def _checksum(record: dict[str, Any]) -> str:
+    """Of all a record says but its own checksum."""
+    return content_id({key: value for key, value in record.items() if key != "checksum"}, length=64)

@@ -13,7 +13,11 @@ from pydantic import Field, field_validator, model_validator
 from hpt_ray.errors import StudyError, UnknownNameError
 from hpt_ray.policy import Frozen, Policy
 
-Positive = Annotated[int, Field(gt=0)]
+#: Beyond any study, and small enough that products of two are exact in every table.
+Positive = Annotated[int, Field(gt=0, le=10**9)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+#: Policies of one round: more could not be planned in reasonable time.
+Some = Annotated[int, Field(gt=0, le=1_000)]
 Tune = Literal["all", "bn"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -71,7 +75,7 @@ class Pretraining(Frozen):
     iterations: Positive
     iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
     data: Annotated[str, Field(min_length=1)] | None = None  # None: the cell's target
-    seed: int | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
+    seed: Seed | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
     #: Share of the pretraining images that may be seen: nested, stratified subsets, drawn by the seed of the phase.
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     policy: Policy = Policy()
@@ -165,13 +169,13 @@ class Search(Frozen):
         seed: of the random policies and of the sampler.
     """
 
-    random: Positive
-    asked: Positive
-    rounds: Annotated[int, Field(ge=0)] = 1
+    random: Some
+    asked: Some
+    rounds: Annotated[int, Field(ge=0, le=100)] = 1
     eta: Annotated[int, Field(ge=2)] = 3
     winners: Positive = 1
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
-    seed: int = 0
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    seed: Seed = 0
 
 
 class Study(Frozen):
@@ -183,7 +187,7 @@ class Study(Frozen):
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
     recipes: dict[str, Pretraining | Weights]
     factors: tuple[Factor, ...] = ()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     backbone: str
     image_size: Positive  # side of the views the network sees, pixels

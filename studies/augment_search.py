@@ -12,10 +12,12 @@ from typing import Annotated, Unpack
 
 from pydantic import Field
 
-from hpt_ray.scale import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
+from hpt_ray.scale import ARMS, BASE, SCALES, TARGET, Base, Budgets, ScaleName, Targets, given_base
 from hpt_ray.study import Arm, Factor, Positive, Search, Study
 
-RANDOM, ASKED = {"quick": 12, "paper": 32}, {"quick": 12, "paper": 27}
+#: Random policies, policies asked for, seeds to confirm with.
+SIZES = {"quick": (8, 6, 8), "paper": (32, 27, 3)}
+SEARCHED = {"quick": ("target", "base", "base>target"), "paper": ARMS}
 
 
 def study(
@@ -27,12 +29,13 @@ def study(
     rounds: Annotated[int, Field(ge=0), "rounds of such policies"] = 1,
     eta: Annotated[int, Field(ge=2), "one policy of so many goes on to the full budget"] = 3,
     winners: Annotated[Positive, "policies of each arm to confirm"] = 1,
-    arms: Arms = ARMS,
-    seeds: Seeds = 3,
+    arms: Annotated[tuple[str, ...] | None, "pretraining hierarchies to compare, written as chains"] = None,
+    seeds: Annotated[Positive | None, "seeds to confirm with, that the search does not see"] = None,
     scale: ScaleName = "quick",
     **settings: Unpack[Budgets],
 ) -> Study:
     given = SCALES[scale].adjusted(**settings)
+    opening, asked, confirming = SIZES[scale]
     short = {
         name: max(1, round(budget / eta))
         for name in ("iterations", "iterations_from_scratch")
@@ -42,7 +45,7 @@ def study(
     return Study(
         name="augment_search",
         question="Which augmentation policy suits each arm best, and how much does the choice matter?",
-        arms=tuple(map(Arm.parse, arms)),
+        arms=tuple(map(Arm.parse, arms or SEARCHED[scale])),
         targets=target,
         recipes={"base": given_base(base, given.base), "target": given.target},
         factors=(
@@ -50,11 +53,11 @@ def study(
             Factor(name="rung", levels={f"1/{eta}": short, "full": full}, baseline="full"),
         ),
         # Seed 0 is searched with; the others confirm.
-        seeds=tuple(range(seeds + 1)),
+        seeds=tuple(range((seeds or confirming) + 1)),
         evaluations=given.evaluations,
         search=Search(
-            random=random or RANDOM[scale],
-            asked=trials or ASKED[scale],
+            random=random or opening,
+            asked=trials or asked,
             rounds=rounds,
             eta=eta,
             winners=winners,

@@ -58,6 +58,7 @@ def dataset(spec: str, fingerprint: str | None = None, labelled: bool = True) ->
         splits={name: np.flatnonzero(chosen) for name, chosen in splits.items()},
         classes=("a", "b") if labelled else (),
         hashes=np.array([f"{i:032x}".encode() for i in range(20)]),
+        perceptual=np.arange(20, dtype=np.uint64),
         mean=(0.5, 0.5, 0.5),
         std=(0.2, 0.2, 0.2),
         fingerprint=fingerprint or f"content of {spec}",

@@ -207,6 +207,15 @@ def test_a_damaged_cache_is_made_anew(cache: Path) -> None:
     assert np.array_equal(load("digits", 8).images, images)
 
 
+def test_a_cache_without_perceptual_hashes_is_made_anew(cache: Path) -> None:
+    first = load("digits", 8)
+    (file,) = cache.glob("decoded/*/columns.npz")
+    with np.load(file) as columns:
+        earlier = {name: columns[name] for name in columns if name != "perceptual"}
+    np.savez(file, **earlier)
+    assert np.array_equal(load("digits", 8).perceptual, first.perceptual)
+
+
 COUNTED = """
 import time
 from pathlib import Path

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import errno
+import io
 import os
 import resource
+import stat
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from hpt_ray import store as store_module
+from hpt_ray import files as files_module
 from hpt_ray.errors import StoreError
+from hpt_ray.files import public
 from hpt_ray.store import Store, parquet
 
 TABLE = pa.table({"iteration": [1, 2, 3], "loss": [0.5, None, 0.25]})
@@ -77,17 +82,30 @@ def test_a_store_that_is_not_there_is_empty(tmp_path):
     assert store.record("s1") is None
 
 
-@pytest.mark.parametrize("fault", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("fault", ["limit", "open", "write", "fsync", "replace"])
 def test_a_write_that_fails_leaves_no_file_and_no_temporary(tmp_path, monkeypatch, fault):
     store = Store(tmp_path)
     store.write("runs/one/old", b"old")
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def full(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def half_written(path: Path, mode: str) -> io.FileIO:
+        class HalfWritten(io.FileIO):
+            def write(self, data: Any) -> int:
+                super().write(data[: len(data) // 2])
+                full()
+
+        return HalfWritten(path, mode)
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if fault == "write":  # the system itself cuts the file short
+    if fault == "limit":  # the system itself cuts the file short
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+    elif fault in ("write", "open"):
+        monkeypatch.setattr(Path, "open", half_written if fault == "write" else read_only)
     else:
         monkeypatch.setattr(*((os, "fsync") if fault == "fsync" else (Path, "replace")), full)
     try:
@@ -96,9 +114,49 @@ def test_a_write_that_fails_leaves_no_file_and_no_temporary(tmp_path, monkeypatc
                 store.write(f"runs/one/{name}", b"x" * 100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert ("File too large" if fault == "write" else "No space left on device") in str(caught.value)
+    why = {"limit": "File too large", "open": "Read-only file system"}.get(fault, "No space left on device")
+    assert why in str(caught.value)
     assert files(tmp_path) == {"runs/one/old"}
     assert store.read("runs/one/old") == b"old"
+
+
+def test_a_disk_that_turns_read_only_half_way_is_told_as_that(tmp_path, monkeypatch):
+    """The temporary cannot be removed either, which must not hide why."""
+    store = Store(tmp_path)
+    store.write("runs/one/old", b"old")
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "replace", read_only)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: Path("/nowhere").stat())
+    with pytest.raises(StoreError, match=r"runs/one/old cannot be written \(Read-only file system\)"):
+        store.write("runs/one/old", b"new")
+    assert store.read("runs/one/old") == b"old"
+
+
+def test_a_file_and_then_its_folder_are_flushed_to_disk(tmp_path, monkeypatch):
+    order = []
+    flush, rename = os.fsync, Path.replace
+
+    def flushed(number: int) -> None:
+        order.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else "file")
+        flush(number)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", lambda *paths: (order.append("rename"), rename(*paths))[1])
+    Store(tmp_path).write("runs/one/file", b"content")
+    assert order == ["file", "rename", "folder"]
+
+
+def test_a_folder_that_cannot_be_flushed_is_written_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    store = Store(tmp_path)
+    monkeypatch.setattr(os, "open", refuse)  # as Windows does for a folder
+    store.write("runs/one/file", b"content")
+    assert files(tmp_path) == {"runs/one/file"}
 
 
 def test_the_record_is_written_last(tmp_path, monkeypatch):
@@ -142,14 +200,83 @@ def test_damage_is_found_and_named(tmp_path):
         store.stage_file("s2", "weights")
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"null", b"\xff", b"{}", b'{"checksum": NaN}'])
+def test_a_record_that_does_not_prove_itself_is_named(tmp_path, content):
+    (tmp_path / "stages" / "s1").mkdir(parents=True)
+    (tmp_path / "stages" / "s1" / "stage.json").write_bytes(content)
+    store = Store(tmp_path)
+    assert str(store.damaged(["s1"])["s1"]) == "stage.json has another checksum"
+    with pytest.raises(StoreError, match=r"stages/s1/stage.json is damaged .*: run the study again"):
+        store.record("s1")
+
+
 @pytest.mark.parametrize(
     ("content", "what"), [(b"{", "not JSON"), (b"[1]", "not a JSON object"), (b"\xff", "not JSON")]
 )
-def test_a_record_that_is_no_json_object_is_named(tmp_path, content, what):
-    (tmp_path / "stages" / "s1").mkdir(parents=True)
-    (tmp_path / "stages" / "s1" / "stage.json").write_bytes(content)
-    with pytest.raises(StoreError, match=f"stages/s1/stage.json is damaged: it is {what}"):
-        Store(tmp_path).record("s1")
+def test_a_file_that_is_no_json_object_is_named(tmp_path, content, what):
+    store = Store(tmp_path)
+    store.write("runs/one/plan.json", content)
+    with pytest.raises(StoreError, match=f"runs/one/plan.json is damaged: it is {what}"):
+        store.read_json("runs/one/plan.json")
+
+
+def test_a_record_may_say_whatever_json_can(store):
+    said = {"chosen": (0.1, 1e-300, 1e300), "by number": {10: "ten", 9: "nine"}, "text": "é\ud800\u2028", "none": None}
+    store.finish("s1", {"weights": b"w"}, said)
+    assert store.damaged(["s1"]) == {}
+    assert store.record("s1")["by number"] == {"10": "ten", "9": "nine"}
+
+
+def test_damaged_stages_are_found_by_what_is_wrong_with_them(store):
+    for stage in ("sound", "short", "flipped", "gone", "edited", "unfinished"):
+        store.finish(stage, {"curves": b"c" * 99, "weights": b"w" * 100}, {"seconds": 1.5})
+    store.write("stages/short/weights", b"w" * 99)
+    store.write("stages/flipped/curves", b"c" * 98 + b"b")
+    store.remove("stages/gone/weights")
+    store.write_json("stages/edited/stage.json", store.record("edited") | {"seconds": 2.5})
+    store.remove("stages/unfinished/stage.json")
+    assert {stage: str(damage) for stage, damage in store.damaged([*store.finished(), "other"]).items()} == {
+        "short": "weights has another checksum",
+        "flipped": "curves has another checksum",
+        "gone": "weights is missing",
+        "edited": "stage.json has another checksum",
+    }
+    assert store.damaged(["sound"]) == {}
+    store.forget("gone")
+    store.forget("never there")
+    assert "gone" not in store.finished()
+    assert not [path for path in store.sizes("stages") if "gone" in path]
+
+
+def test_what_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    """Or an object store that is away for a minute would have all of its stages computed anew."""
+    store = Store(tmp_path)
+    store.finish("s1", {"weights": b"w"}, {})
+
+    class Away(fs.LocalFileSystem):
+        def open_input_file(self, path: str) -> None:
+            raise OSError("AWS Error NETWORK_CONNECTION")
+
+    monkeypatch.setattr(store, "fs", Away())
+    with pytest.raises(StoreError, match="NETWORK_CONNECTION"):
+        store.damaged(["s1"])
+
+
+def test_a_checkpoint_that_is_damaged_is_none(store):
+    checkpoints = store.checkpoints("s1")
+    checkpoints.write(b"state" * 100)
+    assert checkpoints.read() == b"state" * 100
+    whole = store.read("stages/s1/checkpoint.pt")
+    for damaged in (b"", whole[:20], whole[:32], whole[:-1], b"x" + whole[1:], whole[:-1] + b"x", whole + b"x"):
+        store.write("stages/s1/checkpoint.pt", damaged)
+        assert checkpoints.read() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b"\xff"])
+def test_a_note_of_failure_that_is_damaged_still_says_that_it_failed(tmp_path, content):
+    store = Store(tmp_path)
+    store.write("stages/s1/failed.json", content)
+    assert store.failure("s1") == "the note of why it failed is damaged"
 
 
 def test_a_table_that_is_no_parquet_is_named(tmp_path):
@@ -181,10 +308,51 @@ def test_a_folder_that_refuses_new_files_is_refused(tmp_path, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(store_module.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(files_module.tempfile, "TemporaryDirectory", refuse)
     with pytest.raises(StoreError, match=r"cannot be written \(Permission denied\)"):
         Store(tmp_path / "store")
     Store(tmp_path / "store", create=False)
+
+
+@pytest.mark.parametrize("call", ["exists", "sizes", "read", "remove", "remove_folder"])
+def test_a_file_system_that_fails_is_one_line(tmp_path, monkeypatch, call):
+    def away(*_: object) -> None:
+        raise OSError("When getting information: AWS Error NETWORK_CONNECTION\nDetail: a trace")
+
+    class Away(fs.LocalFileSystem):
+        get_file_info = open_input_file = delete_dir = away
+
+    store = Store(tmp_path)
+    monkeypatch.setattr(store, "fs", Away())
+    with pytest.raises(StoreError, match=r"stages/s1 cannot be \w+ \(When .*NETWORK_CONNECTION\)\.$"):
+        getattr(store, call)("stages/s1")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("hpt-store", "hpt-store"),
+        ("/a:b@c/d?key=e", "/a:b@c/d?key=e"),
+        ("s3://bucket/folder", "s3://bucket/folder"),
+        ("s3://AKID:hush@bucket/a@b", "s3://bucket/a@b"),
+        ("s3://AKID:hu%2Fsh@bucket/a?scheme=http&region=eu", "s3://bucket/a?scheme=http&region=eu"),
+        ("s3://AKID:hu/sh@bucket/a", "s3://bucket/a"),  # pyarrow refuses it, and would quote it
+        ("hdfs://user@host:8020/a:b@c", "hdfs://user@host:8020/a:b@c"),
+        (
+            "abfss://container@account.net/a?client_id=1&client_secret=hush",
+            "abfss://container@account.net/a?client_id=1",
+        ),
+        ("abfs://:hush@account/a?sas_token=hush", "abfs://account/a"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address, shown):
+    assert public(address) == shown
+
+
+def test_a_refused_address_keeps_its_secrets():
+    with pytest.raises(StoreError, match=r"^store s3://bucket/a cannot be written .*'s3://bucket/a'") as caught:
+        Store("s3://AKID:hu/sh@bucket/a")
+    assert "hu/sh" not in str(caught.value)
 
 
 def test_two_that_finish_the_same_stage_do_no_harm(tmp_path):

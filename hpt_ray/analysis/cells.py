@@ -17,25 +17,21 @@ def cells(run: Run) -> pd.DataFrame:
     """
     rows = run.rows()
     axes = ["target", "arm", "level", "seed"]
-    records = []
-    for key, part in rows.groupby(axes, dropna=False, sort=False):
-        record: dict[str, object] = dict(zip(axes, key, strict=True))
-        measured = part[part["metric"] == run.metric].groupby("evaluation")["value"].mean()
-        for evaluation in run.study.evaluations:
-            record[evaluation.name] = measured.get(evaluation.name, np.nan)
-        lost = part[part["status"] != "done"]
-        # A cell's iterations and cost are those of its last pretraining phase, repeated in each of its rows.
-        record |= {
-            "iterations": part["iteration"].max(),
-            "seconds": part["seconds"].max(),
-            "images": part["images"].max(),
-            "status": lost["status"].iloc[0] if len(lost) else "done",
-            "reason": "; ".join(dict.fromkeys(lost["reason"].dropna())),
-        }
-        records.append(record)
-    found = pd.DataFrame(records)
-    baseline = found[found["level"] == run.baseline].set_index(["target", "arm", "seed"])[run.evaluation]
-    own = [baseline.get((row.target, row.arm, row.seed), np.nan) for row in found.itertuples()]
+    by_cell = rows.groupby(axes, dropna=False, sort=False)
+    # A cell's iterations and cost are those of its last pretraining phase, repeated in each of its rows.
+    cost = by_cell.agg(iterations=("iteration", "max"), seconds=("seconds", "max"), images=("images", "max"))
+    rows["cell"] = by_cell.ngroup()
+    means = rows[rows["metric"] == run.metric].groupby(["cell", "evaluation"])["value"].mean().unstack()
+    lost = rows[rows["status"] != "done"].groupby("cell")
+    found = cost.reset_index().assign(
+        **{item.name: means.get(item.name, np.nan) for item in run.study.evaluations},
+        status=lost["status"].first(),
+        reason=lost["reason"].agg(lambda reasons: "; ".join(dict.fromkeys(reasons.dropna()))),
+    )
+    found = found.fillna({"status": "done", "reason": ""})
+    same = ["target", "arm", "seed"]
+    baseline = found.loc[found["level"] == run.baseline, [*same, run.evaluation]]
+    own = found[same].merge(baseline, how="left", on=same)[run.evaluation]
     found["change"] = (found[run.evaluation] - own).where(found["level"] != "")
     arms, levels = list(run.arms), ["", *run.levels]
     order = {"arm": arms.index, "level": levels.index}

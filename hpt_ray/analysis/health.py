@@ -27,10 +27,11 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Ends:
-    """A measure where a stage's curve starts and where it ends."""
+    """A measure where a stage's curve starts and where it ends, and the images behind it where they were counted."""
 
     start: float
     end: float
+    n: float
 
     def collapsed(self, floor: float) -> bool:
         return self.end < max(floor, FALL * self.start)
@@ -47,57 +48,71 @@ def notes(curves: pd.DataFrame) -> list[str]:
         curves: the run's table, with columns as in ``results.run_schema``; those of the monitor may lack or be empty.
     """
     found = []
-    for name, runs in _groups(curves).items():
+    once = curves.drop_duplicates(["stage", "iteration"]).sort_values("iteration")
+    ends = {column: _ends(once, column) for column in (*MEASURES, "knn")}
+    for name, stages in _groups(curves).items():
         for column, (what, floor) in MEASURES.items():
-            measured = [ends for run in runs if (ends := _ends(run, column))]
-            lost = [ends for ends in measured if ends.collapsed(floor)]
+            measured = [ends[column][stage] for stage in stages if stage in ends[column]]
+            lost = [each for each in measured if each.collapsed(floor)]
             if lost:
-                worst = min(lost, key=lambda ends: ends.end)
+                worst = min(lost, key=lambda each: each.end)
                 found.append(
                     f"{name}: collapse in {len(lost)} of {len(measured)} runs: {what} is down to {worst.end:.2g} "
                     f"(it started at {worst.start:.2g})."
                 )
-        found += _forgetting(name, runs)
+        found += _forgetting(name, [ends["knn"][stage] for stage in stages if stage in ends["knn"]])
     return found
 
 
-def _forgetting(name: str, runs: list[pd.DataFrame]) -> list[str]:
-    measured = [(ends, float(run["n"].max())) for run in runs if (ends := _ends(run, "knn"))]
+def _forgetting(name: str, measured: list[Ends]) -> list[str]:
     if not measured:
         return []
-    fall = float(np.mean([ends.start - ends.end for ends, _ in measured]))
-    variances = [(ends.start * (1 - ends.start) + ends.end * (1 - ends.end)) / n for ends, n in measured]
+    fall = float(np.mean([ends.start - ends.end for ends in measured]))
+    variances = [(ends.start * (1 - ends.start) + ends.end * (1 - ends.end)) / ends.n for ends in measured]
     error = float(np.sqrt(np.sum(variances))) / len(measured)
     if fall <= error:
         return []
-    end = float(np.mean([ends.end for ends, _ in measured]))
+    end = float(np.mean([ends.end for ends in measured]))
     return [
         f"{name}: forgetting: the online kNN ended at {percent(end)}, {points(fall, signed=False)} points below where "
         f"it started (standard error {points(error, signed=False)}, runs: {len(measured)})."
     ]
 
 
-def _ends(run: pd.DataFrame, column: str) -> Ends | None:
-    """The first and the last value of a measure; None where there are not two."""
-    values = pd.to_numeric(run[column]).dropna() if column in run else pd.Series(dtype=float)
-    return Ends(float(values.iloc[0]), float(values.iloc[-1])) if len(values) > 1 else None
+def _ends(once: pd.DataFrame, column: str) -> dict[str, Ends]:
+    """By stage the first and the last value of a measure; those that have not two are left out."""
+    if column not in once:
+        return {}
+    counted = once.groupby("stage")["n"].max() if "n" in once else pd.Series(dtype=float)
+    values = once[["stage"]].assign(value=pd.to_numeric(once[column])).dropna()
+    found = values.groupby("stage")["value"].agg(["first", "last", "size"])
+    found = found[found["size"] > 1]
+    return {
+        stage: Ends(float(start), float(end), float(counted.get(stage, np.nan)))
+        for stage, start, end in zip(found.index, found["first"], found["last"], strict=True)
+    }
 
 
-def _groups(curves: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
-    """The runs of pretraining, each once however many cells share it, by what they are called; seeds go together."""
+def _groups(curves: pd.DataFrame) -> dict[str, list[str]]:
+    """The stages of pretraining, each once however many cells share it, by what they are called; seeds go together."""
     columns = list(curves.columns)
     factors = columns[columns.index("arm") + 1 : columns.index("seed")]
     several = curves["target"].nunique() > 1
-    found: dict[str, list[pd.DataFrame]] = {}
-    for _, rows in curves.groupby("stage", sort=False):
-        links = str(rows["arm"].iloc[0]).split(">")
-        chain = ">".join(links[: links.index(str(rows["phase"].iloc[0])) + 1])
+    used = curves[["stage", "target", "arm", "phase", *factors]].drop_duplicates().dropna(subset="stage")
+    by_stage = used.groupby("stage", sort=False)
+    shared = by_stage[["target", *factors]].nunique(dropna=False) > 1
+    found: dict[str, list[str]] = {}
+    for (stage, target, arm, phase, *levels), (targets, *varied) in zip(
+        used.drop_duplicates("stage").to_numpy(), shared.to_numpy(), strict=True
+    ):
+        links = arm.split(">")
+        chain = ">".join(links[: links.index(phase) + 1])
         name = "The base" if chain == DIRECT else LABELS.get(chain, chain)
         # What cells of several targets or levels share depends on neither.
-        if several and rows["target"].nunique() == 1:
-            name += f" on {rows['target'].iloc[0]}"
-        levels = [rows[factor].iloc[0] for factor in factors if rows[factor].nunique(dropna=False) == 1]
-        if named := [level_name(level) for level in levels if isinstance(level, str)]:
-            name += f" ({', '.join(named)})"
-        found.setdefault(name, []).append(rows.drop_duplicates("iteration").sort_values("iteration"))
+        if several and not targets:
+            name += f" on {target}"
+        own = [level for level, varies in zip(levels, varied, strict=True) if isinstance(level, str) and not varies]
+        if own:
+            name += f" ({', '.join(map(level_name, own))})"
+        found.setdefault(name, []).append(stage)
     return found

@@ -49,7 +49,7 @@ def axis_name(run: Run) -> str:
     if run.factor is None:
         return ""
     name = field(run)
-    return NAMES.get(name, f"{{role}} {level_name(name or run.factor.name)}").format(role=run.factor.roles[0])
+    return NAMES.get(name, f"{{role}} {level_name(name or run.factor.name)}").replace("{role}", run.factor.roles[0])
 
 
 def number_name(run: Run, level: str) -> str:

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from hpt_ray.analysis.auroc import components
-from hpt_ray.study import Arm, Factor, Pretraining, Study
+from hpt_ray.study import Arm, Factor, Study, Weights
 
-#: What a group of predictions belongs to: target, arm, evaluation, level ("" where the cell has none), at step 0?
-Group = tuple[str, str, str, str, bool]
+#: What tells the rows of one cell and evaluation, before its last phase or after it, from all others.
+CELL = ["target", "evaluation", "arm", "level", "step0", "seed"]
+SCORED = [*CELL, "cell", "repeat", "example", "correct"]
 
 #: The paper's arms (arXiv 2103.12718, section 3), by the chains the study writes them as.
 SCRATCH, DIRECT, HPT = "target", "base", "base>target"
@@ -28,6 +29,20 @@ class Hole(NamedTuple):
     arm: str
     level: str
     seeds: tuple[int, ...]
+
+
+#: An arm at a level ("" where it has none), at step 0 or not.
+Place = tuple[str, str, bool]
+
+
+class Scores(NamedTuple):
+    """The test examples that all cells of a target and an evaluation share, and each cell's scores on them by seed."""
+
+    examples: np.ndarray
+    by_cell: dict[Place, dict[int | None, np.ndarray]]
+
+
+NOTHING = Scores(np.empty(0, dtype=np.int64), {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +116,10 @@ class Run:
 
         Of multi-label data they are those of the mean over classes, or ``by_class`` those of each.
         """
-        table = self._located(self.results)
+        table = self._measured
         named = table["class"].notna() if "class" in table else pd.Series(False, index=table.index)
-        table = table[named == by_class]
-        table = table[(table["split"].fillna("test") == "test") & (table["step0"] == step0)]
-        return table.drop(columns="step0").reset_index(drop=True)
+        chosen = (named == by_class) & (table["split"].fillna("test") == "test") & (table["step0"] == step0)
+        return table[chosen].drop(columns=["step0", "cell"]).reset_index(drop=True)
 
     def correct(
         self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
@@ -117,15 +131,14 @@ class Run:
         that any two cells are paired. A seed without predictions is a row of NaN. A cell that does not depend on the
         seed or on the level (direct transfer) is repeated.
         """
-        evaluation = evaluation or self.evaluation
-        examples = self._examples.get((target, evaluation), np.empty(0, dtype=np.int64))
-        found = np.full((len(self.study.seeds), len(examples)), np.nan)
+        scores = self._scores.get((target, evaluation or self.evaluation), NOTHING)
+        found = np.full((len(self.study.seeds), len(scores.examples)), np.nan)
         for name in ("", level):  # the more particular predictions win
-            by_seed = self._correct.get((target, arm, evaluation, name, step0), {})
+            by_seed = scores.by_cell.get((arm, name, step0), {})
             for row, seed in enumerate(self.study.seeds):
-                scores = by_seed.get(seed, by_seed.get(None))
-                if scores is not None:
-                    found[row] = scores.reindex(examples).to_numpy()
+                own = by_seed.get(seed, by_seed.get(None))
+                if own is not None:
+                    found[row] = own
         return found
 
     def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
@@ -135,17 +148,19 @@ class Run:
         one row. A repeat that a seed lacks is a row of NaN.
         """
         evaluation = evaluation or self.evaluation
-        table = self._scored
-        mine = table[(table["target"] == target) & (table["arm"] == arm) & (table["evaluation"] == evaluation)]
-        mine = mine[mine["level"].isin(["", level]) & ~mine["step0"]]
-        examples = self._examples.get((target, evaluation), np.empty(0, dtype=np.int64))
+        examples = self._scores.get((target, evaluation), NOTHING).examples
+        cells = self._cells
+        asked = (cells["target"] == target) & (cells["arm"] == arm) & (cells["evaluation"] == evaluation)
+        asked &= cells["level"].isin(["", level]) & ~cells["step0"]
+        chosen = self._scored["cell"].isin(cells.index[asked])
+        mine = self._scored.loc[chosen, ["seed", "repeat", "example", "correct"]]
+        mine = mine[mine["example"].isin(examples)]
         repeats = np.sort(mine["repeat"].unique())
-        columns = pd.MultiIndex.from_product([repeats, examples], names=["repeat", "example"])
-        found = [
-            part.set_index(["repeat", "example"])["correct"].reindex(columns).to_numpy()
-            for _, part in mine.groupby("seed", dropna=False)
-        ]
-        return np.array(found, dtype=np.float64).reshape(len(found), len(repeats), len(examples))
+        rows, seeds = pd.factorize(mine["seed"], sort=True, use_na_sentinel=False)
+        found = np.full((len(seeds), len(repeats), len(examples)), np.nan)
+        places = np.searchsorted(repeats, mine["repeat"]), np.searchsorted(examples, mine["example"])
+        found[rows, *places] = mine["correct"]
+        return found
 
     def holes(self, target: str, arm: str | None = None) -> list[Hole]:
         """The cells of a target, or of one of its arms, that have no predictions for the first evaluation."""
@@ -159,23 +174,29 @@ class Run:
         return found
 
     def _located(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Add ``level`` and ``step0``; of several iterations after step 0, keep the last one of each cell."""
-        level = table[self.factor.name] if self.factor else pd.Series("", index=table.index)
-        pretrains = {
-            arm.chain: isinstance(self.study.recipes[arm.phases[-1].role], Pretraining) for arm in self.study.arms
-        }
-        table = table.assign(level=level.astype(object).where(level.notna(), ""))
+        """Add ``level``, ``step0`` and ``cell``, a number for each cell, evaluation and step 0.
+
+        Of several iterations after step 0, keep the last one of each cell.
+        """
+        level = table[self.factor.name].fillna("") if self.factor else ""
+        given = [arm.chain for arm in self.study.arms if isinstance(self.study.recipes[arm.phases[-1].role], Weights)]
         # Given weights have no iterations of their own: iteration 0 is all there is of them, not a step 0.
-        table["step0"] = table["iteration"].eq(0) & table["arm"].map(pretrains).fillna(True).astype(bool)
-        cell = ["target", "arm", "level", "seed", "evaluation", "step0"]
-        last = table.groupby(cell, dropna=False)["iteration"].transform("max")
+        table = table.assign(level=level, step0=table["iteration"].eq(0) & ~table["arm"].isin(given))
+        table["cell"] = table.groupby(CELL, dropna=False).ngroup()
+        last = table.groupby("cell")["iteration"].transform("max")
         return table[table["iteration"].isna() | table["iteration"].eq(last)]
 
     @functools.cached_property
+    def _measured(self) -> pd.DataFrame:
+        return self._located(self.results)
+
+    @functools.cached_property
     def _scored(self) -> pd.DataFrame:
+        """``predictions`` without the answers themselves: how ``correct`` each is."""
         table = self._located(self.predictions)
         if self.metric == "accuracy":
-            return table.assign(correct=(table["label"] == table["prediction"]).astype(np.float64))
+            table["correct"] = (table["label"] == table["prediction"]).astype(np.float64)
+            return table[SCORED]
         factors = [factor.name for factor in self.study.factors]
         one_answer = ["target", "arm", *factors, "seed", "evaluation", "iteration", "repeat"]
         table = table.reset_index(drop=True).assign(correct=np.nan)
@@ -184,25 +205,26 @@ class Run:
             x = components(scores, targets)
             # Which classes have none is decided by the targets alone, and so alike for every answer on them.
             table.loc[rows, "correct"] = x[:, ~np.isnan(x).any(axis=0)].mean(axis=1)
-        return table
+        return table[SCORED]
 
     @functools.cached_property
-    def _correct(self) -> dict[Group, dict[int | None, pd.Series]]:
-        keys = ["target", "arm", "evaluation", "level", "step0", "seed"]
-        found: dict[Group, dict[int | None, pd.Series]] = {}
-        for key, part in self._scored.groupby(keys, dropna=False):
-            *group, seed = cast("tuple[str, str, str, str, bool, float]", key)
-            scores = part.groupby("example")["correct"].mean()
-            found.setdefault(cast("Group", tuple(group)), {})[None if pd.isna(seed) else int(seed)] = scores
+    def _cells(self) -> pd.DataFrame:
+        """What each ``cell`` of ``_scored`` is: those of a target and an evaluation follow each other."""
+        return self._scored.drop_duplicates("cell").set_index("cell")[CELL].sort_index()
+
+    @functools.cached_property
+    def _scores(self) -> dict[tuple[str, str], Scores]:
+        """By target and evaluation, how correct each cell is on each test example that all cells share."""
+        found = {}
+        means = self._scored.groupby(["cell", "example"])["correct"].mean()
+        for place, cells in self._cells.groupby(["target", "evaluation"]):
+            own = means.loc[cells.index[0] : cells.index[-1]]
+            had = own.groupby("example").size()
+            examples = had.index[had == len(cells)]
+            scores = own.unstack().reindex(columns=examples).to_numpy()
+            by_cell: dict[Place, dict[int | None, np.ndarray]] = {}
+            named = cells[["arm", "level", "step0", "seed"]].to_numpy()
+            for (arm, level, step0, seed), row in zip(named, scores, strict=True):
+                by_cell.setdefault((arm, level, step0), {})[None if pd.isna(seed) else int(seed)] = row
+            found[cast("tuple[str, str]", place)] = Scores(examples.to_numpy(), by_cell)
         return found
-
-    @functools.cached_property
-    def _examples(self) -> dict[tuple[str, str], np.ndarray]:
-        """The test examples that all cells of a target and an evaluation share."""
-        shared: dict[tuple[str, str], np.ndarray] = {}
-        for (target, _, evaluation, _, _), by_seed in self._correct.items():
-            for scores in by_seed.values():
-                own = scores.index.to_numpy()
-                known = shared.get((target, evaluation))
-                shared[target, evaluation] = own if known is None else np.intersect1d(known, own)
-        return shared

@@ -2,7 +2,11 @@
 
 The list is CSV (``.csv`` or ``.txt``); a first line that begins with "path" is a header, empty lines and lines that
 begin with # are passed over. Labels are class names (in numerical order if all are whole numbers); an empty label marks
-an image without one. Every path must stay inside the list's folder.
+an image without one.
+
+A path stays inside the list's folder: ``../`` that leads out of it and absolute paths elsewhere are refused, since a
+list may be a stranger's. Links in the folder are followed, as in a folder of images, since they are its owner's: images
+that are kept elsewhere are listed by way of a link beside the list (``ln -s /data/imagenet/train train``).
 
 Several labels an image are written ``"1,0,-1"``, in quotes: for each class 1 (has it), 0 (has it not) or -1 (unknown;
 so is an empty one). The classes are named by a header such as ``path,"cat,dog,bird",split``, or else numbered.
@@ -11,6 +15,7 @@ so is an empty one). The classes are named by a header such as ``path,"cat,dog,b
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,13 +107,16 @@ def _line(where: str, base: Path, folder: Path, cells: list[str]) -> _Line:
     name, label, split = (*cells, "", "")[:3]
     try:
         image = (base / name).resolve()
+        # A link leads out of the folder by its owner's will, a path by the list's.
+        if not image.is_relative_to(folder):
+            image = Path(os.path.normpath(folder / name))
         inside = image.is_relative_to(folder)
         exists = image.is_file()
     # A loop of links; RuntimeError is what Python before 3.13 makes of it.
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"{where}: {name!r} cannot be followed ({error}). Mend or remove the line.") from error
     if not inside:
-        raise DataError(f"{where}: {name!r} leaves the list's folder {base}; list only images inside it.")
+        raise DataError(f"{where}: {name!r} leaves the list's folder {base}; link what lies elsewhere into it.")
     if not exists:
         raise DataError(f"{where}: there is no file {name!r} in {base}. Check the path.")
     if label.startswith("-") and label[1:].isdecimal():

@@ -18,12 +18,12 @@ from functools import partial
 from pathlib import Path
 
 from hpt_ray import cache
-from hpt_ray import dataset as sources
 from hpt_ray.datasets._paper import ENTRIES, Entry
 from hpt_ray.datasets.image_list import _Line, _line, _marked, _multilabel, _records
 from hpt_ray.errors import DataError, UnknownNameError
 from hpt_ray.identity import content_id
-from hpt_ray.records import MARKS, SPLITS, Records, Source
+from hpt_ray.records import MARKS, SPLITS, Records, Source, source
+from hpt_ray.registry import path_of
 
 
 def dataset(argument: str | None) -> Source:
@@ -48,7 +48,7 @@ def dataset(argument: str | None) -> Source:
             f"no data set paper:{entry.name} in {root} (HPT_DATA names the folder above, ./data unless set): get "
             f"{describe(entry)}, and put there {layout(entry)}."
         )
-    found = _listed(entry, root) if listed else sources.source(str(folder))
+    found = _listed(entry, root) if listed else source(str(folder))
     # Not the files alone: the entry says what the labels in them mean and how many there must be.
     meaning = [found.fingerprint, entry.metric, entry.classes, entry.names]
     if entry.metric == "auroc" and listed:
@@ -63,7 +63,7 @@ def dataset(argument: str | None) -> Source:
 
 def data_root() -> Path:
     """The folder that holds the data sets' folders."""
-    return Path(os.environ.get("HPT_DATA") or "data").expanduser()
+    return path_of(os.environ.get("HPT_DATA") or "data")
 
 
 def describe(entry: Entry) -> str:

@@ -104,9 +104,8 @@ def _open(path: Path) -> pq.ParquetFile:
     if "image" not in schema.names:
         raise DataError(f"{path} has no column 'image' (it has: {', '.join(schema.names)}); name its image column so.")
     kind = schema.field("image").type
-    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and not (
-        pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
-    ):
+    held = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+    if not (pa.types.is_binary(held) or pa.types.is_large_binary(held)):
         raise DataError(f"{path}: column 'image' is {kind}; it must be struct<bytes, path> or binary.")
     return file
 

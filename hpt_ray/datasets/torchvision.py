@@ -15,6 +15,7 @@ from filelock import FileLock
 from hpt_ray import cache
 from hpt_ray.errors import DataError, UnknownNameError
 from hpt_ray.records import SPLITS, Example, Records, Source, options
+from hpt_ray.registry import path_of
 
 #: What torchvision's data sets call each split, the first that a data set knows being taken.
 CALLED = {"train": ("train", "trainval"), "val": ("val", "valid"), "test": ("test",)}
@@ -51,7 +52,7 @@ def dataset(argument: str | None) -> Source:
         raise UnknownNameError("torchvision data set", name, CLASSIFICATION)
     if chosen["download"] not in ("yes", "no"):
         raise DataError(f"torchvision:{argument}: download is yes or no, not {chosen['download']!r}.")
-    root = Path(chosen["root"]).expanduser() if chosen["root"] else cache.root() / "torchvision" / name
+    root = path_of(chosen["root"]) if chosen["root"] else cache.root() / "torchvision" / name
     if chosen["download"] == "yes":
         _download(name, root)
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))

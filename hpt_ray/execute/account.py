@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from hpt_ray import leakage
 from hpt_ray.dataset import Dataset
+from hpt_ray.files import public
 from hpt_ray.plan import Plan
 from hpt_ray.study import Study
 from hpt_ray.training.backbone import outline
@@ -18,7 +20,7 @@ def command(study: Study, store: str) -> str:
     for name, value in study.parameters.items():
         shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         parts += ["--set", f"{name}={shown}"]
-    return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", store])])
+    return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", public(store)])])
 
 
 def notes(study: Study) -> list[str]:
@@ -29,7 +31,7 @@ def notes(study: Study) -> list[str]:
 
 
 def data(data: Dataset) -> dict[str, Any]:
-    """A data set in numbers: its splits, classes, statistics and fingerprint."""
+    """A data set in numbers: its splits, classes, statistics, fingerprint, and what of it the targets' tests hold."""
     return {
         "name": data.name,
         **{split: len(indices) for split, indices in data.splits.items()},
@@ -38,6 +40,7 @@ def data(data: Dataset) -> dict[str, Any]:
         "std": list(data.std),
         "fingerprint": data.fingerprint,
         "excluded": data.excluded,
+        "shared": [leakage.shared(data, target).model_dump(mode="json") for target in data.apart],
     }
 
 

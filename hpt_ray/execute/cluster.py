@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +16,6 @@ from hpt_ray.execute import machine
 
 #: Set before Ray is imported. Defaults only: what the user's environment says wins.
 ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",  # a local Ray listens on loopback only; clusters set their own mode
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",  # two seconds by default; much less costs two cores a few per cent
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
@@ -44,12 +45,16 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         StudyError: if the address does not answer or Ray cannot start.
     """
     _knock(address)
+    if address is None:
+        # Loopback keeps other machines out, and a token other users of this one. A cluster has a mode of its own.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import ray
 
     for noisy in ("ray.train", "ray.tune", "ray.data", "ray._private"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     if ray.is_initialized():
         yield ray
         return
@@ -77,7 +82,17 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
     try:
         yield ray
     finally:
-        ray.shutdown()
+        if alive(ray):
+            ray.shutdown()
+        else:  # what is left of it would not end by itself, and this process would wait a minute for what is gone
+            ray._private.worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+            atexit.register(os._exit, 2)
+
+
+def alive(ray: Any) -> bool:
+    """Whether what Ray started on this machine is there: a SIGTERM to a whole process group ends it."""
+    node = ray._private.worker._global_node
+    return node is None or not node.dead_processes()
 
 
 def _knock(address: str | None) -> None:
@@ -99,7 +114,9 @@ def resources(ray: Any) -> tuple[int, int]:
     return int(total.get("CPU", 0)), int(total.get("GPU", 0))
 
 
-def dashboard_url(ray: Any) -> str | None:
-    """Where the Ray dashboard is, if it is on."""
+def dashboard_of(ray: Any) -> str | None:
+    """Where the Ray dashboard is, if it is on, and what it asks for if this process started it."""
     url = ray._private.worker.get_dashboard_url()
-    return f"http://{url}" if url else None
+    node = ray._private.worker._global_node  # None where a client is connected
+    token = os.environ.get("RAY_AUTH_TOKEN") if node and node.is_head() else None
+    return url and f"http://{url}" + (f"  token {token}" if token else "")

@@ -3,51 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hpt_ray import results
 from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.plan import Cell, Plan
+from hpt_ray.stage import Stage
 from hpt_ray.store import Store
 from hpt_ray.study import Arm
+
+#: Stages that are read at a time: neither a disk nor the decoding of Parquet holds the interpreter.
+THREADS = 8
 
 
 def collect(plan: Plan, store: Store) -> dict[str, pa.Table]:
     """The tables ``results``, ``predictions`` and ``curves`` of a run, in the order of the plan."""
     factors = [factor.name for factor in plan.study.factors]
-    reader = _Reader(plan, store)
-    rows: list[dict[str, Any]] = []
-    predictions: list[pa.Table] = []
-    curves: list[pa.Table] = []
-    schema = results.run_schema(results.PREDICTIONS, factors)
+    finished = _finished(plan, store)
+    parts: dict[str, list[Part]] = {name: [] for name in results.TABLES}
     for cell in plan.cells:
-        axes = _axes(plan, cell)
+        axes = {"study": plan.study.name, "target": cell.target, "arm": cell.arm, **cell.levels, "seed": cell.seed}
         for iteration, stages in ((0, cell.step0), (cell.iterations, cell.evaluations)):
+            trained = finished.get(cell.phases[-1]) if iteration else None
             for evaluation, stage in zip(plan.study.evaluations, stages, strict=bool(stages)):
                 # What a study calls an evaluation is no part of a stage, which other studies share.
-                named = {"evaluation": evaluation.name}
-                rows.extend(axes | row | named for row in reader.results(cell, stage, iteration))
-                table = reader.table(stage, PREDICTIONS)
-                if table is not None:
-                    predictions.append(_with(table, axes | named | {"iteration": iteration}, schema))
+                named = axes | {"evaluation": evaluation.name, "iteration": iteration}
+                found = finished.get(stage)
+                measured = (trained or found or Finished({}, {})).record
+                reason = None if found else store.failure(stage)
+                row = named | {
+                    "seconds": trained.record["seconds"] if trained else None,
+                    "images": trained.record["images"] if trained else None,
+                    "device": measured.get("device"),
+                    "status": "done" if found else "failed" if reason else "missing",
+                    "reason": None if found else reason or "not run yet",
+                    "stage": stage,
+                    "weights": plan.stages[stage].content["weights"],
+                    "parents": list(cell.phases if iteration else cell.phases[:-1]),
+                    "version": found.record["versions"]["hpt_ray"] if found else None,
+                }
+                parts["results"].append((row, found.tables[RESULTS] if found else _no_result(plan.stages[stage])))
+                if found:
+                    parts["predictions"].append((named, found.tables[PREDICTIONS]))
         for phase, stage in zip(Arm.parse(cell.arm).phases, cell.phases, strict=True):
-            table = reader.table(stage, CURVES) if plan.stages[stage].kind == "pretrain" else None
-            if table is not None:
+            if stage in finished and CURVES in finished[stage].tables:
                 name = phase.role + (":bn" if phase.tune == "bn" else "")
-                table = table.set_column(0, "phase", pa.array([name] * len(table), pa.string()))
-                curves.append(_with(table, axes, results.run_schema(results.CURVES, factors)))
-    empty = {
-        name: results.run_schema(results.TABLES[name], factors).empty_table() for name in ("predictions", "curves")
-    }
-    return {
-        "results": results.to_table(rows, results.run_schema(results.RESULTS, factors)),
-        "predictions": pa.concat_tables(predictions or [empty["predictions"]]),
-        "curves": pa.concat_tables(curves or [empty["curves"]]),
-    }
+                parts["curves"].append((axes | {"phase": name}, finished[stage].tables[CURVES]))
+    made = {name: _together(parts[name], results.run_schema(results.TABLES[name], factors)) for name in parts}
+    return made | {"results": _explained(made["results"])}
 
 
 def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float | None]:
@@ -71,66 +80,62 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
     return value
 
 
-class _Reader:
-    """Reads each stage once, however many cells share it."""
+class Finished(NamedTuple):
+    """A finished stage: its record, and its tables by the names of their files."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
-        self.plan, self.store = plan, store
-        self.records: dict[str, dict[str, Any] | None] = {}
-        self.tables: dict[tuple[str, str], pa.Table | None] = {}
-
-    def record(self, stage: str) -> dict[str, Any] | None:
-        if stage not in self.records:
-            self.records[stage] = self.store.record(stage)
-        return self.records[stage]
-
-    def table(self, stage: str, name: str) -> pa.Table | None:
-        key = (stage, name)
-        if key not in self.tables:
-            self.tables[key] = self.store.stage_table(stage, name) if self.record(stage) else None
-        return self.tables[key]
-
-    def results(self, cell: Cell, stage: str, iteration: int) -> Iterator[dict[str, Any]]:
-        record, table = self.record(stage), self.table(stage, RESULTS)
-        trained = self.record(cell.phases[-1]) if iteration else None
-        weights = self.plan.stages[stage].content["weights"]
-        common = {
-            "iteration": iteration,
-            "stage": stage,
-            "weights": weights,
-            "parents": list(cell.phases if iteration else cell.phases[:-1]),
-            "seconds": trained["seconds"] if trained else None,
-            "images": trained["images"] if trained else None,
-            "device": (trained or record or {}).get("device"),
-        }
-        if record is None or table is None:
-            reason = self.store.failure(stage)
-            yield common | {
-                "metric": self.plan.stages[stage].content.get("metric", "accuracy"),
-                "split": "test",
-                "repeat": 0,
-                "status": "failed" if reason else "missing",
-                "reason": reason or "not run yet",
-            }
-            return
-        for row in table.to_pylist():
-            reason = "" if row["value"] is not None else f"train or {row['split']} has not both values of it"
-            yield common | row | {"status": "done", "reason": reason, "version": record["versions"]["hpt_ray"]}
+    record: dict[str, Any]
+    tables: dict[str, pa.Table]
 
 
-def _axes(plan: Plan, cell: Cell) -> dict[str, Any]:
-    return {"study": plan.study.name, "target": cell.target, "arm": cell.arm, **cell.levels, "seed": cell.seed}
+#: A stage's table, and the columns whose value is the same in all of its rows.
+Part = tuple[dict[str, Any], pa.Table]
 
 
-def _with(table: pa.Table, constants: dict[str, Any], schema: pa.Schema) -> pa.Table:
-    """A stage's table with a cell's axes in front, in the order of the schema; null what it has no column for.
+def _finished(plan: Plan, store: Store) -> dict[str, Finished]:
+    """The plan's finished stages, each read once however many cells share it."""
+    kinds = {"pretrain": (CURVES,), "evaluate": (RESULTS, PREDICTIONS)}
+
+    def read(stage: Stage) -> Finished | None:
+        record = store.record(stage.id)
+        if record is None:
+            return None
+        names = kinds.get(stage.kind, ())
+        return Finished(record, {name: store.stage_table(stage.id, name, record) for name in names})
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = zip(plan.stages, pool.map(read, plan.stages.values()), strict=True)
+        return {stage: each for stage, each in found if each is not None}
+
+
+def _no_result(stage: Stage) -> pa.Table:
+    """The one row of an evaluation that is not there."""
+    return pa.table({"metric": [stage.content.get("metric", "accuracy")], "split": ["test"], "repeat": [0]})
+
+
+def _together(parts: list[Part], schema: pa.Schema) -> pa.Table:
+    """Parts, one below the other, in the order of the schema; null what they have no column for.
 
     A store keeps stages of earlier versions, whose predictions have no lists.
     """
+    if not parts:
+        return schema.empty_table()
+    fixed = pa.schema([column for column in schema if column.name in parts[0][0]])
+    constants = pa.Table.from_pylist([same for same, _ in parts], schema=fixed)
+    constants = constants.take(np.repeat(np.arange(len(parts)), [len(table) for _, table in parts]))
+    rest = pa.concat_tables([table for _, table in parts], promote_options="default").combine_chunks()
     columns = [
-        table[field.name]
-        if field.name in table.column_names and field.name not in constants
-        else pa.array([constants.get(field.name)] * len(table), field.type)
-        for field in schema
+        constants[column.name]
+        if column.name in fixed.names
+        else rest[column.name]
+        if column.name in rest.column_names
+        else pa.nulls(len(rest), column.type)
+        for column in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def _explained(table: pa.Table) -> pa.Table:
+    """Results whose ``reason`` says of a class without an AUROC why, and is empty of a value that is there."""
+    undefined = pc.binary_join_element_wise("train or", table["split"], "has not both values of it", " ")
+    reason = pc.coalesce(table["reason"], pc.if_else(pc.is_null(table["value"]), undefined, ""))
+    return table.set_column(table.column_names.index("reason"), table.schema.field("reason"), reason)

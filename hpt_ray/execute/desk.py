@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from hpt_ray.execute.events import Event
 from hpt_ray.plan import Unit
@@ -30,11 +30,12 @@ class Desk:
 
     def __init__(self) -> None:
         self.units: dict[str, Unit] = {}
+        self.orders: dict[str, _Order] = {}
         self.waiting: deque[_Order] = deque()
         self.arrived = asyncio.Condition()
         self.at_work: dict[int, _Order] = {}
         self.events: list[Event] = []
-        self.ready: set[int] = set()
+        self.places: dict[int, Any] = {}
         self.closed = False
         self.stopping = False
 
@@ -43,21 +44,30 @@ class Desk:
         self.units.update({unit.id: unit for unit in units})
 
     async def submit(self, unit: str) -> str:
-        """Order a unit by its id and wait for it. Returns why it failed, or an empty string."""
-        order = _Order(self.units[unit])
-        if self.closed:
-            return INTERRUPTED
-        async with self.arrived:
-            self.waiting.append(order)
-            self.arrived.notify()
-        return await order.outcome
+        """Order a unit by its id and wait for it. Returns why it failed, or an empty string.
+
+        A trial that was lost and started again finds the order that it made before.
+        """
+        if unit not in self.orders:
+            if self.closed:
+                return INTERRUPTED
+            self.orders[unit] = _Order(self.units[unit])
+            await self._queue(self.orders[unit])
+        return await asyncio.shield(self.orders[unit].outcome)
+
+    async def arrive(self, group: int, place: Any) -> None:
+        """A group has come up, in this placement group of Ray's."""
+        self.places[group] = place
+
+    async def place(self, group: int) -> Any:
+        """Where a group was when it last came up; None if it never did."""
+        return self.places.get(group)
 
     async def fetch(self, group: int, fresh: bool) -> Unit | None:
         """The next unit for a group; None when there will be no more.
 
         A group that is ``fresh`` has lost whatever its predecessor was working on and gets that again.
         """
-        self.ready.add(group)
         if fresh and (lost := self.at_work.pop(group, None)):
             if lost.deliveries < DELIVERIES:
                 return self._deliver(group, lost)
@@ -77,10 +87,18 @@ class Desk:
         if order:
             self._close(order, reason)
 
+    async def abandon(self, group: int) -> None:
+        """A group will not come back: another gets what it was working on."""
+        lost = self.at_work.pop(group, None)
+        if lost and self.stopping:
+            self._close(lost, INTERRUPTED)
+        elif lost:
+            await self._queue(lost)
+
     async def listen(self) -> tuple[list[Event], int]:
         """Events since the last call, and how many groups have come up so far."""
         events, self.events = self.events, []
-        return events, len(self.ready)
+        return events, len(self.places)
 
     async def stop(self) -> None:
         """Begin no more units, and ask those at work to stop at their next report."""
@@ -95,6 +113,11 @@ class Desk:
             self.closed = True
             self.arrived.notify_all()
 
+    async def _queue(self, order: _Order) -> None:
+        async with self.arrived:
+            self.waiting.append(order)
+            self.arrived.notify()
+
     def _deliver(self, group: int, order: _Order) -> Unit:
         order.deliveries += 1
         self.at_work[group] = order
@@ -104,5 +127,5 @@ class Desk:
     def _close(self, order: _Order, reason: str) -> None:
         kind: Literal["failed", "finished"] = "failed" if reason else "finished"
         self.events.append(Event(kind=kind, unit=order.unit.id, label=order.unit.label, reason=reason))
-        if not order.outcome.done():
-            order.outcome.set_result(reason)
+        self.orders.pop(order.unit.id, None)
+        order.outcome.set_result(reason)

@@ -1,23 +1,27 @@
-"""What a plan will cost, before anything runs: time from a measured rate, disk from the size of what is written."""
+"""What a plan will cost, before anything runs: time from measured rates, disk from the size of what is written."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
 
+from hpt_ray import registry
 from hpt_ray.execute import machine
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.plan import Plan
+from hpt_ray.plan import Plan, Unit
 from hpt_ray.policy import Frozen
 from hpt_ray.stage import Stage
 from hpt_ray.store import Store
 from hpt_ray.study import Pretraining
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.device import gpus
-from hpt_ray.training.rate import gpu_hours, images_per_second
+from hpt_ray.training.rate import MOCO_PASSES, gpu_hours, images_per_second, passes_per_second
 
 #: Decoding, starting Ray and its groups, collecting and writing the report (measured on two cores).
-FIXED_SECONDS = 20.0
+FIXED_SECONDS = 25.0
+#: An evaluation beside its passes through the network: the mean of a linear probe and kNN at the quick scale.
 EVALUATION_SECONDS = 1.0
+#: So many finished stages say how long their like takes.
+SAMPLE = 8
 #: A plan of more than this is for GPUs.
 LONG_SECONDS = 12 * 3600.0
 
@@ -40,23 +44,35 @@ class Estimate(Frozen):
 
 
 def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
-    """From the plan's finished stages if there are any, else from a few real iterations here."""
+    """From the plan's finished stages; what none of them did, from a few real iterations and passes here."""
     plan = prepared.plan
     finished = (store.finished() if store else set()) & set(plan.stages)
     units = plan.units(without=finished)
     waiting = [stage for stage in plan.stages.values() if stage.id not in finished]
     training = [stage for stage in waiting if stage.kind == "pretrain"]
     slots = machine.layout(machine.cores(), gpus(), max(1, len(units)), workers=workers).slots
+    known = _recorded(plan, store, finished) if store else {}
     rate, source = 0.0, "nothing to train"
-    if training:
-        known = _recorded(plan, store, finished) if store else []
-        rate, source = (
-            (sum(known) / len(known), "finished stages") if known else (_measure(prepared, training[0]), "a test here")
-        )
+    if training and known.get("pretrain"):
+        rate, source = 1 / known["pretrain"], "finished stages"
+    elif training:
+        rate, source = _measure(prepared, training[0]), "a test here"
     images = sum(stage.images for stage in training)
-    probes = len([stage for stage in waiting if stage.kind == "evaluate"]) * EVALUATION_SECONDS / slots
-    longest = max((unit.images for unit in units), default=0)
-    seconds = FIXED_SECONDS + probes + max(images / slots, longest) / rate if units and training else 3.0 + probes
+    passes = _passes(units, prepared)
+    untimed = [stage for stage in waiting if stage.id in passes and _work(stage) not in known]
+    a_pass = _a_pass(prepared, untimed[0]) if untimed else 0.0
+
+    def seconds_of(stage: Stage) -> float:
+        if stage.kind == "pretrain":
+            return stage.images / rate
+        return known.get(_work(stage), EVALUATION_SECONDS + passes.get(stage.id, 0) * a_pass)
+
+    total, ends = 0.0, dict[str | None, float]()
+    for unit in units:  # parents come before children
+        own = sum(map(seconds_of, unit.stages))
+        total += own
+        ends[unit.id] = ends.get(unit.needs, 0.0) + own
+    seconds = FIXED_SECONDS + max(total / slots, *ends.values()) if units else 3.0
     weights = outline(plan.study.backbone, plan.study.image_size).state_dict()
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     disk = len(training) * (size + 20_000) + len(waiting) * 12_000 + 6_000_000
@@ -69,17 +85,57 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
         rate=rate,
         source=source,
         slots=slots,
-        gpu_hours=gpu_hours(images, plan.study.backbone, plan.study.image_size) if seconds > LONG_SECONDS else None,
+        gpu_hours=gpu_hours(images * MOCO_PASSES + sum(passes.values()), plan.study.backbone, plan.study.image_size)
+        if seconds > LONG_SECONDS
+        else None,
     )
 
 
-def _recorded(plan: Plan, store: Store, finished: set[str]) -> list[float]:
-    rates = []
-    for stage in finished:
-        record: dict[str, Any] | None = store.record(stage) if plan.stages[stage].kind == "pretrain" else None
-        if record and record["seconds"] > 0:
-            rates.append(record["images"] / record["seconds"])
-    return rates
+def _work(stage: Stage) -> str:
+    """What a stage does: equal for those of a plan that take as long, or as long an image."""
+    content = stage.content
+    return f"{content['probe']} {content['options']} {content['data']}" if stage.kind == "evaluate" else stage.kind
+
+
+def _recorded(plan: Plan, store: Store, finished: set[str]) -> dict[str, float]:
+    """Seconds of a finished stage, or of a pretraining's image, by what the stage does."""
+    found: dict[str, list[tuple[float, int]]] = {}
+    for stage in [stage for stage in plan.stages.values() if stage.id in finished]:
+        alike = found.setdefault(_work(stage), [])
+        if len(alike) < SAMPLE and (record := store.record(stage.id)):
+            alike.append((record["seconds"], stage.images or 1))
+    totals = {work: tuple(map(sum, zip(*alike, strict=True))) for work, alike in found.items() if alike}
+    return {work: seconds / images for work, (seconds, images) in totals.items()}
+
+
+def _passes(units: list[Unit], prepared: Prepared) -> dict[str, int]:
+    """Forward passes of an image that each evaluation takes; the first of a unit extracts the frozen features."""
+    found, probes, features = dict[str, int](), dict[str, int](), dict[str | None, int]()
+    for spec in prepared.plan.study.targets:
+        features[spec] = sum(map(len, prepared.datasets[spec].evaluation().values()))
+    for unit in units:
+        for place, stage in enumerate(stage for stage in unit.stages if stage.kind == "evaluate"):
+            work = _work(stage)
+            if work not in probes:
+                probes[work] = _of_probe(stage, prepared)
+            found[stage.id] = probes[work] + (features[stage.data] if place == 0 else 0)
+    return found
+
+
+def _of_probe(stage: Stage, prepared: Prepared) -> int:
+    probe = registry.module("probes", stage.content["probe"])
+    if not hasattr(probe, "passes"):
+        return 0
+    assert stage.data is not None
+    given = inspect.signature(probe.probe).bind(None, **stage.content["options"])
+    given.apply_defaults()
+    return int(probe.passes(prepared.datasets[stage.data], given.arguments))
+
+
+def _a_pass(prepared: Prepared, stage: Stage) -> float:
+    assert stage.data is not None
+    content, data = stage.content, prepared.datasets[stage.data]
+    return 1 / passes_per_second(content["backbone"], data, content["image_size"], content["precision"])
 
 
 def _measure(prepared: Prepared, stage: Stage) -> float:

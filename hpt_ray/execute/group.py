@@ -10,13 +10,17 @@ computes anything: measured on two cores, 290 MB of memory and two seconds of st
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from hpt_ray.execute.machine import Layout
 
+#: Ray Train restarts the workers of a group; a controller that is killed takes its group with it, and this starts both.
+STARTS = 3
 UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
 
 
@@ -27,6 +31,7 @@ def serve(config: dict[str, Any]) -> None:
     from ray.train.collective import broadcast_from_rank_zero
 
     from hpt_ray.errors import StageInterruptedError
+    from hpt_ray.execute.claim import claimed
     from hpt_ray.execute.inline import record_failure
     from hpt_ray.execute.stage import reason_of, run_unit
     from hpt_ray.store import Store
@@ -37,15 +42,19 @@ def serve(config: dict[str, Any]) -> None:
     rank, size = context.get_world_rank(), context.get_world_size()
     meeting = _free_address() if rank == 0 and size > 1 else ""
     workers = Workers.join(rank, size, broadcast_from_rank_zero(meeting) if size > 1 else meeting)
+    if rank == 0:
+        ray.get(desk.arrive.remote(group, ray.util.get_current_placement_group()))
     fresh = True
     while True:
-        unit = workers.hand_round(ray.get(desk.fetch.remote(group, fresh)) if rank == 0 else None)
-        fresh = False
-        if unit is None:
-            return
-        reason = ""
+        unit = ray.get(desk.fetch.remote(group, fresh)) if rank == 0 else None
+        fresh, reason, tell = False, "", _Teller(desk)
         try:
-            run_unit(unit, store, workers, config["threads"], _Teller(desk))
+            with claimed(unit, store, tell) if unit else contextlib.nullcontext():
+                unit = workers.hand_round(unit)
+                if unit is None:
+                    return
+                run_unit(unit, store, workers, config["threads"], tell)
+                workers.wait()
         except StageInterruptedError as error:
             reason = str(error)
         except Exception as error:  # a failed stage is recorded with its reason and the study goes on
@@ -55,7 +64,6 @@ def serve(config: dict[str, Any]) -> None:
                 # The others may wait for this one for ever: settle the unit and have the whole group restarted.
                 ray.get(desk.settle.remote(group, reason))
                 raise
-        workers.wait()
         if rank == 0:
             ray.get(desk.settle.remote(group, reason))
 
@@ -82,8 +90,11 @@ def _free_address() -> str:
         return f"tcp://{ray.util.get_node_ip_address()}:{probe.getsockname()[1]}"  # type: ignore[no-untyped-call]
 
 
-def start(desk: Any, number: int, name: str, layout: Layout, store: str, scratch: str) -> threading.Thread:
-    """Start group ``number`` of a study in the background; it ends when the desk closes."""
+def start(
+    desk: Any, number: int, name: str, layout: Layout, store: str, scratch: str, over: threading.Event
+) -> threading.Thread:
+    """Start group ``number`` of a study in the background; it ends when the desk closes, and is not started again once
+    the run is ``over``."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
@@ -99,25 +110,38 @@ def start(desk: Any, number: int, name: str, layout: Layout, store: str, scratch
 
     # 0.9 of a core each: the trials that hand units in need a place beside them, or nothing would ever be scheduled.
     worker = {"CPU": 0.9 * layout.threads} | ({"GPU": 1} if layout.gpu else {})
-    trainer = Group(
-        serve,
-        train_loop_config={"desk": desk, "group": number, "threads": layout.threads, "store": store},
-        scaling_config=ScalingConfig(num_workers=layout.workers, use_gpu=layout.gpu, resources_per_worker=worker),
-        run_config=RunConfig(
-            name=f"{name}-group{number}",
-            storage_path=scratch,
-            failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),  # type: ignore[call-arg]
-        ),
-    )
-    thread = threading.Thread(target=_fit, args=(trainer,), name=f"group-{number}", daemon=True)
+
+    def trainer(attempt: int) -> Group:
+        return Group(
+            serve,
+            train_loop_config={"desk": desk, "group": number, "threads": layout.threads, "store": store},
+            scaling_config=ScalingConfig(num_workers=layout.workers, use_gpu=layout.gpu, resources_per_worker=worker),
+            run_config=RunConfig(
+                name=f"{name}-group{number}.{attempt}",
+                storage_path=scratch,
+                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),  # type: ignore[call-arg]
+            ),
+        )
+
+    thread = threading.Thread(target=_fit, args=(trainer, desk, number, over), name=f"group-{number}", daemon=True)
     thread.start()
     return thread
 
 
-def _fit(trainer: Any) -> None:
-    # The desk settles what a lost group was working on; its traceback is in Ray's logs, and nobody waits for it here.
-    try:
-        trainer.fit()
-    except Exception:
-        if os.environ.get("HPT_DEBUG"):
-            raise
+def _fit(trainer: Callable[[int], Any], desk: Any, number: int, over: threading.Event) -> None:
+    """Keep a group up. The traceback of what it was lost to is in Ray's logs, and nobody waits for it here."""
+    import ray
+
+    for attempt in range(STARTS):
+        try:
+            trainer(attempt).fit()
+            return
+        except Exception:
+            if os.environ.get("HPT_DEBUG"):
+                raise
+        if over.is_set():
+            return
+        # A controller that was killed could not give back the place of its workers.
+        if place := ray.get(desk.place.remote(number)):
+            ray.util.remove_placement_group(place)
+    desk.abandon.remote(number)

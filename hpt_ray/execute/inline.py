@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from hpt_ray.errors import StageInterruptedError, StoreError
+from hpt_ray.execute.claim import claimed
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stage import reason_of, run_unit
 from hpt_ray.plan import Unit
@@ -19,15 +22,20 @@ class InlineRunner:
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
 
-    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell) -> None:
+    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell, stopping: Callable[[], bool]) -> None:
         workers = Workers(device=default_device())
         failed: dict[str, str] = {}
         for unit in itertools.chain.from_iterable(map(in_order_of_need, rounds)):
+            if stopping():
+                return
             tell(Event(kind="started", unit=unit.id, label=unit.label))
             reason = f"needs {failed[unit.needs]}" if unit.needs and unit.needs in failed else None
             if reason is None:
                 try:
-                    run_unit(unit, store, workers, self.threads, tell)
+                    with claimed(unit, store, tell):
+                        run_unit(unit, store, workers, self.threads, tell)
+                except StageInterruptedError:
+                    return
                 except Exception as error:  # a failed stage is recorded with its reason and the study goes on
                     reason = reason_of(error)
             if reason is None:
@@ -60,6 +68,8 @@ def lacks_weights(unit: Unit, store: Store) -> bool:
 
 def record_failure(unit: Unit, store: Store, reason: str) -> None:
     """Leave the reason with every stage of the unit that is not finished."""
-    for stage in unit.stages:
-        if store.record(stage.id) is None:
-            store.fail(stage.id, reason)
+    # Where nothing can be written any more, the reason is still told, and the run goes on to say the rest.
+    with contextlib.suppress(StoreError):
+        for stage in unit.stages:
+            if store.record(stage.id) is None:
+                store.fail(stage.id, reason)

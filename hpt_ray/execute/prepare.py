@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import itertools
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpt_ray import dataset, registry
+from hpt_ray import dataset, leakage, registry
 from hpt_ray.errors import StudyError, explain
 from hpt_ray.execute.collect import score
 from hpt_ray.execute.stage import given_weights
@@ -62,6 +63,8 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
                 progress(spec, done, total)
 
         datasets[spec] = dataset.load(spec, study.decode_size, progress=report)
+    tests = tuple(datasets[target] for target in study.targets)
+    datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}
     for recipe in recipes:
         if isinstance(recipe, Pretraining):
             supervised = load("methods", recipe.method).supervised
@@ -72,8 +75,11 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         _check_data(evaluation, datasets[target])
     resolved = study.model_copy(update={"precision": resolve_precision(study.precision)})
     if study.search is not None:
-        return Prepared(unfold(resolved, datasets, score(store, lambda stage: False)).plan, datasets)
-    return Prepared(make_plan(resolved, datasets), datasets)
+        plan = unfold(resolved, datasets, score(store, lambda stage: False)).plan
+    else:
+        plan = make_plan(resolved, datasets)
+    plan.remarks = leakage.remarks(datasets.values())
+    return Prepared(plan, datasets)
 
 
 def _check_options(evaluation: Evaluation) -> None:

@@ -8,19 +8,20 @@ stay.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hpt_ray.errors import StudyError
 from hpt_ray.execute import group
+from hpt_ray.execute.cluster import alive
 from hpt_ray.execute.desk import INTERRUPTED, Desk
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.inline import lacks_weights, record_failure
 from hpt_ray.execute.machine import Layout
+from hpt_ray.execute.scratch import scratch
 from hpt_ray.execute.trial import trial
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
@@ -28,6 +29,12 @@ from hpt_ray.store import Store
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0
 STOP_SECONDS = 30.0
+#: A trial only waits: one that is lost, with its process or its node, is started again.
+TRIAL_STARTS = 10
+
+
+class RayDiedError(StudyError):
+    """Ray is gone: nothing more can be asked of it."""
 
 
 class RayRunner:
@@ -37,40 +44,52 @@ class RayRunner:
         self.ray, self.layout, self.name = ray, layout, name
         self.desk: Any = None
         self.groups: list[threading.Thread] = []
-        self.scratch = tempfile.TemporaryDirectory(prefix="hpt-ray-", ignore_cleanup_errors=True)
+        self.over = threading.Event()
+        self.patience = STOP_SECONDS
+        self.scratch = scratch()
 
-    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell) -> None:
+    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell, stopping: Callable[[], bool]) -> None:
         """
         Raises:
-            StudyError: if the worker groups do not come up.
+            StudyError: if the worker groups do not come up, or Ray loses what a run cannot do without.
         """
-        desk = self.ray.remote(Desk).options(name=f"desk of {self.name}", num_cpus=0, max_concurrency=1000)
+        # It stays with this process: a node that is lost takes its groups with it, never the desk.
+        here = {"ray.io/node-id": self.ray.get_runtime_context().get_node_id()}
+        desk = self.ray.remote(Desk).options(
+            name=f"desk of {self.name}", num_cpus=0, max_concurrency=1000, label_selector=here
+        )
         self.desk = desk.remote()
         self.groups = [
-            group.start(self.desk, number, self.name, self.layout, store.where, self.scratch.name)
+            group.start(self.desk, number, self.name, self.layout, store.where, self.scratch.name, self.over)
             for number in range(self.layout.slots)
         ]
         queue = Queue(self._expected(rounds))
         tuning = threading.Thread(target=self._tune, args=(queue, store, tell), daemon=True)
         tuning.start()
         try:
-            self._follow(tuning, tell)
-        except BaseException:
+            self._follow(tuning, queue, tell, stopping)
+            self.ray.get(self.desk.close.remote())
+        except self.ray.exceptions.RayActorError as error:
+            raise StudyError("Ray lost the desk of this run (killed?): run the same command again to go on.") from error
+        except (KeyboardInterrupt, RayDiedError):
+            self.patience = 0.0
+            raise
+        except StudyError:
             # Ray ends the whole process if its threads still use it after its shutdown: let them end first.
             queue.stop()
             self.ray.get(self.desk.stop.remote())
             tuning.join(timeout=STOP_SECONDS)
             raise
         finally:
-            self.ray.get(self.desk.close.remote())
+            self.over.set()
         if queue.error:
             raise queue.error
 
     def close(self) -> None:
         """Wait for the groups, which end once the desk has closed, and remove what they left behind."""
         for thread in self.groups:
-            thread.join(timeout=STOP_SECONDS)
-        if self.desk is not None:
+            thread.join(timeout=self.patience)
+        if self.desk is not None and alive(self.ray):
             self.ray.kill(self.desk)
         self.scratch.cleanup()
 
@@ -79,10 +98,16 @@ class RayRunner:
             self.ray.get(self.desk.expect.remote(units))
             yield units
 
-    def _follow(self, tuning: threading.Thread, tell: Tell) -> None:
-        began = time.monotonic()
+    def _follow(self, tuning: threading.Thread, queue: Queue, tell: Tell, stopping: Callable[[], bool]) -> None:
+        began, stopped = time.monotonic(), False
         while tuning.is_alive():
             tuning.join(POLL_SECONDS)
+            if not alive(self.ray):
+                raise RayDiedError("Ray's own processes were ended from outside: run the same command again to go on.")
+            if stopping() and not stopped:
+                stopped = True
+                queue.stop()
+                self.ray.get(self.desk.stop.remote())
             events, ready = self.ray.get(self.desk.listen.remote())
             for event in events:
                 tell(event)
@@ -111,7 +136,12 @@ class RayRunner:
                     trial_name_creator=lambda trial: trial.config["label"],
                     trial_dirname_creator=lambda trial: trial.trial_id,
                 ),
-                run_config=tune.RunConfig(name=self.name, storage_path=self.scratch.name, verbose=0),
+                run_config=tune.RunConfig(
+                    name=self.name,
+                    storage_path=self.scratch.name,
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=TRIAL_STARTS),
+                ),
             ).fit()
         except StudyError as error:
             queue.error = error

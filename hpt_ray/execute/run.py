@@ -7,50 +7,25 @@ import datetime
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-
-from hpt_ray import results
-from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.verdict import Verdict
-from hpt_ray.errors import StudyError
+from hpt_ray.errors import StoreError, StudyError
 from hpt_ray.execute import account, machine
-from hpt_ray.execute.cluster import dashboard_url, ray_session, resources
-from hpt_ray.execute.collect import collect
+from hpt_ray.execute.cluster import dashboard_of, ray_session, resources
+from hpt_ray.execute.conclude import Result, conclude, name_of
 from hpt_ray.execute.events import Event, Observer, Progress, Runner
 from hpt_ray.execute.inline import InlineRunner
-from hpt_ray.execute.prepare import Prepared, prepare
+from hpt_ray.execute.interrupts import orderly
+from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.rounds import rounds, settled
+from hpt_ray.files import as_json
 from hpt_ray.plan import Plan, Unit, recipes_of
-from hpt_ray.policy import Policy
-from hpt_ray.registry import load, names
-from hpt_ray.store import Store
+from hpt_ray.store import MANIFEST, PLAN, Store
 from hpt_ray.study import Pretraining, Study
-from hpt_ray.training.preview import preview
 
 RunnerName = Literal["ray", "inline"]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run left behind.
-
-    Attributes:
-        run: the tables (pandas) and manifest, ready for ``hpt_ray.analysis``.
-        verdicts: what the run says about each of its targets.
-        results: path or address of the results table. report: of the HTML report.
-        failures: reasons by stage label; empty when every cell is there.
-    """
-
-    run: Run
-    verdicts: tuple[Verdict, ...]
-    results: str
-    report: str
-    failures: dict[str, str]
 
 
 def run(
@@ -78,8 +53,11 @@ def run(
     observer = observer or Observer()
     began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
     opened = Store(store)
+    if study.search is not None:  # whose plan follows from results
+        forget_damaged(opened, opened.finished(), observer)
     prepared = prepare(study, opened, observer.decoding)
     plan = prepared.plan
+    forget_damaged(opened, plan.stages, observer)
     finished = opened.finished() & set(plan.stages)
     units = plan.units(without=finished)
     observer.planned(plan, units, len(finished))
@@ -97,8 +75,7 @@ def run(
     }
 
     def note(known: Plan) -> None:
-        opened.write_json(f"{folder_of(plan)}/plan.json", account.plan(known))
-        opened.write_json(f"{folder_of(plan)}/run.json", manifest)
+        opened.seal(f"runs/{name_of(plan)}", MANIFEST, {PLAN: as_json(account.plan(known))}, manifest)
 
     def begun() -> Iterator[list[Unit]]:
         """The rounds, noted as they begin: a run that cannot begin leaves nothing behind."""
@@ -117,11 +94,10 @@ def run(
             closing = threading.Thread(target=open_runner.pop_all().close)
         closing.start()
         manifest["seconds"] = time.perf_counter() - began
-    elif opened.exists(f"{folder_of(plan)}/run.json"):
-        # Nothing was left to do: the report goes on describing the run that did it.
-        manifest = opened.read_json(f"{folder_of(plan)}/run.json")
     else:
-        note(plan)
+        # Nothing was left to do: the report goes on describing the run that did it, if that is still known.
+        with contextlib.suppress(StoreError):
+            manifest = opened.manifest(name_of(plan))
     try:
         return conclude(settled(prepared, opened), opened, manifest)
     finally:
@@ -129,9 +105,11 @@ def run(
             closing.join()
 
 
-def folder_of(plan: Plan) -> str:
-    """Where a run keeps its tables and report, in its store."""
-    return f"runs/{plan.study.name}-{plan.id}"
+def forget_damaged(store: Store, stages: Iterable[str], observer: Observer) -> None:
+    """Nothing that is not as it was written is used: such a stage is named, and made again."""
+    for stage, damage in store.damaged(stages).items():
+        observer.damaged(store.path(f"stages/{stage}"), str(damage))
+        store.forget(stage)
 
 
 @contextlib.contextmanager
@@ -162,61 +140,27 @@ def runner_for(
     _check_workers(plan.study, workers)
     with ray_session(address) as ray:
         layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
-        observer.started(layout, dashboard_url(ray))
+        observer.started(layout, dashboard_of(ray))
         # A name of its own: the same study may run twice on one cluster.
-        chosen = RayRunner(ray, layout, f"{plan.study.name}-{plan.id}-{uuid.uuid4().hex[:6]}")
+        chosen = RayRunner(ray, layout, f"{name_of(plan)}-{uuid.uuid4().hex[:6]}")
         with contextlib.closing(chosen):
             yield chosen
 
 
 def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner: Runner, observer: Observer) -> None:
-    """Run rounds of units while an observer is told."""
+    """Run rounds of units while an observer is told.
 
-    def tell(event: Event) -> bool:
-        progress.update(event)
-        observer.progress(event, progress)
-        return True
+    Raises:
+        KeyboardInterrupt: when the run was asked to stop; what is finished is kept, and so are checkpoints.
+    """
+    with orderly(observer.stopping) as stopping:
 
-    runner.run(work, store, tell)
+        def tell(event: Event) -> bool:
+            progress.update(event)
+            observer.progress(event, progress)
+            return not stopping()
 
-
-def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Result:
-    """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
-    plan, folder = prepared.plan, folder_of(prepared.plan)
-    tables = collect(plan, store)
-    manifest["study"] = plan.study.model_dump(mode="json")
-    store.write_json(f"{folder}/plan.json", account.plan(plan))
-    records = [record for stage in plan.stages if (record := store.record(stage))]
-    missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if store.record(stage) is None}
-    manifest["compute_seconds"] = sum(record["seconds"] for record in records)
-    manifest["stages"] = {
-        "total": len(plan.stages),
-        "cached": manifest["cached"],
-        "trained": len(records) - manifest["cached"],
-        "failed": len(missing),
-    }
-    manifest["failures"] = [
-        {"stage": stage, "reason": reason, "cells": _cells(plan, stage)} for stage, reason in missing.items()
-    ]
-    views = pa.Table.from_pylist(_views(prepared), schema=results.VIEWS)
-    for name, table in {**tables, "views": views}.items():
-        store.write_table(f"{folder}/{name}.parquet", table)
-    store.write_json(f"{folder}/run.json", manifest)
-    frames = {name: results.to_frame(table) for name, table in {**tables, "views": views}.items()}
-    made = Run(**frames, manifest=manifest)
-    from hpt_ray.report import render, verdicts
-
-    dashboard = dashboard_for(plan.study.name)
-    found = verdicts(made, dashboard)
-    store.write(f"{folder}/report.html", render(made, dashboard, found).encode())
-    failures = {plan.stages[stage].label: reason for stage in missing if (reason := store.failure(stage))}
-    paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
-    return Result(made, tuple(found), *paths, failures)
-
-
-def dashboard_for(study: str) -> Any:
-    """The study's own dashboard, or for a user's own study the one of the augmentation ablation."""
-    return load("dashboards", study if study in names("dashboards") else "augment_ablation")
+        runner.run(work, store, tell, stopping)
 
 
 def _check_workers(study: Study, workers: int) -> None:
@@ -225,22 +169,3 @@ def _check_workers(study: Study, workers: int) -> None:
     for recipe in recipes_of(study):
         if isinstance(recipe, Pretraining):
             Workers(size=workers).share(recipe.batch // recipe.group)
-
-
-def _cells(plan: Plan, stage: str) -> list[str]:
-    return [cell.label for cell in plan.cells if stage in (*cell.phases, *cell.evaluations, *cell.step0)]
-
-
-def _views(prepared: Prepared) -> list[dict[str, Any]]:
-    study = prepared.plan.study
-    levels: dict[str, Policy] = {}
-    for factor in study.factors:
-        if factor.field == "policy":
-            levels = {name: Policy.model_validate(value) for name, value in factor.levels.items()}
-    if study.search is not None:  # has tried too many policies to look at: those that it confirms are shown
-        confirmed = [cell.levels.values() for cell in prepared.plan.cells if cell.seed not in study.search.seeds]
-        levels = {name: levels[name] for name in levels if any(name in names for names in confirmed)}
-    recipe = study.recipes.get("target")
-    if not levels and isinstance(recipe, Pretraining):
-        levels = {"policy": recipe.policy}
-    return preview(prepared.datasets[study.targets[0]], levels, study.image_size)

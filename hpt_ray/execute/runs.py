@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyarrow import fs
 from pydantic import ValidationError
 
 from hpt_ray.errors import StoreError, UnknownNameError
+from hpt_ray.execute.conclude import Result, conclude, name_of
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.rounds import settled
-from hpt_ray.execute.run import Result, conclude
 from hpt_ray.policy import Frozen
 from hpt_ray.store import Store
 from hpt_ray.study import Study
@@ -30,13 +29,12 @@ class RunState(Frozen):
 def runs(store: Store) -> list[RunState]:
     """Every run of a store, newest first."""
     finished, states = store.finished(), []
-    for name in _folders(store):
-        manifest, plan = store.read_json(f"runs/{name}/run.json"), store.read_json(f"runs/{name}/plan.json")
-        ids = [stage["id"] for stage in plan["stages"]]
+    for name in sorted(store.runs()):
+        ids = [stage["id"] for stage in store.plan(name)["stages"]]
         states.append(
             RunState(
                 name=name,
-                started=manifest["started"],
+                started=store.manifest(name)["started"],
                 finished=len(finished.intersection(ids)),
                 total=len(ids),
                 failed=sum(store.failure(stage) is not None for stage in ids if stage not in finished),
@@ -56,18 +54,13 @@ def rewrite(store: Store, name: str) -> Result:
     chosen = name if name in known else next((run for run in known if run.rsplit("-", 1)[0] == name), None)
     if chosen is None:
         raise UnknownNameError("run", name, known)
-    manifest: dict[str, Any] = store.read_json(f"runs/{chosen}/run.json")
+    manifest: dict[str, Any] = store.manifest(chosen)
     changed = f"run {chosen} was made from data or code that has changed since: run the study again."
     try:
         study = Study.model_validate(manifest["study"])
     except (ValidationError, KeyError) as error:
         raise StoreError(changed) from error
     prepared = prepare(study, store)
-    if f"{prepared.plan.study.name}-{prepared.plan.id}" != chosen:
+    if name_of(prepared.plan) != chosen:
         raise StoreError(changed)
     return conclude(settled(prepared, store), store, manifest)
-
-
-def _folders(store: Store) -> list[str]:
-    found = store.fs.get_file_info(fs.FileSelector(f"{store.root}/runs", recursive=True, allow_not_found=True))
-    return sorted(info.path.rsplit("/", 2)[-2] for info in found if info.base_name == "run.json")

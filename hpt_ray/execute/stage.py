@@ -5,6 +5,7 @@ Both runners call this, in their own process or in a resident worker group; noth
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from typing import Any
@@ -60,7 +61,7 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
 
 
 def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
-    content = stage.content
+    began, content = time.perf_counter(), stage.content
     data = _data(stage)
     backbone = build(content["backbone"], content["seed"], content["image_size"])
     if content["init"]:
@@ -99,7 +100,7 @@ def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Te
         WEIGHTS: checkpoints.to_bytes(backbone),
         CURVES: parquet(results.to_table(rows, results.CURVES)),
     }
-    _finish(stage, store, files, workers, seconds=curve.seconds, images=stage.images)
+    _finish(stage, store, files, workers, began, seconds=curve.seconds, images=stage.images)
 
 
 def stored(stage: str, store: Store) -> checkpoints.State:
@@ -119,8 +120,7 @@ def _given(stage: Stage, store: Store) -> None:
     began = time.perf_counter()
     backbone = build(stage.content["backbone"], 0, stage.content["image_size"])
     audit = checkpoints.load(backbone, given_weights(stage.source, store))
-    seconds = time.perf_counter() - began
-    _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), seconds, audit=audit.model_dump())
+    _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit.model_dump())
 
 
 def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subject]) -> None:
@@ -141,7 +141,7 @@ def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subj
         PREDICTIONS: parquet(_predictions(subject, content["probe"], answers)),
     }
     chosen = [answer.chosen for answer in answers]
-    _finish(stage, store, files, workers, time.perf_counter() - began, chosen=chosen)
+    _finish(stage, store, files, workers, began, chosen=chosen)
 
 
 def _measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[str, Any]]:
@@ -180,22 +180,25 @@ def _predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Tabl
 
 
 def _data(stage: Stage) -> dataset.Dataset:
-    """The stage's data set, proven to be the one that was planned."""
+    """The stage's data set, proven to be the one that was planned and without what was left out of it."""
     assert stage.data is not None
-    data = dataset.load(stage.data, stage.decode_size)
-    if data.fingerprint != stage.content["data"]:
+    tests = tuple(dataset.load(spec, stage.decode_size) for spec in stage.apart)
+    data = dataclasses.replace(dataset.load(stage.data, stage.decode_size), apart=tests)
+    if (data.fingerprint, data.without) != (stage.content["data"], stage.content.get("without")):
         raise StageError(f"data set {stage.data} has changed since the study was planned: run the command again.")
     return data
 
 
-def _finish(
-    stage: Stage, store: Store, files: dict[str, bytes], workers: Workers, seconds: float, images: int = 0, **more: Any
-) -> None:
+def _finish(stage: Stage, store: Store, files: dict[str, bytes], workers: Workers, began: float, **more: Any) -> None:
+    """Leave a stage in the store. Of a pretraining ``seconds`` are those of its iterations, over all interruptions;
+    ``work_seconds`` are all that was spent on the stage since it was last begun, and at least those."""
+    spent = time.perf_counter() - began
     record = {
         **stage.model_dump(),
+        "seconds": spent,
+        "images": 0,
         **more,
-        "seconds": seconds,
-        "images": images,
+        "work_seconds": max(spent, more.get("seconds", 0.0)),
         "device": device.describe(workers.device),
         "workers": workers.size,
         "versions": machine.versions(),

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import pandas as pd
+import numpy as np
 import plotly.graph_objects as go
 
 from hpt_ray.analysis.run import DIRECT, Run
@@ -53,32 +53,33 @@ class Curves:
 
 def compute(run: Run) -> Curves:
     table = run.curves
-    level = table[run.factor.name].astype(object) if run.factor else pd.Series("", index=table.index)
-    table = table.assign(level=level.where(level.notna(), ""))
-    found = []
-    for target in run.study.targets:
-        for arm, label in run.arms.items():
-            # The base's own pretraining has its curve in its own arm; chains show their last phase.
-            last = arm.rsplit(">", 1)[-1]
-            mine = table[(table["target"] == target) & (table["arm"] == arm) & (table["phase"] == last)]
-            for name in [name for name in ("", *run.levels) if (mine["level"] == name).any()]:
-                part = mine[mine["level"] == name]
-                found += [
-                    Curve(target, arm, label, name, measure, **_seeds(part, measure))
-                    for measure in MEASURES
-                    if measure in part
-                ]
+    measures = [measure for measure in MEASURES if measure in table]
+    # The base's own pretraining has its curve in its own arm; chains show their last phase.
+    table = table[table["phase"] == table["arm"].map({arm: arm.rsplit(">", 1)[-1] for arm in run.arms})]
+    level = table[run.factor.name].fillna("") if run.factor else ""
+    by_iteration = (
+        table.astype(dict.fromkeys(measures, float))
+        .assign(level=level)
+        .groupby(["target", "arm", "level", "iteration"])[measures]
+        .agg(["mean", "min", "max"])
+    )
+    parts = {place: part.droplevel([0, 1, 2]) for place, part in by_iteration.groupby(["target", "arm", "level"])}
+    found = [
+        Curve(target, arm, label, name, measure, **_thinned(part.index.to_numpy(), part[measure].to_numpy()))
+        for target, (arm, label), name in itertools.product(run.study.targets, run.arms.items(), ("", *run.levels))
+        if (part := parts.get((target, arm, name))) is not None
+        for measure in measures
+    ]
     levels = tuple(level for level in run.levels if level and any(curve.level == level for curve in found))
     return Curves(levels, tuple(curve for curve in dict.fromkeys(found) if curve.iteration))
 
 
-def _seeds(part: pd.DataFrame, measure: str) -> dict[str, Any]:
-    """Mean, lowest and highest over seeds by iteration, thinned evenly from the last point back."""
-    by_iteration = part.dropna(subset=[measure]).groupby("iteration")[measure].agg(["mean", "min", "max"])
-    step = max(1, -(-len(by_iteration) // RESOLUTION))
-    kept = by_iteration.iloc[::-1].iloc[::step].iloc[::-1]
-    mean, low, high = (tuple(kept[column].astype(float)) for column in ("mean", "min", "max"))
-    return {"iteration": tuple(int(at) for at in kept.index), "mean": mean, "low": low, "high": high}
+def _thinned(iterations: np.ndarray, values: np.ndarray) -> dict[str, Any]:
+    """Mean, lowest and highest over seeds, values [iterations, 3], where measured; evenly, from the last point back."""
+    there = np.flatnonzero(~np.isnan(values).any(axis=1))
+    kept = there[::-1][:: max(1, -(-len(there) // RESOLUTION))][::-1]
+    mean, low, high = (tuple(column) for column in values[kept].T.tolist())
+    return {"iteration": tuple(iterations[kept].tolist()), "mean": mean, "low": low, "high": high}
 
 
 class Owner(NamedTuple):

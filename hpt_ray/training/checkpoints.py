@@ -7,10 +7,11 @@ when too few do.
 from __future__ import annotations
 
 import argparse
-import pickle
-import struct
+import warnings
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import safetensors.torch
@@ -19,6 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hpt_ray.errors import WeightsError
+from hpt_ray.registry import path_of
 from hpt_ray.training import positions
 from hpt_ray.training.audit import Audit, counts, refusal
 from hpt_ray.training.backbone import Backbone
@@ -37,29 +39,31 @@ def read(source: str) -> State:
             ``torch.save`` (.pt, .pth, .tar, .ckpt).
 
     Raises:
-        WeightsError: for a source that cannot be had or read, holds no tensors, or could only be read by executing it.
+        WeightsError: for a source that cannot be had or read, holds no tensors or claims more than it holds, or could
+            only be read by executing it.
     """
     if source.startswith(DOWNLOADS):
         return fetch(source)
-    path = Path(source).expanduser()
+    path = path_of(source)
     try:
-        if path.suffix == ".safetensors":
-            return from_bytes(path.read_bytes(), source)
-        # Many training scripts keep their command line beside the weights: a Namespace holds values and runs nothing.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            state = dict(_tensors_of(torch.load(path, map_location="cpu", weights_only=True), ""))
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is no file")  # a pipe or a device may never end
+        safe = path.suffix == ".safetensors"
+        state = from_bytes(path.read_bytes(), source) if safe else _from_torch(path, source)
+    except WeightsError:
+        raise
     except OSError as error:
         raise WeightsError(
             f"cannot read the checkpoint {source}: {error.strerror or error}. Check the path."
         ) from error
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise WeightsError(
             f"{source} is no checkpoint, or holds Python objects beside its tensors; reading those could run any code, "
             "so it was not read. If you trust it, save its state_dict alone, best as .safetensors."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, struct.error) as error:
+    except Exception as error:  # a strange file can trip its reader anywhere
         raise WeightsError(
-            f"{source} is no checkpoint of torch.save, or is damaged: fetch or save it again."
+            f"{source} is no checkpoint of torch.save or safetensors, or is damaged: fetch or save it again."
         ) from error
     if not state:
         raise WeightsError(f"{source} holds no tensors: give a file with a network's state_dict.")
@@ -113,8 +117,32 @@ def tensors(backbone: Backbone) -> State:
     return {key: value for key, value in backbone.state_dict().items() if not counts(key)}
 
 
-def _tensors_of(content: Any, place: str) -> Iterator[tuple[str, Tensor]]:
-    """The tensors in nested dicts and lists, with their place in them."""
+def _from_torch(path: Path, source: str) -> State:
+    """The tensors of a file of torch.save, which does not compress: nothing that is in one is larger than the file."""
+    size = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > size:
+            raise WeightsError(f"{source} claims to hold more than its size, {size:,} bytes: fetch or save it again.")
+    # Many training scripts keep their command line beside the weights: a Namespace holds values and runs nothing.
+    with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings(action="ignore"):
+        state = dict(_tensors_of(torch.load(path, map_location="cpu", weights_only=True), "", set()))
+    for name, tensor in state.items():
+        dense = tensor.is_cpu and tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_nested)
+        if not dense or tensor.numel() * tensor.element_size() > size:
+            raise WeightsError(
+                f"{source}: the numbers of {name} are not all in the file (it is sparse, quantized, nested or a view): "
+                "save it again with plain tensors."
+            )
+    return state
+
+
+def _tensors_of(content: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in nested dicts and lists, with their place in them; one that is nested twice is gone into once."""
+    if id(content) in seen:
+        return
+    seen.add(id(content))
     if isinstance(content, Mapping):
         inside: Iterable[tuple[Any, Any]] = content.items()
     elif isinstance(content, (list, tuple)):
@@ -126,4 +154,4 @@ def _tensors_of(content: Any, place: str) -> Iterator[tuple[str, Tensor]]:
         if isinstance(value, Tensor):
             yield name, value
         else:
-            yield from _tensors_of(value, name)
+            yield from _tensors_of(value, name, seen)

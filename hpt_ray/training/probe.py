@@ -2,7 +2,8 @@
 
 A file of ``probes/`` defines ``probe(subject, **options) -> list[Answer]``, one answer per repeat. The annotations of
 the options, such as ``Annotated[int, Field(gt=0)]``, are checked before anything is trained; what needs the data is
-checked there by ``check(data, options)``, where the file defines it, which raises StudyError.
+checked there by ``check(data, options)``, where the file defines it, which raises StudyError. Where it passes images
+through the network beside those for frozen features, ``passes(data, options)`` tells how many, all options given.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from torch import Tensor
 
 from hpt_ray.analysis.auroc import mean_auroc
 from hpt_ray.dataset import Dataset
-from hpt_ray.errors import StudyError
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.features import Split, extract
 
 Chosen = TypeVar("Chosen")
 Found = TypeVar("Found")
 Predicted = NDArray[np.int64] | NDArray[np.float32]
+#: Forward passes that the training of a network on an image takes as long as: backwards is twice as much work.
+TRAINED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,11 @@ class Subject:
     def labelled(self) -> dict[str, NDArray[np.int64]]:
         """Sorted indices of the labelled images of every split."""
         return self.data.evaluation()
+
+    def wanted(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """What predictions for some images are held against: their labels [n], or their targets [n, C]."""
+        data = self.data
+        return data.labels[indices] if data.targets is None else data.targets[indices]
 
     @cached_property
     def images(self) -> Tensor:
@@ -91,11 +98,3 @@ def best(candidates: Iterable[tuple[Chosen, Found]], wanted: NDArray[Any]) -> tu
     Candidates that come one by one are dropped as soon as a better one is known.
     """
     return max(candidates, key=lambda candidate: measure(candidate[1], wanted))
-
-
-def single_label(data: Dataset, what: str) -> None:
-    """Refuse multi-label data where nothing is made for it. Raises StudyError."""
-    if data.targets is not None:
-        raise StudyError(
-            f"{what} takes one label an image and {data.spec} has several: evaluate it with linear or knn."
-        )

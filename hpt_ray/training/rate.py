@@ -1,4 +1,4 @@
-"""How fast pretraining is: here, from a few real iterations, and on GPUs, from a published rate."""
+"""How fast pretraining and frozen passes are: here, by doing a few, and on GPUs, from a published rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from hpt_ray.scale import change
 from hpt_ray.study import Pretraining
 from hpt_ray.training.backbone import build, outline
 from hpt_ray.training.device import default_device, threads
+from hpt_ray.training.features import outputs
+from hpt_ray.training.method import precision_context
 from hpt_ray.training.pretrain import Pretrainer
+from hpt_ray.training.probe import TRAINED
 from hpt_ray.training.workers import Workers
 
 ITERATIONS = 3
@@ -22,6 +25,8 @@ PIXELS = 64 * 96**2
 #: facebookresearch/moco), which is 168 images/s on each. A forward pass of an image there is 8.17 GFLOP.
 V100_IMAGES_PER_SECOND = 200 * 1_281_167 / (53 * 3600) / 8
 V100_GFLOP = 8.17
+#: Forward passes that an image of MoCo's is worth: the query's, with its way back, and the key's.
+MOCO_PASSES = TRAINED + 1
 
 
 def images_per_second(recipe: Pretraining, backbone: str, data: Dataset, image_size: int, precision: str) -> float:
@@ -50,12 +55,23 @@ def images_per_second(recipe: Pretraining, backbone: str, data: Dataset, image_s
         return ITERATIONS * recipe.batch / (time.perf_counter() - began)
 
 
-def gpu_hours(images: int, backbone: str, image_size: int) -> float:
-    """Hours of one V100 for that many images, if a network is as fast there as its operations are many."""
+def passes_per_second(backbone: str, data: Dataset, image_size: int, precision: str) -> float:
+    """Images of a data set through a frozen network, by one worker with one thread (or one GPU), after a warm-up."""
+    device, network = default_device(), build(backbone, 0, image_size)
+    chosen = data.evaluation()["train"][: max(4, PIXELS // image_size**2)]
+    with threads(1), precision_context(device, precision):
+        outputs(network, data, chosen[:4], image_size, device)
+        began = time.perf_counter()
+        outputs(network, data, chosen, image_size, device)
+        return len(chosen) / (time.perf_counter() - began)
+
+
+def gpu_hours(passes: int, backbone: str, image_size: int) -> float:
+    """Hours of one V100 for that many forward passes of an image, if operations take as long there in every network."""
     from torch.utils.flop_counter import FlopCounterMode
 
     network = outline(backbone, image_size).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.empty(1, 3, image_size, image_size, device="meta"))
     operations: int = counter.get_total_flops()
-    return images * operations / 1e9 / V100_GFLOP / V100_IMAGES_PER_SECOND / 3600
+    return passes * operations / 1e9 / V100_GFLOP / (MOCO_PASSES * V100_IMAGES_PER_SECOND) / 3600

@@ -5,6 +5,7 @@ A worker group of one needs no process group, so everything here runs in a plain
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,9 @@ class Workers:
         if gpu:
             torch.cuda.set_device(device)
         if size > 1:
-            dist.init_process_group("nccl" if gpu else "gloo", init_method=meeting, rank=rank, world_size=size)
+            # A group may wait for days until there is a unit for it; that a worker died is noticed without a timeout.
+            kind, patience = "nccl" if gpu else "gloo", datetime.timedelta(days=365)
+            dist.init_process_group(kind, init_method=meeting, timeout=patience, rank=rank, world_size=size)
         return cls(rank, size, device)
 
     def share(self, groups: int) -> range:

@@ -41,6 +41,7 @@ def kinds(events: list[Event]) -> list[tuple[str, str]]:
 def test_a_unit_goes_to_a_group_and_its_outcome_back(reason):
     async def script(desk: Desk) -> None:
         submitted = await ordered(desk, FIRST)
+        await desk.arrive(0, "its placement group")
         assert await desk.fetch(0, fresh=True) == FIRST
         assert not submitted.done()
         await desk.settle(0, reason)
@@ -121,6 +122,60 @@ def test_a_group_that_settled_gets_new_work_when_it_is_restarted():
         await desk.settle(0, "NaN")
         await ordered(desk, SECOND)
         assert await desk.fetch(0, fresh=True) == SECOND
+
+    with_desk(script)
+
+
+def test_a_trial_that_was_lost_finds_its_order():
+    async def script(desk: Desk) -> None:
+        lost = await ordered(desk, FIRST)
+        await desk.fetch(0, fresh=True)
+        lost.cancel()
+        again = await ordered(desk, FIRST)
+        assert not desk.waiting
+        await desk.settle(0, "")
+        assert await again == ""
+        events, _ = await desk.listen()
+        assert kinds(events) == [("started", FIRST.id), ("finished", FIRST.id)]
+
+    with_desk(script)
+
+
+def test_a_unit_that_was_settled_can_be_ordered_again():
+    async def script(desk: Desk) -> None:
+        await ordered(desk, FIRST)
+        await desk.fetch(0, fresh=True)
+        await desk.settle(0, "NaN")
+        await ordered(desk, FIRST)
+        assert await desk.fetch(0, fresh=False) == FIRST
+
+    with_desk(script)
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_what_a_group_that_will_not_come_back_was_working_on_goes_to_another(stopping):
+    async def script(desk: Desk) -> None:
+        submitted = await ordered(desk, FIRST)
+        await desk.fetch(0, fresh=True)
+        if stopping:
+            await desk.stop()
+        await desk.abandon(0)
+        if stopping:
+            assert await submitted == INTERRUPTED
+        else:
+            assert await desk.fetch(1, fresh=False) == FIRST
+        await desk.abandon(5)
+
+    with_desk(script)
+
+
+def test_the_desk_knows_where_a_group_was():
+    async def script(desk: Desk) -> None:
+        assert await desk.place(0) is None
+        await desk.arrive(0, "here")
+        await desk.arrive(0, "there")
+        assert await desk.place(0) == "there"
+        assert await desk.listen() == ([], 1)
 
     with_desk(script)
 

@@ -13,13 +13,15 @@ import small
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from hpt_ray import results
+from hpt_ray import registry, results
 from hpt_ray.analysis.by_class import by_class
 from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.robustness import accuracy, difference
 from hpt_ray.errors import StudyError
+from hpt_ray.execute.conclude import Result
 from hpt_ray.execute.prepare import prepare
-from hpt_ray.execute.run import Result, run
+from hpt_ray.execute.run import run
+from hpt_ray.parameters import make, parameters
 from hpt_ray.store import Store
 from hpt_ray.study import Evaluation
 
@@ -119,9 +121,31 @@ def test_targets_of_several_and_of_one_label_are_not_mixed(finished: tuple[str, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_probe_of_one_label_is_refused_before_anything_is_trained(
-    finished: tuple[str, Result], tmp_path: Path
-) -> None:
+def test_probes_that_train_hand_in_scores(finished: tuple[str, Result], tmp_path: Path) -> None:
     target, _ = finished
-    with pytest.raises(StudyError, match="the SGD probe takes one label an image"):
-        prepare(small.study(targets=(target,), evaluations=(Evaluation(probe="sgd"),)), Store(tmp_path))
+    evaluations = (
+        Evaluation(probe="sgd", options={"lr": 0.5, "iterations": 10, "batch": 16, "repeats": 2}),
+        Evaluation(probe="finetune", options={"iterations": 8, "batch": 16, "labels": 20}),
+    )
+    tiny = small.study(targets=(target,), arms=("base",), factors=(), evaluations=evaluations)
+    result = run(tiny, store=tmp_path / "store", runner="inline")
+    frame = result.run.results.query("split == 'test'")
+    for (evaluation, repeat, at), own in result.run.predictions.groupby(["evaluation", "repeat", "iteration"]):
+        scores, targets = (np.stack(list(own[name])) for name in ("scores", "labels"))
+        assert np.isnan(scores).all(axis=0).tolist() == [False, False, False, True]
+        areas = [roc_auc_score(targets[rows, c], scores[rows, c]) for c, rows in enumerate((targets >= 0).T[:3])]
+        chosen = (frame["evaluation"] == evaluation) & (frame["repeat"] == repeat) & (frame["iteration"] == at)
+        told = frame[chosen].set_index("class")["value"]
+        np.testing.assert_allclose([told[name] for name in CLASSES[:3]], areas)
+    assert frame.groupby("evaluation")["repeat"].nunique().to_dict() == {"sgd": 2, "finetune": 1}
+
+
+@pytest.mark.parametrize("name", registry.names("studies"))
+def test_every_study_is_planned_by_the_papers_protocol(name: str, finished: tuple[str, Result], tmp_path: Path) -> None:
+    target, _ = finished
+    takes = {item.name for item in parameters(registry.load("studies", name))}
+    given = {"scale": "paper", "target": target, "base": small.BASE, "source": target, "batch": "32", "group": "16"}
+    given |= {"labels": "20"}
+    plan = prepare(make(name, {key: given[key] for key in given if key in takes}), Store(tmp_path)).plan
+    probes = {stage.content["probe"] for stage in plan.stages.values() if stage.kind == "evaluate"}
+    assert probes == ({"sgd", "finetune"} if name == "low_label" else {"sgd", "knn"})

@@ -144,7 +144,7 @@ def test_this_process_asks_for_a_round_when_the_one_before_has_ended(tmp_path, m
             log.append("round")
             yield units
 
-    InlineRunner().run(rounds(), Store(tmp_path), lambda event: True)
+    InlineRunner().run(rounds(), Store(tmp_path), lambda event: True, lambda: False)
     assert log == ["round", "a", "b", "round", "c"]
 
 

@@ -11,7 +11,7 @@ import safetensors.numpy
 
 import hpt_ray
 from hpt_ray.execute.cluster import ray_session
-from hpt_ray.execute.run import Result
+from hpt_ray.execute.conclude import Result
 from hpt_ray.store import Store
 from hpt_ray.study import Study
 

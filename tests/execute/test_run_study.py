@@ -13,12 +13,12 @@ import small
 import hpt_ray
 from hpt_ray import results
 from hpt_ray.errors import StoreError, StudyError, UnknownNameError
-from hpt_ray.execute import inline
-from hpt_ray.execute import run as run_module
+from hpt_ray.execute import conclude, inline
+from hpt_ray.execute.conclude import Result
 from hpt_ray.execute.estimate import estimate
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.prepare import prepare
-from hpt_ray.execute.run import Result, run
+from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
@@ -399,4 +399,4 @@ def test_a_plan_is_estimated_from_a_test_or_from_what_is_finished(finished, tmp_
 
 
 def test_a_studys_own_dashboard_is_used_where_there_is_one():
-    assert run_module.dashboard_for("augment_ablation") == run_module.dashboard_for("a_users_own_study")
+    assert conclude.dashboard_for("augment_ablation") == conclude.dashboard_for("a_users_own_study")

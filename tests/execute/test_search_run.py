@@ -11,8 +11,9 @@ import simulate_search as simulated
 import small
 
 from hpt_ray.execute import inline
+from hpt_ray.execute.conclude import Result
 from hpt_ray.execute.events import Event, Observer, Progress
-from hpt_ray.execute.run import Result, run
+from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.plan import Plan, Unit
 from hpt_ray.store import Store

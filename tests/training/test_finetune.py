@@ -56,18 +56,17 @@ def candidates(monkeypatch: pytest.MonkeyPatch) -> Candidates:
 # Training
 
 
-@pytest.mark.parametrize("iterations", [1, 9])
-def test_it_trains_as_plain_torch_does(iterations: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("iterations", "head"), [(1, finetune.HEAD), (9, 3.0)])
+def test_it_trains_as_plain_torch_does(iterations: int, head: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """torch's SGD with a group each for body and head, images through torchvision, the schedule by its formula."""
     labelled.see_images_as_they_are(monkeypatch)
     subject = labelled.subject()
     batches = LabelledBatches(subject, subject.labelled["train"], 16, 0, finetune.NAME)
-    mine = finetune.tune(batches, 0.01, iterations)
-    backbone, head = copy.deepcopy(subject.backbone), new_classifier(subject, 0, finetune.NAME)
-    plain = nn.Sequential(backbone, head).train()
-    optimiser = torch.optim.SGD([{"params": backbone.parameters()}, {"params": head.parameters()}], lr=1, momentum=0.9)
+    mine = finetune.tune(batches, 0.01, iterations, head)
+    plain = nn.Sequential(copy.deepcopy(subject.backbone), new_classifier(subject, 0, finetune.NAME)).train()
+    optimiser = torch.optim.SGD([{"params": part.parameters()} for part in plain], lr=1, momentum=0.9)
     for iteration in range(iterations):
-        for group, lr in zip(optimiser.param_groups, (0.01, 1.0), strict=True):
+        for group, lr in zip(optimiser.param_groups, (0.01, 0.01 * head), strict=True):
             group["lr"] = labelled.lr_at(lr, iteration, iterations)
         chosen = batches.indices_of(iteration)
         logits = plain(labelled.normalised(subject.data, chosen))
@@ -153,12 +152,17 @@ def test_val_chooses_among_two_rates_and_two_budgets_the_gentlest_first(candidat
     assert answer.chosen == candidates[int(np.argmax(scores))][0]
 
 
+def test_rates_of_ones_own(candidates: Candidates) -> None:
+    run(labelled.subject(), lr=0.1, head=3.0)
+    assert [chosen["lr"] for chosen, *_ in candidates] == [0.01, 0.1, 0.01, 0.1]
+
+
 def test_val_chooses_where_test_would_choose_otherwise(candidates: Candidates) -> None:
     data = labelled.coloured(strength=15)
     (answer,) = run(labelled.subject(data))
     subject, others = labelled.subject(data), []
     for _, network, _ in candidates:
-        predicted = finetune._predict(network, subject, subject.labelled["test"])
+        predicted = finetune._predict(network, subject, subject.labelled["test"]).argmax(axis=1)
         others += [predicted] if (predicted != answer.test).any() else []
     assert others
     labels = data.labels.copy()
@@ -170,12 +174,11 @@ def test_val_chooses_where_test_would_choose_otherwise(candidates: Candidates) -
 
 
 def test_a_candidate_that_diverges_loses_and_all_of_them_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finetune, "LEARNING_RATES", (1e20, 0.001))
+    monkeypatch.setattr(finetune, "DIVISORS", (1e-22, 10))
     (answer,) = run(labelled.subject())
     assert answer.chosen["lr"] == 0.001
-    monkeypatch.setattr(finetune, "LEARNING_RATES", (1e20, 1e25))
     with pytest.raises(StageError, match=r"^fine-tuning ends in numbers that are not finite: lower its learning rate"):
-        run(labelled.subject())
+        run(labelled.subject(), lr=1e22)
 
 
 def test_repeats_differ_and_are_the_same_again(candidates: Candidates) -> None:
@@ -198,19 +201,19 @@ def test_repeats_differ_and_are_the_same_again(candidates: Candidates) -> None:
 def test_subsets_are_nested_and_stratified() -> None:
     """Classes of 50, 30 and 20 %: each has its share to within one image."""
     labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [150, 90, 60]))
-    subject = labelled.subject(labelled.coloured(n=300, labels=labels))
+    data = labelled.coloured(n=300, labels=labels)
     for split in ("train", "val"):
-        pool, larger = subject.labelled[split], None
+        pool, larger = data.splits[split], None
         shares = np.bincount(labels[pool]) / len(pool)
         for number in (len(pool), 50, 40, 20, 10, 3):
-            chosen = finetune.subset(subject, split, number, repeat=0)
+            chosen = finetune.subset(data, split, number, repeat=0)
             assert len(chosen) == len(np.unique(chosen)) == number
             assert set(chosen) <= set(pool if larger is None else larger)
             assert np.abs(np.bincount(labels[chosen], minlength=3) - shares * number).max() < 1.5
             larger = chosen
-        assert set(finetune.subset(subject, split, 20, repeat=1)) != set(finetune.subset(subject, split, 20, repeat=0))
-        np.testing.assert_array_equal(finetune.subset(subject, split, 0, repeat=0), pool)
-    np.testing.assert_array_equal(finetune.subset(subject, "val", 10_000, repeat=0), subject.labelled["val"])
+        assert set(finetune.subset(data, split, 20, repeat=1)) != set(finetune.subset(data, split, 20, repeat=0))
+        np.testing.assert_array_equal(finetune.subset(data, split, 0, repeat=0), pool)
+    np.testing.assert_array_equal(finetune.subset(data, "val", 10_000, repeat=0), data.splits["val"])
 
 
 def test_with_few_labels_nothing_else_of_train_and_val_is_looked_at(candidates: Candidates) -> None:
@@ -219,7 +222,7 @@ def test_with_few_labels_nothing_else_of_train_and_val_is_looked_at(candidates: 
     subject = labelled.subject(data)
     (answer,) = run(subject, labels=9)
     before = [(chosen, tiny.copy_of(network.state_dict()), val) for chosen, network, val in candidates]
-    seen = np.concatenate([finetune.subset(subject, split, 9, repeat=0) for split in ("train", "val")])
+    seen = np.concatenate([finetune.subset(subject.data, split, 9, repeat=0) for split in ("train", "val")])
     images = np.random.default_rng(1).integers(0, 256, data.images.shape, dtype=np.uint8)
     images[seen], images[data.splits["test"]] = data.images[seen], data.images[data.splits["test"]]
     (again,) = run(labelled.subject(replace(data, images=images)), labels=9)
@@ -263,7 +266,9 @@ def test_a_batch_holds_no_more_than_the_labels(monkeypatch: pytest.MonkeyPatch) 
         ("finetune", {"iterations": 3}, "iterations=3: Input should be greater than or equal to 4"),
         ("finetune", {"batch": 1}, "batch=1: Input should be greater than or equal to 2"),
         ("finetune", {"repeats": 0}, "repeats=0: Input should be greater than 0"),
-        ("finetune", {"lr": 0.1}, "'lr'; its options: labels, iterations, batch, repeats"),
+        ("finetune", {"lr": 0.0}, "lr=0.0: Input should be greater than 0"),
+        ("finetune", {"head": 0.0}, "head=0.0: Input should be greater than 0"),
+        ("finetune", {"rate": 0.1}, "'rate'; its options: labels, iterations, batch, lr, head, repeats"),
         ("sgd", {"lr": 0}, "evaluation 'sgd': lr=0: Input should be greater than 0"),
         ("sgd", {"lr": -1.0}, "lr=-1.0: Input should be greater than 0"),
         ("sgd", {"iterations": 0}, "iterations=0: Input should be greater than 0"),

@@ -1,4 +1,4 @@
-"""Probes of several labels an image, against scikit-learn; and who refuses them."""
+"""Probes of several labels an image on fixed features, against scikit-learn; and who refuses them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sklearn.preprocessing import StandardScaler
 
 from hpt_ray.analysis.auroc import auroc
 from hpt_ray.dataset import Dataset
-from hpt_ray.errors import DataError, StudyError
+from hpt_ray.errors import DataError
 from hpt_ray.training.batches import visible
 from hpt_ray.training.features import Split
 from hpt_ray.training.monitor import Monitor
 from hpt_ray.training.probe import Answer, Subject
-from hpt_ray.training.probes import finetune, knn, linear, sgd
+from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers
 
 Splits = dict[str, Split]
@@ -154,13 +154,6 @@ def test_features_carry_the_targets() -> None:
     assert data.targets is not None
     for split in subject.features.values():
         np.testing.assert_array_equal(split.wanted, data.targets[split.indices])
-
-
-@pytest.mark.parametrize("probe", [sgd, finetune])
-def test_probes_that_take_one_label_refuse_several(probe: Any) -> None:
-    with pytest.raises(StudyError, match="takes one label an image and tiny has several: evaluate it with linear or"):
-        probe.check(several(), {})
-    probe.check(tiny.dataset(), {})
 
 
 def test_supervised_pretraining_refuses_several() -> None:

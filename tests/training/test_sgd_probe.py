@@ -19,7 +19,7 @@ from hpt_ray.errors import StageError
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.probe import Answer, Subject, best
 from hpt_ray.training.probes import _training, sgd
-from hpt_ray.training.probes._training import LabelledBatches, decide, new_classifier, steps
+from hpt_ray.training.probes._training import LabelledBatches, new_classifier, steps
 
 OPTIONS: dict[str, Any] = {"lr": 0.5, "iterations": 25, "batch": 16, "repeats": 1}
 
@@ -128,7 +128,8 @@ def test_a_new_classifier_is_small_normal_and_draws_from_its_stream_alone() -> N
 
 def test_what_is_not_finite_is_never_right() -> None:
     logits = np.array([[0, 1, 2], [np.nan, 0, 1], [3, np.inf, 1], [5, 1, 1]], np.float32)
-    assert decide(logits).tolist() == [2, -1, -1, 0]
+    batches = LabelledBatches(labelled.subject(), np.arange(3), 3, 0, "a probe")
+    assert batches.decide(logits).tolist() == [2, -1, -1, 0]
 
 
 # The probe
@@ -208,7 +209,7 @@ def test_val_chooses_where_test_would_choose_otherwise(candidates: list[tuple[in
     (answer,) = run(labelled.subject(data))
     test = labelled.subject(data).features["test"]
     with torch.no_grad():
-        tests = {iteration: decide(c(torch.from_numpy(test.features)).numpy()) for iteration, c in candidates}
+        tests = {i: c(torch.from_numpy(test.features)).numpy().argmax(axis=1) for i, c in candidates}
     others = [found for found in tests.values() if (found != answer.test).any()]
     assert others
     labels = data.labels.copy()

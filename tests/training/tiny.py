@@ -42,6 +42,7 @@ def dataset(n: int = 60, size: int = SIZE, images: Any = None, labels: Any = Non
         splits={name: chosen.astype(np.int64) for name, chosen in splits.items()},
         classes=tuple(str(i) for i in range(int(np.max(labels)) + 1)),
         hashes=np.array([f"{i:032x}".encode() for i in range(n)]),
+        perceptual=np.arange(n, dtype=np.uint64),
         mean=(0.5, 0.4, 0.6),
         std=(0.25, 0.3, 0.2),
         fingerprint="0" * 32,

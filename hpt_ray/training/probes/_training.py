@@ -1,4 +1,7 @@
-"""What the probes that train share: augmented batches of labelled images, a new classifier, the steps of its schedule.
+"""What the probes that train share: augmented batches of labelled images, a new classifier, its loss and schedule.
+
+Of several labels an image, each class is a logit of its own with a sigmoid, and what is unknown has no part in the loss
+(U-Ignore of Irvin et al., CheXpert, arXiv 1901.07031).
 
 Every draw comes from (repeat, name of the probe, iteration) alone, so that every arm and seed is probed by the same
 images in the same order, under the same draws and from the same classifier.
@@ -6,18 +9,22 @@ images in the same order, under the same draws and from the same classifier.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from torch.optim.lr_scheduler import MultiStepLR
 
+from hpt_ray.analysis.auroc import both
 from hpt_ray.errors import StageError
 from hpt_ray.identity import stream
 from hpt_ray.policy import Policy, RandomResizedCrop
 from hpt_ray.training.augment import views
 from hpt_ray.training.draws import draw
-from hpt_ray.training.probe import Subject
+from hpt_ray.training.probe import Chosen, Predicted, Subject
 
 #: RandomResizedCrop and flip as torchvision has them by default, which the paper's configurations use for every
 #: training with labels: crops as small as 0.08, where pretraining has 0.2.
@@ -47,14 +54,25 @@ class LabelledBatches:
         return np.concatenate(orders)
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """Normalised views [b, 3, S, S], in the subject's precision, and labels [b], both on its device."""
+        """Normalised views [b, 3, S, S], in the subject's precision; labels [b] or targets [b, C]; on its device."""
         subject, chosen = self.subject, self.indices_of(iteration)
         images = subject.images[torch.from_numpy(chosen).to(subject.images.device)]
         draws = draw(POLICY, stream(self.repeat, self.name, iteration), len(chosen), *images.shape[-2:])
         dtype = torch.bfloat16 if subject.precision == "bfloat16" else torch.float32
         data = subject.data
         seen = views(images, draws, POLICY, subject.image_size, data.mean, data.std, dtype=dtype)
-        return seen, torch.from_numpy(data.labels[chosen]).to(subject.device)
+        return seen, torch.from_numpy(subject.wanted(chosen)).to(subject.device)
+
+    def decide(self, logits: NDArray[np.float32]) -> Predicted:
+        """Logits [n, classes] -> the class of the largest, or -1, which is never right, where they are not finite.
+
+        Of multi-label data the logits, as scores; NaN for a class that these images have not both values of.
+        """
+        targets = self.subject.data.targets
+        if targets is not None:
+            return np.where(both(targets[self.indices]), logits, np.float32(np.nan))
+        finite = np.isfinite(logits).all(axis=1)
+        return np.where(finite, logits.argmax(axis=1), -1).astype(np.int64)
 
 
 def new_classifier(subject: Subject, repeat: int, name: str) -> nn.Linear:
@@ -76,13 +94,22 @@ def steps(optimiser: torch.optim.Optimizer, iterations: int) -> MultiStepLR:
     return MultiStepLR(optimiser, [max(1, round(iterations * third / 3)) for third in (1, 2)], gamma=0.1)
 
 
-def decide(logits: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Logits [n, classes] -> the class of the largest, or -1, which is never right, where they are not finite."""
-    finite = np.isfinite(logits).all(axis=1)
-    return np.where(finite, logits.argmax(axis=1), -1).astype(np.int64)
+def loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy of logits [b, classes] with labels [b]; of targets [b, C] the binary, a mean over what is known."""
+    if wanted.ndim == 1:
+        return cross_entropy(logits, wanted)
+    known = (wanted >= 0).float()
+    return binary_cross_entropy_with_logits(logits, wanted.float(), weight=known, reduction="sum") / known.sum()
 
 
-def check_finite(predicted: NDArray[np.int64], what: str) -> None:
-    """Refuse predictions of ``decide`` when even the best candidate's are not finite. Raises StageError."""
-    if (predicted < 0).any():
+def usable(
+    candidates: Iterable[tuple[Chosen, NDArray[np.float32]]], batches: LabelledBatches, what: str
+) -> Iterator[tuple[Chosen, Predicted]]:
+    """What the candidates decide whose logits are finite: one that diverged is none. Raises StageError if all did."""
+    diverged = True
+    for chosen, logits in candidates:
+        if np.isfinite(logits).all():
+            diverged = False
+            yield chosen, batches.decide(logits)
+    if diverged:
         raise StageError(f"{what} ends in numbers that are not finite: lower its learning rate or check the weights.")

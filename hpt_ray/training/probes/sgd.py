@@ -14,14 +14,13 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch.nn.functional import cross_entropy
 
 from hpt_ray.dataset import Dataset
 from hpt_ray.study import Positive
 from hpt_ray.training.features import evaluating
 from hpt_ray.training.method import precision_context
-from hpt_ray.training.probe import Answer, Subject, best, single_label
-from hpt_ray.training.probes._training import LabelledBatches, check_finite, decide, new_classifier, steps
+from hpt_ray.training.probe import Answer, Subject, best
+from hpt_ray.training.probes._training import LabelledBatches, loss, new_classifier, steps, usable
 
 NAME = "sgd probe"
 CHECKPOINTS = 10
@@ -42,9 +41,10 @@ def probe(
     return [_train(subject, lr, iterations, batch, repeat) for repeat in range(repeats)]
 
 
-def check(data: Dataset, options: Mapping[str, Any]) -> None:
-    """Refuse multi-label data. Raises StudyError."""
-    single_label(data, "the SGD probe")
+def passes(data: Dataset, options: Mapping[str, Any]) -> int:
+    """Every repeat's iterations over a batch, through the frozen backbone."""
+    batch = min(options["batch"], len(data.evaluation()["train"]))
+    return int(options["repeats"] * options["iterations"] * batch)
 
 
 def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int) -> Answer:
@@ -58,20 +58,19 @@ def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int
     candidates = []
     with evaluating(subject.backbone, device):
         for iteration in range(iterations):
-            images, labels = batches(iteration)
+            images, wanted = batches(iteration)
             with torch.no_grad(), precision_context(device, subject.precision):
                 pooled = subject.backbone(images).float()
-            loss = cross_entropy(classifier(pooled), labels)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss(classifier(pooled), wanted).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             if iteration + 1 in checkpoints:
                 with torch.no_grad():
-                    predicted = decide(classifier(val).cpu().numpy())
-                candidates.append(((iteration + 1, copy.deepcopy(classifier)), predicted))
-    (chosen, classifier), predicted = best(candidates, features["val"].labels)
-    check_finite(predicted, "the SGD probe")
+                    logits = classifier(val).cpu().numpy()
+                candidates.append(((iteration + 1, copy.deepcopy(classifier)), logits))
+    tried = usable(candidates, batches, "the SGD probe")
+    (chosen, classifier), predicted = best(tried, features["val"].wanted)
     with torch.no_grad():
-        answers = decide(classifier(test).cpu().numpy())
+        answers = batches.decide(classifier(test).cpu().numpy())
     return Answer(predicted, answers, {"iteration": chosen})

@@ -1,0 +1,101 @@
+"""From finished stages to a run's folder: tables, manifest, verdicts and report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from hpt_ray import results
+from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.verdict import Verdict
+from hpt_ray.execute import account
+from hpt_ray.execute.collect import collect
+from hpt_ray.execute.prepare import Prepared
+from hpt_ray.files import as_json
+from hpt_ray.plan import Plan
+from hpt_ray.policy import Policy
+from hpt_ray.registry import load, names
+from hpt_ray.store import MANIFEST, PLAN, Store, parquet
+from hpt_ray.study import Pretraining
+from hpt_ray.training.preview import preview
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left behind.
+
+    Attributes:
+        run: the tables (pandas) and manifest, ready for ``hpt_ray.analysis``.
+        verdicts: what the run says about each of its targets.
+        results: path or address of the results table. report: of the HTML report.
+        failures: reasons by stage label; empty when every cell is there.
+    """
+
+    run: Run
+    verdicts: tuple[Verdict, ...]
+    results: str
+    report: str
+    failures: dict[str, str]
+
+
+def name_of(plan: Plan) -> str:
+    """What a run is called: the folder in its store where it keeps its tables and report."""
+    return f"{plan.study.name}-{plan.id}"
+
+
+def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Result:
+    """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
+    plan, folder = prepared.plan, f"runs/{name_of(prepared.plan)}"
+    tables = collect(plan, store)
+    manifest["study"] = plan.study.model_dump(mode="json")
+    records = [record for stage in plan.stages if (record := store.record(stage))]
+    missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if store.record(stage) is None}
+    manifest["compute_seconds"] = sum(record["work_seconds"] for record in records)
+    manifest["stages"] = {
+        "total": len(plan.stages),
+        "cached": manifest["cached"],
+        "trained": len(records) - manifest["cached"],
+        "failed": len(missing),
+    }
+    manifest["failures"] = [
+        {"stage": stage, "reason": reason, "cells": _cells(plan, stage)} for stage, reason in missing.items()
+    ]
+    views = pa.Table.from_pylist(_views(prepared), schema=results.VIEWS)
+    frames = {name: results.to_frame(table) for name, table in {**tables, "views": views}.items()}
+    made = Run(**frames, manifest=manifest)
+    from hpt_ray.report import render, verdicts
+
+    dashboard = dashboard_for(plan.study.name)
+    found = verdicts(made, dashboard)
+    files = {PLAN: as_json(account.plan(plan)), "report.html": render(made, dashboard, found).encode()}
+    files |= {f"{name}.parquet": parquet(table) for name, table in {**tables, "views": views}.items()}
+    store.seal(folder, MANIFEST, files, manifest)
+    failures = {plan.stages[stage].label: reason for stage in missing if (reason := store.failure(stage))}
+    paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
+    return Result(made, tuple(found), *paths, failures)
+
+
+def dashboard_for(study: str) -> Any:
+    """The study's own dashboard, or for a user's own study the one of the augmentation ablation."""
+    return load("dashboards", study if study in names("dashboards") else "augment_ablation")
+
+
+def _cells(plan: Plan, stage: str) -> list[str]:
+    return [cell.label for cell in plan.cells if stage in (*cell.phases, *cell.evaluations, *cell.step0)]
+
+
+def _views(prepared: Prepared) -> list[dict[str, Any]]:
+    study = prepared.plan.study
+    levels: dict[str, Policy] = {}
+    for factor in study.factors:
+        if factor.field == "policy":
+            levels = {name: Policy.model_validate(value) for name, value in factor.levels.items()}
+    if study.search is not None:  # has tried too many policies to look at: those that it confirms are shown
+        confirmed = [cell.levels.values() for cell in prepared.plan.cells if cell.seed not in study.search.seeds]
+        levels = {name: levels[name] for name in levels if any(name in names for names in confirmed)}
+    recipe = study.recipes.get("target")
+    if not levels and isinstance(recipe, Pretraining):
+        levels = {"policy": recipe.policy}
+    return preview(prepared.datasets[study.targets[0]], levels, study.image_size)

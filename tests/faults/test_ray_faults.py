@@ -1,0 +1,89 @@
+"""On Ray, processes and nodes are killed while a study runs: it finishes, with the numbers of a run without a fault."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from processes import assert_same, at_work, bench, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("ray::RayTrainWo", 4),  # a worker: its group is started again and gets the same unit
+        ("ray::ImplicitFu", 3),  # a Tune trial: it is started again and waits for the same unit
+        ("ray::TrainContr", 1),  # the controller of a group, and with it the group
+        ("ray::Synchroniz", 1),
+        ("ray::_Autoscali", 1),
+        ("ray::DashboardA", 1),
+    ],
+)
+def test_a_process_is_killed(name, times, tmp_path, reference):
+    moments = random.Random(name)
+    with bench(tmp_path) as runs:
+        process = runs.start()
+        assert wait_until(lambda: at_work(tmp_path), 120)
+        killed = 0
+        while process.poll() is None and killed < times:
+            time.sleep(moments.uniform(0.5, 3.0))
+            killed += runs.kill_one(name)
+        said = process.communicate(timeout=300)[0]
+        assert killed, f"no {name} among {[each.name() for each in runs.processes()]}"
+        assert process.returncode == 0, said
+        assert "Traceback" not in said, said
+        runs.assert_nothing_left()
+        assert_same(tmp_path, reference)
+
+
+@pytest.mark.parametrize("name", ["ray::Desk", "raylet", "gcs_server"])
+def test_what_a_run_cannot_do_without_is_killed(name, tmp_path, reference):
+    """Then the run ends with one line, and the same command goes on."""
+    with bench(tmp_path) as runs:
+        process = runs.start()
+        assert wait_until(lambda: at_work(tmp_path), 120)
+        time.sleep(2.0)
+        assert runs.kill_one(name)
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode == 2, said
+        assert "Traceback" not in said, said
+        assert said.strip().splitlines()[-1].endswith("run the same command again to go on.")
+        runs.assert_nothing_left()
+        runs.finish()
+        assert_same(tmp_path, reference)
+
+
+def test_a_node_is_lost_and_another_joins(tmp_path, reference, monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    with bench(tmp_path) as runs:
+        for name, value in runs.environment.items():
+            monkeypatch.setenv(name, value)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        try:
+            second = cluster.add_node(num_cpus=1)
+            process = runs.start("--address", cluster.address)
+            assert wait_until(lambda: at_work(tmp_path), 120)
+            time.sleep(3.0)
+            cluster.remove_node(second, allow_graceful=False)
+            cluster.add_node(num_cpus=1)
+            said = process.communicate(timeout=400)[0]
+        finally:
+            cluster.shutdown()
+        assert process.returncode == 0, said
+        assert_same(tmp_path, reference)
+        runs.assert_nothing_left()
+
+
+@pytest.mark.parametrize("runner", ["inline", "ray"])
+def test_two_runs_share_a_store(runner, tmp_path, reference):
+    """The same study twice, and another beside it: all finish, and what they share is trained once."""
+    with bench(tmp_path) as runs:
+        started = [runs.start("--runner", runner) for _ in range(2)]
+        said = [process.communicate(timeout=400)[0] for process in started]
+        assert [process.returncode for process in started] == [0, 0], said
+        assert_same(tmp_path, reference)
+        runs.assert_nothing_left()
