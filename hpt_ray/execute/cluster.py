@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,15 @@ ENVIRONMENT = {
 }
 
 
+#: The same, of a Ray on this machine: loopback keeps other machines out, and a token other users of this one.
+LOCAL = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or every server of Ray's listens to the network
+    "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(16),
+}
+
+
 @contextlib.contextmanager
 def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
     """A connected Ray: a new one on this machine, bound to loopback, or the cluster at ``address``.
@@ -45,11 +55,7 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         StudyError: if the address does not answer or Ray cannot start.
     """
     _knock(address)
-    if address is None:
-        # Loopback keeps other machines out, and a token other users of this one. A cluster has a mode of its own.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    for name, value in ENVIRONMENT.items():
+    for name, value in (ENVIRONMENT if address else ENVIRONMENT | LOCAL).items():
         os.environ.setdefault(name, value)
     import ray
 

@@ -22,19 +22,23 @@ from hpt_ray.study import Arm
 THREADS = 8
 
 
-def collect(plan: Plan, store: Store) -> dict[str, pa.Table]:
-    """The tables ``results``, ``predictions`` and ``curves`` of a run, in the order of the plan."""
+def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) -> dict[str, pa.Table]:
+    """The tables ``results``, ``predictions`` and ``curves`` of a run, in the order of the plan.
+
+    Args:
+        known: the plan's finished stages; None: they are read first.
+    """
     factors = [factor.name for factor in plan.study.factors]
-    finished = _finished(plan, store)
+    there = finished(plan, store) if known is None else known
     parts: dict[str, list[Part]] = {name: [] for name in results.TABLES}
     for cell in plan.cells:
         axes = {"study": plan.study.name, "target": cell.target, "arm": cell.arm, **cell.levels, "seed": cell.seed}
         for iteration, stages in ((0, cell.step0), (cell.iterations, cell.evaluations)):
-            trained = finished.get(cell.phases[-1]) if iteration else None
+            trained = there.get(cell.phases[-1]) if iteration else None
             for evaluation, stage in zip(plan.study.evaluations, stages, strict=bool(stages)):
                 # What a study calls an evaluation is no part of a stage, which other studies share.
                 named = axes | {"evaluation": evaluation.name, "iteration": iteration}
-                found = finished.get(stage)
+                found = there.get(stage)
                 measured = (trained or found or Finished({}, {})).record
                 reason = None if found else store.failure(stage)
                 row = named | {
@@ -52,9 +56,9 @@ def collect(plan: Plan, store: Store) -> dict[str, pa.Table]:
                 if found:
                     parts["predictions"].append((named, found.tables[PREDICTIONS]))
         for phase, stage in zip(Arm.parse(cell.arm).phases, cell.phases, strict=True):
-            if stage in finished and CURVES in finished[stage].tables:
+            if stage in there and CURVES in there[stage].tables:
                 name = phase.role + (":bn" if phase.tune == "bn" else "")
-                parts["curves"].append((axes | {"phase": name}, finished[stage].tables[CURVES]))
+                parts["curves"].append((axes | {"phase": name}, there[stage].tables[CURVES]))
     made = {name: _together(parts[name], results.run_schema(results.TABLES[name], factors)) for name in parts}
     return made | {"results": _explained(made["results"])}
 
@@ -91,7 +95,7 @@ class Finished(NamedTuple):
 Part = tuple[dict[str, Any], pa.Table]
 
 
-def _finished(plan: Plan, store: Store) -> dict[str, Finished]:
+def finished(plan: Plan, store: Store) -> dict[str, Finished]:
     """The plan's finished stages, each read once however many cells share it."""
     kinds = {"pretrain": (CURVES,), "evaluate": (RESULTS, PREDICTIONS)}
 

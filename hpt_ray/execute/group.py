@@ -14,6 +14,7 @@ import contextlib
 import os
 import socket
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,7 @@ def serve(config: dict[str, Any]) -> None:
     desk, group, store = config["desk"], config["group"], Store(config["store"])
     context = ray.train.get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
-    meeting = _free_address() if rank == 0 and size > 1 else ""
+    meeting = _meeting_place(config["scratch"]) if rank == 0 and size > 1 else ""
     workers = Workers.join(rank, size, broadcast_from_rank_zero(meeting) if size > 1 else meeting)
     if rank == 0:
         ray.get(desk.arrive.remote(group, ray.util.get_current_placement_group()))
@@ -82,12 +83,16 @@ class _Teller:
         return go_on
 
 
-def _free_address() -> str:
+def _meeting_place(scratch: str) -> str:
+    """Where workers find each other: at a port, which a network reaches, only if they may be on several machines."""
     import ray
 
+    address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    if address == "127.0.0.1":
+        return f"file://{scratch}/{uuid.uuid4().hex}"
     with socket.socket() as probe:
         probe.bind(("", 0))
-        return f"tcp://{ray.util.get_node_ip_address()}:{probe.getsockname()[1]}"  # type: ignore[no-untyped-call]
+        return f"tcp://{address}:{probe.getsockname()[1]}"
 
 
 def start(
@@ -114,7 +119,13 @@ def start(
     def trainer(attempt: int) -> Group:
         return Group(
             serve,
-            train_loop_config={"desk": desk, "group": number, "threads": layout.threads, "store": store},
+            train_loop_config={
+                "desk": desk,
+                "group": number,
+                "threads": layout.threads,
+                "store": store,
+                "scratch": scratch,
+            },
             scaling_config=ScalingConfig(num_workers=layout.workers, use_gpu=layout.gpu, resources_per_worker=worker),
             run_config=RunConfig(
                 name=f"{name}-group{number}.{attempt}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import safetensors.numpy
 import hpt_ray
 from hpt_ray.execute.cluster import ray_session
 from hpt_ray.execute.conclude import Result
+from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.store import Store
 from hpt_ray.study import Study
 
@@ -42,6 +44,20 @@ def weights(store: Path) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
+class Listener(Observer):
+    """Looks, while stages run, where this process and what it started listen."""
+
+    def __init__(self) -> None:
+        self.addresses: set[str] = set()
+
+    def progress(self, event: Event, progress: Progress) -> None:
+        me = psutil.Process()
+        for process in [me, *me.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                listening = [each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN]
+                self.addresses |= {address.removeprefix("::ffff:").replace("::1", "127.0.0.1") for address in listening}
+
+
 def ray_processes() -> list[str]:
     return [p.name() for p in psutil.process_iter(["name"]) if "raylet" in p.name() or "gcs_server" in p.name()]
 
@@ -60,7 +76,9 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Re
     with ray_session(None):
         for workers in (1, 2):
             store = tmp_path_factory.mktemp(f"ray{workers}")
-            found[workers] = store, hpt_ray.run(tiny(), store=store, runner="ray", workers=workers)
+            observer = Listener()
+            found[workers] = store, hpt_ray.run(tiny(), store=store, runner="ray", workers=workers, observer=observer)
+            assert observer.addresses == {"127.0.0.1"}
     assert len(ray_processes()) == before
     return found
 
