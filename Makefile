@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test test-slow benchmark check audit format clean
+.PHONY: study test test-slow test-faults benchmark check audit format clean
 
 study: .venv/installed
 	$(BIN)/hpt-study run augment_ablation
@@ -11,7 +11,10 @@ test: .venv/installed-test
 	$(BIN)/pytest
 
 test-slow: .venv/installed-test
-	$(BIN)/pytest -m slow --override-ini timeout=3600
+	$(BIN)/pytest -m slow --override-ini timeout=3600 --ignore tests/faults
+
+test-faults: .venv/installed-test
+	$(BIN)/pytest tests/faults -m 'slow or not slow' --override-ini timeout=3600
 
 benchmark: .venv/installed-test
 	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -28,6 +28,8 @@ MANIFEST, PLAN = "run.json", "plan.json"
 MEND = "run the study again, or see `hpt-study verify`."
 #: Files that are checked at a time, each in memory; neither reading nor hashing holds the interpreter.
 THREADS = 8
+#: Bytes of a table in memory below which compressing it saves less than a block of the disk is worth.
+SMALL = 2**16
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,9 @@ DIGEST = hashlib.sha256().digest_size
 
 
 def parquet(table: pa.Table) -> bytes:
-    """A table as a Parquet file."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    """A table as a Parquet file; a small one plain, which is read in half the time."""
+    sink, small = pa.BufferOutputStream(), table.nbytes < SMALL
+    pq.write_table(table, sink, compression="none" if small else "zstd", use_dictionary=not small)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 

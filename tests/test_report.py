@@ -142,3 +142,11 @@ def test_an_unknown_figure_is_named() -> None:
             simulate.run(),
             Dashboard(title="t", verdict="robustness", sections=(Section(title="t", prose="p", figure="accuracies"),)),
         )
+
+
+def test_a_table_of_too_many_cells_shows_missing_and_failed_ones_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpt_ray.report.MOST_CELLS", 4)
+    source = written(simulate.run(failed=lambda cell: cell[0] == "base>target:bn" and cell[2] == 2))
+    rows = re.findall(r"<tr( class=\"failed\")?>\s*<td class=\"word\">(.*?)</td>", source)
+    assert rows == [(' class="failed"', "HPT-BN")] * 4
+    assert "Shown are 4 of 46 cells, the missing and failed ones first" in Page(source).text

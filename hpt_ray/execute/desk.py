@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hpt_ray.execute.events import Event
+from hpt_ray.execute.metrics import Metrics
 from hpt_ray.plan import Unit
 
 DELIVERIES = 3
@@ -28,7 +29,12 @@ class _Order:
 class Desk:
     """An asynchronous Ray actor; all methods run in one event loop, so nothing needs a lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, study: str | None = None) -> None:
+        """
+        Args:
+            study: what its metrics are called by; None for none, where there is no Ray.
+        """
+        self.metrics = Metrics(study) if study else None
         self.units: dict[str, Unit] = {}
         self.orders: dict[str, _Order] = {}
         self.waiting: deque[_Order] = deque()
@@ -78,7 +84,7 @@ class Desk:
 
     async def tell(self, event: Event) -> bool:
         """Take note of an event. Answers whether the group is to go on."""
-        self.events.append(event)
+        self._note(event)
         return not self.stopping
 
     async def settle(self, group: int, reason: str) -> None:
@@ -118,14 +124,19 @@ class Desk:
             self.waiting.append(order)
             self.arrived.notify()
 
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        if self.metrics:
+            self.metrics.note(event)
+
     def _deliver(self, group: int, order: _Order) -> Unit:
         order.deliveries += 1
         self.at_work[group] = order
-        self.events.append(Event(kind="started", unit=order.unit.id, label=order.unit.label))
+        self._note(Event(kind="started", unit=order.unit.id, label=order.unit.label))
         return order.unit
 
     def _close(self, order: _Order, reason: str) -> None:
         kind: Literal["failed", "finished"] = "failed" if reason else "finished"
-        self.events.append(Event(kind=kind, unit=order.unit.id, label=order.unit.label, reason=reason))
+        self._note(Event(kind=kind, unit=order.unit.id, label=order.unit.label, reason=reason))
         self.orders.pop(order.unit.id, None)
         order.outcome.set_result(reason)

@@ -40,8 +40,12 @@ class RayDiedError(StudyError):
 class RayRunner:
     """Runs units on a connected Ray; ``close`` waits until its worker groups have gone home."""
 
-    def __init__(self, ray: Any, layout: Layout, name: str) -> None:
-        self.ray, self.layout, self.name = ray, layout, name
+    def __init__(self, ray: Any, layout: Layout, study: str, name: str) -> None:
+        """
+        Args:
+            name: of this run of the study: what Ray calls its parts by.
+        """
+        self.ray, self.layout, self.study, self.name = ray, layout, study, name
         self.desk: Any = None
         self.groups: list[threading.Thread] = []
         self.over = threading.Event()
@@ -58,7 +62,7 @@ class RayRunner:
         desk = self.ray.remote(Desk).options(
             name=f"desk of {self.name}", num_cpus=0, max_concurrency=1000, label_selector=here
         )
-        self.desk = desk.remote()
+        self.desk = desk.remote(self.study)
         self.groups = [
             group.start(self.desk, number, self.name, self.layout, store.where, self.scratch.name, self.over)
             for number in range(self.layout.slots)

@@ -142,7 +142,7 @@ def runner_for(
         layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
         observer.started(layout, dashboard_of(ray))
         # A name of its own: the same study may run twice on one cluster.
-        chosen = RayRunner(ray, layout, f"{name_of(plan)}-{uuid.uuid4().hex[:6]}")
+        chosen = RayRunner(ray, layout, plan.study.name, f"{name_of(plan)}-{uuid.uuid4().hex[:6]}")
         with contextlib.closing(chosen):
             yield chosen
 

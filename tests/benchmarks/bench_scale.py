@@ -174,6 +174,7 @@ def record(stage: Stage) -> dict[str, Any]:
     return {
         **stage.model_dump(),
         "seconds": 2.0,
+        "work_seconds": 2.5,
         "images": stage.images,
         "device": "cpu",
         "workers": 1,

@@ -76,14 +76,3 @@ def test_a_node_is_lost_and_another_joins(tmp_path, reference, monkeypatch):
         assert process.returncode == 0, said
         assert_same(tmp_path, reference)
         runs.assert_nothing_left()
-
-
-@pytest.mark.parametrize("runner", ["inline", "ray"])
-def test_two_runs_share_a_store(runner, tmp_path, reference):
-    """The same study twice, and another beside it: all finish, and what they share is trained once."""
-    with bench(tmp_path) as runs:
-        started = [runs.start("--runner", runner) for _ in range(2)]
-        said = [process.communicate(timeout=400)[0] for process in started]
-        assert [process.returncode for process in started] == [0, 0], said
-        assert_same(tmp_path, reference)
-        runs.assert_nothing_left()
