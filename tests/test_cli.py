@@ -210,6 +210,9 @@ def test_status_of_no_store():
         (["augment_ablation", "--set", "seeds=three"], "seeds=three: "),
         (["augment_ablation", "--set", "seeds=1.5"], "expected int"),
         (["augment_ablation", "--set", "seeds=0"], "seeds=0: Input should be greater than 0"),
+        (["augment_ablation", "--set", f"seeds={10**9}"], "less than or equal to 10000"),
+        (["augment_ablation", "--set", f"iterations={10**40}"], "less than or equal to 1000000000"),
+        (["augment_ablation", "--set", f"seeds={'x' * 9_000}"], "xxx ... xxx"),
         (["augment_ablation", "--set", "lr=fast"], "expected float"),
         (["augment_ablation", "--set", "lr=0"], "lr: Input should be greater than 0"),
         (["augment_ablation", "--set", "lr=nan"], "lr: Input should be a finite number"),
@@ -370,6 +373,8 @@ def test_wrong_usage_is_exit_code_2(main, arguments):
         ("def study(:\n", "SyntaxError"),
         ("def study():\n    return [][0]\n", "study mine.py stopped at mine.py, line 2: IndexError"),
         ("policy = 1\n", "defines no `study`"),
+        ("raise SystemExit(0)\n", "mine.py cannot be imported: SystemExit"),
+        ("def study():\n    exit()\n", "study mine.py stopped at mine.py, line 2: SystemExit"),
     ],
 )
 def test_a_study_of_ones_own_that_is_broken_is_one_line(refused, text, message):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +97,14 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
     for path in (tmp_path / "nothing.py", tmp_path):
         with pytest.raises(StudyError, match=f"no policy at {path}"):
             registry.load("policies", str(path))
+
+
+def test_a_path_that_cannot_be_looked_at_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert registry.path_of("~/x.py") == tmp_path / "x.py"
+    assert registry.path_of("~nobody_of_this_name/x") == Path("~nobody_of_this_name/x")
+    with pytest.raises(StudyError, match=r"cannot be read: File name too long\. Check the path"):
+        registry.path_of("a/" * 3_000)
 
 
 def test_studies_are_found_in_an_installation_too(tmp_path, monkeypatch):

@@ -103,7 +103,12 @@ def alive(ray: Any) -> bool:
 
 def _knock(address: str | None) -> None:
     """Knock before Ray does: it tries for minutes where nobody listens."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if address and "://" in address:
+        raise StudyError(
+            f"a study cannot run through {address}, since Tune and Train need a node of the cluster: submit it as a job "
+            "there, `ray job submit --address http://HEAD:8265 -- hpt-study run ... --address auto`."
+        )
+    host, colon, port = (address or "").rpartition(":")
     if not colon or not port.isdecimal():
         return
     try:

@@ -24,6 +24,7 @@ import pyarrow as pa
 import hpt_ray
 from hpt_ray import results
 from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.dashboard import Dashboard
 from hpt_ray.dataset import Dataset
 from hpt_ray.execute import account, machine
@@ -35,7 +36,7 @@ from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.files import as_json
 from hpt_ray.identity import stream
 from hpt_ray.plan import make_plan
-from hpt_ray.registry import names
+from hpt_ray.registry import load, names
 from hpt_ray.report import render, verdicts
 from hpt_ray.stage import Stage
 from hpt_ray.store import MANIFEST, PLAN, Store, parquet
@@ -109,10 +110,18 @@ def reporting(prepared: Prepared, store: Store) -> None:
 
 def concluding(loaded: Run, dashboard: Dashboard) -> None:
     """The analysis of a run, which remembers what it has computed, and the page."""
-    said = measured("verdicts", lambda: verdicts(dataclasses.replace(loaded), dashboard))
+    said = measured("verdicts and figures", lambda: analysed(dataclasses.replace(loaded), dashboard))
     print(said[0].sentence)
-    page = measured("verdicts and page", lambda: page_of(dataclasses.replace(loaded), dashboard))
+    page = measured("the same, and the page", lambda: page_of(dataclasses.replace(loaded), dashboard))
     print(f"report of {len(page.encode()) / 1e6:.1f} MB")
+
+
+def analysed(run: Run, dashboard: Dashboard) -> list[Verdict]:
+    """Everything that a page says, but for drawing it."""
+    for section in dashboard.sections:
+        if section.figure is not None:
+            load("figures", section.figure).compute(run)
+    return verdicts(run, dashboard)
 
 
 def page_of(run: Run, dashboard: Dashboard) -> str:
@@ -210,12 +219,12 @@ def analysing(store: Store) -> None:
         store.write_table(f"million/{name}.parquet", table)
         print(f"{len(table):,} rows of {name}")
 
-    def load() -> Run:
+    def read() -> Run:
         tables = {name: results.to_frame(store.read_table(f"million/{name}.parquet")) for name in results.TABLES}
         views = results.VIEWS.empty_table().to_pandas()
         return Run(**tables, views=views, manifest=manifest(study, "million", {}))
 
-    loaded = measured("load", load)
+    loaded = measured("load", read)
     concluding(loaded, dashboard_for(study.name))
 
 

@@ -162,3 +162,15 @@ def test_real_data(name: str, sizes: tuple[int, int, int], first: str) -> None:
     ]
     for split, column in zip(("train", "val", "test"), labels, strict=True):
         assert np.array_equal(data.labels[data.splits[split]], column.to_numpy())
+
+
+def test_text_is_not_taken_for_the_path_of_an_image(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(_png(_pictures(1, 0)[0]))
+    paths = [str(tmp_path / "secret.png")] * 20
+    for kind, values in (
+        (pa.string(), paths),
+        (pa.struct({"bytes": pa.string()}), [{"bytes": path} for path in paths]),
+    ):
+        pq.write_table(pa.table({"image": pa.array(values, kind)}), tmp_path / "x.parquet")
+        with pytest.raises(DataError, match=r"column 'image' is .*; it must be struct<bytes, path> or binary"):
+            load(str(tmp_path / "x.parquet"), 8)

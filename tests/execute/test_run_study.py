@@ -374,7 +374,7 @@ def test_what_can_be_known_beforehand_is_refused_before_anything_is_written(tmp_
         ({"runner": "inline", "workers": 2}, "the inline runner has one worker, not 2"),
         ({"workers": 3}, "2 normalisation groups cannot be shared equally by 3 workers"),
         ({"address": "127.0.0.1:1"}, r"no Ray answers at 127\.0\.0\.1:1 .*refused.*: check the address"),
-        ({"address": "ray://127.0.0.1:1"}, "no Ray answers at ray://127"),
+        ({"address": "ray://127.0.0.1:1"}, "cannot run through ray://127.0.0.1:1, .* submit it as a job"),
         ({"address": "127.0.0.1:99999"}, "no Ray answers at"),
     ],
 )

@@ -69,6 +69,8 @@ class Bench:
         return found
 
     def _ours(self, process: psutil.Process) -> bool:
+        if process.status() == psutil.STATUS_ZOMBIE:  # ended, where nobody looks after orphans
+            return False
         # A process that gives itself a title may lose the mark with it, but not the log that it writes.
         return process.environ().get("HPT_FAULTS") == self.mark or any(
             Path(file.path).is_relative_to(self.temporary) for file in process.open_files()
