@@ -188,15 +188,6 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
         )
 
 
-def identify(spec: str, size: int) -> str:
-    """The fingerprint that ``load(spec, size)`` will have, without decoding: validates a spec early.
-
-    Raises:
-        UnknownNameError, DataError: as ``load``, but for images that prove corrupt only when they are decoded.
-    """
-    return _fingerprint(source(spec), size)
-
-
 def _fingerprint(found: Source, size: int) -> str:
     if not 1 <= size <= 4096:
         raise DataError(f"an image size of {size} pixels is not usable; choose between 1 and 4096.")

@@ -125,8 +125,13 @@ def _hints(function: Callable[..., Study]) -> dict[str, Any]:
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
-    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    return get_args(bare) if get_origin(bare) in (typing.Union, types.UnionType) else (bare,)
+    """The types that a value may have, without what else is said of each."""
+    bare = _bare(hint)
+    return tuple(map(_bare, get_args(bare))) if get_origin(bare) in (typing.Union, types.UnionType) else (bare,)
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _takes_list(hint: Any) -> bool:

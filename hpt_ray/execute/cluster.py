@@ -91,7 +91,8 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         if alive(ray):
             ray.shutdown()
         else:  # what is left of it would not end by itself, and this process would wait a minute for what is gone
-            ray._private.worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+            node: Any = ray._private.worker._global_node
+            node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
             atexit.register(os._exit, 2)
 
 
@@ -105,8 +106,8 @@ def _knock(address: str | None) -> None:
     """Knock before Ray does: it tries for minutes where nobody listens."""
     if address and "://" in address:
         raise StudyError(
-            f"a study cannot run through {address}, since Tune and Train need a node of the cluster: submit it as a job "
-            "there, `ray job submit --address http://HEAD:8265 -- hpt-study run ... --address auto`."
+            f"a study cannot run through {address}, since Tune and Train need a node of the cluster: submit it as a "
+            "job there, `ray job submit --address http://HEAD:8265 -- hpt-study run ... --address auto`."
         )
     host, colon, port = (address or "").rpartition(":")
     if not colon or not port.isdecimal():

@@ -60,7 +60,8 @@ def serve(config: dict[str, Any]) -> None:
             reason = str(error)
         except Exception as error:  # a failed stage is recorded with its reason and the study goes on
             reason = reason_of(error)
-            record_failure(unit, store, reason)
+            if unit is not None:
+                record_failure(unit, store, reason)
             if size > 1:
                 # The others may wait for this one for ever: settle the unit and have the whole group restarted.
                 ray.get(desk.settle.remote(group, reason))

@@ -9,7 +9,8 @@ from PIL import Image
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 from torchvision.models.segmentation import FCN_ResNet50_Weights
 
-from hpt_ray.dataset import identify, load
+from hpt_ray.dataset import load
+from hpt_ray.records import source
 from hpt_ray.datasets._paper import ENTRIES, Entry
 from hpt_ray.errors import DataError, UnknownNameError
 
@@ -93,7 +94,7 @@ def test_names_are_torchvisions() -> None:
 def test_a_missing_one_says_where_to_get_it_and_how_to_lay_it_out(name: str, data: Path) -> None:
     entry = ENTRIES[name]
     with pytest.raises(DataError) as caught:
-        identify(f"paper:{name}", 8)
+        source(f"paper:{name}")
     line = str(caught.value)
     assert "\n" not in line
     for part in (f"paper:{name} ", str(data / entry.folder), "HPT_DATA", entry.title, entry.home, "'PATH LABEL'"):
@@ -194,7 +195,7 @@ def test_one_domain_of_a_shared_folder(data: Path, put: Put) -> None:
             lines = [f"{name} {i}\n" for i, name in enumerate(names)]
             (data / "domain_net" / f"{domain}_{split}.txt").write_text("".join(lines))
     assert _sizes("paper:sketch") == {"train": 311, "val": 34, "test": 345}
-    assert identify("paper:sketch", 8) != identify("paper:clipart", 8)
+    assert source("paper:sketch").fingerprint != source("paper:clipart").fingerprint
 
 
 def test_several_labels_an_image_without_lists_serve_pretraining(data: Path, put: Put) -> None:
