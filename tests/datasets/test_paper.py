@@ -10,9 +10,9 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 from torchvision.models.segmentation import FCN_ResNet50_Weights
 
 from hpt_ray.dataset import load
-from hpt_ray.records import source
 from hpt_ray.datasets._paper import ENTRIES, Entry
 from hpt_ray.errors import DataError, UnknownNameError
+from hpt_ray.records import source
 
 Put = Callable[..., None]
 
