@@ -153,7 +153,8 @@ def _fit(trainer: Callable[[int], Any], desk: Any, number: int, over: threading.
                 raise
         if over.is_set():
             return
-        # A controller that was killed could not give back the place of its workers.
-        if place := ray.get(desk.place.remote(number)):
-            ray.util.remove_placement_group(place)
+        with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may be gone
+            # A controller that was killed could not give back the place of its workers.
+            if place := ray.get(desk.place.remote(number)):
+                ray.util.remove_placement_group(place)
     desk.abandon.remote(number)

@@ -91,7 +91,8 @@ class Bench:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     def assert_no_process(self) -> None:
-        assert wait_until(lambda: not self.processes(), 30), self.processes()
+        # The agents of a Ray whose parent was killed look for it now and then, and later on a busy machine.
+        assert wait_until(lambda: not self.processes(), 90), self.processes()
 
     def assert_nothing_left(self) -> None:
         """No process, no scratch folder, no shared memory and nothing half written; Ray's logs are Ray's."""

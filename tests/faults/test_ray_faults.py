@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
         ("ray::TrainContr", 1),  # the controller of a group, and with it the group
         ("ray::Synchroniz", 1),
         ("ray::_Autoscali", 1),
-        ("ray::DashboardA", 1),
     ],
 )
 def test_a_process_is_killed(name, times, tmp_path, reference):
