@@ -11,7 +11,7 @@ from hpt_ray import results
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.execute import account
-from hpt_ray.execute.collect import collect
+from hpt_ray.execute.collect import collect, finished
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.files import as_json
 from hpt_ray.plan import Plan
@@ -48,19 +48,20 @@ def name_of(plan: Plan) -> str:
 def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Result:
     """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
     plan, folder = prepared.plan, f"runs/{name_of(prepared.plan)}"
-    tables = collect(plan, store)
+    there = finished(plan, store)
+    tables = collect(plan, store, there)
     manifest["study"] = plan.study.model_dump(mode="json")
-    records = [record for stage in plan.stages if (record := store.record(stage))]
-    missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if store.record(stage) is None}
-    manifest["compute_seconds"] = sum(record["work_seconds"] for record in records)
+    missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if stage not in there}
+    manifest["compute_seconds"] = sum(each.record["work_seconds"] for each in there.values())
     manifest["stages"] = {
         "total": len(plan.stages),
         "cached": manifest["cached"],
-        "trained": len(records) - manifest["cached"],
+        "trained": len(there) - manifest["cached"],
         "failed": len(missing),
     }
+    cells = _cells(plan)
     manifest["failures"] = [
-        {"stage": stage, "reason": reason, "cells": _cells(plan, stage)} for stage, reason in missing.items()
+        {"stage": stage, "reason": reason, "cells": cells[stage]} for stage, reason in missing.items()
     ]
     views = pa.Table.from_pylist(_views(prepared), schema=results.VIEWS)
     frames = {name: results.to_frame(table) for name, table in {**tables, "views": views}.items()}
@@ -82,8 +83,13 @@ def dashboard_for(study: str) -> Any:
     return load("dashboards", study if study in names("dashboards") else "augment_ablation")
 
 
-def _cells(plan: Plan, stage: str) -> list[str]:
-    return [cell.label for cell in plan.cells if stage in (*cell.phases, *cell.evaluations, *cell.step0)]
+def _cells(plan: Plan) -> dict[str, list[str]]:
+    """By stage the labels of the cells that need it."""
+    found: dict[str, list[str]] = {stage: [] for stage in plan.stages}
+    for cell in plan.cells:
+        for stage in {*cell.phases, *cell.evaluations, *cell.step0}:
+            found[stage].append(cell.label)
+    return found
 
 
 def _views(prepared: Prepared) -> list[dict[str, Any]]:
