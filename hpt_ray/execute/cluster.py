@@ -14,6 +14,7 @@ from typing import Any
 
 from hpt_ray.errors import StudyError
 from hpt_ray.execute import machine
+from hpt_ray.execute.interrupts import StopNow
 
 #: Set before Ray is imported. Defaults only: what the user's environment says wins.
 ENVIRONMENT = {
@@ -87,13 +88,25 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         ) from error
     try:
         yield ray
-    finally:
+    except StopNow as stop:
+        _kill(ray, 128 + stop.args[0])
+        raise
+    except BaseException:
         if alive(ray):
             ray.shutdown()
-        else:  # what is left of it would not end by itself, and this process would wait a minute for what is gone
-            node: Any = ray._private.worker._global_node
-            node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
-            atexit.register(os._exit, 2)
+        else:
+            _kill(ray, 2)
+        raise
+    else:
+        ray.shutdown()
+
+
+def _kill(ray: Any, code: int) -> None:
+    """End Ray without its help, and this process with a code when its time comes: Ray, gone or not asked, would have it
+    wait a minute, and end with a code of its own if a thread still uses it."""
+    node: Any = ray._private.worker._global_node
+    node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    atexit.register(os._exit, code)
 
 
 def alive(ray: Any) -> bool:

@@ -8,6 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+
+class StopNow(KeyboardInterrupt):
+    """The second signal: not even threads are waited for."""
+
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -22,15 +27,15 @@ def orderly(told: Callable[[], None]) -> Iterator[Callable[[], bool]]:
         told: called when the request arrives.
 
     Raises:
-        KeyboardInterrupt: with the signal's number, at the end of work that was asked to stop, and at once when a
-            second signal comes. Only the main thread gets signals: elsewhere this changes nothing.
+        KeyboardInterrupt: with the signal's number, at the end of work that was asked to stop. StopNow: at once when
+            a second signal comes. Only the main thread gets signals: elsewhere this changes nothing.
     """
     asked: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         asked.append(number)
         if len(asked) > 1:
-            raise KeyboardInterrupt(number)
+            raise StopNow(number)
         told()
 
     main = threading.current_thread() is threading.main_thread()

@@ -20,6 +20,7 @@ from hpt_ray.execute.cluster import alive
 from hpt_ray.execute.desk import INTERRUPTED, Desk
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.inline import lacks_weights, record_failure
+from hpt_ray.execute.interrupts import StopNow
 from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.scratch import scratch
 from hpt_ray.execute.trial import trial
@@ -75,7 +76,7 @@ class RayRunner:
             self.ray.get(self.desk.close.remote())
         except self.ray.exceptions.RayActorError as error:
             raise StudyError("Ray lost the desk of this run (killed?): run the same command again to go on.") from error
-        except (KeyboardInterrupt, RayDiedError):
+        except (StopNow, RayDiedError):
             self.patience = 0.0
             raise
         except StudyError:
