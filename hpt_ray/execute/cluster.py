@@ -35,12 +35,12 @@ ENVIRONMENT = {
 }
 
 
+LOCAL_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 #: The same, of a Ray on this machine: loopback keeps other machines out, and a token other users of this one.
 LOCAL = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or every server of Ray's listens to the network
+    LOCAL_ONLY: "0",  # or every server of Ray's listens to the network
     "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": secrets.token_hex(16),
+    "RAY_AUTH_TOKEN": secrets.token_hex(16),  # Ray asks for it by itself, unless RAY_AUTH_MODE says otherwise
 }
 
 
@@ -65,6 +65,8 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    if address is None and LOCAL_ONLY in os.environ:  # which it read when it was imported, perhaps before
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = os.environ[LOCAL_ONLY] != "0"
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
         settings |= {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import stat
 
 from faulty import study
 
@@ -14,8 +15,9 @@ _written, _fsync = itertools.count(1), os.fsync
 
 
 def _die(file: int) -> None:
-    """What a store does between writing a file and giving it its name."""
-    if next(_written) == int(os.environ["HPT_DYING_WRITE"]):
+    """What a store does between writing a file and giving it its name; and then with the folder."""
+    whole = stat.S_ISREG(os.fstat(file).st_mode)
+    if whole and next(_written) == int(os.environ["HPT_DYING_WRITE"]):
         os.ftruncate(file, os.fstat(file).st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
     _fsync(file)

@@ -39,10 +39,9 @@ def test_at_random_moments(runner, run, tmp_path, reference):
         assert_same(tmp_path, reference)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "write", [write if write == WRITES[10] else pytest.param(write, marks=pytest.mark.slow) for write in WRITES]
-)
+@pytest.mark.parametrize("write", WRITES)
 def test_in_the_middle_of_a_write(write, tmp_path, reference):
     with bench(tmp_path) as runs:
         dying = runs.start("--runner", "inline", study=DYING, HPT_DYING_WRITE=str(write))
