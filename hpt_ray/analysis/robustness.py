@@ -44,7 +44,8 @@ def accuracy(
     run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None, step0: bool = False
 ) -> Interval | None:
     """Test accuracy of an arm at a level over the seeds that finished, or None where none did."""
-    return mean(run.correct(target, arm, level, evaluation, step0=step0))
+    found = mean(run.correct(target, arm, level, evaluation, step0=step0))
+    return found and _within(found, 1.0, found.p)
 
 
 def difference(
@@ -69,7 +70,7 @@ def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None
     names = list(values)
     found = measures(replicates)
     # The reflected interval of a small spread reaches below zero, where no spread can be.
-    found |= {name: _above_zero(found[name]) for name in ("range", "sd")}
+    found |= {name: _within(found[name], math.inf, math.nan) for name in ("range", "sd")}
     return ArmRobustness(
         **found,
         worst_level=names[int(replicates.estimate.argmin())],
@@ -135,8 +136,10 @@ def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:
     return measured[measure]
 
 
-def _above_zero(interval: Interval) -> Interval:
-    return dataclasses.replace(interval, low=max(0.0, interval.low), high=max(0.0, interval.high), p=math.nan)
+def _within(interval: Interval, most: float, p: float) -> Interval:
+    """Without what cannot be: below zero, and above ``most``."""
+    low, high = (min(max(0.0, end), most) for end in (interval.low, interval.high))
+    return dataclasses.replace(interval, low=low, high=high, p=p)
 
 
 def mean(values: np.ndarray) -> Interval | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,3 +129,14 @@ def test_coverage_of_the_worst_change(seeds: int, drops: tuple[float, ...]) -> N
     assert counts["between"] >= stats.binom.ppf(0.001, studies, 0.95)
     assert counts["favoured"] <= stats.binom.ppf(0.999, studies, 0.025)
     assert counts["single"] >= 0.87 * studies
+
+
+def test_an_accuracy_lies_between_none_and_all(run: Run) -> None:
+    """Two seeds that disagree on everything leave open what it is, but not that it could be less than none."""
+    kept = run.predictions["seed"].isin([0, 1]) | run.predictions["seed"].isna()
+    predictions = run.predictions[kept].copy()
+    wrong = (predictions["seed"] == 1).fillna(False).astype(int)
+    predictions["prediction"] = predictions["label"] + wrong
+    found = accuracy(dataclasses.replace(run, predictions=predictions), TARGET, "base>target", "baseline")
+    assert found is not None
+    assert (found.low, found.estimate, found.high) == (0.0, 0.5, 1.0)
