@@ -115,16 +115,6 @@ class Files:
         with self._told(relative, "removed"), contextlib.suppress(FileNotFoundError):
             self.fs.delete_dir(f"{self.root}/{relative}")
 
-    def read_json(self, relative: str) -> dict[str, Any]:
-        """A JSON object. Raises StoreError if the file is missing or damaged."""
-        try:
-            value = json.loads(self.read(relative))
-        except ValueError as error:
-            raise StoreError(f"{self.path(relative)} is damaged: it is not JSON. Remove it and run again.") from error
-        if not isinstance(value, dict):
-            raise StoreError(f"{self.path(relative)} is damaged: it is not a JSON object. Remove it and run again.")
-        return value
-
     def write_json(self, relative: str, value: Any) -> None:
         self.write(relative, as_json(value))
 

@@ -46,18 +46,6 @@ class Damage:
 class Store(Files):
     """Stages and runs, in files under one root."""
 
-    def read_table(self, relative: str) -> pa.Table:
-        """A Parquet table. Raises StoreError if the file is missing or damaged."""
-        try:
-            return pq.read_table(pa.BufferReader(self.read(relative)))
-        except pa.ArrowException as error:
-            raise StoreError(
-                f"{self.path(relative)} is damaged: it is not Parquet. Remove it and run again."
-            ) from error
-
-    def write_table(self, relative: str, table: pa.Table) -> None:
-        self.write(relative, parquet(table))
-
     def runs(self) -> set[str]:
         """The names of all runs that have begun."""
         return _recorded(self.sizes("runs"), MANIFEST)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 import hpt_ray
 from hpt_ray import results
@@ -216,11 +217,13 @@ def analysing(store: Store) -> None:
         "augment_ablation", target=tuple(f"target_{number}" for number in range(16)), policies=POLICIES, seeds=150
     ).model_copy(update={"evaluations": tuple(Evaluation(probe=probe) for probe in PROBES)})
     for name, table in many_rows(study).items():
-        store.write_table(f"million/{name}.parquet", table)
+        store.write(f"million/{name}.parquet", parquet(table))
         print(f"{len(table):,} rows of {name}")
 
     def read() -> Run:
-        tables = {name: results.to_frame(store.read_table(f"million/{name}.parquet")) for name in results.TABLES}
+        tables = {
+            name: results.to_frame(pq.read_table(store.path(f"million/{name}.parquet"))) for name in results.TABLES
+        }
         views = results.VIEWS.empty_table().to_pandas()
         return Run(**tables, views=views, manifest=manifest(study, "million", {}))
 

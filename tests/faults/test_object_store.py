@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import small
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -106,7 +107,8 @@ def finished(server: Server) -> tuple[str, Result]:
 def tables(result: Result, store: Store) -> dict[str, pa.Table]:
     folder = result.results.partition("?")[0].rsplit("/", 2)[-2]
     return {
-        name: store.read_table(f"runs/{folder}/{name}.parquet").drop_columns(CLOCKS[name]) for name in results.TABLES
+        name: pq.read_table(pa.BufferReader(store.read(f"runs/{folder}/{name}.parquet"))).drop_columns(CLOCKS[name])
+        for name in results.TABLES
     }
 
 
