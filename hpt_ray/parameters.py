@@ -84,10 +84,7 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
         raise
     except ValidationError as error:
         raise StudyError(f"study {name}: {explain(error)}.") from error
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a study is often the user's own file: she mends it, or the values she gave it
+    except (Exception, SystemExit) as error:  # often the study is the user's own: she mends it, or what she gave it
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if frame.filename == function.__code__.co_filename] or frames
         place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
