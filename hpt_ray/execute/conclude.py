@@ -51,7 +51,7 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
     there = finished(plan, store)
     tables = collect(plan, store, there)
     manifest["study"] = plan.study.model_dump(mode="json")
-    missing = {stage: store.failure(stage) or "not run yet" for stage in plan.stages if stage not in there}
+    missing = {stage: store.failure(stage) for stage in plan.stages if stage not in there}
     manifest["compute_seconds"] = sum(each.record["work_seconds"] for each in there.values())
     manifest["stages"] = {
         "total": len(plan.stages),
@@ -61,7 +61,7 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
     }
     cells = _cells(plan)
     manifest["failures"] = [
-        {"stage": stage, "reason": reason, "cells": cells[stage]} for stage, reason in missing.items()
+        {"stage": stage, "reason": reason or "not run yet", "cells": cells[stage]} for stage, reason in missing.items()
     ]
     views = pa.Table.from_pylist(_views(prepared), schema=results.VIEWS)
     frames = {name: results.to_frame(table) for name, table in {**tables, "views": views}.items()}
@@ -73,7 +73,7 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
     files = {PLAN: as_json(account.plan(plan)), "report.html": render(made, dashboard, found).encode()}
     files |= {f"{name}.parquet": parquet(table) for name, table in {**tables, "views": views}.items()}
     store.seal(folder, MANIFEST, files, manifest)
-    failures = {plan.stages[stage].label: reason for stage in missing if (reason := store.failure(stage))}
+    failures = {plan.stages[stage].label: reason for stage, reason in missing.items() if reason}
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
     return Result(made, tuple(found), *paths, failures)
 

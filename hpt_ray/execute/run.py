@@ -57,7 +57,8 @@ def run(
         forget_damaged(opened, opened.finished(), observer)
     prepared = prepare(study, opened, observer.decoding)
     plan = prepared.plan
-    forget_damaged(opened, plan.stages, observer)
+    if study.search is None:
+        forget_damaged(opened, plan.stages, observer)
     finished = opened.finished() & set(plan.stages)
     units = plan.units(without=finished)
     observer.planned(plan, units, len(finished))

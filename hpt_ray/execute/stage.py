@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from hpt_ray import dataset, results
 from hpt_ray.analysis.auroc import auroc
@@ -150,7 +149,7 @@ def _measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[
     for repeat, answer in enumerate(answers):
         for split, predicted in (("val", answer.val), ("test", answer.test)):
             indices = subject.labelled[split]
-            wanted: NDArray[Any] = data.labels[indices] if data.targets is None else data.targets[indices]
+            wanted = subject.wanted(indices)
             common = {"evaluation": probe, "metric": data.metric, "split": split, "repeat": repeat}
             rows.append({**common, "value": measure(predicted, wanted), "n": len(indices)})
             if data.targets is not None:
