@@ -27,7 +27,6 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are ours; Tune's loggers write and fsync for every trial
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1",  # start no more trial actors than the concurrency
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is the command line's
     "PYTHONWARNINGS": "ignore",
     # Some twenty processes of Ray's, each with an arena per thread: 200 MB saved on two cores.

@@ -45,8 +45,13 @@ class Bench:
             "PYTHONPATH": os.pathsep.join([*places, os.environ.get("PYTHONPATH", "")]),
         }
 
+    def command(self, *arguments: str, study: Path = STUDY) -> list[str]:
+        return [sys.executable, "-c", MAIN, "run", str(study), "--store", str(self.store), *arguments]
+
     def start(self, *arguments: str, study: Path = STUDY, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", MAIN, "run", str(study), "--store", str(self.store), *arguments]
+        return self.begin(self.command(*arguments, study=study), **environment)
+
+    def begin(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command, env=self.environment | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -33,7 +33,6 @@ def test_at_random_moments(runner, run, tmp_path, reference):
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
-            runs.assert_no_process()
         runs.finish("--runner", runner)
         runs.assert_no_process()
         assert_same(tmp_path, reference)
