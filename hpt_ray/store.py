@@ -89,8 +89,7 @@ class Store(Files):
         return self._file(f"stages/{stage}/{name}", record["files"].get(name))
 
     def stage_table(self, stage: str, name: str, record: dict[str, Any] | None = None) -> pa.Table:
-        # Of a file this small, read_table's data set and threads would take twice as long as the reading.
-        return pq.ParquetFile(pa.BufferReader(self.stage_file(stage, name, record))).read(use_threads=False)
+        return from_parquet(self.stage_file(stage, name, record))
 
     def manifest(self, run: str) -> dict[str, Any]:
         """What a run says of itself. Raises StoreError if it is not what was written."""
@@ -199,6 +198,12 @@ def parquet(table: pa.Table) -> bytes:
     sink, small = pa.BufferOutputStream(), table.nbytes < SMALL
     pq.write_table(table, sink, compression="none" if small else "zstd", use_dictionary=not small)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:
+    """A table, or those of its columns that there are, from a Parquet file as ``parquet`` makes it."""
+    # Of a file this small, read_table's data set and threads would take twice as long as the reading.
+    return pq.ParquetFile(pa.BufferReader(data)).read(columns, use_threads=False)
 
 
 def _recorded(paths: Iterable[str], name: str) -> set[str]:

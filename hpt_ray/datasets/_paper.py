@@ -3,9 +3,8 @@
 Read in the authors' repository (cjrd/self-supervised-pretraining, commit 95fb5c3): channel statistics in
 ``utils/pretrain-configs`` and ``OpenSelfSup/configs/hpt-pretrain/*/base-*-config.py``; classes, metric and the names of
 the image lists in ``hpt-pretrain/*/linear-eval/linear-eval-base.py``. What could not be read there is marked, and what
-could not be verified at all is None. The lists themselves are published for RESISC45 and UC-Merced alone. Sizes
-that a data set's home hands out were compared with TensorFlow Datasets' catalogue (DomainNet, Flowers) and with public
-copies of the data (BDD100K, CheXpert, COCO, the paediatric X-rays).
+could not be verified at all is None; other sizes agree with TensorFlow Datasets' catalogue (DomainNet, Flowers) or
+with public copies of the data. The lists themselves are published for RESISC45 and UC-Merced alone.
 """
 
 from __future__ import annotations

@@ -15,11 +15,20 @@ from hpt_ray import results
 from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.plan import Cell, Plan
 from hpt_ray.stage import Stage
-from hpt_ray.store import Store
+from hpt_ray.store import Store, from_parquet
 from hpt_ray.study import Arm
 
-#: Stages that are read at a time: neither a disk nor the decoding of Parquet holds the interpreter.
+#: Stages that are read and checked at a time, which waits for a disk or a network.
 THREADS = 8
+
+#: The tables of each kind of stage, and what is read of them: a run has its own names for phases and evaluations.
+READ = {
+    "pretrain": {CURVES: [name for name in results.CURVES.names if name != "phase"]},
+    "evaluate": {
+        RESULTS: [name for name in results.STAGE_RESULTS.names if name != "evaluation"],
+        PREDICTIONS: [name for name in results.PREDICTIONS.names if name != "evaluation"],
+    },
+}
 
 
 def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) -> dict[str, pa.Table]:
@@ -97,18 +106,22 @@ Part = tuple[dict[str, Any], pa.Table]
 
 def finished(plan: Plan, store: Store) -> dict[str, Finished]:
     """The plan's finished stages, each read once however many cells share it."""
-    kinds = {"pretrain": (CURVES,), "evaluate": (RESULTS, PREDICTIONS)}
 
-    def read(stage: Stage) -> Finished | None:
+    def read(stage: Stage) -> tuple[dict[str, Any], dict[str, bytes]] | None:
         record = store.record(stage.id)
         if record is None:
             return None
-        names = kinds.get(stage.kind, ())
-        return Finished(record, {name: store.stage_table(stage.id, name, record) for name in names})
+        return record, {name: store.stage_file(stage.id, name, record) for name in READ.get(stage.kind, {})}
 
     with ThreadPoolExecutor(THREADS) as pool:
-        found = zip(plan.stages, pool.map(read, plan.stages.values()), strict=True)
-        return {stage: each for stage, each in found if each is not None}
+        found = list(zip(plan.stages, pool.map(read, plan.stages.values()), strict=True))
+    # Decoding files so small is mostly the interpreter's work, which threads would only contend for.
+    made = {}
+    for stage, each in found:
+        if each is not None:
+            columns = READ.get(plan.stages[stage].kind, {})
+            made[stage] = Finished(each[0], {name: from_parquet(data, columns[name]) for name, data in each[1].items()})
+    return made
 
 
 def _no_result(stage: Stage) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
         "trained": len(there) - manifest["cached"],
         "failed": len(missing),
     }
-    cells = _cells(plan)
+    cells = _cells(plan, missing)
     manifest["failures"] = [
         {"stage": stage, "reason": reason or "not run yet", "cells": cells[stage]} for stage, reason in missing.items()
     ]
@@ -83,11 +84,11 @@ def dashboard_for(study: str) -> Any:
     return load("dashboards", study if study in names("dashboards") else "augment_ablation")
 
 
-def _cells(plan: Plan) -> dict[str, list[str]]:
-    """By stage the labels of the cells that need it."""
-    found: dict[str, list[str]] = {stage: [] for stage in plan.stages}
+def _cells(plan: Plan, stages: Collection[str]) -> dict[str, list[str]]:
+    """By each of some stages the labels of the cells that need it."""
+    found: dict[str, list[str]] = {stage: [] for stage in stages}
     for cell in plan.cells:
-        for stage in {*cell.phases, *cell.evaluations, *cell.step0}:
+        for stage in found.keys() & {*cell.phases, *cell.evaluations, *cell.step0}:
             found[stage].append(cell.label)
     return found
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from hpt_ray.errors import StoreError, UnknownNameError
@@ -50,17 +48,19 @@ def rewrite(store: Store, name: str) -> Result:
     Raises:
         UnknownNameError: if the store has no such run. StoreError: if it cannot be made again as it was.
     """
-    known = [state.name for state in runs(store)]
-    chosen = name if name in known else next((run for run in known if run.rsplit("-", 1)[0] == name), None)
-    if chosen is None:
+    known = store.runs()
+    named = [name] if name in known else sorted(run for run in known if run.rsplit("-", 1)[0] == name)
+    if not named:
         raise UnknownNameError("run", name, known)
-    manifest: dict[str, Any] = store.manifest(chosen)
+    manifests = {run: store.manifest(run) for run in named}
+    chosen = max(named, key=lambda run: manifests[run]["started"])
+    store.plan(chosen)  # a damaged one is told of, not written over
     changed = f"run {chosen} was made from data or code that has changed since: run the study again."
     try:
-        study = Study.model_validate(manifest["study"])
+        study = Study.model_validate(manifests[chosen]["study"])
     except (ValidationError, KeyError) as error:
         raise StoreError(changed) from error
     prepared = prepare(study, store)
     if name_of(prepared.plan) != chosen:
         raise StoreError(changed)
-    return conclude(settled(prepared, store), store, manifest)
+    return conclude(settled(prepared, store), store, manifests[chosen])
