@@ -7,7 +7,7 @@ its checkpoint; a unit that keeps killing its workers is given up after a few de
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ class Desk:
         self.waiting: deque[_Order] = deque()
         self.arrived = asyncio.Condition()
         self.at_work: dict[int, _Order] = {}
+        self.shifts = Counter[int]()
         self.events: list[Event] = []
         self.places: dict[int, Any] = {}
         self.closed = False
@@ -72,15 +73,19 @@ class Desk:
     async def fetch(self, group: int, fresh: bool) -> Unit | None:
         """The next unit for a group; None when there will be no more.
 
-        A group that is ``fresh`` has lost whatever its predecessor was working on and gets that again.
+        A group that is ``fresh`` has lost whatever its predecessor was working on and gets that again. What the
+        predecessor still waits for here, since Ray goes on with what a dead process has asked, ends with nothing.
         """
+        self.shifts[group] += fresh
+        shift = self.shifts[group]
         if fresh and (lost := self.at_work.pop(group, None)):
             if lost.deliveries < DELIVERIES:
                 return self._deliver(group, lost)
             self._close(lost, f"its worker died {lost.deliveries} times while it ran (out of memory, or killed)")
         async with self.arrived:
-            await self.arrived.wait_for(lambda: self.waiting or self.closed)
-            return self._deliver(group, self.waiting.popleft()) if self.waiting else None
+            await self.arrived.wait_for(lambda: self.waiting or self.closed or shift < self.shifts[group])
+            here = shift == self.shifts[group]
+            return self._deliver(group, self.waiting.popleft()) if here and self.waiting else None
 
     async def tell(self, event: Event) -> bool:
         """Take note of an event. Answers whether the group is to go on."""
@@ -95,6 +100,7 @@ class Desk:
 
     async def abandon(self, group: int) -> None:
         """A group will not come back: another gets what it was working on."""
+        self.shifts[group] += 1
         lost = self.at_work.pop(group, None)
         if lost and self.stopping:
             self._close(lost, INTERRUPTED)
@@ -122,7 +128,7 @@ class Desk:
     async def _queue(self, order: _Order) -> None:
         async with self.arrived:
             self.waiting.append(order)
-            self.arrived.notify()
+            self.arrived.notify_all()  # one alone might be the wait of a group that is dead
 
     def _note(self, event: Event) -> None:
         self.events.append(event)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,8 @@ from hpt_ray.store import Store
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0
 STOP_SECONDS = 30.0
-#: A trial only waits: one that is lost, with its process or its node, is started again.
-TRIAL_STARTS = 10
+#: A trial only waits: for one that is lost, with its process or its node, another is started.
+TRIALS = 10
 
 
 class RayDiedError(StudyError):
@@ -145,7 +146,6 @@ class RayRunner:
                     name=self.name,
                     storage_path=self.scratch.name,
                     verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=TRIAL_STARTS),
                 ),
             ).fit()
         except StudyError as error:
@@ -161,6 +161,8 @@ class Queue:
         self.rounds = rounds
         self.waiting: list[Unit] = []
         self.open: set[str] = set()
+        self.given = Counter[str]()
+        self.stopped = False
         self.error: StudyError | None = None
 
     def refill(self) -> bool:
@@ -172,6 +174,7 @@ class Queue:
 
     def stop(self) -> None:
         """Give out nothing more."""
+        self.stopped = True
         self.rounds = iter(())
         self.open -= {unit.id for unit in self.waiting}
         self.waiting.clear()
@@ -180,8 +183,17 @@ class Queue:
         """The first unit that can run now; None while there is none."""
         for place, unit in enumerate(self.waiting):
             if unit.needs not in self.open:
+                self.given[unit.id] += 1
                 return self.waiting.pop(place)
         return None
+
+    def again(self, unit: Unit) -> bool:
+        """Whether a unit whose trial was lost is given out once more: Tune's own retries end where a trial has been
+        lost before it was up."""
+        if self.stopped or self.given[unit.id] >= TRIALS:
+            return False
+        self.waiting.insert(0, unit)
+        return True
 
     def settle(self, unit: Unit, failed: bool) -> list[Unit]:
         """A unit has ended. Returns the units that can now never run."""
@@ -217,6 +229,8 @@ def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             unit = self.given.pop(trial_id)
+            if error and queue.again(unit):
+                return
             why = "Ray lost its trial" if error else (result or {}).get("failed", "")
             failed = bool(why) and lacks_weights(unit, store)
             if failed and not why.startswith(INTERRUPTED):

@@ -88,6 +88,31 @@ def test_a_group_that_died_gets_its_unit_again_before_any_other():
     with_desk(script)
 
 
+def test_what_a_dead_worker_waits_for_goes_to_the_one_in_its_place():
+    async def script(desk: Desk) -> None:
+        dead = asyncio.create_task(desk.fetch(0, fresh=True))
+        await asyncio.sleep(0.01)
+        alive = asyncio.create_task(desk.fetch(0, fresh=True))
+        await asyncio.sleep(0.01)
+        await ordered(desk, FIRST)
+        assert await alive == FIRST
+        assert await dead is None
+
+    with_desk(script)
+
+
+def test_what_a_group_waits_for_that_is_gone_goes_to_another():
+    async def script(desk: Desk) -> None:
+        gone = asyncio.create_task(desk.fetch(0, fresh=True))
+        await asyncio.sleep(0.01)
+        await desk.abandon(0)
+        await ordered(desk, FIRST)
+        assert await desk.fetch(1, fresh=True) == FIRST
+        assert await gone is None
+
+    with_desk(script)
+
+
 def test_another_group_does_not_take_over_what_one_works_on():
     async def script(desk: Desk) -> None:
         await ordered(desk, FIRST)

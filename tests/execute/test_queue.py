@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hpt_ray.execute import inline
 from hpt_ray.execute.inline import InlineRunner, in_order_of_need
-from hpt_ray.execute.ray_runner import Queue, _searcher
+from hpt_ray.execute.ray_runner import TRIALS, Queue, _searcher
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
 
@@ -162,3 +162,17 @@ def test_tune_is_given_round_after_round_and_told_of_the_end_once(tmp_path):
     assert searcher.suggest("3")["unit"] == "c"
     searcher.on_trial_complete("3", {"failed": "interrupted at iteration 1 of 2"})
     assert searcher.suggest("4") == "FINISHED"
+
+
+def test_a_unit_whose_trial_is_lost_is_given_out_again_and_in_the_end_given_up(tmp_path):
+    store, queue = Store(tmp_path), Queue(iter([tree("a", "b")]))
+    searcher = _searcher(queue, store, lambda event: True)
+    for number in range(TRIALS):
+        assert searcher.suggest(f"{number}")["unit"] == "a"
+        assert store.failure(SOME.stages[0].id) is None
+        searcher.on_trial_complete(f"{number}", error=True)
+    assert store.failure(SOME.stages[0].id) == "Ray lost its trial"
+    assert searcher.suggest("b")["unit"] == "b"
+    queue.stop()
+    searcher.on_trial_complete("b", error=True)
+    assert searcher.suggest("none") == "FINISHED"
