@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,8 @@ class Ends:
 
 
 def notes(curves: pd.DataFrame) -> list[str]:
-    """A line for each arm and level whose pretraining collapsed or forgot; none where all is well or nothing recorded.
+    """A line for each arm whose pretraining collapsed or forgot, with the levels at which; none where all is well or
+    nothing recorded.
 
     Collapse is told by run: ``FALL`` and the floors say when. Forgetting is told over the runs of all seeds: the online
     kNN accuracy ended below where it started by more than the standard error of the mean difference, taken as if the
@@ -50,33 +52,48 @@ def notes(curves: pd.DataFrame) -> list[str]:
     found = []
     once = curves.drop_duplicates(["stage", "iteration"]).sort_values("iteration")
     ends = {column: _ends(once, column) for column in (*MEASURES, "knn")}
-    for name, stages in _groups(curves).items():
-        for column, (what, floor) in MEASURES.items():
-            measured = [ends[column][stage] for stage in stages if stage in ends[column]]
-            lost = [each for each in measured if each.collapsed(floor)]
-            if lost:
-                worst = min(lost, key=lambda each: each.end)
-                found.append(
-                    f"{name}: collapse in {len(lost)} of {len(measured)} runs: {what} is down to {worst.end:.2g} "
-                    f"(it started at {worst.start:.2g})."
-                )
-        found += _forgetting(name, [ends["knn"][stage] for stage in stages if stage in ends["knn"]])
+    for name, levels in _groups(curves).items():
+        for column, known in ends.items():
+            measured = {level: [known[stage] for stage in stages if stage in known] for level, stages in levels.items()}
+            found += _forgetting(name, measured) if column == "knn" else _collapse(name, measured, *MEASURES[column])
     return found
 
 
-def _forgetting(name: str, measured: list[Ends]) -> list[str]:
-    if not measured:
+def _collapse(name: str, measured: dict[str, list[Ends]], what: str, floor: float) -> list[str]:
+    lost = {level: [each for each in runs if each.collapsed(floor)] for level, runs in measured.items()}
+    at = [level for level in lost if lost[level]]
+    if not at:
         return []
-    fall = float(np.mean([ends.start - ends.end for ends in measured]))
-    variances = [(ends.start * (1 - ends.start) + ends.end * (1 - ends.end)) / ends.n for ends in measured]
-    error = float(np.sqrt(np.sum(variances))) / len(measured)
-    if fall <= error:
-        return []
-    end = float(np.mean([ends.end for ends in measured]))
+    worst = min((each for level in at for each in lost[level]), key=lambda each: each.end)
+    count, of = sum(len(lost[level]) for level in at), sum(len(measured[level]) for level in at)
     return [
-        f"{name}: forgetting: the online kNN ended at {percent(end)}, {points(fall, signed=False)} points below where "
-        f"it started (standard error {points(error, signed=False)}, runs: {len(measured)})."
+        f"{name}{_at(at)}: collapse in {count} of {of} runs: {what} is down to {worst.end:.2g} "
+        f"(it started at {worst.start:.2g})."
     ]
+
+
+def _forgetting(name: str, measured: dict[str, list[Ends]]) -> list[str]:
+    falls = {}
+    for level, runs in measured.items():
+        fall = float(np.mean([ends.start - ends.end for ends in runs])) if runs else 0.0
+        variances = [(ends.start * (1 - ends.start) + ends.end * (1 - ends.end)) / ends.n for ends in runs]
+        error = float(np.sqrt(np.sum(variances))) / max(len(runs), 1)
+        if fall > error:
+            falls[level] = fall, error
+    if not falls:
+        return []
+    most = max(falls, key=lambda level: falls[level][0])
+    where = f", most at {most}" if len(falls) > 1 else ""
+    end, (fall, error) = float(np.mean([ends.end for ends in measured[most]])), falls[most]
+    return [
+        f"{name}{_at(falls)}: forgetting{where}: the online kNN ended at {percent(end)}, {points(fall, signed=False)} "
+        f"points below where it started (standard error {points(error, signed=False)}, runs: {len(measured[most])})."
+    ]
+
+
+def _at(levels: Collection[str]) -> str:
+    """Levels in brackets; nothing for what depends on none."""
+    return f" ({', '.join(levels)})" if any(levels) else ""
 
 
 def _ends(once: pd.DataFrame, column: str) -> dict[str, Ends]:
@@ -93,15 +110,16 @@ def _ends(once: pd.DataFrame, column: str) -> dict[str, Ends]:
     }
 
 
-def _groups(curves: pd.DataFrame) -> dict[str, list[str]]:
-    """The stages of pretraining, each once however many cells share it, by what they are called; seeds go together."""
+def _groups(curves: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
+    """The stages of pretraining, each once however many cells share it, by what they are called and then by their own
+    levels ("" where they have none); seeds go together."""
     columns = list(curves.columns)
     factors = columns[columns.index("arm") + 1 : columns.index("seed")]
     several = curves["target"].nunique() > 1
     used = curves[["stage", "target", "arm", "phase", *factors]].drop_duplicates().dropna(subset="stage")
     by_stage = used.groupby("stage", sort=False)
     shared = by_stage[["target", *factors]].nunique(dropna=False) > 1
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for (stage, target, arm, phase, *levels), (targets, *varied) in zip(
         used.drop_duplicates("stage").to_numpy(), shared.to_numpy(), strict=True
     ):
@@ -112,7 +130,5 @@ def _groups(curves: pd.DataFrame) -> dict[str, list[str]]:
         if several and not targets:
             name += f" on {target}"
         own = [level for level, varies in zip(levels, varied, strict=True) if isinstance(level, str) and not varies]
-        if own:
-            name += f" ({', '.join(map(level_name, own))})"
-        found.setdefault(name, []).append(stage)
+        found.setdefault(name, {}).setdefault(", ".join(map(level_name, own)), []).append(stage)
     return found

@@ -113,7 +113,7 @@ def test_the_rate_of_false_alarms_is_below_a_sixth() -> None:
     """Nothing changes between start and end, and the images are even drawn anew; the same ones would vary less."""
     rng = np.random.default_rng(0)
     ends = rng.binomial(200, 0.6, (2000, 2)) / 200
-    stages = [curve(stage=str(i), policy=str(i), knn=(start, end), n=200) for i, (start, end) in enumerate(ends)]
+    stages = [curve(stage=str(i), target=str(i), knn=(start, end), n=200) for i, (start, end) in enumerate(ends)]
     rate = len(notes(frame(*stages))) / len(ends)
     assert 0.12 < rate < 1 / 6 + 0.02
 
@@ -166,3 +166,18 @@ def test_tables_without_the_monitors_columns_or_without_rows() -> None:
 
 def test_a_simulated_run_is_healthy() -> None:
     assert notes(simulate.run().curves) == []
+
+
+def test_an_arm_has_one_line_of_a_kind_however_many_levels_went_wrong() -> None:
+    runs = [
+        curve(stage="a", policy="baseline", std=(0.05, 0.004), knn=(0.6, 0.45)),
+        curve(stage="b", policy="no_color", std=(0.06, 0.003), knn=(0.6, 0.30)),
+        curve(stage="c", policy="crop_only", std=(0.05, 0.05), knn=(0.6, 0.60)),
+    ]
+    collapse, forgetting = notes(frame(*runs))
+    assert collapse.startswith("HPT (baseline, no color): collapse in 2 of 2 runs: ")
+    assert "is down to 0.003 (it started at 0.06)" in collapse
+    assert forgetting.startswith(
+        "HPT (baseline, no color): forgetting, most at no color: the online kNN ended at 30.0 %, 30.0 points below"
+    )
+    assert forgetting.endswith("runs: 1).")
