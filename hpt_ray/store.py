@@ -88,8 +88,8 @@ class Store(Files):
             raise StoreError(f"stage {stage} is not finished in {self.shown}: run the study that makes it first.")
         return self._file(f"stages/{stage}/{name}", record["files"].get(name))
 
-    def stage_table(self, stage: str, name: str, record: dict[str, Any] | None = None) -> pa.Table:
-        return from_parquet(self.stage_file(stage, name, record))
+    def stage_table(self, stage: str, name: str) -> pa.Table:
+        return from_parquet(self.stage_file(stage, name))
 
     def manifest(self, run: str) -> dict[str, Any]:
         """What a run says of itself. Raises StoreError if it is not what was written."""
