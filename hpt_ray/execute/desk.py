@@ -43,6 +43,7 @@ class Desk:
         self.shifts = Counter[int]()
         self.events: list[Event] = []
         self.places: dict[int, Any] = {}
+        self.up: set[int] = set()
         self.closed = False
         self.stopping = False
 
@@ -62,13 +63,17 @@ class Desk:
             await self._queue(self.orders[unit])
         return await asyncio.shield(self.orders[unit].outcome)
 
-    async def arrive(self, group: int, place: Any) -> None:
-        """A group has come up, in this placement group of Ray's."""
+    async def put(self, group: int, place: Any) -> None:
+        """The workers of a group have been started in this placement group of Ray's."""
         self.places[group] = place
 
     async def place(self, group: int) -> Any:
-        """Where a group was when it last came up; None if it never did."""
+        """Where the workers of a group were last started; None if they never were."""
         return self.places.get(group)
+
+    async def arrive(self, group: int) -> None:
+        """A group has come up."""
+        self.up.add(group)
 
     async def fetch(self, group: int, fresh: bool) -> Unit | None:
         """The next unit for a group; None when there will be no more.
@@ -78,10 +83,8 @@ class Desk:
         """
         self.shifts[group] += fresh
         shift = self.shifts[group]
-        if fresh and (lost := self.at_work.pop(group, None)):
-            if lost.deliveries < DELIVERIES:
-                return self._deliver(group, lost)
-            self._close(lost, f"its worker died {lost.deliveries} times while it ran (out of memory, or killed)")
+        if fresh and (lost := self._lost(group)):
+            return self._deliver(group, lost)
         async with self.arrived:
             await self.arrived.wait_for(lambda: self.waiting or self.closed or shift < self.shifts[group])
             here = shift == self.shifts[group]
@@ -92,16 +95,17 @@ class Desk:
         self._note(event)
         return not self.stopping
 
-    async def settle(self, group: int, reason: str) -> None:
-        """The group's unit has ended: finished, or failed with a reason."""
-        order = self.at_work.pop(group, None)
-        if order:
+    async def settle(self, group: int, unit: str | None, reason: str) -> None:
+        """The group's unit has ended: finished, or failed with a reason. Of a unit that it lost, this is nothing."""
+        order = self.at_work.get(group)
+        if order and order.unit.id == unit:
+            del self.at_work[group]
             self._close(order, reason)
 
     async def abandon(self, group: int) -> None:
-        """A group will not come back: another gets what it was working on."""
+        """A group will be back late or never: the first that is free gets what it was working on."""
         self.shifts[group] += 1
-        lost = self.at_work.pop(group, None)
+        lost = self._lost(group)
         if lost and self.stopping:
             self._close(lost, INTERRUPTED)
         elif lost:
@@ -110,7 +114,7 @@ class Desk:
     async def listen(self) -> tuple[list[Event], int]:
         """Events since the last call, and how many groups have come up so far."""
         events, self.events = self.events, []
-        return events, len(self.places)
+        return events, len(self.up)
 
     async def stop(self) -> None:
         """Begin no more units, and ask those at work to stop at their next report."""
@@ -124,6 +128,14 @@ class Desk:
         async with self.arrived:
             self.closed = True
             self.arrived.notify_all()
+
+    def _lost(self, group: int) -> _Order | None:
+        """What a group was working on, unless it has killed its workers too often: that is given up."""
+        lost = self.at_work.pop(group, None)
+        if lost and lost.deliveries >= DELIVERIES:
+            self._close(lost, f"its worker died {lost.deliveries} times while it ran (out of memory, or killed)")
+            return None
+        return lost
 
     async def _queue(self, order: _Order) -> None:
         async with self.arrived:

@@ -20,9 +20,9 @@ from typing import Any
 
 from hpt_ray.execute.machine import Layout
 
-#: Ray Train restarts the workers of a group; a controller that is killed takes its group with it, and this starts both.
-STARTS = 3
-UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
+#: Ray Train restarts the workers of a group. A controller that is killed, or cannot start them, takes its group with it:
+#: another is started.
+STARTS = 10
 
 
 def serve(config: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def serve(config: dict[str, Any]) -> None:
     meeting = _meeting_place(config["scratch"]) if rank == 0 and size > 1 else ""
     workers = Workers.join(rank, size, broadcast_from_rank_zero(meeting) if size > 1 else meeting)
     if rank == 0:
-        ray.get(desk.arrive.remote(group, ray.util.get_current_placement_group()))
+        ray.get(desk.arrive.remote(group))
     fresh = True
     while True:
         unit = ray.get(desk.fetch.remote(group, fresh)) if rank == 0 else None
@@ -64,10 +64,10 @@ def serve(config: dict[str, Any]) -> None:
                 record_failure(unit, store, reason)
             if size > 1:
                 # The others may wait for this one for ever: settle the unit and have the whole group restarted.
-                ray.get(desk.settle.remote(group, reason))
+                ray.get(desk.settle.remote(group, unit and unit.id, reason))
                 raise
         if rank == 0:
-            ray.get(desk.settle.remote(group, reason))
+            ray.get(desk.settle.remote(group, unit and unit.id, reason))
 
 
 class _Teller:
@@ -102,24 +102,16 @@ def start(
     """Start group ``number`` of a study in the background; it ends when the desk closes, and is not started again once
     the run is ``over``."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-    class Group(DataParallelTrainer):  # type: ignore[misc, unused-ignore]
-        """Without the processes that Ray Train starts for what is not used here: its data sets, and the clean-up after
-        a controller that was killed (the end of the run does that). Two for each group, with 1.5 s of a core and
-        80 MB each, before any worker starts. In a Ray whose callbacks have other names nothing is left out.
-        """
-
-        def _create_default_callbacks(self) -> list[Any]:
-            made: list[Any] = super()._create_default_callbacks()
-            return [callback for callback in made if type(callback).__name__ not in UNUSED]
+    from hpt_ray.execute.trainer import GroupTrainer, Place
 
     # 0.9 of a core each: the trials that hand units in need a place beside them, or nothing would ever be scheduled.
     worker = {"CPU": 0.9 * layout.threads} | ({"GPU": 1} if layout.gpu else {})
 
-    def trainer(attempt: int) -> Group:
-        return Group(
+    def trainer(attempt: int) -> GroupTrainer:
+        return GroupTrainer(
             serve,
+            place=Place(desk, number),
             train_loop_config={
                 "desk": desk,
                 "group": number,
@@ -131,7 +123,7 @@ def start(
             run_config=RunConfig(
                 name=f"{name}-group{number}.{attempt}",
                 storage_path=scratch,
-                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),  # type: ignore[call-arg]
+                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=0),  # type: ignore[call-arg]
             ),
         )
 
@@ -153,8 +145,6 @@ def _fit(trainer: Callable[[int], Any], desk: Any, number: int, over: threading.
                 raise
         if over.is_set():
             return
+        # The next controller may wait a minute for a place: what this group was working on does not.
         with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may be gone
-            # A controller that was killed could not give back the place of its workers.
-            if place := ray.get(desk.place.remote(number)):
-                ray.util.remove_placement_group(place)
-    desk.abandon.remote(number)
+            ray.get(desk.abandon.remote(number))

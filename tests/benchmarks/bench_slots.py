@@ -31,11 +31,11 @@ def idle(config: dict[str, Any]) -> None:
     import ray
 
     desk, number = config["desk"], config["group"]
-    ray.get(desk.arrive.remote(number, None))
+    ray.get(desk.arrive.remote(number))
     fresh = True
-    while ray.get(desk.fetch.remote(number, fresh)) is not None:
+    while (unit := ray.get(desk.fetch.remote(number, fresh))) is not None:
         fresh = False
-        ray.get(desk.settle.remote(number, ""))
+        ray.get(desk.settle.remote(number, unit.id, ""))
 
 
 def main() -> None:

@@ -41,10 +41,10 @@ def kinds(events: list[Event]) -> list[tuple[str, str]]:
 def test_a_unit_goes_to_a_group_and_its_outcome_back(reason):
     async def script(desk: Desk) -> None:
         submitted = await ordered(desk, FIRST)
-        await desk.arrive(0, "its placement group")
+        await desk.arrive(0)
         assert await desk.fetch(0, fresh=True) == FIRST
         assert not submitted.done()
-        await desk.settle(0, reason)
+        await desk.settle(0, FIRST.id, reason)
         assert await submitted == reason
         events, ready = await desk.listen()
         assert kinds(events) == [("started", FIRST.id), ("failed" if reason else "finished", FIRST.id)]
@@ -81,7 +81,7 @@ def test_a_group_that_died_gets_its_unit_again_before_any_other():
         assert await desk.fetch(0, fresh=True) == FIRST
         await ordered(desk, SECOND)
         assert await desk.fetch(0, fresh=True) == FIRST
-        await desk.settle(0, "")
+        await desk.settle(0, FIRST.id, "")
         assert await submitted == ""
         assert await desk.fetch(0, fresh=False) == SECOND
 
@@ -144,7 +144,7 @@ def test_a_group_that_settled_gets_new_work_when_it_is_restarted():
     async def script(desk: Desk) -> None:
         await ordered(desk, FIRST)
         await desk.fetch(0, fresh=True)
-        await desk.settle(0, "NaN")
+        await desk.settle(0, FIRST.id, "NaN")
         await ordered(desk, SECOND)
         assert await desk.fetch(0, fresh=True) == SECOND
 
@@ -158,7 +158,7 @@ def test_a_trial_that_was_lost_finds_its_order():
         lost.cancel()
         again = await ordered(desk, FIRST)
         assert not desk.waiting
-        await desk.settle(0, "")
+        await desk.settle(0, FIRST.id, "")
         assert await again == ""
         events, _ = await desk.listen()
         assert kinds(events) == [("started", FIRST.id), ("finished", FIRST.id)]
@@ -170,7 +170,7 @@ def test_a_unit_that_was_settled_can_be_ordered_again():
     async def script(desk: Desk) -> None:
         await ordered(desk, FIRST)
         await desk.fetch(0, fresh=True)
-        await desk.settle(0, "NaN")
+        await desk.settle(0, FIRST.id, "NaN")
         await ordered(desk, FIRST)
         assert await desk.fetch(0, fresh=False) == FIRST
 
@@ -197,17 +197,45 @@ def test_what_a_group_that_will_not_come_back_was_working_on_goes_to_another(sto
 def test_the_desk_knows_where_a_group_was():
     async def script(desk: Desk) -> None:
         assert await desk.place(0) is None
-        await desk.arrive(0, "here")
-        await desk.arrive(0, "there")
+        await desk.put(0, "here")
+        await desk.put(0, "there")
         assert await desk.place(0) == "there"
-        assert await desk.listen() == ([], 1)
+        assert await desk.listen() == ([], 0)  # started, not yet up
+
+    with_desk(script)
+
+
+def test_a_unit_that_kills_with_the_worker_its_controller_is_given_up_too():
+    async def script(desk: Desk) -> None:
+        submitted = await ordered(desk, FIRST)
+        for group in range(DELIVERIES):
+            assert await desk.fetch(group, fresh=True) == FIRST
+            await desk.abandon(group)
+        assert (await submitted).startswith(f"its worker died {DELIVERIES} times")
+        assert not desk.waiting
+
+    with_desk(script)
+
+
+def test_a_worker_that_was_given_up_settles_nothing_of_the_one_in_its_place():
+    async def script(desk: Desk) -> None:
+        await ordered(desk, FIRST)
+        assert await desk.fetch(0, fresh=True) == FIRST
+        await desk.abandon(0)
+        assert await desk.fetch(1, fresh=True) == FIRST
+        submitted = await ordered(desk, SECOND)
+        assert await desk.fetch(0, fresh=True) == SECOND
+        await desk.settle(0, FIRST.id, "")
+        assert not submitted.done()
+        await desk.settle(0, SECOND.id, "")
+        assert await submitted == ""
 
     with_desk(script)
 
 
 def test_a_settlement_of_nothing_is_nothing():
     async def script(desk: Desk) -> None:
-        await desk.settle(7, "")
+        await desk.settle(7, FIRST.id, "")
         assert await desk.listen() == ([], 0)
 
     with_desk(script)
@@ -247,7 +275,7 @@ def test_a_desk_that_stops_begins_nothing_more_and_asks_who_is_at_work_to_stop()
         assert await waiting == INTERRUPTED
         assert await desk.submit(SECOND.id) == INTERRUPTED  # Tune may hand in one more before it notices
         assert not await desk.tell(Event(kind="progress", unit=FIRST.id, label="l", images=1))
-        await desk.settle(0, "interrupted at iteration 1 of 2")
+        await desk.settle(0, FIRST.id, "interrupted at iteration 1 of 2")
         assert await at_work == "interrupted at iteration 1 of 2"
         assert await desk.fetch(0, fresh=False) is None
 

@@ -38,6 +38,20 @@ def test_a_process_is_killed(name, times, tmp_path, reference):
         assert_same(tmp_path, reference)
 
 
+@pytest.mark.parametrize("moment", ["KillsAtRestart", "KillsAndNotices"])
+def test_a_worker_is_killed_again_while_its_group_starts(moment, tmp_path, reference):
+    """Ray Train then leaves behind the place of the group, which on a full machine nothing else can have."""
+    with bench(tmp_path) as runs:
+        process = runs.start(RAY_TRAIN_CALLBACKS=f"untimely.{moment}")
+        assert wait_until(lambda: at_work(tmp_path), 120)
+        assert runs.kill_one("ray::RayTrainWo")
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, said
+        assert "Traceback" not in said, said
+        runs.assert_nothing_left()
+        assert_same(tmp_path, reference)
+
+
 @pytest.mark.parametrize("name", ["ray::Desk", "raylet", "gcs_server"])
 def test_what_a_run_cannot_do_without_is_killed(name, tmp_path, reference):
     """Then the run ends with one line, and the same command goes on."""
