@@ -20,7 +20,7 @@ from typing import Any
 
 from hpt_ray.execute.machine import Layout
 
-#: Ray Train restarts the workers of a group. A controller that is killed, or cannot start them, takes its group with it:
+#: Ray Train restarts the workers of a group. A controller that is killed or cannot start them takes its group with it:
 #: another is started.
 STARTS = 10
 
@@ -36,7 +36,7 @@ def serve(config: dict[str, Any]) -> None:
     from hpt_ray.execute.inline import record_failure
     from hpt_ray.execute.stage import reason_of, run_unit
     from hpt_ray.store import Store
-    from hpt_ray.training.workers import Workers
+    from hpt_ray.training.workers import Workers, peer_lost
 
     desk, group, store = config["desk"], config["group"], Store(config["store"])
     context = ray.train.get_context()
@@ -59,6 +59,8 @@ def serve(config: dict[str, Any]) -> None:
         except StageInterruptedError as error:
             reason = str(error)
         except Exception as error:  # a failed stage is recorded with its reason and the study goes on
+            if size > 1 and peer_lost(error):
+                raise  # the group is restarted and gets the unit again
             reason = reason_of(error)
             if unit is not None:
                 record_failure(unit, store, reason)

@@ -18,6 +18,14 @@ from hpt_ray.errors import StudyError
 CPU = torch.device("cpu")
 
 
+def peer_lost(error: Exception) -> bool:
+    """Whether an error says that another worker of the stage is gone, which is no failure of the stage's.
+
+    NCCL has types of its own for it; gloo has only the name of the file in which it noticed.
+    """
+    return isinstance(error, dist.DistError) or "gloo/transport/" in str(error)
+
+
 @dataclass(frozen=True)
 class Workers:
     """This process's place among the workers of a stage."""

@@ -81,12 +81,11 @@ class Bench:
             Path(file.path).is_relative_to(self.temporary) for file in process.open_files()
         )
 
-    def kill_one(self, name: str) -> bool:
-        """SIGKILL a process of Ray's by its name; False if there is none."""
-        for process in self.processes(name):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-                return True
+    def kill_one(self, name: str, which: int = 0) -> bool:
+        """SIGKILL a process of Ray's by its name, the oldest or another; False if there is none."""
+        with contextlib.suppress(psutil.Error, IndexError):
+            self.processes(name)[which].kill()
+            return True
         return False
 
     def clean_up(self) -> None:
