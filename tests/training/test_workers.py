@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hpt_ray.policy import Policy
 from hpt_ray.training import pretrain
 from hpt_ray.training.backbone import build
 from hpt_ray.training.pretrain import Pretrainer
-from hpt_ray.training.workers import Workers
+from hpt_ray.training.workers import Workers, peer_lost
 
 CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn")]
 ITERATIONS = 6
@@ -227,6 +228,25 @@ def test_groups_that_cannot_be_shared_are_refused(groups: int, size: int) -> Non
     with pytest.raises(StudyError, match=f"use a number of workers that divides {groups}") as caught:
         Workers(0, size).share(groups)
     assert f"by {size} workers" in str(caught.value)
+
+
+def leave(rank: int, meeting: str, folder: Path) -> None:
+    """The second worker is gone, without a word, when the first wants to meet it."""
+    workers = Workers.join(rank, 2, meeting)
+    workers.wait()
+    if rank:
+        os._exit(0)
+    try:
+        workers.gather(torch.zeros(3))
+    except Exception as error:
+        (folder / "seen").write_text(f"{peer_lost(error)}")
+
+
+def test_the_loss_of_another_worker_is_told_from_a_failure(tmp_path: Path) -> None:
+    mp.spawn(leave, (f"file://{tmp_path}/meeting", tmp_path), nprocs=2)
+    assert (tmp_path / "seen").read_text() == "True"
+    assert peer_lost(dist.DistNetworkError("connection reset"))
+    assert not peer_lost(RuntimeError("the loss is not finite"))
 
 
 def test_a_worker_alone_needs_no_process_group() -> None:
