@@ -112,6 +112,12 @@ def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
+def occupied(table: pa.Table) -> pa.Table:
+    """The columns with any value. A stage writes no others: there are many stages, and empty columns of lists take as
+    long to read as the rest. A run's tables have all columns."""
+    return table.select([name for name in table.column_names if table[name].null_count < len(table)])
+
+
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """A run's table for pandas; seeds stay whole numbers although some cells have none."""
     frame: pd.DataFrame = table.to_pandas()

@@ -144,7 +144,7 @@ def stub(stage: Stage, prepared: Prepared) -> dict[str, bytes]:
             "feature_std": 0.09 + 0.01 * generator.standard_normal(len(at)),
             "stage": [stage.id] * len(at),
         }
-        return {CURVES: parquet(filled(columns, results.CURVES))}
+        return {CURVES: parquet(results.occupied(filled(columns, results.CURVES)))}
     data = prepared.datasets[str(stage.data)]
     shown = data.evaluation()["test"]
     accuracy = 0.5 + 0.1 * generator.random()
@@ -163,8 +163,8 @@ def stub(stage: Stage, prepared: Prepared) -> dict[str, bytes]:
         "prediction": prediction,
     }
     return {
-        RESULTS: parquet(results.to_table(rows, results.STAGE_RESULTS)),
-        PREDICTIONS: parquet(filled(answers, results.PREDICTIONS)),
+        RESULTS: parquet(results.occupied(results.to_table(rows, results.STAGE_RESULTS))),
+        PREDICTIONS: parquet(results.occupied(filled(answers, results.PREDICTIONS))),
     }
 
 
