@@ -6,7 +6,9 @@ import random
 import time
 
 import pytest
+import ray
 from processes import assert_same, at_work, bench, wait_until
+from ray.cluster_utils import Cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -70,8 +72,6 @@ def test_what_a_run_cannot_do_without_is_killed(name, tmp_path, reference):
 
 
 def test_a_node_is_lost_and_another_joins(tmp_path, reference, monkeypatch):
-    from ray.cluster_utils import Cluster
-
     with bench(tmp_path) as runs:
         for name, value in runs.environment.items():
             monkeypatch.setenv(name, value)
@@ -84,8 +84,51 @@ def test_a_node_is_lost_and_another_joins(tmp_path, reference, monkeypatch):
             cluster.remove_node(second, allow_graceful=False)
             cluster.add_node(num_cpus=1)
             said = process.communicate(timeout=400)[0]
+            assert_nothing_on(cluster, runs)
         finally:
             cluster.shutdown()
         assert process.returncode == 0, said
         assert_same(tmp_path, reference)
         runs.assert_nothing_left()
+
+
+@pytest.mark.parametrize("name", ["ray::TrainContr", "python"])
+def test_a_cluster_goes_on_without_a_run_that_lost_its_controller_or_was_killed(name, tmp_path, reference, monkeypatch):
+    """What is local to a run ends with its Ray; on a cluster, which stays, it would be in the way of the next."""
+    with bench(tmp_path) as runs:
+        for variable, value in runs.environment.items():
+            monkeypatch.setenv(variable, value)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+        try:
+            process = runs.start("--address", cluster.address)
+            assert wait_until(lambda: at_work(tmp_path), 120)
+            time.sleep(1.0)
+            if name == "python":
+                process.kill()
+                process.communicate()
+                assert_nothing_on(cluster, runs)
+                runs.finish("--address", cluster.address)
+            else:
+                assert runs.kill_one(name)
+                said = process.communicate(timeout=240)[0]
+                assert process.returncode == 0, said
+            assert_nothing_on(cluster, runs)
+        finally:
+            cluster.shutdown()
+        assert_same(tmp_path, reference)
+        runs.assert_nothing_left()
+
+
+def assert_nothing_on(cluster, runs):
+    """No place and no process of a run's on a cluster that it has left."""
+    ours = ("ray::Desk", "ray::Train", "ray::RayTrain", "ray::Implicit", "ray::Synchron")
+
+    def left():
+        places = [each for each in ray.util.placement_group_table().values() if each["state"] != "REMOVED"]
+        return places + [process for process in runs.processes("ray::") if process.name().startswith(ours)]
+
+    ray.init(cluster.address, log_to_driver=False)
+    try:
+        assert wait_until(lambda: not left(), 60), left()
+    finally:
+        ray.shutdown()
