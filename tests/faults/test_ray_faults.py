@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 
 import pytest
-import ray
 from processes import assert_same, at_work, bench, wait_until
 from ray.cluster_utils import Cluster
+
+#: Says which placement groups a cluster still has.
+PLACES = """
+import sys, ray
+ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
+print("places:", {each["state"] for each in ray.util.placement_group_table().values()} - {"REMOVED"})
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -102,7 +109,8 @@ def test_a_cluster_goes_on_without_a_run_that_lost_its_controller_or_was_killed(
         try:
             process = runs.start("--address", cluster.address)
             assert wait_until(lambda: at_work(tmp_path), 120)
-            time.sleep(1.0)
+            places, processes = left(cluster, runs)
+            assert "CREATED" in places and processes
             if name == "python":
                 process.kill()
                 process.communicate()
@@ -119,16 +127,13 @@ def test_a_cluster_goes_on_without_a_run_that_lost_its_controller_or_was_killed(
         runs.assert_nothing_left()
 
 
-def assert_nothing_on(cluster, runs):
-    """No place and no process of a run's on a cluster that it has left."""
+def left(cluster, runs):
+    """The places and processes of a run on a cluster."""
     ours = ("ray::Desk", "ray::Train", "ray::RayTrain", "ray::Implicit", "ray::Synchron")
+    # In a process of its own: one that has connected to Ray looks like a part of it.
+    said = runs.begin([sys.executable, "-c", PLACES, cluster.address]).communicate(timeout=60)[0]
+    return said.splitlines()[-1], [each for each in runs.processes("ray::") if each.name().startswith(ours)]
 
-    def left():
-        places = [each for each in ray.util.placement_group_table().values() if each["state"] != "REMOVED"]
-        return places + [process for process in runs.processes("ray::") if process.name().startswith(ours)]
 
-    ray.init(cluster.address, log_to_driver=False)
-    try:
-        assert wait_until(lambda: not left(), 60), left()
-    finally:
-        ray.shutdown()
+def assert_nothing_on(cluster, runs):
+    assert wait_until(lambda: left(cluster, runs) == ("places: set()", []), 60), left(cluster, runs)
