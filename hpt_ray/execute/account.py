@@ -8,7 +8,9 @@ from typing import Any
 from hpt_ray import leakage
 from hpt_ray.dataset import Dataset
 from hpt_ray.files import public
-from hpt_ray.plan import Plan
+from hpt_ray.plan import Cell, Plan
+from hpt_ray.policy import Frozen
+from hpt_ray.stage import Stage
 from hpt_ray.study import Study
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.normalisation import describe
@@ -44,11 +46,18 @@ def data(data: Dataset) -> dict[str, Any]:
     }
 
 
-def plan(plan: Plan) -> dict[str, Any]:
-    """A plan, stage by stage and cell by cell."""
-    return {
-        "id": plan.id,
-        "study": plan.study.model_dump(mode="json"),
-        "stages": [stage.model_dump(mode="json") for stage in plan.stages.values()],
-        "cells": [cell.model_dump(mode="json") for cell in plan.cells],
-    }
+def plan(plan: Plan) -> bytes:
+    """A plan, stage by stage and cell by cell, as JSON."""
+    stages, cells = tuple(plan.stages.values()), tuple(plan.cells)
+    return (
+        _Plan.model_construct(id=plan.id, study=plan.study, stages=stages, cells=cells)
+        .model_dump_json(indent=1)
+        .encode()
+    )
+
+
+class _Plan(Frozen):
+    id: str
+    study: Study
+    stages: tuple[Stage, ...]
+    cells: tuple[Cell, ...]

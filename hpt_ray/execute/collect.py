@@ -18,7 +18,8 @@ from hpt_ray.stage import Stage
 from hpt_ray.store import Store, from_parquet
 from hpt_ray.study import Arm
 
-#: Stages that are read and checked at a time, which waits for a disk or a network.
+#: Stages that are read and checked at a time from an object store, which is waiting. From a folder one thread reads ten
+#: thousand in 0.7 s, and eight in 2.5 s, since they get in each other's way.
 THREADS = 8
 
 #: The tables of each kind of stage, and what is read of them: a run has its own names for phases and evaluations.
@@ -30,6 +31,10 @@ READ = {
     },
 }
 
+#: What a run says of a stage. The rest of ten thousand records is a million objects, which Python would search for
+#: garbage again and again.
+SAID = ("seconds", "work_seconds", "images", "device", "versions")
+
 
 def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) -> dict[str, pa.Table]:
     """The tables ``results``, ``predictions`` and ``curves`` of a run, in the order of the plan.
@@ -39,6 +44,7 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
     """
     factors = [factor.name for factor in plan.study.factors]
     there = finished(plan, store) if known is None else known
+    phases = {chain: Arm.parse(chain).phases for chain in {cell.arm for cell in plan.cells}}
     parts: dict[str, list[Part]] = {name: [] for name in results.TABLES}
     for cell in plan.cells:
         axes = {"study": plan.study.name, "target": cell.target, "arm": cell.arm, **cell.levels, "seed": cell.seed}
@@ -64,7 +70,7 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
                 parts["results"].append((row, found.tables[RESULTS] if found else _no_result(plan.stages[stage])))
                 if found:
                     parts["predictions"].append((named, found.tables[PREDICTIONS]))
-        for phase, stage in zip(Arm.parse(cell.arm).phases, cell.phases, strict=True):
+        for phase, stage in zip(phases[cell.arm], cell.phases, strict=True):
             if stage in there and CURVES in there[stage].tables:
                 name = phase.role + (":bn" if phase.tune == "bn" else "")
                 parts["curves"].append((axes | {"phase": name}, there[stage].tables[CURVES]))
@@ -94,7 +100,7 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
 
 
 class Finished(NamedTuple):
-    """A finished stage: its record, and its tables by the names of their files."""
+    """A finished stage: what is needed of its record, and its tables by the names of their files."""
 
     record: dict[str, Any]
     tables: dict[str, pa.Table]
@@ -111,11 +117,12 @@ def finished(plan: Plan, store: Store) -> dict[str, Finished]:
         record = store.record(stage.id)
         if record is None:
             return None
-        return record, {name: store.stage_file(stage.id, name, record) for name in READ.get(stage.kind, {})}
+        said = {name: record[name] for name in SAID if name in record}
+        return said, {name: store.stage_file(stage.id, name, record) for name in READ.get(stage.kind, {})}
 
     with ThreadPoolExecutor(THREADS) as pool:
-        found = list(zip(plan.stages, pool.map(read, plan.stages.values()), strict=True))
-    # Decoding files so small is mostly the interpreter's work, which threads would only contend for.
+        each_read = map if store.local else pool.map
+        found = list(zip(plan.stages, each_read(read, plan.stages.values()), strict=True))
     made = {}
     for stage, each in found:
         if each is not None:

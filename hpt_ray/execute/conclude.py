@@ -14,7 +14,6 @@ from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.execute import account
 from hpt_ray.execute.collect import collect, finished
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.files import as_json
 from hpt_ray.plan import Plan
 from hpt_ray.policy import Policy
 from hpt_ray.registry import load, names
@@ -71,7 +70,7 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
 
     dashboard = dashboard_for(plan.study.name)
     found = verdicts(made, dashboard)
-    files = {PLAN: as_json(account.plan(plan)), "report.html": render(made, dashboard, found).encode()}
+    files = {PLAN: account.plan(plan), "report.html": render(made, dashboard, found).encode()}
     files |= {f"{name}.parquet": parquet(table) for name, table in {**tables, "views": views}.items()}
     store.seal(folder, MANIFEST, files, manifest)
     failures = {plan.stages[stage].label: reason for stage, reason in missing.items() if reason}

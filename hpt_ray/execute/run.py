@@ -20,7 +20,6 @@ from hpt_ray.execute.inline import InlineRunner
 from hpt_ray.execute.interrupts import orderly
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.rounds import rounds, settled
-from hpt_ray.files import as_json
 from hpt_ray.plan import Plan, Unit, recipes_of
 from hpt_ray.store import MANIFEST, PLAN, Store
 from hpt_ray.study import Pretraining, Study
@@ -76,7 +75,7 @@ def run(
     }
 
     def note(known: Plan) -> None:
-        opened.seal(f"runs/{name_of(plan)}", MANIFEST, {PLAN: as_json(account.plan(known))}, manifest)
+        opened.seal(f"runs/{name_of(plan)}", MANIFEST, {PLAN: account.plan(known)}, manifest)
 
     def begun() -> Iterator[list[Unit]]:
         """The rounds, noted as they begin: a run that cannot begin leaves nothing behind."""

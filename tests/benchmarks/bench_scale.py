@@ -34,7 +34,6 @@ from hpt_ray.execute.conclude import dashboard_for, name_of
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
-from hpt_ray.files import as_json
 from hpt_ray.identity import stream
 from hpt_ray.plan import make_plan
 from hpt_ray.registry import load, names
@@ -90,7 +89,7 @@ def planning(prepared: Prepared, store: Store) -> None:
     measured("Plan.id", lambda: plan.id)
     measured("Plan.units", plan.units)
     folder = f"runs/{name_of(plan)}"
-    measured("plan.json written", lambda: store.seal(folder, MANIFEST, {PLAN: as_json(account.plan(plan))}, {}))
+    measured("plan.json written", lambda: store.seal(folder, MANIFEST, {PLAN: account.plan(plan)}, {}))
 
 
 def reporting(prepared: Prepared, store: Store) -> None:
@@ -100,7 +99,7 @@ def reporting(prepared: Prepared, store: Store) -> None:
         store.finish(stage.id, stub(stage, prepared), record(stage))
     name = name_of(plan)
     about = manifest(plan.study, plan.id, prepared.datasets)
-    store.seal(f"runs/{name}", MANIFEST, {PLAN: as_json(account.plan(plan))}, about)
+    store.seal(f"runs/{name}", MANIFEST, {PLAN: account.plan(plan)}, about)
     measured("status", lambda: runs(store))
     tables = measured("collect", lambda: collect(plan, store))
     print(", ".join(f"{len(table):,} rows of {name}" for name, table in tables.items()))
