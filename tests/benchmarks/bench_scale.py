@@ -267,6 +267,7 @@ def many_rows(study: Study) -> dict[str, pa.Table]:
 
 
 def main() -> None:
+    pa.set_memory_pool(pa.system_memory_pool())  # as the command line has it
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         prepared = prepare(many_stages(), store)
