@@ -59,3 +59,10 @@ def test_seeds_stay_whole_numbers_beside_cells_without_one():
     table = results.to_table([{"seed": 1}, {"seed": None}], results.AXES)
     frame = results.to_frame(table)
     assert [str(seed) for seed in frame["seed"]] == ["1", "<NA>"]
+
+
+def test_a_stage_leaves_out_what_is_empty():
+    some = results.to_table([{"iteration": 1, "loss": 2.0}, {"iteration": 2, "knn": 0.5}], results.CURVES)
+    assert results.occupied(some).column_names == ["iteration", "loss", "knn"]
+    none = results.to_table([], results.CURVES)
+    assert results.occupied(none).schema == results.CURVES
