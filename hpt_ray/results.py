@@ -113,8 +113,11 @@ def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def occupied(table: pa.Table) -> pa.Table:
-    """The columns with any value; all of a table without rows. A stage writes no others: there are many stages, and empty
-    columns of lists take as long to read as the rest. A run's tables have all columns."""
+    """The columns with any value; all of a table without rows.
+
+    A stage writes no others: there are many stages, and empty columns of lists take as long to read as the rest. A
+    run's tables have all columns.
+    """
     return table.select([name for name in table.column_names if table[name].null_count < max(len(table), 1)])
 
 

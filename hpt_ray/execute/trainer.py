@@ -1,8 +1,8 @@
 """Ray Train's trainer as the worker groups use it: without processes nobody needs, and never without its place.
 
-Ray Train gives the place of a group (a placement group of Ray's) back when the group ends. It cannot when its controller
-is killed, and does not when a worker dies between being started and being asked to begin: then it forgets the group,
-place and all. On a full machine nothing could be started in its stead.
+Ray Train gives the place of a group (a placement group of Ray's) back when the group ends. It cannot when its
+controller is killed, and does not when a worker dies between being started and being asked to begin: then it forgets
+the group, place and all. On a full machine nothing could be started in its stead.
 """
 
 from __future__ import annotations
