@@ -25,7 +25,7 @@ check: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_architecture.py
 
-# OSV's service: where PyPI's does not know a release, as of torch's +cpu builds, pip-audit passes over it and succeeds.
+# With OSV's service: with PyPI's, pip-audit passes over releases it is not told of, even all of them, and succeeds.
 audit: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
 	$(BIN)/pip-audit --local --skip-editable --vulnerability-service osv
