@@ -97,7 +97,7 @@ def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Te
     rows = [{**row, "phase": content["tune"], "stage": stage.id} for row in curve.table]
     files = {
         WEIGHTS: checkpoints.to_bytes(backbone),
-        CURVES: _table(results.to_table(rows, results.CURVES)),
+        CURVES: packed(results.to_table(rows, results.CURVES)),
     }
     _finish(stage, store, files, workers, began, seconds=curve.seconds, images=stage.images)
 
@@ -136,14 +136,15 @@ def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subj
     subject = warm[key]
     answers = load("probes", content["probe"])(subject, **content["options"])
     files = {
-        RESULTS: _table(results.to_table(_measured(subject, content["probe"], answers), results.STAGE_RESULTS)),
-        PREDICTIONS: _table(_predictions(subject, content["probe"], answers)),
+        RESULTS: packed(results.to_table(_measured(subject, content["probe"], answers), results.STAGE_RESULTS)),
+        PREDICTIONS: packed(_predictions(subject, content["probe"], answers)),
     }
     chosen = [answer.chosen for answer in answers]
     _finish(stage, store, files, workers, began, chosen=chosen)
 
 
-def _table(rows: pa.Table) -> bytes:
+def packed(rows: pa.Table) -> bytes:
+    """A stage's table as its file."""
     return parquet(results.occupied(rows))
 
 

@@ -33,7 +33,7 @@ from hpt_ray.execute.collect import collect
 from hpt_ray.execute.conclude import dashboard_for, name_of
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite, runs
-from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
+from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS, packed
 from hpt_ray.identity import stream
 from hpt_ray.plan import make_plan
 from hpt_ray.registry import load, names
@@ -143,7 +143,7 @@ def stub(stage: Stage, prepared: Prepared) -> dict[str, bytes]:
             "feature_std": 0.09 + 0.01 * generator.standard_normal(len(at)),
             "stage": [stage.id] * len(at),
         }
-        return {CURVES: parquet(results.occupied(filled(columns, results.CURVES)))}
+        return {CURVES: packed(filled(columns, results.CURVES))}
     data = prepared.datasets[str(stage.data)]
     shown = data.evaluation()["test"]
     accuracy = 0.5 + 0.1 * generator.random()
@@ -162,8 +162,8 @@ def stub(stage: Stage, prepared: Prepared) -> dict[str, bytes]:
         "prediction": prediction,
     }
     return {
-        RESULTS: parquet(results.occupied(results.to_table(rows, results.STAGE_RESULTS))),
-        PREDICTIONS: parquet(results.occupied(filled(answers, results.PREDICTIONS))),
+        RESULTS: packed(results.to_table(rows, results.STAGE_RESULTS)),
+        PREDICTIONS: packed(filled(answers, results.PREDICTIONS)),
     }
 
 

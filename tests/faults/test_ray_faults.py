@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import time
@@ -78,12 +79,21 @@ def test_what_a_run_cannot_do_without_is_killed(name, tmp_path, reference):
         assert_same(tmp_path, reference)
 
 
+@contextlib.contextmanager
+def a_cluster(runs, monkeypatch, cores):
+    """A cluster of one node, which a run may join and leave."""
+    for name, value in runs.environment.items():
+        monkeypatch.setenv(name, value)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cores})
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
 def test_a_node_is_lost_and_another_joins(tmp_path, reference, monkeypatch):
     with bench(tmp_path) as runs:
-        for name, value in runs.environment.items():
-            monkeypatch.setenv(name, value)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-        try:
+        with a_cluster(runs, monkeypatch, cores=1) as cluster:
             second = cluster.add_node(num_cpus=1)
             process = runs.start("--address", cluster.address)
             assert wait_until(lambda: at_work(tmp_path), 120)
@@ -92,37 +102,32 @@ def test_a_node_is_lost_and_another_joins(tmp_path, reference, monkeypatch):
             cluster.add_node(num_cpus=1)
             said = process.communicate(timeout=400)[0]
             assert_nothing_on(cluster, runs)
-        finally:
-            cluster.shutdown()
         assert process.returncode == 0, said
         assert_same(tmp_path, reference)
         runs.assert_nothing_left()
 
 
-@pytest.mark.parametrize("name", ["ray::TrainContr", "python"])
-def test_a_cluster_goes_on_without_a_run_that_lost_its_controller_or_was_killed(name, tmp_path, reference, monkeypatch):
+@pytest.mark.parametrize("victim", ["ray::TrainContr", "driver"])
+def test_a_cluster_goes_on_without_a_run_that_lost_its_controller_or_was_killed(
+    victim, tmp_path, reference, monkeypatch
+):
     """What is local to a run ends with its Ray; on a cluster, which stays, it would be in the way of the next."""
     with bench(tmp_path) as runs:
-        for variable, value in runs.environment.items():
-            monkeypatch.setenv(variable, value)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
-        try:
+        with a_cluster(runs, monkeypatch, cores=2) as cluster:
             process = runs.start("--address", cluster.address)
             assert wait_until(lambda: at_work(tmp_path), 120)
             places, processes = left(cluster, runs)
             assert "CREATED" in places and processes
-            if name == "python":
+            if victim == "driver":
                 process.kill()
                 process.communicate()
                 assert_nothing_on(cluster, runs)
                 runs.finish("--address", cluster.address)
             else:
-                assert runs.kill_one(name)
+                assert runs.kill_one(victim)
                 said = process.communicate(timeout=240)[0]
                 assert process.returncode == 0, said
             assert_nothing_on(cluster, runs)
-        finally:
-            cluster.shutdown()
         assert_same(tmp_path, reference)
         runs.assert_nothing_left()
 

@@ -22,7 +22,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-def test_two_workers_are_interrupted(tmp_path, undisturbed):
+def test_two_workers_interrupted_and_killed(tmp_path, undisturbed):
     with bench(tmp_path) as runs:
         interrupted = runs.start(*TWO)
         assert wait_until(lambda: at_work(runs.store), 120)
@@ -30,7 +30,13 @@ def test_two_workers_are_interrupted(tmp_path, undisturbed):
         said = end(interrupted, signal.SIGINT)
         assert interrupted.returncode == 130, said
         assert list(runs.store.glob("stages/*/checkpoint.pt"))
-        runs.finish(*TWO)
+        killed = runs.start(*TWO)
+        assert wait_until(lambda: runs.processes("ray::RayTrainWo"), 120)
+        time.sleep(6.0)
+        assert runs.kill_one("ray::RayTrainWo")
+        said = killed.communicate(timeout=240)[0]
+        assert killed.returncode == 0, said
+        assert "Traceback" not in said, said
         runs.assert_nothing_left()
         assert_same(runs.store, undisturbed)
 

@@ -30,7 +30,7 @@ class KillsAtRestart(WorkerGroupCallback):
 
 
 class KillsAndNotices(KillsAtRestart):
-    """The same, found dead within the start, which the controller tries again."""
+    """The same, found dead within the start, which Ray takes for another kind of error."""
 
     def notice(self, worker: Any) -> None:
         ray.get(worker.actor.get_metadata.remote())
