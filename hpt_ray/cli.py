@@ -111,6 +111,8 @@ def run(
         raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
     console.result(result)
     if result.failures:
+        if given_up := result.run.manifest["given_up"]:
+            _say(f"given up, since what was tried failed for one reason: {given_up}")
         raise typer.Exit(1)
 
 

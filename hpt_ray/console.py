@@ -121,7 +121,11 @@ def result(made: Result) -> None:
     """The verdicts, a small table of each and, as the last two lines, where everything is."""
     from hpt_ray.analysis.across import across_targets
 
-    for found in made.verdicts:
+    given_up = made.run.manifest.get("given_up")
+    if given_up:
+        out.print()
+        out.print(f"Nothing can be said: {given_up}")
+    for found in [] if given_up else made.verdicts:
         out.print()
         out.print(found.sentence)
         for note in found.notes:
@@ -131,11 +135,16 @@ def result(made: Result) -> None:
         for row in found.table.rows:
             lines.add_row(*row)
         out.print(lines)
-    if together := across_targets(made.run):
+    if not given_up and (together := across_targets(made.run)):
         out.print()
         out.print(together.sentence)
     if made.failures:
-        out.print(Text(f"{len(made.failures)} failed:", "red"), "run the same command again to try them once more.")
+        stages = made.run.manifest["stages"]
+        rest = f", {several(stages['not_run'], 'stage')} not run" if stages["not_run"] else ""
+        out.print(
+            Text(f"{several(stages['failed'], 'stage')} failed{rest}:", "red"),
+            "run the same command again to try them once more.",
+        )
     out.print()
     # Paths are never wrapped: the last two lines are for scripts.
     out.print(f"results: {made.results}", soft_wrap=True)

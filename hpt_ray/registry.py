@@ -32,6 +32,9 @@ SINGULAR = {
     "backbones": "backbone",
     "probes": "probe",
 }
+#: What relative paths start from: see ``resolve_from``.
+_start = Path()
+
 PARENT = {"verdicts": "analysis", "methods": "training", "backbones": "training", "probes": "training"}
 
 
@@ -53,6 +56,15 @@ def is_path(name: str) -> bool:
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
+def resolve_from(folder: str) -> None:
+    """Let relative paths start from ``folder``, the current folder of the command that this process works for.
+
+    A worker of a cluster has a current folder of its own, in which ``./my_images`` would be something else or nothing.
+    """
+    global _start
+    _start = Path(folder)
+
+
 def path_of(name: str) -> Path:
     """A path as a user writes it, ``~`` being her home folder. It need not exist.
 
@@ -60,7 +72,7 @@ def path_of(name: str) -> Path:
         StudyError: for one that cannot be looked at: too long, or in a folder that is closed to her.
     """
     # Unlike pathlib's this takes the ~ of a user who does not exist for a name, which is then missing like any other.
-    path = Path(os.path.expanduser(name))  # noqa: PTH111
+    path = _start / os.path.expanduser(name)  # noqa: PTH111  # an absolute path stays as it is
     try:
         path.exists()
     except OSError as error:
@@ -104,7 +116,7 @@ def load(kind: str, name: str) -> Any:
 
 def summary(kind: str, name: str) -> str:
     """The first line of the docstring of the file behind a name, read without importing it."""
-    path = Path(name) if is_path(name) else folder(kind) / f"{name}.py"
+    path = path_of(name) if is_path(name) else folder(kind) / f"{name}.py"
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.split("\n", 1)[0]
 

@@ -7,14 +7,17 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hpt_ray.errors import StudyError
 from hpt_ray.execute import machine
 from hpt_ray.execute.interrupts import StopNow
+from hpt_ray.execute.scratch import scratch
 
 #: Set before Ray is imported. Defaults only: what the user's environment says wins.
 ENVIRONMENT = {
@@ -33,6 +36,11 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
 }
 
+
+#: Bytes that must be free in the temporary folder for Ray's logs and sockets.
+ROOM = 64 << 20
+#: Characters that the path of Ray's folder may have: those of its sockets are 64 longer, and may have 103 to 107.
+LONGEST = 39
 
 LOCAL_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 #: The same, of a Ray on this machine: loopback keeps other machines out, and a token other users of this one.
@@ -66,10 +74,32 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         return
     if address is None and LOCAL_ONLY in os.environ:  # which it read when it was imported, perhaps before
         ray._private.ray_constants.ENABLE_RAY_CLUSTER = os.environ[LOCAL_ONLY] != "0"
+    with scratch(LONGEST) as folder:
+        with _inside(folder):
+            _start(ray, address, dashboard, folder)
+        try:
+            yield ray
+        except StopNow as stop:
+            _kill(ray, 128 + stop.args[0])
+            raise
+        except BaseException:
+            if alive(ray):
+                ray.shutdown()
+            else:
+                _kill(ray, 2)
+            raise
+        else:
+            ray.shutdown()
+
+
+def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
+    """Start Ray on this machine with its files in ``folder``, or join the cluster at ``address``."""
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
+        _check_room(folder)
         settings |= {
             "address": "local",
+            "_temp_dir": folder,
             "num_cpus": machine.cores(),
             "include_dashboard": dashboard,
             "dashboard_host": "127.0.0.1",
@@ -83,23 +113,40 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
     except Exception as error:
         first = str(error).strip().split("\n", 1)[0]
         if address is None:
+            _check_room(folder)  # a full disk has many faces: "Timed out waiting for file" is one
             raise StudyError(f"Ray cannot start on this machine ({first}): try --runner inline.") from error
         raise StudyError(
             f"no Ray answers at {address} ({first}): check the address, or leave --address out."
         ) from error
+
+
+def _check_room(folder: str) -> None:
+    """Raise StudyError where the disk has no room for Ray's logs and sockets."""
+    free = shutil.disk_usage(folder).free
+    if free < ROOM:
+        raise StudyError(
+            f"the temporary folder {Path(folder).parent} is full ({free / 2**20:.0f} MB free), and Ray needs "
+            f"{ROOM >> 20} MB there: free some, or set TMPDIR to a folder on another disk."
+        )
+
+
+@contextlib.contextmanager
+def _inside(folder: str) -> Iterator[None]:
+    """Have what starts meanwhile work in an empty folder of this run's own, and keep its temporary files there.
+
+    The folder in which Ray starts is on the import path of its processes and of every worker: in the user's, a file of
+    her own called ``queue.py`` would end them. And nothing is left in the temporary folder that all users share.
+    """
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = folder
     try:
-        yield ray
-    except StopNow as stop:
-        _kill(ray, 128 + stop.args[0])
-        raise
-    except BaseException:
-        if alive(ray):
-            ray.shutdown()
+        with contextlib.chdir(folder):
+            yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
         else:
-            _kill(ray, 2)
-        raise
-    else:
-        ray.shutdown()
+            os.environ["TMPDIR"] = before
 
 
 def _kill(ray: Any, code: int) -> None:

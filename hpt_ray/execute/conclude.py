@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.execute import account
 from hpt_ray.execute.collect import collect, finished
+from hpt_ray.execute.events import NEEDS
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.plan import Plan
 from hpt_ray.policy import Policy
@@ -57,8 +58,10 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
         "total": len(plan.stages),
         "cached": manifest["cached"],
         "trained": len(there) - manifest["cached"],
-        "failed": len(missing),
+        "failed": sum(reason is not None for reason in missing.values()),
+        "not_run": sum(reason is None for reason in missing.values()),
     }
+    manifest["given_up"] = _given_up(plan, there, missing, manifest.get("given_up"))
     cells = _cells(plan, missing)
     manifest["failures"] = [
         {"stage": stage, "reason": reason or "not run yet", "cells": cells[stage]} for stage, reason in missing.items()
@@ -81,6 +84,15 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
 def dashboard_for(study: str) -> Any:
     """The study's own dashboard, or for a user's own study the one of the augmentation ablation."""
     return load("dashboards", study if study in names("dashboards") else "augment_ablation")
+
+
+def _given_up(plan: Plan, there: Collection[str], missing: Mapping[str, str | None], known: str | None) -> str | None:
+    """The one reason for which nothing can be said: the run was given up for it, or no cell was finished for it."""
+    reasons = {reason for reason in missing.values() if reason and not reason.startswith(NEEDS)}
+    if known in reasons:
+        return known
+    nothing = not any(set(cell.evaluations) <= set(there) for cell in plan.cells)
+    return reasons.pop() if nothing and len(reasons) == 1 else None
 
 
 def _cells(plan: Plan, stages: Collection[str]) -> dict[str, list[str]]:

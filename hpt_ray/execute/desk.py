@@ -11,12 +11,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hpt_ray.execute.events import Event
+from hpt_ray.execute.events import INTERRUPTED, Event
 from hpt_ray.execute.metrics import Metrics
 from hpt_ray.plan import Unit
 
 DELIVERIES = 3
-INTERRUPTED = "interrupted"
 
 
 @dataclass

@@ -12,6 +12,14 @@ from hpt_ray.plan import Plan, Unit
 from hpt_ray.policy import Frozen
 from hpt_ray.store import Store
 
+#: What the reason of a unit begins with that was neither finished nor failed: the run was asked to stop.
+INTERRUPTED = "interrupted"
+#: What the reason of a unit begins with that could not run because another failed.
+NEEDS = "needs "
+
+#: Units in a row that fail for one reason before a run is given up: the rest would fail for it, too.
+HOPELESS = 3
+
 
 class Event(Frozen):
     """``images`` counts the images trained on since the unit's last event."""
@@ -49,6 +57,7 @@ class Progress:
     running: dict[str, Event] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     first: float | None = None
+    in_a_row: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, units: Iterable[Unit]) -> Progress:
@@ -64,8 +73,17 @@ class Progress:
         self.running.pop(event.unit, None)
         if event.kind == "finished":
             self.done += 1
-        else:
+            self.in_a_row.clear()
+        elif not event.reason.startswith(INTERRUPTED):
             self.failed[event.unit] = event.reason
+            if not event.reason.startswith(NEEDS):
+                self.in_a_row.append(event.reason)
+
+    @property
+    def hopeless(self) -> str | None:
+        """The one reason for which the last units failed, none finishing between them; None while there is hope."""
+        last = self.in_a_row[-HOPELESS:]
+        return last[0] if len(last) == HOPELESS and len(set(last)) == 1 else None
 
     @property
     def rate(self) -> float:

@@ -16,6 +16,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hpt_ray.execute.machine import Layout
@@ -35,9 +36,13 @@ def serve(config: dict[str, Any]) -> None:
     from hpt_ray.execute.claim import claimed
     from hpt_ray.execute.inline import record_failure
     from hpt_ray.execute.stage import reason_of, run_unit
+    from hpt_ray.registry import resolve_from
     from hpt_ray.store import Store
     from hpt_ray.training.workers import Workers, peer_lost
 
+    resolve_from(config["folder"])
+    with contextlib.suppress(OSError):  # a node may lack it; where it is, code of the user's may open files in it
+        os.chdir(config["folder"])
     desk, group, store = config["desk"], config["group"], Store(config["store"])
     context = ray.train.get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
@@ -120,6 +125,7 @@ def start(
                 "threads": layout.threads,
                 "store": store,
                 "scratch": scratch,
+                "folder": str(Path.cwd()),
             },
             scaling_config=ScalingConfig(num_workers=layout.workers, use_gpu=layout.gpu, resources_per_worker=worker),
             run_config=RunConfig(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from hpt_ray.errors import StageInterruptedError, StoreError
 from hpt_ray.execute.claim import claimed
-from hpt_ray.execute.events import Event, Tell
+from hpt_ray.execute.events import NEEDS, Event, Tell
 from hpt_ray.execute.stage import reason_of, run_unit
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
@@ -29,7 +29,7 @@ class InlineRunner:
             if stopping():
                 return
             tell(Event(kind="started", unit=unit.id, label=unit.label))
-            reason = f"needs {failed[unit.needs]}" if unit.needs and unit.needs in failed else None
+            reason = f"{NEEDS}{failed[unit.needs]}" if unit.needs and unit.needs in failed else None
             if reason is None:
                 try:
                     with claimed(unit, store, tell):

@@ -18,8 +18,8 @@ from typing import Any
 from hpt_ray.errors import StudyError
 from hpt_ray.execute import group
 from hpt_ray.execute.cluster import alive
-from hpt_ray.execute.desk import INTERRUPTED, Desk
-from hpt_ray.execute.events import Event, Tell
+from hpt_ray.execute.desk import Desk
+from hpt_ray.execute.events import INTERRUPTED, NEEDS, Event, Tell
 from hpt_ray.execute.inline import lacks_weights, record_failure
 from hpt_ray.execute.interrupts import StopNow
 from hpt_ray.execute.machine import Layout
@@ -236,7 +236,7 @@ def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
             if failed and not why.startswith(INTERRUPTED):
                 record_failure(unit, store, why)  # a worker that was killed could not
             for lost in queue.settle(unit, failed):
-                reason = f"needs {unit.label}, which failed"
+                reason = f"{NEEDS}{unit.label}, which failed"
                 record_failure(lost, store, reason)
                 tell(Event(kind="failed", unit=lost.id, label=lost.label, reason=reason))
 

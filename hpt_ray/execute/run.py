@@ -89,7 +89,9 @@ def run(
             chosen = open_runner.enter_context(
                 runner_for(plan, units, runner, workers, threads, slots, address, observer)
             )
-            execute(begun(), Progress.of(units), opened, chosen, observer)
+            progress = Progress.of(units)
+            execute(begun(), progress, opened, chosen, observer)
+            manifest["given_up"] = progress.hopeless
             # Ray takes seconds to end, in processes of its own: meanwhile the report is written.
             closing = threading.Thread(target=open_runner.pop_all().close)
         closing.start()
@@ -148,7 +150,7 @@ def runner_for(
 
 
 def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner: Runner, observer: Observer) -> None:
-    """Run rounds of units while an observer is told.
+    """Run rounds of units while an observer is told, until nothing is left or all would fail for the same reason.
 
     Raises:
         KeyboardInterrupt: when the run was asked to stop; what is finished is kept, and so are checkpoints.
@@ -158,9 +160,12 @@ def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner
         def tell(event: Event) -> bool:
             progress.update(event)
             observer.progress(event, progress)
-            return not stopping()
+            return not ending()
 
-        runner.run(work, store, tell, stopping)
+        def ending() -> bool:
+            return stopping() or progress.hopeless is not None
+
+        runner.run(work, store, tell, ending)
 
 
 def _check_workers(study: Study, workers: int) -> None:

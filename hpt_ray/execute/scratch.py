@@ -10,13 +10,21 @@ from pathlib import Path
 PREFIX = "hpt-ray-"
 
 
-def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A new folder, named after this process; those of processes that are gone are removed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+def scratch(longest: int = 1000) -> tempfile.TemporaryDirectory[str]:
+    """A new folder that only this user can enter, named after this process. Those of processes that are gone go.
+
+    Args:
+        longest: characters that its path may have; where the temporary folder's is too long, it stands in /tmp.
+    """
+    within = tempfile.gettempdir()
+    own = f"{PREFIX}{os.getpid()}-"
+    if len(f"{within}/{own}12345678") > longest:
+        within = "/tmp"
+    for folder in Path(within).glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdecimal() and not _lives(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-    return tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", ignore_cleanup_errors=True)
+    return tempfile.TemporaryDirectory(prefix=own, dir=within, ignore_cleanup_errors=True)
 
 
 def _lives(process: int) -> bool:

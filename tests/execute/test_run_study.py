@@ -11,7 +11,7 @@ import pytest
 import small
 
 import hpt_ray
-from hpt_ray import results
+from hpt_ray import console, results
 from hpt_ray.errors import StoreError, StudyError, UnknownNameError
 from hpt_ray.execute import conclude, inline
 from hpt_ray.execute.conclude import Result
@@ -400,3 +400,47 @@ def test_a_plan_is_estimated_from_a_test_or_from_what_is_finished(finished, tmp_
 
 def test_a_studys_own_dashboard_is_used_where_there_is_one():
     assert conclude.dashboard_for("augment_ablation") == conclude.dashboard_for("a_users_own_study")
+
+
+def test_a_run_whose_units_all_fail_for_one_reason_is_given_up_after_the_third(tmp_path, monkeypatch, capsys):
+    study = small.study(arms=("target",), seeds=(0, 1, 2))  # six pretrainings
+    tried = []
+
+    def broken(self: Pretrainer, *arguments: Any) -> Any:
+        tried.append(self)
+        raise StudyError("there is no folder ./my_images.")
+
+    monkeypatch.setattr(Pretrainer, "run", broken)
+    result = run(study, store=tmp_path, runner="inline")
+    assert len(tried) == 3
+    counts, (state,) = result.run.manifest["stages"], runs(Store(tmp_path))
+    assert result.run.manifest["given_up"] == "there is no folder ./my_images."
+    assert (
+        counts["failed"]
+        == state.failed
+        == len([row for row in result.run.manifest["failures"] if row["reason"] == "there is no folder ./my_images."])
+    )
+    assert counts["failed"] + counts["not_run"] == counts["total"]
+    page = Path(result.report).read_text()
+    assert page.index("Nothing can be said") < page.index("there is no folder ./my_images.")
+    assert "cannot be said" not in page
+    console.result(result)
+    printed = capsys.readouterr().out
+    assert f"{counts['failed']} stages failed, {counts['not_run']} stages not run" in printed
+    assert "cannot be said" not in printed
+    monkeypatch.undo()
+    mended = run(study, store=tmp_path, runner="inline")
+    assert mended.failures == {} and mended.run.manifest["given_up"] is None
+
+
+def test_failures_of_several_reasons_or_among_successes_end_nothing():
+    progress = Progress(total=9, images=0)
+
+    def fail(unit: str, reason: str) -> str | None:
+        progress.update(Event(kind="failed", unit=unit, label=unit, reason=reason))
+        return progress.hopeless
+
+    assert [fail("1", "nan"), fail("2", "nan"), fail("3", "out of memory"), fail("4", "nan")] == [None] * 4
+    progress.update(Event(kind="finished", unit="5", label="5"))
+    assert [fail("6", "nan"), fail("7", "nan"), fail("8", "needs 7, which failed")] == [None] * 3
+    assert fail("9", "nan") == "nan"
