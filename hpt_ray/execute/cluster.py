@@ -39,8 +39,8 @@ ENVIRONMENT = {
 
 #: Bytes that must be free in the temporary folder for Ray's logs and sockets.
 ROOM = 64 << 20
-#: Characters that the path of Ray's folder may have: those of its sockets are 64 longer, and may have 103 to 107.
-LONGEST = 39
+#: Characters that the path of a run's own folder may have: those of Ray's sockets are 66 longer, and are limited, too.
+LONGEST = 37 if sys.platform == "darwin" else 41
 
 LOCAL_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 #: The same, of a Ray on this machine: loopback keeps other machines out, and a token other users of this one.
@@ -99,7 +99,7 @@ def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
         _check_room(folder)
         settings |= {
             "address": "local",
-            "_temp_dir": folder,
+            "_temp_dir": f"{folder}/r",  # within, since Ray opens it to all users
             "num_cpus": machine.cores(),
             "include_dashboard": dashboard,
             "dashboard_host": "127.0.0.1",

@@ -75,8 +75,8 @@ class RayRunner:
         try:
             self._follow(tuning, queue, tell, stopping)
             self.ray.get(self.desk.close.remote())
-        except self.ray.exceptions.RayActorError as error:
-            raise StudyError("Ray lost the desk of this run (killed?): run the same command again to go on.") from error
+        except (self.ray.exceptions.RayActorError, self.ray.exceptions.OutOfMemoryError) as error:
+            raise StudyError(self._loss(error)) from error
         except (StopNow, RayDiedError):
             self.patience = 0.0
             raise
@@ -151,7 +151,19 @@ class RayRunner:
         except StudyError as error:
             queue.error = error
         except Exception as error:
-            queue.error = StudyError(f"Ray Tune stopped: {type(error).__name__}: {str(error).splitlines()[0]}.")
+            queue.error = StudyError(self._loss(error))
+
+    def _loss(self, error: Exception) -> str:
+        """What a run was lost to, in one line: what Ray says of a full memory is a page of other users' processes."""
+        kept = "what is finished is kept; run the same command again to go on"
+        if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "memory" in str(error):
+            fewer = f", with --slots {self.layout.slots - 1}," if self.layout.slots > 1 else ""
+            return (
+                f"this machine's memory is full, so Ray ended processes of this run: {kept}{fewer} once some is free."
+            )
+        if isinstance(error, self.ray.exceptions.RayActorError):
+            return f"Ray lost the desk of this run (killed?): {kept}."
+        return f"Ray Tune stopped ({type(error).__name__}: {str(error).splitlines()[0]}): {kept}."
 
 
 class Queue:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import stat
+import tempfile
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +15,12 @@ import pytest
 import safetensors.numpy
 
 import hpt_ray
+from hpt_ray.errors import StudyError
 from hpt_ray.execute.cluster import ray_session
 from hpt_ray.execute.conclude import Result
 from hpt_ray.execute.events import Event, Observer, Progress
+from hpt_ray.execute.machine import Layout
+from hpt_ray.execute.ray_runner import RayRunner
 from hpt_ray.store import Store
 from hpt_ray.study import Study
 
@@ -45,10 +52,12 @@ def weights(store: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 class Listener(Observer):
-    """Looks, while stages run, where this process and what it started listen."""
+    """Looks, while stages run, where this process and what it started listen: addresses, and the sockets of Ray's that
+    are files, by the folder of the temporary folder that holds them."""
 
     def __init__(self) -> None:
         self.addresses: set[str] = set()
+        self.folders: set[Path] = set()
 
     def progress(self, event: Event, progress: Progress) -> None:
         me = psutil.Process()
@@ -56,10 +65,20 @@ class Listener(Observer):
             with contextlib.suppress(psutil.NoSuchProcess):
                 listening = [each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN]
                 self.addresses |= {address.removeprefix("::ffff:").replace("::1", "127.0.0.1") for address in listening}
+                sockets = [Path(each.laddr) for each in process.net_connections("unix") if "/sockets/" in each.laddr]
+                self.folders |= {path.parents[3] for path in sockets}
+        # Nobody else may enter it: who can could rename a socket, and have a worker connect to another.
+        assert all(stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in self.folders)
 
 
 def ray_processes() -> list[str]:
     return [p.name() for p in psutil.process_iter(["name"]) if "raylet" in p.name() or "gcs_server" in p.name()]
+
+
+def left_for_all() -> list[str]:
+    """What Ray and multiprocessing leave in the temporary folder that all users share."""
+    names = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
+    return sorted(name for name in names if name.startswith(("ray", "pymp-", "hpt-ray-")))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +90,7 @@ def inline(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 @pytest.fixture(scope="module")
 def on_ray(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Result]]:
     """The study with one worker and with two workers a stage, on one Ray that is gone afterwards."""
-    before = len(ray_processes())
+    before, shared = len(ray_processes()), left_for_all()
     found = {}
     with ray_session(None):
         for workers in (1, 2):
@@ -79,7 +98,10 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Re
             observer = Listener()
             found[workers] = store, hpt_ray.run(tiny(), store=store, runner="ray", workers=workers, observer=observer)
             assert observer.addresses == {"127.0.0.1"}
+            assert len(observer.folders) == 1
     assert len(ray_processes()) == before
+    assert not observer.folders.pop().exists()
+    assert left_for_all() == shared
     return found
 
 
@@ -120,3 +142,20 @@ def test_a_run_leaves_a_whole_folder(on_ray: dict[int, tuple[Path, Result]]) -> 
         "report.html",
     }
     assert Path(result.report).read_text().lower().startswith("<!doctype html>")
+
+
+def test_a_full_temporary_folder_is_told_before_ray_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 2**20, 2**20))
+    with pytest.raises(StudyError, match=r"temporary folder .* is full \(1 MB free\).* set TMPDIR"), ray_session(None):
+        pass
+
+
+def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own text is a page, with the command lines of all processes of the machine."""
+    import ray
+
+    runner = RayRunner(ray, Layout(slots=2, workers=1, threads=1), "small", "small-1")
+    lost = runner._loss(ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.\n..."))
+    assert "memory is full" in lost and "what is finished is kept" in lost and "--slots 1" in lost
+    assert "memory" not in runner._loss(ray.exceptions.RayActorError())
