@@ -12,9 +12,11 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from hpt_ray import registry
 from hpt_ray.errors import StudyError
@@ -68,11 +70,19 @@ def outline(name: str, image_size: int | None = None) -> Backbone:
     """
     make = _maker(name, image_size)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutDraws():
             return make()
     except NotImplementedError:
         # torchvision's RegNets read their widths out of tensors while they are made.
         return build(name, 0, image_size).to("meta")
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Initial values are left out, where there is no memory to hold them: for a normal one of them torch would import
+    its compiler, which takes two seconds and makes a folder in the temporary folder that all users share."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if function is Tensor.normal_ else function(*args, **(kwargs or {}))
 
 
 def check(name: str, image_size: int) -> None:
