@@ -46,8 +46,8 @@ def check_trained(
 ) -> None:
     """Refuse a given val or test split with classes that train lacks: no image of them could be answered rightly.
 
-    Splits that were made are as even as the images allow, and may lack a class of one image. A class that train lacks
-    because its images are copies of test images was given as well.
+    A split that was drawn is as even as the images allow, so that a class of one image may be in test alone; it is
+    refused if all its classes are like that. A class whose images in train are copies of test images was given there.
 
     Args:
         labels: int64 [N], -1 without label.
@@ -56,12 +56,13 @@ def check_trained(
     Raises:
         DataError: names these classes, and the nearest one of train.
     """
-    kept = np.concatenate([splits["val"], splits["test"]])
-    known = set(np.delete(labels, kept).tolist())  # of train, and of copies that were left out of it
-    trained = {classes[label].casefold(): classes[label] for label in sorted(known - {-1})}
-    for split in ("val", "test"):
+    held_out = [name for name in ("val", "test") if name in given]
+    # Of train, of splits that were drawn from it, and of copies of test images that were left out of it.
+    known = set(np.delete(labels, np.concatenate([labels[:0], *(splits[name] for name in held_out)])).tolist()) - {-1}
+    trained = {classes[label].casefold(): classes[label] for label in sorted(known)}
+    for split in held_out:
         strange = sorted(set(labels[splits[split]].tolist()) - known - {-1})
-        if split not in given or "train" not in given or not strange or not trained:
+        if not strange:
             continue
         said = []
         for label in strange[:NAMED]:
@@ -72,6 +73,8 @@ def check_trained(
             f"{spec}: {split} has classes that train lacks: {', '.join(said)}{more}. Name each class alike in every "
             "split, or remove it."
         )
+    if "test" not in given and not np.isin(labels[splits["test"]], labels[splits["train"]]).any():
+        raise DataError(f"{spec}: no class of test has an image in train, there are too few of each; add images.")
 
 
 def alike(classes: Sequence[str]) -> str | None:

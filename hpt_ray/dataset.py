@@ -177,22 +177,20 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
 
 
 def _merged(data: Dataset) -> Dataset:
-    """Classes of one name made one. The content is then another, and so is the fingerprint."""
-    alike = classes.alike(data.classes)
-    if alike:
-        data = replace(data, remarks=(*data.remarks, alike))
+    """Classes whose names are equal when compared made one. The labels are others then, and so is the fingerprint."""
     found = classes.merged(data.classes) if data.targets is None else None
-    if found is None:
-        return data
-    names, index = found
-    number = len(data.classes) - len(names)
-    return replace(
-        data,
-        classes=names,
-        labels=np.where(data.labels < 0, -1, index[data.labels]),
-        fingerprint=content_id(["classes", data.fingerprint], length=32),
-        remarks=(*data.remarks, f"{number} class names that differ in their bytes alone were taken for another's"),
-    )
+    if found is not None:
+        names, index = found
+        fewer = f"{len(data.classes)} spellings of class names are {len(names)} classes"
+        data = replace(
+            data,
+            classes=names,
+            labels=np.where(data.labels < 0, -1, index[data.labels]),
+            fingerprint=content_id(["classes", data.fingerprint], length=32),
+            remarks=(*data.remarks, f"{fewer} after Unicode's normal form and without blanks around them"),
+        )
+    alike = classes.alike(data.classes)
+    return replace(data, remarks=(*data.remarks, alike)) if alike else data
 
 
 def _fingerprint(found: Source, size: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from hpt_ray.dataset import Dataset
 from hpt_ray.records import SPLITS
 from hpt_ray.splits import RULE
+from hpt_ray.visible import visible
 
 
 def lines(datasets: Iterable[Dataset]) -> list[str]:
@@ -18,16 +19,14 @@ def lines(datasets: Iterable[Dataset]) -> list[str]:
         kinds = "no labels" if not classes else "1 class" if classes == 1 else f"{classes:,} classes"
         found.append(f"{data.name}: {len(data.images):,} images, {kinds}; {sizes} ({origin(data)}).")
         found += [f"{data.name}: {remark}." for remark in data.remarks]
-    return found
+    return [visible(line) for line in found]
 
 
 def origin(data: Dataset) -> str:
-    """Where the splits of a data set come from: ``given by its folders; val made: 10 % of train``."""
-    made = [name for name in SPLITS if name not in data.given and len(data.splits[name])]
+    """Where the splits come from: ``train and test given by its folders; val is 10 % of train, drawn by class``."""
     parts = [f"{' and '.join(data.given)} given by {data.given_by}"] if data.given else []
-    if made == ["train"]:
-        parts.append("no labels to split by: all is train")
-    elif made:
-        shares = " and ".join(f"{name} {RULE[name]:.0%}".replace("%", " %") for name in made if name in RULE)
-        parts.append(f"made: {shares} of {'train' if data.given else 'all labelled images'}, the same every time")
-    return "; ".join(parts)
+    drawn = [name for name in ("val", "test") if name not in data.given and len(data.splits[name])]
+    if drawn:
+        shares = " and ".join(f"{name} is {100 * RULE[name]:g} %" for name in drawn)
+        parts.append(f"{shares} of {'train' if data.given else 'the labelled images'}, drawn by class")
+    return "; ".join(parts) or "none given: all images serve pretraining"

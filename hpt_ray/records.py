@@ -152,7 +152,13 @@ def source(spec: str) -> Source:
     if name in registry.names("datasets") or name.endswith(".py"):
         made: Source = registry.load("datasets", name)(argument if colon else None)
         if not colon and not name.endswith(".py") and registry.path_of(name).exists():
-            return replace(made, remarks=(*made.remarks, f"the data set of that name; what lies here is ./{name}"))
+            return replace(
+                made,
+                remarks=(
+                    *made.remarks,
+                    f"the data set of this name is meant; write ./{name} for what lies in this folder",
+                ),
+            )
         return made
     path = registry.path_of(spec)
     kind = _kind(path) if spec else None

@@ -88,6 +88,10 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
     for part in parts:
         if len(part) > 1:
             tops.setdefault(part[0], []).append(part[1:])
+    within = _splits_within(parts)
+    if within:
+        parts = [(part[1], part[0], *part[2:]) for part in parts]
+        tops = {split: [part[1:] for part in parts if part[0] == split] for split in within}
     depths = {top: _doubled(top, inside) if _split(top) else 0 for top, inside in tops.items()}
     folders = {
         top: {plain(part[depths[top]]) for part in inside if len(part) > depths[top] + 1}
@@ -108,16 +112,25 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
         chosen = [i for i, other in enumerate(given) if other == split]
         _check_class_folders(root, [images[i] for i in chosen], [inside[i] for i in chosen])
     layout = _Layout([part[0] if len(part) > 1 else None for part in inside], list(given))
-    layout.unusual = any(top.lower() not in SPELLINGS or depths[top] for top in splits)
+    layout.unusual = bool(within) or any(top.lower() not in SPELLINGS or depths[top] for top in splits)
     if layout.unusual:
         layout.remarks.append(f"splits: {', '.join(f'{top} is {split}' for top, split in sorted(splits.items()))}")
     _unlabel(layout)
     return layout
 
 
+def _splits_within(parts: Sequence[Parts]) -> set[str]:
+    """The split folders that lie within each class's folder: ``cat/train``, ``dog/train``, ``cat/test``, ..."""
+    if any(len(part) < 3 or part[1].lower() not in SPELLINGS or _split(part[0]) for part in parts):
+        return set()
+    found = {part[1] for part in parts}
+    return found if len({SPELLINGS[name.lower()] for name in found}) > 1 else set()
+
+
 def _split(folder: str) -> str | None:
     """The split a folder's name speaks of: of ``seg_train``, ``test1``, ``TrainImages`` or ``valset``."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder)
+    words = re.sub(r"(?i)train[-_. ]?val(?![a-z])", "train", words)  # both, and test is held out
     return split_name(re.sub(r"(?<=[a-z])(set|data|images?|imgs?)(?![a-z])", " ", words.lower()))
 
 
