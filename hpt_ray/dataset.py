@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hpt_ray import cache
-from hpt_ray.analysis.auroc import both
+from hpt_ray import cache, classes
 from hpt_ray.decode import decode_all
 from hpt_ray.duplicates import Hashes, perceptual
 from hpt_ray.errors import DataError
+from hpt_ray.evaluable import labelled
 from hpt_ray.identity import VERSIONS, content_id, stream
 from hpt_ray.records import SPLITS, Records, Source, source
 from hpt_ray.splits import RULE, complete, nested, strata
@@ -46,6 +46,9 @@ class Dataset:
         excluded: How many train and val images were left out because their content is also in test.
         unlabelled: Why no image has a label, where none has: completes "has ...".
         targets: Of multi-label data int8 [N, C], for each class 1, 0 or -1 (unknown); no image has a label then.
+        given: The splits that the source gave; the others were made.
+        given_by: What gave them: completes "given by ...".
+        remarks: What a user should know of how the source was read, a line each.
         apart: The data sets whose test images pretraining must not see beside those of this one.
     """
 
@@ -64,6 +67,9 @@ class Dataset:
     excluded: int
     unlabelled: str = "no labels"
     targets: npt.NDArray[np.int8] | None = field(default=None, repr=False)
+    given: tuple[str, ...] = ()
+    given_by: str = "the data set"
+    remarks: tuple[str, ...] = ()
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @property
@@ -124,31 +130,9 @@ class Dataset:
         """The labelled images of each split, as sorted indices, for probes and fine-tuning.
 
         Raises:
-            DataError: unless there are labels, at least two classes, and labelled images in every split; of several
-                labels an image, a class with positives and negatives in train and val, and one in train and test.
+            DataError: if they do not serve an evaluation: see ``evaluable.labelled``.
         """
-        labelled = {name: chosen[self.strata[chosen] >= 0] for name, chosen in self.splits.items()}
-        present = np.unique(self.strata[self.strata >= 0])
-        if present.size == 0:
-            raise DataError(f"{self.spec} has {self.unlabelled}, so it serves pretraining only; evaluate on another.")
-        if self.targets is None and present.size == 1:
-            only = self.classes[int(present[0])]
-            raise DataError(f"{self.spec} has one class only ({only}); an evaluation needs at least two.")
-        for name, chosen in labelled.items():
-            if chosen.size == 0:
-                raise DataError(
-                    f"{self.spec} has no labelled images in {name} ({self.excluded} copies of test images left out); "
-                    "add some, or give no splits and have them made."
-                )
-        if self.targets is not None:
-            defined = {name: both(self.targets[chosen]) for name, chosen in labelled.items()}
-            for name in ("val", "test"):
-                if not (defined["train"] & defined[name]).any():
-                    raise DataError(
-                        f"{self.spec} has no class with both positives and negatives in train and in {name}, and so no "
-                        "AUROC; add images, or give no splits and have them made."
-                    )
-        return labelled
+        return labelled(self)
 
 
 def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = None) -> Dataset:
@@ -169,7 +153,7 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
     cache.build(folder, _whole, lambda target: _decode(target, spec, found.read(), size, progress))
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     with np.load(folder / "columns.npz", allow_pickle=False) as columns:
-        return Dataset(
+        made = Dataset(
             spec=spec,
             name=found.name,
             size=size,
@@ -185,7 +169,28 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
             excluded=facts["excluded"],
             unlabelled=found.labels,
             targets=columns.get("targets"),
+            given=tuple(facts["given"]),
+            given_by=found.given_by,
+            remarks=found.remarks,
         )
+    return _merged(made)
+
+
+def _merged(data: Dataset) -> Dataset:
+    """Classes whose names are equal when compared made one. The labels are others then, and so is the fingerprint."""
+    found = classes.merged(data.classes) if data.targets is None else None
+    if found is not None:
+        names, index = found
+        fewer = f"{len(data.classes)} spellings of class names are {len(names)} classes"
+        data = replace(
+            data,
+            classes=names,
+            labels=np.where(data.labels < 0, -1, index[data.labels]),
+            fingerprint=content_id(["classes", data.fingerprint], length=32),
+            remarks=(*data.remarks, f"{fewer} after Unicode's normal form and without blanks around them"),
+        )
+    alike = classes.alike(data.classes)
+    return replace(data, remarks=(*data.remarks, alike)) if alike else data
 
 
 def _fingerprint(found: Source, size: int) -> str:
@@ -197,12 +202,14 @@ def _fingerprint(found: Source, size: int) -> str:
 def _whole(folder: Path) -> bool:
     """Whether a cached folder can be used.
 
-    A power cut can leave one whose files lack their tails, and an earlier version one without perceptual hashes.
+    A power cut can leave one whose files lack their tails, and an earlier version one without perceptual hashes or
+    without a word on which splits were given.
     """
     try:
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         with np.load(folder / "columns.npz", allow_pickle=False) as columns:
-            return len(images) == len(columns["perceptual"]) and (folder / "facts.json").stat().st_size > 0
+            facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+            return len(images) == len(columns["perceptual"]) and "given" in facts
     except (OSError, ValueError, KeyError, EOFError):
         return False
 
@@ -226,6 +233,7 @@ def _decode(folder: Path, spec: str, records: Records, size: int, progress: Call
         "mean": mean,
         "std": std,
         "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
+        "given": [name for name in SPLITS if (given == name).any()],
     }
     (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
 

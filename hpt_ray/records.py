@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +84,16 @@ class Source:
         fingerprint: Of the content: bytes of the files, or name, parameters and version of what is drawn.
         read: Gives the records; called only if the decoded cache does not hold this fingerprint.
         labels: What its labels are, where they are not one an image: completes "has ..." in an error.
+        given_by: What says which split an image is in, where the source gives splits: completes "given by ...".
+        remarks: What a user should know of how it was read, a line each.
     """
 
     name: str
     fingerprint: str
     read: Callable[[], Records]
     labels: str = "no labels"
+    given_by: str = "the data set"
+    remarks: tuple[str, ...] = ()
 
 
 def split_name(text: str) -> str | None:
@@ -147,6 +151,14 @@ def source(spec: str) -> Source:
     name, colon, argument = spec.partition(":")
     if name in registry.names("datasets") or name.endswith(".py"):
         made: Source = registry.load("datasets", name)(argument if colon else None)
+        if not colon and not name.endswith(".py") and registry.path_of(name).exists():
+            return replace(
+                made,
+                remarks=(
+                    *made.remarks,
+                    f"the data set of this name is meant; write ./{name} for what lies in this folder",
+                ),
+            )
         return made
     path = registry.path_of(spec)
     kind = _kind(path) if spec else None

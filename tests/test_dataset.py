@@ -272,3 +272,40 @@ def test_bad_specs(spec: str, error: type[StudyError], says: str) -> None:
 def test_bad_sizes(size: int) -> None:
     with pytest.raises(DataError, match="image size"):
         load("digits", size)
+
+
+def test_classes_are_compared_whatever_the_source_spells(tmp_path: Path) -> None:
+    lines = []
+    for i, (split, name) in enumerate(
+        (split, name) for split in ("train", "val", "test") for name in ("cafe\u0301", "th\u00e9", "caf\u00e9") * 2
+    ):
+        _picture(i).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{name},{split}")
+    (tmp_path / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+    data = load(str(tmp_path / "list.csv"), 8)
+    assert sorted(data.classes) == ["caf\u00e9", "th\u00e9"]
+    assert np.bincount(data.labels).tolist() == [12, 6]
+    assert "3 spellings of class names are 2 classes" in data.remarks[-1]
+    assert data.given == ("train", "val", "test")
+    data.evaluation()
+    (tmp_path / "list.csv").write_text("\n".join(lines).replace("th\u00e9,test", "Th\u00e9,test"), encoding="utf-8")
+    with pytest.raises(DataError, match="test has classes that train lacks: 'Th\u00e9'"):
+        load(str(tmp_path / "list.csv"), 8).evaluation()
+
+
+def test_too_few_images_to_draw_splits_from(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / "x" / name).mkdir(parents=True)
+        _picture(ord(name)).save(tmp_path / "x" / name / "0.png")
+    with pytest.raises(DataError) as error:
+        load(str(tmp_path / "x"), 8).evaluation()
+    assert str(error.value).endswith(
+        "no labelled images in val: 2 labelled images are too few to take it from; add images."
+    )
+
+
+def test_a_folder_that_loses_to_a_data_set_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load("digits", 8).remarks == ()
+    (tmp_path / "digits").mkdir()
+    assert "write ./digits for what lies in this folder" in load("digits", 8).remarks[0]

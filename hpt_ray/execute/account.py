@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from hpt_ray import leakage
+from hpt_ray import inventory, leakage
 from hpt_ray.dataset import Dataset
 from hpt_ray.files import public
 from hpt_ray.plan import Cell, Plan
@@ -33,7 +33,7 @@ def notes(study: Study) -> list[str]:
 
 
 def data(data: Dataset) -> dict[str, Any]:
-    """A data set in numbers: its splits, classes, statistics, fingerprint, and what of it the targets' tests hold."""
+    """A data set in numbers: splits, classes, channels, fingerprint, how it was read, what the targets' tests hold."""
     return {
         "name": data.name,
         **{split: len(indices) for split, indices in data.splits.items()},
@@ -42,6 +42,7 @@ def data(data: Dataset) -> dict[str, Any]:
         "std": list(data.std),
         "fingerprint": data.fingerprint,
         "excluded": data.excluded,
+        "found": inventory.lines([data]),
         "shared": [leakage.shared(data, target).model_dump(mode="json") for target in data.apart],
     }
 

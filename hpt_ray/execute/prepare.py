@@ -11,7 +11,7 @@ from typing import get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpt_ray import dataset, leakage, registry
+from hpt_ray import dataset, inventory, leakage, registry
 from hpt_ray.errors import StudyError, explain
 from hpt_ray.execute.collect import score
 from hpt_ray.execute.stage import given_weights
@@ -78,7 +78,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         plan = unfold(resolved, datasets, score(store, lambda stage: False)).plan
     else:
         plan = make_plan(resolved, datasets)
-    plan.remarks = leakage.remarks(datasets.values())
+    plan.remarks = [*inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
 
 

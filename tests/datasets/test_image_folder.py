@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from hpt_ray import cache as caches
 from hpt_ray.dataset import load
+from hpt_ray.datasets import image_folder
 from hpt_ray.errors import DataError
 
 
@@ -105,3 +107,119 @@ def test_a_corrupt_image_is_named_and_nothing_is_left(tmp_path: Path, cache: Pat
     with pytest.raises(DataError, match=f"{bad} "):
         load(str(tmp_path / "x"), 8)
     assert [path.name for path in (cache / "decoded").iterdir() if path.suffix != ".lock"] == []
+
+
+def _read(root: Path) -> tuple[set[str], dict[str, int]]:
+    """The classes, and how many images each split was given."""
+    records = image_folder.dataset(str(root)).read()
+    splits = [example.split or "none" for example in records.examples]
+    return set(records.classes), {split: splits.count(split) for split in splits}
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        {"seg_train": "train", "seg_test": "test"},
+        {"train": "train", "test1": "test"},
+        {"TrainImages": "train", "ValImages": "val"},
+        {"trainset": "train", "testset": "test"},
+        {"train.X1": "train", "val.X": "val"},
+        {"train_val": "train", "test": "test"},
+        {"1-training-2020": "train", "2-valid-2021": "val"},
+        {"seg_train/seg_train": "train", "seg_test/seg_test": "test"},
+        {"train/images": "train", "test/images": "test"},
+        {"pets/pets/train": "train", "pets/pets/test": "test"},
+    ],
+)
+def test_folders_that_are_meant_as_splits(tmp_path: Path, splits: dict[str, str]) -> None:
+    _tree(tmp_path / "x", *(f"{top}/{name}" for top in splits for name in ("cat", "dog")), count=2)
+    assert _read(tmp_path / "x") == ({"cat", "dog"}, dict.fromkeys(splits.values(), 4))
+
+
+def test_splits_within_each_class(tmp_path: Path) -> None:
+    _tree(tmp_path / "x", "cat/train", "cat/test", "dog/train", "dog/test", count=2)
+    assert _read(tmp_path / "x") == ({"cat", "dog"}, {"train": 4, "test": 4})
+
+
+@pytest.mark.parametrize("folders", [("bus", "train"), ("bus/red", "train/blue"), ("covid_test", "flu_test")])
+def test_classes_with_a_splits_word_in_their_names(tmp_path: Path, folders: tuple[str, str]) -> None:
+    _tree(tmp_path / "x", *folders, count=1)
+    assert _read(tmp_path / "x") == ({folder.split("/")[0] for folder in folders}, {"none": 2})
+
+
+def test_folders_that_hold_the_same_are_told_of_or_refused(tmp_path: Path) -> None:
+    _tree(tmp_path / "x", *(f"{top}/{name}" for top in ("north", "south") for name in ("cat", "dog")), count=1)
+    assert (
+        "north and south hold the same sub-folders (cat, dog)" in image_folder.dataset(str(tmp_path / "x")).remarks[0]
+    )
+    (tmp_path / "x" / "north").rename(tmp_path / "x" / "train")
+    with pytest.raises(DataError, match="south and train hold the same sub-folders"):
+        image_folder.dataset(str(tmp_path / "x"))
+    (tmp_path / "x" / "train").rename(tmp_path / "x" / "cat")
+    (tmp_path / "x" / "south").rename(tmp_path / "x" / "dog")
+    _tree(tmp_path / "x", "pets/cat", "pets/dog", count=1)
+    with pytest.raises(DataError, match="pets holds the folders beside it once more"):
+        image_folder.dataset(str(tmp_path / "x"))
+
+
+def test_a_folder_in_a_folder_is_entered(tmp_path: Path) -> None:
+    _tree(tmp_path / "pets", "pets/cat", "pets/dog", count=2)
+    (tmp_path / "pets" / "readme.txt").touch()
+    source = image_folder.dataset(str(tmp_path / "pets"))
+    assert set(source.read().classes) == {"cat", "dog"}
+    assert source.fingerprint == image_folder.dataset(str(tmp_path / "pets" / "pets")).fingerprint
+    assert source.remarks == ("1 file passed over: .txt 1", "pets is all there is in the folder, and was entered")
+
+
+def test_a_val_folder_without_class_folders_has_no_labels(tmp_path: Path) -> None:
+    _tree(tmp_path / "x", "train/n1/images", "train/n2/images", "val/images", count=3)
+    source = image_folder.dataset(str(tmp_path / "x"))
+    assert source.read().classes == ("n1", "n2")
+    assert source.remarks == ("val has no class folders: its 3 images in images have no label",)
+    with pytest.raises(DataError, match="no labelled images in val: its 3 images have no label; label them, or give"):
+        load(str(tmp_path / "x"), 8).evaluation()
+
+
+def test_what_systems_leave_is_passed_over(tmp_path: Path) -> None:
+    left = [
+        "@eaDir/0.jpg",
+        "a/@eaDir/1.jpg",
+        "#recycle/a",
+        "$RECYCLE.BIN/x",
+        "lost+found",
+        "__MACOSX/a",
+        "a/.ipynb_checkpoints",
+    ]
+    _tree(tmp_path / "x", "a", "b", *left, count=1)
+    (tmp_path / "x" / "a" / "Thumbs.db").write_bytes(b"x")
+    source = image_folder.dataset(str(tmp_path / "x"))
+    assert (source.read().classes, source.read().count, source.remarks) == (("a", "b"), 2, ())
+
+
+def test_images_are_known_by_their_first_bytes(tmp_path: Path, cache: Path) -> None:
+    root = tmp_path / "x"
+    _tree(root, "a", "b", count=1)
+    picture = Image.open(root / "a" / "00.png")
+    for i, kind in enumerate(["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"]):
+        picture.save(root / "a" / f"image{i}", kind)
+    picture.save(root / "b" / "1.2.840.113619", "PNG")
+    picture.save(root / "b" / "photo.jfif", "JPEG")
+    for name in ("README", "notes.txt", "photo.heic", "other.heic"):
+        (root / "b" / name).write_text("BM is no bitmap here")
+    source = image_folder.dataset(str(root))
+    assert source.read().count == 2 + 8 + 2
+    assert source.remarks == ("4 files passed over: .heic 2, no suffix 1, .txt 1",)
+    assert len(load(str(root), 8).images) == 12
+
+
+def test_what_was_read_rightly_keeps_its_fingerprint(tmp_path: Path) -> None:
+    layouts = {"split": ["train/a", "train/b", "test/a", "test/b"], "classes": ["a", "b"], "flat": ["."], "one": ["a"]}
+    for name, folders in layouts.items():
+        root = tmp_path / name
+        _tree(root, *folders, count=1)
+        files = sorted(root.rglob("*.png"))
+        assert image_folder.dataset(str(root)).fingerprint == caches.fingerprint(files, root), name
+    root = tmp_path / "seg"
+    _tree(root, "seg_train/a", "seg_train/b", "seg_test/a", "seg_test/b", count=1)
+    # Not what may be cached of it from when its splits were taken for classes.
+    assert image_folder.dataset(str(root)).fingerprint != caches.fingerprint(sorted(root.rglob("*.png")), root)

@@ -1,0 +1,109 @@
+"""The images under a folder, and a count by suffix of what was passed over.
+
+A file is an image by its suffix or, where it has none, by its first bytes. Hidden files and what systems leave in a
+folder (thumbnails of a network drive, recycle bins) are nobody's data: they are passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from hpt_ray.decode import SUFFIXES
+from hpt_ray.errors import DataError
+
+#: Of an image: those of decode.py, and rarer ones of the same formats.
+IMAGES = SUFFIXES | {".jfif", ".jfi", ".jif", ".jpe", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
+
+#: What systems leave in folders, in lower case: Synology, QNAP, Windows, Linux, macOS, Android, Python.
+SYSTEM = frozenset(
+    {
+        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot"),
+        *("$recycle.bin", "recycler", "system volume information", "found.000", "lost+found", "lost.dir"),
+        *("icon\r", "__pycache__", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
+    }
+)
+
+#: As many suffixes are named of files that were passed over.
+NAMED = 6
+
+#: How files of decode.py's formats begin.
+BEGINNINGS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    *(b"P5\n", b"P6\n", b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+)
+
+
+def images(root: Path) -> tuple[list[Path], Counter[str]]:
+    """All images under a folder, in the order of their paths, and how many other files there are by suffix.
+
+    Symbolic links are followed.
+
+    Raises:
+        DataError: for what cannot be read, and for a loop of links.
+    """
+    others = Counter[str]()
+    return sorted(_images(root, (_place(root),), others), key=str), others
+
+
+def passed_over(others: Counter[str]) -> str:
+    """A remark such as ``3 files passed over: .txt 2, no suffix 1``, the most frequent first."""
+    named = others.most_common(NAMED)
+    rest = others.total() - sum(number for _, number in named)
+    said = [f"{suffix or 'no suffix'} {number:,}" for suffix, number in named] + ([f"others {rest:,}"] if rest else [])
+    files = "1 file" if others.total() == 1 else f"{others.total():,} files"
+    return f"{files} passed over: {', '.join(said)}"
+
+
+def _images(folder: Path, above: tuple[tuple[int, int], ...], others: Counter[str]) -> Iterator[Path]:
+    """``above`` knows the folders on the way to this one."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}. Mend or remove it.") from error
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in SYSTEM:
+            continue
+        try:
+            is_folder = entry.is_dir()
+        except OSError as error:
+            raise DataError(f"{path} cannot be followed: {error.strerror}. Mend or remove the link.") from error
+        suffix = path.suffix.lower()
+        if is_folder:
+            place = _place(path)
+            if place in above:
+                raise DataError(f"{path} is a symbolic link to a folder above it, a loop; remove the link.")
+            yield from _images(path, (*above, place), others)
+        elif suffix in IMAGES or (_says_nothing(suffix) and _begins_like_an_image(path)):
+            yield path
+        else:
+            others[suffix] += 1
+
+
+def _says_nothing(suffix: str) -> bool:
+    """Whether a file's kind does not follow from its suffix: it has none, or a number (``scan.1.2.840``)."""
+    return not suffix or suffix[1:].isdecimal()
+
+
+def _begins_like_an_image(path: Path) -> bool:
+    try:
+        if not path.is_file():  # a pipe would keep its reader waiting for ever
+            return False
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return False
+    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    bitmap = start[:2] == b"BM" and start[6:10] == bytes(4)
+    return start.startswith(BEGINNINGS) or webp or bitmap
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    try:
+        state = folder.stat()
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}. Mend or remove it.") from error
+    return state.st_dev, state.st_ino
