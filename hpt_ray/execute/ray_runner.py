@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from hpt_ray.execute.events import INTERRUPTED, NEEDS, Event, Tell
 from hpt_ray.execute.inline import lacks_weights, record_failure
 from hpt_ray.execute.interrupts import StopNow
 from hpt_ray.execute.machine import Layout
+from hpt_ray.execute.queue import Queue
 from hpt_ray.execute.scratch import scratch
 from hpt_ray.execute.trial import trial
 from hpt_ray.plan import Unit
@@ -31,8 +31,6 @@ from hpt_ray.store import Store
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0
 STOP_SECONDS = 30.0
-#: A trial only waits: for one that is lost, with its process or its node, another is started.
-TRIALS = 10
 
 
 class RayDiedError(StudyError):
@@ -164,58 +162,6 @@ class RayRunner:
         if isinstance(error, self.ray.exceptions.RayActorError):
             return f"Ray lost the desk of this run (killed?): {kept}."
         return f"Ray Tune stopped ({type(error).__name__}: {str(error).splitlines()[0]}): {kept}."
-
-
-class Queue:
-    """Rounds of units: gives those whose needs are met, in order. A failed unit fails what needs it."""
-
-    def __init__(self, rounds: Iterator[list[Unit]]) -> None:
-        self.rounds = rounds
-        self.waiting: list[Unit] = []
-        self.open: set[str] = set()
-        self.given = Counter[str]()
-        self.stopped = False
-        self.error: StudyError | None = None
-
-    def refill(self) -> bool:
-        """Take the next round once all of the one before has ended. Returns whether anything is open."""
-        if not self.open:
-            self.waiting = list(next(self.rounds, []))
-            self.open = {unit.id for unit in self.waiting}
-        return bool(self.open)
-
-    def stop(self) -> None:
-        """Give out nothing more."""
-        self.stopped = True
-        self.rounds = iter(())
-        self.open -= {unit.id for unit in self.waiting}
-        self.waiting.clear()
-
-    def next(self) -> Unit | None:
-        """The first unit that can run now; None while there is none."""
-        for place, unit in enumerate(self.waiting):
-            if unit.needs not in self.open:
-                self.given[unit.id] += 1
-                return self.waiting.pop(place)
-        return None
-
-    def again(self, unit: Unit) -> bool:
-        """Whether a unit whose trial was lost is given out once more: Tune's own retries end where a trial has been
-        lost before it was up."""
-        if self.stopped or self.given[unit.id] >= TRIALS:
-            return False
-        self.waiting.insert(0, unit)
-        return True
-
-    def settle(self, unit: Unit, failed: bool) -> list[Unit]:
-        """A unit has ended. Returns the units that can now never run."""
-        self.open.discard(unit.id)
-        lost: list[Unit] = []
-        if failed:
-            for child in [waiting for waiting in self.waiting if waiting.needs == unit.id]:
-                self.waiting.remove(child)
-                lost += [child, *self.settle(child, failed=True)]
-        return lost
 
 
 def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:

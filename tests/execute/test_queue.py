@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hpt_ray.execute import inline
 from hpt_ray.execute.inline import InlineRunner, in_order_of_need
-from hpt_ray.execute.ray_runner import TRIALS, Queue, _searcher
+from hpt_ray.execute.queue import TRIALS, Queue
+from hpt_ray.execute.ray_runner import _searcher
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
 
