@@ -26,6 +26,9 @@ from hpt_ray.registry import path_of
 #: A file changed this shortly before it was hashed could change again within the same time stamp: not remembered.
 SETTLED_SECONDS = 2.0
 
+#: Suffixes of files that may hold labels or the names of classes.
+TABLES = (".csv", ".txt", ".tsv", ".json")
+
 
 def root() -> Path:
     """The cache folder, which need not exist yet."""
@@ -35,7 +38,9 @@ def root() -> Path:
 def fingerprint(paths: Sequence[Path], base: Path) -> str:
     """One hash of the names (relative to ``base``) and the bytes of files: 32 hexadecimal digits.
 
-    A hash is remembered by path, size and modification time, so files that did not change are not read again.
+    A hash is remembered by path, size, inode and the times of modification and change, so files that did not change are
+    not read again. A file that took the place of another has another inode or time of change, even where it was copied
+    with its size and time (``cp -p``). Tables, which hold labels and are small, are always read.
 
     Raises:
         DataError: for a file that cannot be read, or a cache that cannot be written.
@@ -43,7 +48,7 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
     memory = root() / "hashes" / f"{content_id(str(base.resolve()))}.json"
     known = _remembered(memory)
 
-    def look(path: Path) -> tuple[str, int, int, str, bool]:
+    def look(path: Path) -> tuple[str, list[int], str, bool]:
         name = path.relative_to(base).as_posix()
         try:
             now, state = time.time(), path.stat()
@@ -51,13 +56,14 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
             if not stat.S_ISREG(state.st_mode):
                 raise DataError(f"{path} is no regular file; remove it.")
             entry = known.get(name)
-            if entry is not None and entry[:2] == [state.st_size, state.st_mtime_ns]:
-                return name, state.st_size, state.st_mtime_ns, str(entry[2]), True
+            mark = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+            if entry is not None and entry[:-1] == mark and path.suffix.lower() not in TABLES:
+                return name, mark, str(entry[-1]), True
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
-        return name, state.st_size, state.st_mtime_ns, digest, now - state.st_mtime > SETTLED_SECONDS
+        return name, mark, digest, now - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
 
     # Threads hash many files faster, but cost more than they give where all is remembered.
     if len(known) == len(paths):
@@ -65,10 +71,10 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
     else:
         with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
             found = list(pool.map(look, paths))
-    settled = {name: [size, mtime, digest] for name, size, mtime, digest, keep in found if keep}
+    settled = {name: [*mark, digest] for name, mark, digest, keep in found if keep}
     if settled != known:
         write_atomically(memory, json.dumps(settled).encode())
-    return content_id(sorted([name, digest] for name, _, _, digest, _ in found), length=32)
+    return content_id(sorted([name, digest] for name, _, digest, _ in found), length=32)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -112,7 +112,7 @@ def run(
     console.result(result)
     if result.failures:
         if given_up := result.run.manifest["given_up"]:
-            _say(f"given up, since what was tried failed for one reason: {given_up}")
+            _say(f"error: all that was tried failed for one reason: {given_up}")
         raise typer.Exit(1)
 
 

@@ -140,7 +140,7 @@ def result(made: Result) -> None:
         out.print(together.sentence)
     if made.failures:
         stages = made.run.manifest["stages"]
-        rest = f", {several(stages['not_run'], 'stage')} not run" if stages["not_run"] else ""
+        rest = f", {several(stages['not_run'], 'stage')} not run" if stages.get("not_run") else ""
         out.print(
             Text(f"{several(stages['failed'], 'stage')} failed{rest}:", "red"),
             "run the same command again to try them once more.",

@@ -40,6 +40,7 @@ def test_fingerprint_is_of_names_and_bytes_and_not_of_places(tmp_path: Path) -> 
 
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "SETTLED_SECONDS", -1)  # the time of change cannot be set
     files = [_aged(tmp_path / name, name.encode()) for name in "abc"]
     before = cache.fingerprint(files, tmp_path)
     opened: list[Path] = []
@@ -95,6 +96,7 @@ def test_a_failed_build_leaves_nothing_and_a_killed_one_is_cleared_away(tmp_path
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
+    monkeypatch.setattr(cache, "SETTLED_SECONDS", -1)
     monkeypatch.setenv("HPT_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="set HPT_CACHE"):
         cache.build(cache.root() / "x", Path.exists, lambda target: None)

@@ -171,7 +171,7 @@ def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):
 
     monkeypatch.setattr(Pretrainer, "run", broken)
     code, out, err = main("run", "augment_ablation", "--runner", "inline", *settings(arms="target,base"))
-    assert (code, err) == (1, "")
+    assert (code, err) == (1, "error: all that was tried failed for one reason: RuntimeError: out of memory\n")
     assert "From scratch, baseline, seed 0: RuntimeError: out of memory" in out
     assert "run the same command again" in out
     assert out.splitlines()[-1].startswith("report: ")

@@ -1,8 +1,8 @@
 """An image list: a text file with one ``path[,label[,split]]`` per line, paths relative to the list.
 
-The list is CSV (``.csv`` or ``.txt``); a first line that begins with "path" is a header, empty lines and lines that
-begin with # are passed over. Labels are class names (in numerical order if all are whole numbers); an empty label marks
-an image without one.
+The list is a ``.csv`` or ``.txt``, separated by commas, semicolons, tabs or blanks. A header names its columns, in any
+order (see ``_columns``); empty lines and lines that begin with # are passed over. Labels are class names (in numerical
+order if all are whole numbers); an empty label marks an image without one.
 
 A path stays inside the list's folder: ``../`` that leads out of it and absolute paths elsewhere are refused, since a
 list may be a stranger's. Links in the folder are followed, as in a folder of images, since they are its owner's: images
@@ -14,13 +14,13 @@ so is an empty one). The classes are named by a header such as ``path,"cat,dog,b
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpt_ray import cache
+from hpt_ray.datasets._columns import Line, table
 from hpt_ray.errors import DataError
 from hpt_ray.identity import content_id
 from hpt_ray.records import MARKS, SPELLINGS, Example, Records, Source, path_argument
@@ -36,18 +36,32 @@ class _Line:
 def dataset(argument: str | None) -> Source:
     """An image list."""
     path = path_argument("image_list", argument)
-    names, lines = _lines(path)
+    found = table(path)
+    folder = path.parent.resolve()
+    names, lines = (
+        found.classes,
+        [_line(f"{path}, line {line.number}", path.parent, folder, line) for line in found.lines],
+    )
     if not lines:
         raise DataError(
             f"{path} lists no images; write one 'path,label,split' per line (label and split may be left out)."
         )
     # The list itself is hashed too: it holds the labels and the splits.
     files = [path, *dict.fromkeys(line.path for line in lines)]
-    found = cache.fingerprint(files, path.parent)
-    if any(_marked(line.label) for line in lines):
+    content = cache.fingerprint(files, path.parent)
+    if not found.usual:  # what the cache may hold of it from before columns had names is something else
+        content = content_id(["columns", content], length=32)
+    several = any(_marked(line.label) for line in lines)
+    if several:
         # Not the files alone: what the cache may hold of them from before such labels were read is something else.
-        return Source(path.stem, content_id(["multilabel", found], length=32), lambda: _multilabel(lines, names))
-    return Source(path.stem, found, lambda: _records(lines))
+        content = content_id(["multilabel", content], length=32)
+    return Source(
+        path.stem,
+        content,
+        lambda: _multilabel(lines, names) if several else _records(lines),
+        given_by="its column of splits",
+        remarks=found.remarks,
+    )
 
 
 def _marked(label: str) -> bool:
@@ -62,8 +76,8 @@ def _multilabel(lines: Sequence[_Line], names: Sequence[str]) -> Records:
     for line in lines:
         if line.label and (not _marked(line.label) or line.label.count(",") + 1 != count):
             raise DataError(
-                f"{line.path} has the label {line.label!r}, which is not {count} of 1, 0 and -1 parted by commas, one "
-                "for each class."
+                f"{line.path} has the label {line.label!r}, which is not {count} of 1, 0 and -1 separated by "
+                "commas, one for each class."
             )
         targets = tuple(MARKS[mark.strip()] for mark in line.label.split(",")) if line.label else None
         examples.append(Example(line.path, str(line.path), split=line.split, targets=targets))
@@ -79,32 +93,11 @@ def _records(lines: list[_Line]) -> Records:
     return Records(len(examples), classes, examples)
 
 
-def _lines(path: Path) -> tuple[list[str], list[_Line]]:
-    """The classes that a header names, and the lines."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, skipinitialspace=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path} cannot be read as an image list ({error}); write UTF-8 text, one image per line."
-        ) from error
-    folder = path.parent.resolve()
-    names, found = list[str](), []
-    for number, row in enumerate(rows, 1):
-        cells = [cell.strip() for cell in row]
-        if number == 1 and cells and cells[0].lower() == "path":
-            names = [name.strip() for name in cells[1].split(",")] if "," in "".join(cells[1:2]) else []
-            continue
-        if not any(cells) or cells[0].startswith("#"):
-            continue
-        found.append(_line(f"{path}, line {number}", path.parent, folder, cells))
-    return names, found
-
-
-def _line(where: str, base: Path, folder: Path, cells: list[str]) -> _Line:
-    if len(cells) > 3:
-        raise DataError(f"{where} has {len(cells)} columns; write path,label,split and quote what has commas.")
-    name, label, split = (*cells, "", "")[:3]
+def _line(where: str, base: Path, folder: Path, listed: Line) -> _Line:
+    """A line whose path is checked: ``folder`` is ``base`` without links, and ``where`` names the line in an error."""
+    name, label, split = listed.path, listed.label, listed.split
+    if "\\" in name and not (base / name).is_file():
+        name = name.replace("\\", "/")  # as Windows writes it
     try:
         image = (base / name).resolve()
         # A link leads out of the folder by its owner's will, a path by the list's.

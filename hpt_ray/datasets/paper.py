@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from hpt_ray import cache
+from hpt_ray.datasets._columns import Line
 from hpt_ray.datasets._paper import ENTRIES, Entry
 from hpt_ray.datasets.image_list import _Line, _line, _marked, _multilabel, _records
 from hpt_ray.errors import DataError, UnknownNameError
@@ -96,8 +97,8 @@ def _listed(entry: Entry, root: Path) -> Source:
         for number, text in enumerate(_text(path).splitlines() if path.is_file() else (), 1):
             if words := text.rsplit(maxsplit=1):
                 name, label = (words[0], words[1]) if len(words) == 2 else (words[0], "")
-                cells = [name, _named(entry, label), split]
-                lines.append(_line(f"{path}, line {number}", root, inside, cells))
+                listed = Line(number, name, _named(entry, label), split)
+                lines.append(_line(f"{path}, line {number}", root, inside, listed))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
     read = _records if entry.metric == "accuracy" else partial(_several, entry)
     return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hpt_ray import cache
 from hpt_ray.dataset import load
 from hpt_ray.errors import DataError
 
@@ -121,3 +123,80 @@ def test_bad_lists(folder: Path) -> None:
     (folder / "list.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="cannot be read as an image list"):
         load(str(folder / "list.txt"), 8)
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("path;label", "{path};{label}"),
+        ("path\tlabel", "{path}\t{label}"),
+        (None, "{path} {number}"),
+        ("sep=;", "{path};{label}"),
+        ("Filename,Label", "{path},{label}"),
+        ("file_name,label", "{path},{label}"),
+        ("image,label", "{path},{label}"),
+        ("Image Path,Class", "{path},{label}"),
+        ("label,path", "{label},{path}"),
+        (",path,label", "{i},{path},{label}"),
+        ("path,age,label", "{path},{i},{label}"),
+        ("path,label", "images\\{i}.png,{label}"),
+    ],
+)
+def test_columns_are_known_by_their_names_and_the_delimiter_is_found_out(
+    folder: Path, header: str | None, line: str
+) -> None:
+    lines = [line.format(i=i, path=f"images/{i}.png", label=("ant", "cat")[i % 2], number=i % 2) for i in range(20)]
+    data = load(_listed(folder, *([header] if header else []), *lines), 8)
+    assert data.classes == (("ant", "cat") if header else ("0", "1"))
+    assert np.array_equal(data.labels, np.arange(20) % 2)
+    assert data.remarks == (("columns passed over: age",) if header == "path,age,label" else ())
+
+
+@pytest.mark.parametrize("header", ["path,split,label", "split,path,label", "label,subset,file"])
+def test_a_column_of_splits_is_never_one_of_labels(folder: Path, header: str) -> None:
+    splits = ["train"] * 12 + ["validation"] * 4 + ["test"] * 4
+    rows = [
+        {"path": f"images/{i}.png", "file": f"images/{i}.png", "label": ("ant", "cat")[i % 2]}
+        | dict.fromkeys(("split", "subset"), splits[i])
+        for i in range(20)
+    ]
+    data = load(_listed(folder, header, *(",".join(row[name] for name in header.split(",")) for row in rows)), 8)
+    assert data.classes == ("ant", "cat")
+    assert {name: len(chosen) for name, chosen in data.splits.items()} == {"train": 12, "val": 4, "test": 4}
+    assert data.given == ("train", "val", "test")
+
+
+def test_splits_alone_leave_a_list_without_labels(folder: Path) -> None:
+    lines = (f"images/{i}.png,{('train', 'val', 'test')[i % 3]}" for i in range(20))
+    data = load(_listed(folder, "path,split", *lines), 8)
+    assert data.classes == ()
+    assert data.splits["test"].tolist() == [2, 5, 8, 11, 14, 17]
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("path,patient_id", "column 'patient_id' is none of path, label and split; call the column of labels 'label'"),
+        ("path,age", "column 'age' is none of"),
+        ("path,cat,dog", "column 'cat', 'dog' is none of .*several labels an image"),
+        ("path,label,class", r"several columns for the label \('label', 'class'\)"),
+    ],
+)
+def test_a_header_that_does_not_tell_the_labels_is_refused(folder: Path, header: str, says: str) -> None:
+    lines = (f"images/{i}.png,{i % 2}" for i in range(20))
+    with pytest.raises(DataError, match=says):
+        load(_listed(folder, header, *lines), 8)
+
+
+def test_a_list_that_was_replaced_with_its_size_and_time_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "SETTLED_SECONDS", -1)
+    first = _listed(folder, *(f"images/{i}.png,{i % 2}" for i in range(20)))
+    before, time = load(first, 8), Path(first).stat()
+    _listed(folder, *(f"images/{i}.png,{1 - i % 2}" for i in range(20)))
+    os.utime(first, ns=(time.st_atime_ns, time.st_mtime_ns))
+    after = load(first, 8)
+    assert Path(first).stat().st_size == time.st_size
+    assert after.fingerprint != before.fingerprint
+    assert after.labels.tolist() == [1 - label for label in before.labels.tolist()]
