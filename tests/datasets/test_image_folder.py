@@ -125,6 +125,7 @@ def _read(root: Path) -> tuple[set[str], dict[str, int]]:
         {"trainset": "train", "testset": "test"},
         {"train.X1": "train", "val.X": "val"},
         {"train_val": "train", "test": "test"},
+        {"train": "train", "test_images": "test"},
         {"1-training-2020": "train", "2-valid-2021": "val"},
         {"seg_train/seg_train": "train", "seg_test/seg_test": "test"},
         {"train/images": "train", "test/images": "test"},
@@ -145,6 +146,17 @@ def test_splits_within_each_class(tmp_path: Path) -> None:
 def test_classes_with_a_splits_word_in_their_names(tmp_path: Path, folders: tuple[str, str]) -> None:
     _tree(tmp_path / "x", *folders, count=1)
     assert _read(tmp_path / "x") == ({folder.split("/")[0] for folder in folders}, {"none": 2})
+
+
+@pytest.mark.parametrize("folders", [("train_cat", "train_dog", "test_cat"), ("train/cat", "train/dog", "predict")])
+def test_splits_words_that_are_no_splits_are_told_of(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    _tree(tmp_path / "x", *folders, count=1)
+    assert "taken for classes; name folders train" in image_folder.dataset(str(tmp_path / "x")).remarks[0]
+
+
+def test_test_images_without_class_folders_beside_train(tmp_path: Path) -> None:
+    _tree(tmp_path / "x", "train/cat", "train/dog", "test_images", count=1)
+    assert _read(tmp_path / "x") == ({"cat", "dog"}, {"train": 2, "test": 1})
 
 
 def test_folders_that_hold_the_same_are_told_of_or_refused(tmp_path: Path) -> None:
