@@ -46,8 +46,7 @@ def dataset(argument: str | None) -> Source:
     root = path_argument("image_folder", argument)
     if not root.is_dir():
         raise DataError(f"{root} is not a folder of images; give a folder, an image list or a .parquet file.")
-    images, others = _walk.images(root)
-    passed = [_walk.passed_over(others)] if others else []
+    images, passed = _walk.images(root)
     if not images:
         found = "".join(f" {line}." for line in passed)
         raise DataError(
@@ -117,14 +116,15 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
     layout = _Layout([part[0] if len(part) > 1 else None for part in inside], list(given))
     layout.unusual = bool(within) or any(top.lower() not in SPELLINGS or depths[top] for top in splits)
     if layout.unusual:
-        layout.remarks.append(f"splits: {', '.join(f'{top} is {split}' for top, split in sorted(splits.items()))}")
+        where = " within each class" if within else ""
+        layout.remarks.append(f"splits{where}: {', '.join(f'{top} is {splits[top]}' for top in sorted(splits))}")
     _unlabel(layout)
     return layout
 
 
 def _splits_within(parts: Sequence[Parts]) -> set[str]:
     """The split folders that lie within each class's folder: ``cat/train``, ``dog/train``, ``cat/test``, ..."""
-    if any(len(part) < 3 or part[1].lower() not in SPELLINGS or _split(part[0]) for part in parts):
+    if any(len(part) < 3 or part[1].lower() not in SPELLINGS or _is_generic(part[0]) for part in parts):
         return set()
     found = {part[1] for part in parts}
     return found if len({SPELLINGS[name.lower()] for name in found}) > 1 else set()
@@ -194,9 +194,11 @@ def _doubts(root: Path, folders: Mapping[str, set[str]]) -> list[str]:
                 if _split(one) or _split(other):
                     raise DataError(f"{root}: {same}: name splits train, val and test, or give one folder of classes.")
                 return [f"{same} and are taken for classes; name them train and test if they are splits"]
-    named = {top: split for top in tops if (split := _split(top))}
-    if len(set(named.values())) > 1 or any(len(folders[top]) > 1 for top in named):
-        return [f"{', '.join(named)}: taken for classes; name folders train, val and test alone if they are splits"]
+    named = {top: _split(top) for top in tops if _is_generic(top)}
+    if len({*named.values()} - {None}) > 1 or (len(tops) > 1 and any(len(folders[top]) > 1 for top in named)):
+        return [
+            f"{', '.join(named)}: taken for classes; name folders train, val and test alone if they are splits, and remove what holds no classes"
+        ]
     return []
 
 

@@ -140,6 +140,10 @@ def test_folders_that_are_meant_as_splits(tmp_path: Path, splits: dict[str, str]
 def test_splits_within_each_class(tmp_path: Path) -> None:
     _tree(tmp_path / "x", "cat/train", "cat/test", "dog/train", "dog/test", count=2)
     assert _read(tmp_path / "x") == ({"cat", "dog"}, {"train": 4, "test": 4})
+    _tree(tmp_path / "y", "images/train", "images/val", "labels/train", "labels/val", count=2)
+    assert "images and labels hold the same" in image_folder.dataset(str(tmp_path / "y")).remarks[0]
+    (tmp_path / "y" / "labels" / "val").rename(tmp_path / "y" / "labels" / "other")
+    assert "images: taken for classes" in image_folder.dataset(str(tmp_path / "y")).remarks[0]
 
 
 @pytest.mark.parametrize("folders", [("bus", "train"), ("bus/red", "train/blue"), ("covid_test", "flu_test")])
@@ -216,11 +220,14 @@ def test_images_are_known_by_their_first_bytes(tmp_path: Path, cache: Path) -> N
         picture.save(root / "a" / f"image{i}", kind)
     picture.save(root / "b" / "1.2.840.113619", "PNG")
     picture.save(root / "b" / "photo.jfif", "JPEG")
-    for name in ("README", "notes.txt", "photo.heic", "other.heic"):
-        (root / "b" / name).write_text("BM is no bitmap here")
+    (root / "lost" / "deeper").mkdir(parents=True)
+    for name in ("b/README", "b/notes.txt", "lost/deeper/photo.heic", "b/other.heic"):
+        (root / name).write_text("BM is no bitmap here")
     source = image_folder.dataset(str(root))
     assert source.read().count == 2 + 8 + 2
-    assert source.remarks == ("4 files passed over: .heic 2, no suffix 1, .txt 1",)
+    assert source.remarks == (
+        "4 files passed over: .heic 2, no suffix 1, .txt 1; no image that can be read is in lost/deeper",
+    )
     assert len(load(str(root), 8).images) == 12
 
 
