@@ -197,7 +197,7 @@ def _doubts(root: Path, folders: Mapping[str, set[str]]) -> list[str]:
     named = {top: _split(top) for top in tops if _is_generic(top)}
     if len({*named.values()} - {None}) > 1 or (len(tops) > 1 and any(len(folders[top]) > 1 for top in named)):
         return [
-            f"{', '.join(named)}: taken for classes; name folders train, val and test alone if they are splits, and remove what holds no classes"
+            f"{', '.join(named)}: taken for classes; name splits train, val and test, and remove what holds no classes"
         ]
     return []
 

@@ -155,7 +155,7 @@ def test_classes_with_a_splits_word_in_their_names(tmp_path: Path, folders: tupl
 @pytest.mark.parametrize("folders", [("train_cat", "train_dog", "test_cat"), ("train/cat", "train/dog", "predict")])
 def test_splits_words_that_are_no_splits_are_told_of(tmp_path: Path, folders: tuple[str, ...]) -> None:
     _tree(tmp_path / "x", *folders, count=1)
-    assert "taken for classes; name folders train" in image_folder.dataset(str(tmp_path / "x")).remarks[0]
+    assert "taken for classes; name splits train" in image_folder.dataset(str(tmp_path / "x")).remarks[0]
 
 
 def test_test_images_without_class_folders_beside_train(tmp_path: Path) -> None:
