@@ -105,12 +105,15 @@ def test_hostile_names_stay_text() -> None:
     run.manifest["failures"] = [{"stage": HOSTILE, "reason": HOSTILE, "cells": [HOSTILE]}]
     run.manifest["notes"] = [HOSTILE]
     run.manifest["hardware"] = {HOSTILE: HOSTILE}
+    for data in run.manifest["datasets"].values():
+        data["found"] = ["photos: 3 images", HOSTILE]
     page = Page(written(run))
     assert not [
         attributes for tag, attributes in page.elements if "onerror" in attributes or attributes.get("src") == "x"
     ]
     assert len([tag for tag, _ in page.elements if tag == "script"]) == 6
     assert HOSTILE in page.text and "<script>alert(2)</script>" in page.text
+    assert "photos: 3 images" in page.text
 
 
 def test_failed_cells_are_shown_with_their_reason() -> None:

@@ -6,9 +6,10 @@ folder (thumbnails of a network drive, recycle bins) are nobody's data: they are
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hpt_ray.decode import SUFFIXES
@@ -26,7 +27,7 @@ SYSTEM = frozenset(
     }
 )
 
-#: As many suffixes are named of files that were passed over.
+#: As many suffixes and folders are named of files that were passed over.
 NAMED = 6
 
 #: How files of decode.py's formats begin.
@@ -36,29 +37,39 @@ BEGINNINGS = (
 )
 
 
-def images(root: Path) -> tuple[list[Path], Counter[str]]:
-    """All images under a folder, in the order of their paths, and how many other files there are by suffix.
+def images(root: Path) -> tuple[list[Path], list[str]]:
+    """All images under a folder, in the order of their paths, and remarks on what was passed over.
 
     Symbolic links are followed.
 
     Raises:
         DataError: for what cannot be read, and for a loop of links.
     """
-    others = Counter[str]()
-    return sorted(_images(root, (_place(root),), others), key=str), others
+    others: dict[Path, Counter[str]] = {}
+    found = sorted(_images(root, (_place(root),), others), key=str)
+    return found, _passed_over(root, found, others)
 
 
-def passed_over(others: Counter[str]) -> str:
-    """A remark such as ``3 files passed over: .txt 2, no suffix 1``, the most frequent first."""
-    named = others.most_common(NAMED)
-    rest = others.total() - sum(number for _, number in named)
+def _passed_over(root: Path, found: Sequence[Path], others: Mapping[Path, Counter[str]]) -> list[str]:
+    """``3 files passed over: .txt 2, no suffix 1``, the most frequent first, and the folders with nothing else."""
+    suffixes = sum(others.values(), Counter[str]())
+    if not suffixes:
+        return []
+    named = suffixes.most_common(NAMED)
+    rest = suffixes.total() - sum(number for _, number in named)
     said = [f"{suffix or 'no suffix'} {number:,}" for suffix, number in named] + ([f"others {rest:,}"] if rest else [])
-    files = "1 file" if others.total() == 1 else f"{others.total():,} files"
-    return f"{files} passed over: {', '.join(said)}"
+    files = "1 file" if suffixes.total() == 1 else f"{suffixes.total():,} files"
+    holding = set(
+        itertools.chain.from_iterable((folder, *folder.parents) for folder in {path.parent for path in found})
+    )
+    lost = sorted(str(folder.relative_to(root)) for folder in others if folder not in holding and folder != root)
+    more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+    only = f"; no image that can be read is in {', '.join(lost[:NAMED])}{more}" if lost else ""
+    return [f"{files} passed over: {', '.join(said)}{only}"]
 
 
-def _images(folder: Path, above: tuple[tuple[int, int], ...], others: Counter[str]) -> Iterator[Path]:
-    """``above`` knows the folders on the way to this one."""
+def _images(folder: Path, above: tuple[tuple[int, int], ...], others: dict[Path, Counter[str]]) -> Iterator[Path]:
+    """``above`` knows the folders on the way to this one; ``others`` gets what each folder has besides, by suffix."""
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
@@ -80,7 +91,7 @@ def _images(folder: Path, above: tuple[tuple[int, int], ...], others: Counter[st
         elif suffix in IMAGES or (_says_nothing(suffix) and _begins_like_an_image(path)):
             yield path
         else:
-            others[suffix] += 1
+            others.setdefault(folder, Counter())[suffix] += 1
 
 
 def _says_nothing(suffix: str) -> bool:

@@ -22,6 +22,9 @@ from hpt_ray.records import SPELLINGS, Example, Records, Source, path_argument, 
 #: What a folder is called that groups images and is no class.
 GENERIC = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "unlabeled", "unlabelled"}
 
+#: A split's word grown together with what it is a split of.
+ENDINGS = rf"({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})(set|data|images?|imgs?)(?![a-z])"
+
 Parts = tuple[str, ...]
 
 
@@ -43,8 +46,7 @@ def dataset(argument: str | None) -> Source:
     root = path_argument("image_folder", argument)
     if not root.is_dir():
         raise DataError(f"{root} is not a folder of images; give a folder, an image list or a .parquet file.")
-    images, others = _walk.images(root)
-    passed = [_walk.passed_over(others)] if others else []
+    images, passed = _walk.images(root)
     if not images:
         found = "".join(f" {line}." for line in passed)
         raise DataError(
@@ -102,7 +104,7 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
         _check_doubled(root, folders)
         _check_class_folders(root, images, parts)
         classes = [part[0] if len(part) > 1 else None for part in parts]
-        return _Layout(classes, [None] * len(images), remarks=_same_folders(root, folders))
+        return _Layout(classes, [None] * len(images), remarks=_doubts(root, folders))
     for path, part in zip(images, parts, strict=True):
         if len(part) == 1 or part[0] not in splits:
             raise DataError(f"{path} lies beside the train/val/test folders; move it into one or remove it.")
@@ -114,24 +116,30 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
     layout = _Layout([part[0] if len(part) > 1 else None for part in inside], list(given))
     layout.unusual = bool(within) or any(top.lower() not in SPELLINGS or depths[top] for top in splits)
     if layout.unusual:
-        layout.remarks.append(f"splits: {', '.join(f'{top} is {split}' for top, split in sorted(splits.items()))}")
+        where = " within each class" if within else ""
+        layout.remarks.append(f"splits{where}: {', '.join(f'{top} is {splits[top]}' for top in sorted(splits))}")
     _unlabel(layout)
     return layout
 
 
 def _splits_within(parts: Sequence[Parts]) -> set[str]:
     """The split folders that lie within each class's folder: ``cat/train``, ``dog/train``, ``cat/test``, ..."""
-    if any(len(part) < 3 or part[1].lower() not in SPELLINGS or _split(part[0]) for part in parts):
+    if any(len(part) < 3 or part[1].lower() not in SPELLINGS or _is_generic(part[0]) for part in parts):
         return set()
     found = {part[1] for part in parts}
     return found if len({SPELLINGS[name.lower()] for name in found}) > 1 else set()
 
 
+def _words(folder: str) -> str:
+    """A folder's name in lower case and in words, without those that any split may have: of ``TrainImages`` "train"."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder).lower()
+    words = re.sub(r"train[-_. ]?val(?![a-z])", "train", words)  # both, and test is held out
+    return re.sub(r"(?<![a-z])(data)?(set|data|images?|imgs?)(?![a-z])", " ", re.sub(ENDINGS, r"\1 ", words))
+
+
 def _split(folder: str) -> str | None:
     """The split a folder's name speaks of: of ``seg_train``, ``test1``, ``TrainImages`` or ``valset``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder)
-    words = re.sub(r"(?i)train[-_. ]?val(?![a-z])", "train", words)  # both, and test is held out
-    return split_name(re.sub(r"(?<=[a-z])(set|data|images?|imgs?)(?![a-z])", " ", words.lower()))
+    return split_name(_words(folder))
 
 
 def _doubled(top: str, inside: Sequence[Parts]) -> int:
@@ -161,13 +169,9 @@ def _split_folders(folders: Mapping[str, set[str]]) -> dict[str, str]:
         set[str]().union(*(folders[top] for top in named if (named[top] == "train") == wanted))
         for wanted in (True, False)
     )
-    otherwise = {re.sub(r"[^a-z]+", "", re.sub(_split_words(), "", top.lower())) for top in named}
-    alike = len(named) == len(folders) and len(otherwise) == 1
+    rest = {"".join(word for word in re.findall("[a-z]+", _words(top)) if word not in SPELLINGS) for top in named}
+    alike = len(named) == len(folders) and len(rest) == 1
     return named if alike or _are_same(train, held_out) else {}
-
-
-def _split_words() -> str:
-    return "|".join(sorted(SPELLINGS, key=len, reverse=True))
 
 
 def _are_same(one: set[str], other: set[str]) -> bool:
@@ -175,8 +179,8 @@ def _are_same(one: set[str], other: set[str]) -> bool:
     return len(one & other) >= max(2, min(len(one), len(other)) / 2)
 
 
-def _same_folders(root: Path, folders: Mapping[str, set[str]]) -> list[str]:
-    """A remark on top folders that hold the same sub-folders and became classes nevertheless.
+def _doubts(root: Path, folders: Mapping[str, set[str]]) -> list[str]:
+    """A remark on top folders that became classes, though they look like splits: by name or by what they hold.
 
     Raises:
         DataError: if one of them is named as a split is: then they are no classes.
@@ -190,6 +194,11 @@ def _same_folders(root: Path, folders: Mapping[str, set[str]]) -> list[str]:
                 if _split(one) or _split(other):
                     raise DataError(f"{root}: {same}: name splits train, val and test, or give one folder of classes.")
                 return [f"{same} and are taken for classes; name them train and test if they are splits"]
+    named = {top: _split(top) for top in tops if _is_generic(top)}
+    if len({*named.values()} - {None}) > 1 or (len(tops) > 1 and any(len(folders[top]) > 1 for top in named)):
+        return [
+            f"{', '.join(named)}: taken for classes; name splits train, val and test, and remove what holds no classes"
+        ]
     return []
 
 

@@ -125,6 +125,7 @@ def _read(root: Path) -> tuple[set[str], dict[str, int]]:
         {"trainset": "train", "testset": "test"},
         {"train.X1": "train", "val.X": "val"},
         {"train_val": "train", "test": "test"},
+        {"train": "train", "test_images": "test"},
         {"1-training-2020": "train", "2-valid-2021": "val"},
         {"seg_train/seg_train": "train", "seg_test/seg_test": "test"},
         {"train/images": "train", "test/images": "test"},
@@ -139,12 +140,27 @@ def test_folders_that_are_meant_as_splits(tmp_path: Path, splits: dict[str, str]
 def test_splits_within_each_class(tmp_path: Path) -> None:
     _tree(tmp_path / "x", "cat/train", "cat/test", "dog/train", "dog/test", count=2)
     assert _read(tmp_path / "x") == ({"cat", "dog"}, {"train": 4, "test": 4})
+    _tree(tmp_path / "y", "images/train", "images/val", "labels/train", "labels/val", count=2)
+    assert "images and labels hold the same" in image_folder.dataset(str(tmp_path / "y")).remarks[0]
+    (tmp_path / "y" / "labels" / "val").rename(tmp_path / "y" / "labels" / "other")
+    assert "images: taken for classes" in image_folder.dataset(str(tmp_path / "y")).remarks[0]
 
 
 @pytest.mark.parametrize("folders", [("bus", "train"), ("bus/red", "train/blue"), ("covid_test", "flu_test")])
 def test_classes_with_a_splits_word_in_their_names(tmp_path: Path, folders: tuple[str, str]) -> None:
     _tree(tmp_path / "x", *folders, count=1)
     assert _read(tmp_path / "x") == ({folder.split("/")[0] for folder in folders}, {"none": 2})
+
+
+@pytest.mark.parametrize("folders", [("train_cat", "train_dog", "test_cat"), ("train/cat", "train/dog", "predict")])
+def test_splits_words_that_are_no_splits_are_told_of(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    _tree(tmp_path / "x", *folders, count=1)
+    assert "taken for classes; name splits train" in image_folder.dataset(str(tmp_path / "x")).remarks[0]
+
+
+def test_test_images_without_class_folders_beside_train(tmp_path: Path) -> None:
+    _tree(tmp_path / "x", "train/cat", "train/dog", "test_images", count=1)
+    assert _read(tmp_path / "x") == ({"cat", "dog"}, {"train": 2, "test": 1})
 
 
 def test_folders_that_hold_the_same_are_told_of_or_refused(tmp_path: Path) -> None:
@@ -204,11 +220,14 @@ def test_images_are_known_by_their_first_bytes(tmp_path: Path, cache: Path) -> N
         picture.save(root / "a" / f"image{i}", kind)
     picture.save(root / "b" / "1.2.840.113619", "PNG")
     picture.save(root / "b" / "photo.jfif", "JPEG")
-    for name in ("README", "notes.txt", "photo.heic", "other.heic"):
-        (root / "b" / name).write_text("BM is no bitmap here")
+    (root / "lost" / "deeper").mkdir(parents=True)
+    for name in ("b/README", "b/notes.txt", "lost/deeper/photo.heic", "b/other.heic"):
+        (root / name).write_text("BM is no bitmap here")
     source = image_folder.dataset(str(root))
     assert source.read().count == 2 + 8 + 2
-    assert source.remarks == ("4 files passed over: .heic 2, no suffix 1, .txt 1",)
+    assert source.remarks == (
+        "4 files passed over: .heic 2, no suffix 1, .txt 1; no image that can be read is in lost/deeper",
+    )
     assert len(load(str(root), 8).images) == 12
 
 
