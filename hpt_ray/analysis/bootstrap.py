@@ -19,10 +19,12 @@ w, so replicates are paired wherever the values are.
 - Intervals are the basic (reflected) bootstrap's, [2 m - q(0.975), 2 m - q(0.025)] (Davison and Hinkley 1997, eq. 5.6).
   For a linear statistic they equal percentile intervals; of a range or a standard deviation over cells, which noise
   makes too large, they correct the bias that percentile intervals double.
+- Where few answers differ, no interval is narrower than the exact one (see exact.py): of a statistic of several means,
+  than the widest of theirs.
 - p is the error rate at which an interval centred on this one would end at zero. The squared half-width that the seeds
   contribute grows with Student's quantile, the rest with the normal's: sqrt(Vs t^2 + Ve z^2), after Cochran (1964).
   From 5 % down to 0.8 % that lies 0 to 6 % above the Behrens-Fisher quantile; draws alone would have the normal's tail,
-  too thin for Holm's levels. Without any variance p is 1 at zero and 0 elsewhere.
+  too thin for Holm's levels. p is of the interval after it was widened.
 
 Measured on crossed probit data with known truth (tests/analysis; 60 to 400 examples, 3, 5 and 10 seeds; 400 to 10,000
 studies each): differences of means 94 to 96 %; worst changes, with the worst level taken as given, 92 to 97 % for one
@@ -42,6 +44,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
+from hpt_ray.analysis import exact
 from hpt_ray.identity import stream
 
 REPLICATES = 2000
@@ -78,20 +81,24 @@ class Interval:
 class Replicates:
     """Bootstrap replicates of means: ``estimate`` [values], ``draws`` [replicates, values], ``seeds`` [values].
 
-    ``seed_draws`` [replicates, values] are the same draws with chance from the seeds alone.
+    ``seed_draws`` [replicates, values] are the same draws with chance from the seeds alone. ``reach`` [values, 2] is
+    how far below and above its estimate an interval reaches at least.
     """
 
     estimate: np.ndarray
     draws: np.ndarray
     seed_draws: np.ndarray
     seeds: np.ndarray
+    reach: np.ndarray
 
     def interval(self, statistic: Statistic, values: Sequence[int] | None = None) -> Interval:
         """The basic bootstrap interval of a statistic of the means, which uses only ``values`` of them (None: all)."""
         estimate = float(statistic(self.estimate))
-        seeds = self.seeds[slice(None) if values is None else list(values)]
+        used = slice(None) if values is None else list(values)
+        seeds, (below, above) = self.seeds[used], self.reach[used].max(axis=0)
         draws = statistic(self.draws)
         low, high = (2 * estimate - float(end) for end in np.quantile(draws, [(1 + LEVEL) / 2, (1 - LEVEL) / 2]))
+        low, high = min(low, estimate - below), max(high, estimate + above)
         variance = float(draws.var())
         share = min(1.0, float(statistic(self.seed_draws).var()) / variance) if variance > 0 else 0.0
         drawn = seeds[seeds > 1]  # what was not drawn adds no variance between seeds
@@ -99,11 +106,14 @@ class Replicates:
         return Interval(estimate, low, high, int(seeds.min()), p)
 
 
-def replicate(values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0) -> Replicates:
+def replicate(values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0, signed: bool = True) -> Replicates:
     """Bootstrap the means of ``values`` [values, seeds, examples] jointly.
 
     A row of NaN is a seed that a value lacks: its mean and its interval rest on the others. What is to be compared
     belongs into one call: between calls on the same seeds and examples only the draws are shared (see Lambda above).
+
+    Args:
+        signed: the values are differences, and not shares of right answers.
 
     Raises:
         ValueError: if a value has no complete seed, or there is no example.
@@ -120,7 +130,19 @@ def replicate(values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0
         draws[block] += (counts[block].astype(np.float64) - 1) @ example_effects.T
     # Rows that are all alike are one given, repeated (direct transfer): no seed was drawn.
     varied = [bool((value[rows] != value[rows][:1]).any()) for value, rows in zip(values, present, strict=True)]
-    return Replicates(estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1))
+    return Replicates(
+        estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), _reach(values, estimate, signed)
+    )
+
+
+def _reach(values: np.ndarray, estimate: np.ndarray, signed: bool) -> np.ndarray:
+    """How far below and above each estimate the exact bounds lie, where few answers differ; 0 elsewhere."""
+    found = [exact.bounds(value, signed) for value in values]
+    ends = [
+        (mean - ends[0], ends[1] - mean) if ends else (0.0, 0.0) for mean, ends in zip(estimate, found, strict=True)
+    ]
+    reach: np.ndarray = np.maximum(0.0, np.array(ends))
+    return reach
 
 
 def _p_value(low: float, high: float, share: float, degrees: int) -> float:

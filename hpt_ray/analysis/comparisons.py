@@ -95,6 +95,13 @@ def _mean(differences: list[Interval]) -> Interval:
     estimates = np.array([found.estimate for found in differences])
     mean, error, degrees = float(estimates.mean()), float(stats.sem(estimates)), len(estimates) - 1
     half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * error
-    alike = error < NOTHING
-    p = float(abs(mean) < NOTHING) if alike else float(2 * stats.t.sf(abs(mean) / error, degrees))
+    # Estimates that agree by chance do not make the mean more certain than each of them allows.
+    least = float(np.sqrt(sum(((found.high - found.low) / 2) ** 2 for found in differences))) / len(differences)
+    if half < least:
+        half = least
+        p = float(2 * stats.norm.sf(abs(mean) / half * stats.norm.ppf((1 + LEVEL) / 2)))
+    elif error < NOTHING:
+        p = float(abs(mean) < NOTHING)
+    else:
+        p = float(2 * stats.t.sf(abs(mean) / error, degrees))
     return Interval(mean, mean - half, mean + half, min(found.seeds for found in differences), p)

@@ -19,6 +19,8 @@ FALL = 0.1
 #: Or below what is next to nothing wherever it started: 1 / sqrt(d) is the most that d dimensions allow, 0.022 for the
 #: widest projections in use (2,048; Chen and He, arXiv 2011.10566); and an effective rank is 1 on a line.
 STD_FLOOR, RANK_FLOOR = 0.005, 2.0
+#: The rank of n images' features is below n: with fewer than these it could not fall to a tenth and be above the floor.
+LEAST_IMAGES = 20
 
 MEASURES = {
     "feature_std": ("the projections' standard deviation", STD_FLOOR),
@@ -54,7 +56,10 @@ def notes(curves: pd.DataFrame) -> list[str]:
     ends = {column: _ends(once, column) for column in (*MEASURES, "knn")}
     for name, levels in _groups(curves).items():
         for column, known in ends.items():
-            measured = {level: [known[stage] for stage in stages if stage in known] for level, stages in levels.items()}
+            told = {
+                stage: ends for stage, ends in known.items() if column != "effective_rank" or not ends.n < LEAST_IMAGES
+            }
+            measured = {level: [told[stage] for stage in stages if stage in told] for level, stages in levels.items()}
             found += _forgetting(name, measured) if column == "knn" else _collapse(name, measured, *MEASURES[column])
     return found
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpt_ray.analysis.bootstrap import Interval, Replicates, replicate
+from hpt_ray.analysis import exact
+from hpt_ray.analysis.bootstrap import LEVEL, Interval, Replicates, replicate
 from hpt_ray.analysis.run import Run
 
 
@@ -44,7 +45,7 @@ def accuracy(
     run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None, step0: bool = False
 ) -> Interval | None:
     """Test accuracy of an arm at a level over the seeds that finished, or None where none did."""
-    found = mean(run.correct(target, arm, level, evaluation, step0=step0))
+    found = mean(run.correct(target, arm, level, evaluation, step0=step0), signed=False)
     return found and _within(found, 1.0, found.p)
 
 
@@ -93,7 +94,22 @@ def robustness_difference(
     if not common:
         return None
     values = np.stack([*(mine[level] for level in common), *(others[level] for level in common)])
-    return Robustness(**measures(replicate(values), arms=2))
+    replicates = replicate(values)
+    found = measures(replicates, arms=2)
+    first, second = (int(part.argmin()) for part in np.split(replicates.estimate, 2))
+    worst = values[first] - values[len(common) + second]
+    if _usable(worst):
+        found["worst"] = _no_narrower(found["worst"], exact.bounds(worst, signed=True, most=2.0))
+    return Robustness(**found)
+
+
+def _no_narrower(interval: Interval, bounds: tuple[float, float] | None) -> Interval:
+    """An interval that holds exact bounds, where there are some: two arms that answer alike have no variance."""
+    if bounds is None:
+        return interval
+    low, high = min(interval.low, bounds[0]), max(interval.high, bounds[1])
+    p = max(interval.p, 1 - LEVEL) if low <= 0 <= high else interval.p
+    return dataclasses.replace(interval, low=low, high=high, p=p)
 
 
 def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
@@ -142,8 +158,11 @@ def _within(interval: Interval, most: float, p: float) -> Interval:
     return dataclasses.replace(interval, low=low, high=high, p=p)
 
 
-def mean(values: np.ndarray) -> Interval | None:
-    return replicate(values[None]).interval(operator.itemgetter((..., 0))) if _usable(values) else None
+def mean(values: np.ndarray, *, signed: bool = True) -> Interval | None:
+    """The mean of values [seeds, examples] with its interval; None without a complete seed. ``signed``: differences."""
+    if not _usable(values):
+        return None
+    return replicate(values[None], signed=signed).interval(operator.itemgetter((..., 0)))
 
 
 def _usable(values: np.ndarray) -> bool:

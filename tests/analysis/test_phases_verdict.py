@@ -73,7 +73,7 @@ def test_the_sentence_is_about_the_full_chain(run: Run) -> None:
     assert found.sentence.startswith("On aerial, in base>source>target, the base phase (+")
     assert "points over source>target) and the target phase (+" in found.sentence
     assert (
-        "points over base>source) raise accuracy; the source phase (0.0 [0.0, 0.0] points over HPT)" in found.sentence
+        "points over base>source) raise accuracy; the source phase (0.0 [−0.5, +0.5] points over HPT)" in found.sentence
     )
     assert found.sentence.endswith("changes accuracy by less than 1 point.")
 
@@ -85,7 +85,7 @@ def test_the_table_has_a_column_per_phase(run: Run) -> None:
     assert set(rows["Direct transfer (base)"]) == {"–"}
     assert [value == "–" for value in rows["HPT (base>target)"]] == [False, True, False]
     assert [value == "–" for value in rows["base>source"]] == [True, False, True]
-    assert rows["base>source>target"][1] == "0.0 [0.0, 0.0]"
+    assert rows["base>source>target"][1] == "0.0 [−0.5, +0.5]"
 
 
 def test_a_phase_that_harms_lowers_accuracy() -> None:
