@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import struct
 import warnings
@@ -38,6 +39,15 @@ NAMED = 10
 #: Images of one task of the thread pool: enough that its bookkeeping vanishes beside the decoding.
 CHUNK = 32
 
+#: How files begin that are saved under an image's name, and what to do about them.
+DISGUISED = (
+    (b"version https://git-lfs", "a Git LFS pointer: fetch the images with 'git lfs pull'"),
+    (b"<!doctype html", "an HTML page: download the image again"),
+    (b"<html", "an HTML page: download the image again"),
+)
+# Without a handler Python prints what Pillow logs of each odd TIFF; an image is good or refused in our words.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 Progress = Callable[[int, int], None]
 
 
@@ -64,7 +74,7 @@ def pixels(example: Example, size: int) -> npt.NDArray[np.uint8]:
     except Image.DecompressionBombError as error:
         raise _too_large(example.where) from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{example.where} is not an image that can be read; mend or remove it.") from error
+        raise DataError(f"{example.where} is not an image {_instead(example.image)}.") from error
     except BROKEN as error:
         raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
@@ -168,6 +178,25 @@ def _opened(image: bytes | Path | Image.Image | npt.NDArray[np.uint8]) -> Image.
     if isinstance(image, np.ndarray):
         return Image.fromarray(image)
     return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=FORMATS)
+
+
+def _instead(image: bytes | Path | Image.Image | npt.NDArray[np.uint8]) -> str:
+    """What a file is that Pillow does not know, and what to do: completes "is not an image ..."."""
+    head = b""
+    if isinstance(image, bytes):
+        head = image[:512]
+    elif isinstance(image, Path):
+        with image.open("rb") as file:
+            head = file.read(512)
+    for start, what in DISGUISED:
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(start):
+            return f"but {what}"
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return (
+            "that can be read: Pillow knows no TIFF of these bands or bits; convert it to grey, or to red, green and "
+            "blue of 8 bits each"
+        )
+    return "that can be read; mend or remove it"
 
 
 def _check_extent(image: Image.Image, where: str) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +42,20 @@ def test_statistics_are_those_of_train_and_val(tmp_path: Path) -> None:
     values = data.images[np.concatenate([data.splits["train"], data.splits["val"]])] / 255
     assert np.allclose(data.mean, values.mean(axis=(0, 2, 3)), atol=1e-12)
     assert np.allclose(data.std, values.std(axis=(0, 2, 3)), atol=1e-12)
+
+
+@pytest.mark.parametrize("found_by", ["disk_usage", "posix_fallocate"])
+def test_a_full_disk_is_said_before_the_map_is_written(monkeypatch: pytest.MonkeyPatch, found_by: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if found_by == "disk_usage":
+        monkeypatch.setattr(dataset.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    else:
+        monkeypatch.setattr(dataset.os, "posix_fallocate", full)
+    monkeypatch.setattr(dataset, "decode_all", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DataError, match=r"[Mm]ake room,? or set HPT_CACHE"):
+        load("digits", 8)
 
 
 def test_a_constant_channel_can_be_divided_by(tmp_path: Path) -> None:

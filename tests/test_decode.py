@@ -131,8 +131,11 @@ def _bomb() -> bytes:
         (_encoded(_picture(64, 64), format="JPEG")[:900], "cannot be decoded"),
         (_bomb(), "decompression bombs"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
+        (b"\n<!DOCTYPE html><html>", "HTML page"),
+        (b"II*\0" + bytes(60), "TIFF of these bands.*convert"),
     ],
-    ids=["empty", "text", "cut png", "cut jpeg", "bomb", "eps"],
+    ids=["empty", "text", "cut png", "cut jpeg", "bomb", "eps", "lfs", "html", "tiff"],
 )
 def test_a_bad_image_is_named(content: bytes, says: str) -> None:
     with pytest.raises(DataError, match=f"^here .*{says}"):
