@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import stat
@@ -15,7 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
@@ -125,6 +129,30 @@ def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], No
                 raise
     except OSError as error:
         raise unwritable(error) from error
+
+
+def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """A new array of uint8 that is a file, with its room on the disk reserved: one that a full disk cut short would end
+    the process with SIGBUS, and without a word, when it is written to.
+
+    Raises:
+        DataError: where there is no room for it. OSError: where there is none any more.
+    """
+    needed, free = math.prod(shape), shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise DataError(
+            f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
+            "room, or set HPT_CACHE to another folder."
+        )
+    images: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot reserve
+                raise
+    return images
 
 
 def unwritable(error: OSError) -> DataError:

@@ -7,8 +7,6 @@ sources, ``decode`` the pixels and ``cache`` the folder that all processes of a 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -220,12 +218,7 @@ def _decode(folder: Path, spec: str, records: Records, size: int, progress: Call
     if records.count == 0:
         raise DataError(f"{spec} has no images; check the path.")
     shape = (records.count, 3, size, size)
-    _check_room(folder, spec, int(np.prod(shape)))
-    images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-    # The map is a sparse file: on a full disk, writing to it would end the process with SIGBUS and without a word.
-    if hasattr(os, "posix_fallocate"):
-        with (folder / "images.npy").open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    images = cache.new_map(folder / "images.npy", shape, spec)
     labels, hashes, given, targets = decode_all(records, images, progress)
     images.flush()
     splits = complete(spec, strata(labels, targets), given)
@@ -243,15 +236,6 @@ def _decode(folder: Path, spec: str, records: Records, size: int, progress: Call
         "given": [name for name in SPLITS if (given == name).any()],
     }
     (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
-
-
-def _check_room(folder: Path, spec: str, needed: int) -> None:
-    """Refuse to decode where the bytes of the decoded images do not fit on the disk."""
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(
-            f"{spec}: {needed / 1e6:,.0f} MB in {cache.root()}, {free / 1e6:,.0f} free; make room or set HPT_CACHE."
-        )
 
 
 def _statistics(images: npt.NDArray[np.uint8], chosen: Indices) -> tuple[list[float], list[float]]:

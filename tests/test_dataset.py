@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hpt_ray import cache as caching
 from hpt_ray import dataset
 from hpt_ray.dataset import load
 from hpt_ray.errors import DataError, StudyError, UnknownNameError
@@ -50,9 +51,9 @@ def test_a_full_disk_is_said_before_the_map_is_written(monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if found_by == "disk_usage":
-        monkeypatch.setattr(dataset.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        monkeypatch.setattr(caching.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     else:
-        monkeypatch.setattr(dataset.os, "posix_fallocate", full)
+        monkeypatch.setattr(caching.os, "posix_fallocate", full)
     monkeypatch.setattr(dataset, "decode_all", lambda *_: pytest.fail("decoded"))
     with pytest.raises(DataError, match=r"[Mm]ake room,? or set HPT_CACHE"):
         load("digits", 8)

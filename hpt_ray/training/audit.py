@@ -83,18 +83,20 @@ def audit(
 def refusal(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor], threshold: float) -> str | None:
     """Why weights are refused, in one line; None where they would load.
 
-    Both shares must reach the threshold: of the backbone's tensors, and of the file's network's, since a deeper network
-    of the same family holds every name of a shallower one. Where only order and shape speak for them, all must fit.
+    Every tensor of the backbone must be there, with finite numbers, or it would be trained on from random ones without
+    a word. Of the file's network as many must have a place as the threshold says, since a deeper network of the same
+    family holds every name of a shallower one. Where only order and shape speak for them, all must.
     """
     if found.how == "order":
         threshold = 1.0
-    if fits(found) >= threshold * max(len(own), theirs(found)):
-        return None
-    if fits(found) < threshold * len(own):
-        counted = f"only {fits(found)} of {len(own)} tensors fit the backbone"
+    if fits(found) == len(own) and fits(found) >= threshold * theirs(found):
+        return _unusable(found, own, file)
+    if fits(found) < len(own):
+        counted = f"only {fits(found)} of {len(own)} tensors fit the backbone (all must)"
     else:
         counted = f"only {fits(found)} of the file's network's {theirs(found)} tensors have a place in the backbone"
-    reasons = [f"{counted} (at least {threshold:.0%} must)"]
+        counted += f" (at least {threshold:.0%} must)"
+    reasons = [counted]
     if found.missing:
         reasons.append(f"{len(found.missing)} missing such as {found.missing[0]!r}")
     if found.reshaped:
@@ -106,6 +108,20 @@ def refusal(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor],
     return (
         f"the checkpoint does not fit: {'; '.join(reasons)}. Check that backbone and checkpoint are the same network."
     )
+
+
+def _unusable(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> str | None:
+    """Why numbers that would be taken over are no weights; None where they are."""
+    for name, key in (found.matched | found.resampled).items():
+        numbers = file[key]
+        if own[name].is_floating_point() and not numbers.is_floating_point():
+            return (
+                f"the checkpoint holds {str(numbers.dtype).removeprefix('torch.')} numbers in {key!r}, which are no "
+                "weights: save the network in float32, before it is quantized."
+            )
+        if not numbers.is_meta and not bool(numbers.isfinite().all()):
+            return f"the checkpoint holds NaN or infinite numbers in {key!r}: its training failed; take an earlier one."
+    return None
 
 
 def fits(found: Audit) -> int:

@@ -94,10 +94,11 @@ def load(backbone: Backbone, state: Mapping[str, Tensor], threshold: float = 0.9
     """Copy what fits of ``state`` into the backbone, read in the way that fits most.
 
     Args:
-        threshold: the share of the backbone's tensors, and of those of the file's network, that must fit.
+        threshold: the share of the tensors of the file's network that must fit; of the backbone's all must.
 
     Raises:
-        WeightsError: below the threshold, with counts and examples; the backbone is then unchanged.
+        WeightsError: for less than that, and for numbers that are not finite or no floats; with counts and examples.
+            The backbone is then unchanged.
     """
     own = tensors(backbone)
     audit = match(own, state)

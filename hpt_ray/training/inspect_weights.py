@@ -21,8 +21,8 @@ EXAMPLES = 3
 MEANINGS = {
     "matched": "taken over",
     "resampled": "position embeddings of another image size, taken over by interpolation",
-    "reshaped": "of another shape: the backbone keeps its random values",
-    "missing": "not in the file: the backbone keeps its random values",
+    "reshaped": "of another shape: the backbone would keep its random values",
+    "missing": "not in the file: the backbone would keep its random values",
     "unexpected": "of this network, but not in the backbone",
     "heads": "projectors, predictors, classifiers: dropped",
     "ignored": "other networks, queues, optimiser state, counters of batches",
@@ -104,9 +104,7 @@ def inspect_weights(
     elif reason:
         verdict = f"refused: {reason}"
     else:
-        kept = len(found.missing) + len(found.reshaped)
-        but = f"; {kept} keep their random values" if kept else ""
-        verdict = f"would load into {name}: {fits(found)} of {len(own)} tensors {HOW[found.how]}{but}."
+        verdict = f"would load into {name}: {fits(found)} of {len(own)} tensors {HOW[found.how]}."
     return Inspection(
         source=source,
         format=_format(source),

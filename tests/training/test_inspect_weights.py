@@ -88,14 +88,13 @@ def test_a_refusal_is_the_one_that_a_study_would_give(tmp_path: Path) -> None:
     assert found.audit is not None
 
 
-def test_tensors_that_keep_random_values_are_spoken_of(tmp_path: Path) -> None:
+def test_tensors_that_would_keep_random_values_are_refused(tmp_path: Path) -> None:
     state = dict(torchvision.models.resnet18().state_dict())
     state["conv1.weight"] = torch.rand(64, 3, 3, 3)
     del state["bn1.bias"]
     found = inspect_weights(saved(tmp_path, state), "resnet18")
-    assert found.loads
-    assert "98 of 100" in found.verdict
-    assert "2 keep their random values" in found.verdict
+    assert not found.loads
+    assert "only 98 of 100 tensors fit the backbone (all must); 1 missing such as 'bn1.bias'" in found.verdict
 
 
 def test_a_network_that_is_not_known(tmp_path: Path) -> None:
