@@ -235,12 +235,6 @@ class Study(Frozen):
                     raise StudyError(
                         f"factor {factor.name}: the role {role!r} does not pretrain, so nothing can be varied."
                     )
-        if self.search is None and len(self.factors) > 1:
-            names = " and ".join(repr(factor.name) for factor in self.factors)
-            raise StudyError(
-                f"study {self.name} varies {names}: verdicts and figures would average over all but one of them without "
-                "a word; give each a study of its own."
-            )
         if self.search is not None:
             if [factor.field == "policy" for factor in self.factors] != [True, False]:
                 raise StudyError(f"study {self.name}: a search needs two factors, the policy and then the rungs.")

@@ -22,7 +22,7 @@ from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store
-from hpt_ray.study import Evaluation, Weights
+from hpt_ray.study import Evaluation, Factor, Weights
 from hpt_ray.training.backbone import build
 from hpt_ray.training.checkpoints import to_bytes
 from hpt_ray.training.pretrain import Pretrainer
@@ -444,3 +444,10 @@ def test_failures_of_several_reasons_or_among_successes_end_nothing():
     progress.update(Event(kind="finished", unit="5", label="5"))
     assert [fail("6", "nan"), fail("7", "nan"), fail("8", "needs 7, which failed")] == [None] * 3
     assert fail("9", "nan") == "nan"
+
+
+def test_a_study_of_two_factors_is_refused_before_anything_runs(tmp_path):
+    rates = Factor(name="rate", field="lr", levels={"low": 0.01, "high": 0.1}, baseline="low")
+    with pytest.raises(StudyError, match="varies policy and rate at once"):
+        run(small.study(factors=(small.policy_factor(), rates)), store=tmp_path, runner="inline")
+    assert not (tmp_path / "stages").exists()
