@@ -35,8 +35,15 @@ TABLES = (".csv", ".txt", ".tsv", ".json")
 
 
 def root() -> Path:
-    """The cache folder, which need not exist yet."""
-    return path_of(os.environ.get("HPT_CACHE") or user_cache_dir("hpt_ray", appauthor=False))
+    """The cache folder, which need not exist yet.
+
+    Raises:
+        DataError: for a user who has no home folder, unless HPT_CACHE is set.
+    """
+    try:
+        return path_of(os.environ.get("HPT_CACHE") or user_cache_dir("hpt_ray", appauthor=False))
+    except RuntimeError as error:
+        raise DataError("this user has no home folder for the cache: set HPT_CACHE to a folder.") from error
 
 
 def fingerprint(paths: Sequence[Path], base: Path) -> str:

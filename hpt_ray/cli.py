@@ -5,7 +5,9 @@ torch, Ray and plotly are imported by the commands that need them, so that ``--h
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import io
 import os
 import signal
 import sys
@@ -223,13 +225,41 @@ def main() -> None:
     """The entry point: a user's error is one line and exit code 2."""
     # Arrow's own allocator has the kernel clear much more memory than the tables need.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    _open_streams()
     try:
         app()
     except StudyError as error:
         _say(f"error: {error}")
         sys.exit(2)
+    finally:
+        _close_output()
+
+
+def _open_streams() -> None:
+    """Have something to write to, and let it replace a sign that its encoding lacks: a word is never worth a study."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell (>&-)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _close_output() -> None:
+    """Say what could not be printed; Python would end with a traceback and a code of its own when it tries again."""
+    console = sys.modules.get("hpt_ray.console")
+    lost: OSError | None = console.out.lost if console else None
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        lost = lost or error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if lost is not None and not isinstance(lost, BrokenPipeError):  # as when `head` has seen enough
+        _say(f"error: the output cannot be written ({lost.strerror}); what was done is kept.")
 
 
 def _say(line: str) -> None:
-    sys.stdout.flush()
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

@@ -26,8 +26,17 @@ if TYPE_CHECKING:
 class Plain(Console):
     """Shows every string as it stands, in tables too, since most hold names from outside: nothing in it is markup."""
 
+    lost: OSError | None = None  # what became of output that could not be written
+
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich does; a study goes on where its output cannot be written, as to a full disk or a closed pipe."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self.lost = self.lost or error
 
 
 out = Plain(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 110)

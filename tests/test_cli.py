@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from hpt_ray import cli, registry
+from hpt_ray import cache, cli, console, registry
 from hpt_ray.training.backbone import build
 from hpt_ray.training.checkpoints import to_bytes
 
@@ -30,6 +32,9 @@ TINY = {
     "group": "8",
     "image_size": "16",
 }
+
+
+MAIN = "from hpt_ray.cli import main; main()"
 
 
 def settings(**changes: str) -> list[str]:
@@ -413,3 +418,42 @@ def test_weights_inspect_shows_every_key_and_says_no_with_exit_2(main, workplace
     assert code == 2 and "refused" in out and "missing" in out
     code, _, err = main("weights", "inspect", "none.pth")
     assert code == 2 and err.startswith("error: cannot read the checkpoint none.pth") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii"])
+def test_signs_that_the_output_cannot_show_are_replaced(encoding: str) -> None:
+    code = f"import sys; sys.argv = ['hpt-study', 'show', 'augment_ablation']; {MAIN}"
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"iterations" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("redirection", "says"),
+    [
+        (">/dev/full", "error: the output cannot be written (No space left on device); what was done is kept."),
+        (">&-", ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_no_traceback(redirection: str, says: str) -> None:
+    code = f"import sys; sys.argv = ['hpt-study', 'list']; {MAIN}"
+    command = f'exec "$0" -c "$1" {redirection}'
+    done = subprocess.run(["sh", "-c", command, sys.executable, code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, says)
+
+
+def test_a_run_goes_on_where_its_output_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = console.Plain(file=Full())
+    out.print("12/40 done")
+    assert out.lost is not None and out.lost.errno == errno.ENOSPC
+
+
+def test_a_user_without_a_home_is_told_to_set_the_cache(refused, monkeypatch) -> None:
+    monkeypatch.delenv("HPT_CACHE", raising=False)
+    monkeypatch.setattr(cache, "user_cache_dir", lambda *_, **__: Path("~nobody-here").expanduser())
+    assert "set HPT_CACHE to a folder" in refused("plan", "augment_ablation", *settings())

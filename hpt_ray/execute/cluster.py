@@ -75,6 +75,10 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
     if address is None and LOCAL_ONLY in os.environ:  # which it read when it was imported, perhaps before
         ray._private.ray_constants.ENABLE_RAY_CLUSTER = os.environ[LOCAL_ONLY] != "0"
     with scratch(LONGEST) as folder:
+        try:
+            Path.home()
+        except RuntimeError:  # Ray Train looks for it when it is imported, and keeps nothing of ours there
+            os.environ["HOME"] = folder
         with _inside(folder):
             _start(ray, address, dashboard, folder)
         try:
