@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import io
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpt_ray import streams
 from hpt_ray.errors import StudyError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def status(store: StorePath = "hpt-store") -> None:
 def report(
     study: Annotated[str, typer.Argument(help="A run's folder name as `status` lists it, or a study: its latest run.")],
     store: StorePath = "hpt-store",
+    trust: Annotated[bool, typer.Option("--trust", help="Run the Python files that the run was made with.")] = False,
 ) -> None:
     """Write a run's report again from what is in the store."""
     gc.disable()  # of millions of objects, hardly any are in cycles: to look for those takes a seventh of the time
@@ -141,7 +142,7 @@ def report(
         from hpt_ray.execute.runs import rewrite
         from hpt_ray.store import Store
 
-        console.result(rewrite(Store(store, create=False), study))
+        console.result(rewrite(Store(store, create=False), study, trust=trust))
     finally:
         gc.enable()
 
@@ -225,37 +226,15 @@ def main() -> None:
     """The entry point: a user's error is one line and exit code 2."""
     # Arrow's own allocator has the kernel clear much more memory than the tables need.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    _open_streams()
+    streams.prepare()
     try:
         app()
     except StudyError as error:
         _say(f"error: {error}")
         sys.exit(2)
     finally:
-        _close_output()
-
-
-def _open_streams() -> None:
-    """Have something to write to, and let it replace a sign that its encoding lacks: a word is never worth a study."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by the shell (>&-)
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
-def _close_output() -> None:
-    """Say what could not be printed; Python would end with a traceback and a code of its own when it tries again."""
-    console = sys.modules.get("hpt_ray.console")
-    lost: OSError | None = console.out.lost if console else None
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        lost = lost or error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if lost is not None and not isinstance(lost, BrokenPipeError):  # as when `head` has seen enough
-        _say(f"error: the output cannot be written ({lost.strerror}); what was done is kept.")
+        if lost := streams.close(console.out.lost if (console := sys.modules.get("hpt_ray.console")) else None):
+            _say(f"error: the output cannot be written ({lost}); what was done is kept.")
 
 
 def _say(line: str) -> None:

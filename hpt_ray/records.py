@@ -132,7 +132,7 @@ def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tup
     for part in parts:
         key, equals, value = part.partition("=")
         if not equals or not value:
-            raise DataError(f"{name}:{argument}: {part!r} is not an option; write key=value, parted by commas.")
+            raise DataError(f"{name}:{argument}: {part!r} is not an option; write key=value, separated by commas.")
         if key not in defaults:
             raise UnknownNameError(f"option of data set {name!r}", key, defaults)
         chosen[key] = value

@@ -127,7 +127,7 @@ class Store(Files):
             return None
         try:
             return str(json.loads(self.read(path))["reason"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return "the note of why it failed is damaged"
 
     def checkpoints(self, stage: str) -> StageCheckpoints:
@@ -149,9 +149,10 @@ class Store(Files):
         """A record; None if it is not what was written."""
         try:
             record = json.loads(self.read(path))
-            return record if record["checksum"] == _checksum(record) else None
-        except (ValueError, KeyError, TypeError):
+            sound = record["checksum"] == _checksum(record) and isinstance(record["files"], dict)
+        except (ValueError, KeyError, TypeError, RecursionError):  # of a stranger's, nested without end
             return None
+        return record if sound else None
 
     def _damaged(self, kind: str, name: str, among: Iterable[str]) -> dict[str, Damage]:
         there = self.sizes(kind)
@@ -204,7 +205,10 @@ def parquet(table: pa.Table) -> bytes:
 def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:
     """A table, or those of its columns that there are, from a Parquet file as ``parquet`` makes it."""
     # Of a file this small, read_table's data set and threads would take twice as long as the reading.
-    return pq.ParquetFile(pa.BufferReader(data)).read(columns, use_threads=False)
+    try:
+        return pq.ParquetFile(pa.BufferReader(data)).read(columns, use_threads=False)
+    except pa.ArrowInvalid as error:
+        raise StoreError(f"a table of a stage is no Parquet ({str(error).splitlines()[0]}): {MEND}") from error
 
 
 def _recorded(paths: Iterable[str], name: str) -> set[str]:

@@ -19,6 +19,7 @@ FLOORS = {
     "hpt_ray": 5,
     "hpt_ray.errors": 1,
     "hpt_ray.visible": 1,
+    "hpt_ray.streams": 1,
     "hpt_ray.identity": 1,
     "hpt_ray.registry": 1,
     "hpt_ray.policy": 1,

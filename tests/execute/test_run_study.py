@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.plan import Unit
-from hpt_ray.store import Store
+from hpt_ray.store import Store, _checksum
 from hpt_ray.study import Evaluation, Factor, Weights
 from hpt_ray.training.backbone import build
 from hpt_ray.training.checkpoints import to_bytes
@@ -451,3 +452,44 @@ def test_a_study_of_two_factors_is_refused_before_anything_runs(tmp_path):
     with pytest.raises(StudyError, match="varies policy and rate at once"):
         run(small.study(factors=(small.policy_factor(), rates)), store=tmp_path, runner="inline")
     assert not (tmp_path / "stages").exists()
+
+
+def test_a_report_runs_python_of_a_store_only_if_it_is_trusted(tmp_path):
+    mark, method = tmp_path / "ran", tmp_path / "method.py"
+    method.write_text(
+        "from hpt_ray.training.methods.moco_v2 import method as moco\n\n\nclass method(moco):\n    pass\n"
+    )
+    study = small.study(arms=("target",), factors=(), recipes={"target": small.recipe(method=str(method))})
+    made = run(study, store=tmp_path / "store", runner="inline")
+    method.write_text(f"from pathlib import Path\nPath({str(mark)!r}).touch()\n{method.read_text()}")
+    name = Path(made.report).parent.name
+    with pytest.raises(StoreError, match=r"method\.py.*add --trust"):
+        rewrite(Store(tmp_path / "store"), name)
+    assert not mark.exists()
+    rewrite(Store(tmp_path / "store"), name, trust=True)
+    assert mark.exists()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"started": "yesterday"}, {"started": None}, {"study": None}, {"files": None}, {"files": {}}]
+)
+def test_the_record_of_a_foreign_run_is_one_line(finished, tmp_path, changes):
+    """With a checksum that is right: whoever can write a store can write that, too."""
+    shutil.copytree(finished[0], tmp_path / "store")
+    (path,) = (tmp_path / "store" / "runs").glob("*/run.json")
+    record = {name: value for name, value in (json.loads(path.read_text()) | changes).items() if value is not None}
+    path.write_text(json.dumps(record | {"checksum": _checksum(record)}))
+    with pytest.raises(StoreError):
+        rewrite(Store(tmp_path / "store"), "small")
+    if "study" not in changes:
+        with pytest.raises(StoreError):
+            runs(Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("name", ["run.json", "plan.json"])
+def test_a_record_that_is_nested_without_end_is_one_line(finished, tmp_path, name):
+    shutil.copytree(finished[0], tmp_path / "store")
+    (path,) = (tmp_path / "store" / "runs").glob(f"*/{name}")
+    path.write_text("[" * 100_000)
+    with pytest.raises(StoreError, match="damaged"):
+        runs(Store(tmp_path / "store"))

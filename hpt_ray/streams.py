@@ -1,0 +1,35 @@
+"""Standard output and error, whatever they are: closed, full, or with an encoding that lacks a sign."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+
+def prepare() -> None:
+    """Have something to write to, and let it replace a sign that its encoding lacks: no word is worth a study."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell (>&-)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def close(lost: OSError | None) -> str | None:
+    """Write what is left of the output. Returns why it cannot be written; None where it was, or nobody reads on.
+
+    Python itself would end with a traceback, and a code of its own, when it tries again.
+
+    Args:
+        lost: why an earlier part could not be written.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        lost = lost or error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if lost is None or isinstance(lost, BrokenPipeError):  # as when `head` has seen enough
+        return None
+    return lost.strerror or str(lost)
