@@ -181,3 +181,9 @@ def test_an_arm_has_one_line_of_a_kind_however_many_levels_went_wrong() -> None:
         "HPT (baseline, no color): forgetting, most at no color: the online kNN ended at 30.0 %, 30.0 points below"
     )
     assert forgetting.endswith("runs: 1).")
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, False), (19, False), (20, True)])
+def test_the_rank_of_a_few_images_raises_no_alarm(n: int, told: bool) -> None:
+    """The features of one image have no rank, before training and after it."""
+    assert bool(notes(frame(curve(rank=(0, 0), n=n)))) is told
