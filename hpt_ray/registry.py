@@ -32,10 +32,10 @@ SINGULAR = {
     "backbones": "backbone",
     "probes": "probe",
 }
+PARENT = {"verdicts": "analysis", "methods": "training", "backbones": "training", "probes": "training"}
+
 #: What relative paths start from: see ``resolve_from``.
 _start = Path()
-
-PARENT = {"verdicts": "analysis", "methods": "training", "backbones": "training", "probes": "training"}
 
 
 def folder(kind: str) -> Path:

@@ -54,12 +54,11 @@ def notes(curves: pd.DataFrame) -> list[str]:
     found = []
     once = curves.drop_duplicates(["stage", "iteration"]).sort_values("iteration")
     ends = {column: _ends(once, column) for column in (*MEASURES, "knn")}
+    ranks = ends["effective_rank"]
+    ends["effective_rank"] = {stage: each for stage, each in ranks.items() if not each.n < LEAST_IMAGES}
     for name, levels in _groups(curves).items():
         for column, known in ends.items():
-            told = {
-                stage: ends for stage, ends in known.items() if column != "effective_rank" or not ends.n < LEAST_IMAGES
-            }
-            measured = {level: [told[stage] for stage in stages if stage in told] for level, stages in levels.items()}
+            measured = {level: [known[stage] for stage in stages if stage in known] for level, stages in levels.items()}
             found += _forgetting(name, measured) if column == "knn" else _collapse(name, measured, *MEASURES[column])
     return found
 

@@ -13,7 +13,7 @@ from hpt_ray.study import Weights
 
 
 def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
-    """The notes that stand beside a verdict on a target."""
+    """The notes below a verdict on a target."""
     curves = run.curves[run.curves["target"] == target]
     notes = [*_random(run, target), *_forgetting(run, target), *health.notes(curves)]
     # Of several comparisons of the same two the first says it: they differ little in what they would take.

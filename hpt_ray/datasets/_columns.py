@@ -7,6 +7,7 @@ with which the first lines have a known header, or name files that exist.
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -83,21 +84,15 @@ def table(path: Path) -> Table:
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Lines by their number, without comments, empty ones and a spreadsheet's ``sep=;``."""
-    for number, row in enumerate(csv.reader(_split(text), delimiter=delimiter, skipinitialspace=True), 1):
+    for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True), 1):
         cells = [cell.strip() for cell in row]
         named = number == 1 and cells[:1] != [] and cells[0].lower().startswith("sep=")
         if any(cells) and not cells[0].startswith("#") and not named:
             yield number, cells
 
 
-def _split(text: str) -> list[str]:
-    return (
-        text.replace("\r\n", "\n").replace("\r", "\n").splitlines(keepends=True) if "\r" in text else text.split("\n")
-    )
-
-
 def _delimiter(path: Path, text: str) -> str:
-    first = text.lstrip().split("\n", 1)[0].rstrip("\r")
+    first = text.lstrip().split("\n", 1)[0]
     if first.lower().startswith("sep=") and len(first) == 5:
         return first[4]
     for delimiter in DELIMITERS:

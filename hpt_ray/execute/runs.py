@@ -74,7 +74,7 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
         raise UnknownNameError("run", name, known)
     chosen = max(named, key=lambda run: _started(store, run))
     manifest = store.manifest(chosen)
-    store.plan(chosen)  # a damaged one is told of, not written over
+    store.plan(chosen)  # raises for a damaged plan, which is not written over
     changed = f"run {chosen} was made from data or code that has changed since: run the study again."
     try:
         study = Study.model_validate(manifest["study"])

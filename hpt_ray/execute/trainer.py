@@ -17,7 +17,7 @@ UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
 
 
 class Place(WorkerGroupCallback):  # type: ignore[misc, unused-ignore]
-    """Tells the desk where a group is, and gives back where it was before it is started once more."""
+    """Tells the desk the placement group of a worker group, and returns the previous one before a restart."""
 
     def __init__(self, desk: Any, group: int) -> None:
         self.desk, self.group = desk, group
