@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hpt_ray import cache, classes
-from hpt_ray.decode import decode_all
+from hpt_ray.brightness import flat, statistics
+from hpt_ray.decoding import decode_all
 from hpt_ray.duplicates import Hashes, perceptual
 from hpt_ray.errors import DataError
 from hpt_ray.evaluable import labelled
@@ -150,7 +151,7 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
     found = source(spec)
     key = _fingerprint(found, size)
     folder = cache.root() / "decoded" / key
-    cache.build(folder, _whole, lambda target: _decode(target, spec, found.read(), size, progress))
+    cache.build(folder, _whole, lambda target: _decode(target, spec, found.read, size, progress))
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     with np.load(folder / "columns.npz", allow_pickle=False) as columns:
         made = Dataset(
@@ -165,13 +166,14 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
             perceptual=columns["perceptual"],
             mean=tuple(facts["mean"]),
             std=tuple(facts["std"]),
-            fingerprint=key,
+            # Where the values decided how they are read, they are part of what was read.
+            fingerprint=content_id(["ranges", key, facts["reading"]], length=32) if facts["reading"] else key,
             excluded=facts["excluded"],
             unlabelled=found.labels,
             targets=columns.get("targets"),
             given=tuple(facts["given"]),
             given_by=found.given_by,
-            remarks=found.remarks,
+            remarks=(*found.remarks, *facts["remarks"]),
         )
     return _merged(made)
 
@@ -203,50 +205,42 @@ def _whole(folder: Path) -> bool:
     """Whether a cached folder can be used.
 
     A power cut can leave one whose files lack their tails, and an earlier version one without perceptual hashes or
-    without a word on which splits were given.
+    without a word on how its values were read.
     """
     try:
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         with np.load(folder / "columns.npz", allow_pickle=False) as columns:
             facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-            return len(images) == len(columns["perceptual"]) and "given" in facts
+            return len(images) == len(columns["perceptual"]) and "reading" in facts
     except (OSError, ValueError, KeyError, EOFError):
         return False
 
 
-def _decode(folder: Path, spec: str, records: Records, size: int, progress: Callable[[int, int], None] | None) -> None:
+def _decode(
+    folder: Path, spec: str, read: Callable[[], Records], size: int, progress: Callable[[int, int], None] | None
+) -> None:
+    records = read()
     if records.count == 0:
         raise DataError(f"{spec} has no images; check the path.")
     shape = (records.count, 3, size, size)
     images = cache.new_map(folder / "images.npy", shape, spec)
-    labels, hashes, given, targets = decode_all(records, images, progress)
+    found = decode_all(records, images, read, progress)
     images.flush()
-    splits = complete(spec, strata(labels, targets), given)
-    kept = {name: chosen[~np.isin(hashes[chosen], hashes[splits["test"]])] for name, chosen in splits.items()}
+    splits = complete(spec, strata(found.labels, found.targets), found.splits)
+    tests = found.hashes[splits["test"]]
+    kept = {name: chosen[~np.isin(found.hashes[chosen], tests)] for name, chosen in splits.items()}
     kept["test"] = splits["test"]
-    mean, std = _statistics(images, np.concatenate([kept["train"], kept["val"]]))
-    columns = {"labels": labels, "hashes": hashes, "perceptual": perceptual(images), **kept}
-    columns |= {} if targets is None else {"targets": targets}
+    mean, std = statistics(images, np.concatenate([kept["train"], kept["val"]]))
+    columns = {"labels": found.labels, "hashes": found.hashes, "perceptual": perceptual(images), **kept}
+    columns |= {} if found.targets is None else {"targets": found.targets}
     np.savez(folder / "columns.npz", allow_pickle=False, **columns)
     facts = {
         "classes": list(records.classes),
         "mean": mean,
         "std": std,
         "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
-        "given": [name for name in SPLITS if (given == name).any()],
+        "given": [name for name in SPLITS if (found.splits == name).any()],
+        "reading": None if found.reading.plain else found.reading.content(),
+        "remarks": [*found.reading.remarks, *flat(images)],
     }
     (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
-
-
-def _statistics(images: npt.NDArray[np.uint8], chosen: Indices) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel in 0..1, exact: from the histogram of the 256 values."""
-    counts = np.zeros((3, 256))
-    for block in np.array_split(chosen, max(1, len(chosen) // 512)):
-        for channel in range(3):
-            counts[channel] += np.bincount(images[block, channel].ravel(), minlength=256)
-    values = np.arange(256) / 255
-    total = np.maximum(counts.sum(axis=1), 1)
-    mean = counts @ values / total
-    std = np.sqrt(np.maximum(counts @ values**2 / total - mean**2, 0))
-    # A channel that is constant over the data set must not divide by zero: one grey level stands in.
-    return mean.tolist(), np.maximum(std, 1 / 255).tolist()

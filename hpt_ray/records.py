@@ -33,19 +33,23 @@ SPELLINGS = {
 }
 
 
+#: Encoded bytes, a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
+Encoded = bytes | Path | Image.Image | npt.NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class Example:
     """One image, not yet decoded.
 
     Attributes:
-        image: Encoded bytes, a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
+        image: See ``Encoded``.
         where: Names the image in an error.
         label: Index into the classes, or None.
         targets: Of several labels an image: for each class 1 (has it), 0 (has it not) or -1 (unknown), or None.
         split: "train", "val" or "test" where the source gives splits, else None.
     """
 
-    image: bytes | Path | Image.Image | npt.NDArray[np.uint8]
+    image: Encoded
     where: str
     label: int | None = None
     split: str | None = None
@@ -58,7 +62,8 @@ MARKS = {"1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1, "": -1}
 
 @dataclass(frozen=True)
 class Records:
-    """All images of a source, in a fixed order. ``examples`` is walked once, so that a large file can be streamed.
+    """All images of a source, in a fixed order. ``examples`` is walked once, so that a large file can be streamed
+    (a second ``Source.read`` gives the same in the same order).
 
     ``multilabel``: an image may have several of the classes; its examples have targets and no label.
     """

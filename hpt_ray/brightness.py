@@ -1,0 +1,42 @@
+"""How bright the decoded images of a data set are: what their channels are normalised by, and which show nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+#: An image whose channels all have a smaller standard deviation, of 255, shows next to nothing.
+FLAT = 2.0
+
+Images = npt.NDArray[np.uint8]
+
+
+def statistics(images: Images, chosen: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel in 0..1 of the chosen of images [N, 3, size, size].
+
+    They are exact: from the histogram of the 256 values.
+    """
+    counts = np.zeros((3, 256))
+    for block in np.array_split(chosen, max(1, len(chosen) // 512)):
+        for channel in range(3):
+            counts[channel] += np.bincount(images[block, channel].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    total = np.maximum(counts.sum(axis=1), 1)
+    mean = counts @ values / total
+    std = np.sqrt(np.maximum(counts @ values**2 / total - mean**2, 0))
+    # A channel that is constant over the data set must not divide by zero: one grey level stands in.
+    return mean.tolist(), np.maximum(std, 1 / 255).tolist()
+
+
+def flat(images: Images) -> list[str]:
+    """A remark on the images [N, 3, size, size] that are nearly constant; none where there are none."""
+    count = sum(
+        int((block.std(axis=(2, 3), dtype=np.float32).max(axis=1) < FLAT).sum())
+        for block in np.array_split(images, max(1, len(images) // 512))
+    )
+    if not count or images[0, 0].size == 1:
+        return []
+    are = "image is" if count == 1 else "images are"
+    return [
+        f"{count:,} of {len(images):,} {are} nearly constant (no channel's standard deviation reaches {FLAT:g} of 255)"
+    ]

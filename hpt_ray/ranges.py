@@ -1,0 +1,214 @@
+"""Pixels of more than eight bits: which of their values are black and white is a matter of the whole data set.
+
+A camera of 12 bits saves 0 to 4,095 in 16, a height map saves metres and -9999 where it knows none. No file says so,
+and an image alone cannot: stretched one by one, a dim image becomes as bright as any other. So every image is looked
+at once, what was seen is put together, and all are read alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+#: Written where there is no measurement, by custom; one counts as such only where it lies below every other value ...
+BOTTOMS = (-999.0, -9999.0, -99999.0, -32768.0, -2147483648.0)
+#: ... or where it is more than four times every other.
+TOPS = (9999.0, 32767.0, 65535.0, 99999.0, 2147483647.0)
+#: What netCDF, climate models and float32's own limits write is larger than any measurement.
+ENDLESS = 1e19
+
+#: Whole numbers that fill less than this share of their bits are stretched from the least to the greatest.
+FILLED = 1 / 8
+
+NODATA_TAG = 42113  # GDAL_NODATA
+SAMPLES_TAG = 277  # SamplesPerPixel
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one image says.
+
+    Attributes:
+        kind: "whole" or "real" numbers of more than eight bits, "" for none.
+        short: Whether they are unsigned and of 16 bits.
+        low, high: Their least and greatest but for BOTTOMS, TOPS and no data; infinite where there is none.
+        odd: Those of BOTTOMS and TOPS that occur.
+        holes: Whether there are values that are no number, endless, or declared by the file to be no data.
+        soft: Of a TIFF with a band beside its colours: the share of its values strictly between 0 and 255.
+        bands: How many bands the file has, where it has more than are read, else 0.
+    """
+
+    kind: str = ""
+    short: bool = True
+    low: float = math.inf
+    high: float = -math.inf
+    odd: frozenset[float] = frozenset()
+    holes: bool = False
+    soft: float | None = None
+    bands: int = 0
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which values are black (``low``) and white (``high``); ``nodata`` is black too.
+
+    Of whole numbers with ``bits`` the upper eight of so many are kept.
+    """
+
+    low: float
+    high: float
+    bits: int | None = None
+    nodata: tuple[float, ...] = ()
+
+    def grey(self, values: npt.NDArray[Any], declared: Iterable[float] = ()) -> npt.NDArray[np.uint8]:
+        """Values of any shape and type as 0 to 255."""
+        known = _known(values, {*declared, *self.nodata})
+        clear = np.where(known, values, self.low)
+        if self.bits is not None:
+            shades = np.floor(clear / 2 ** (self.bits - 8))
+        else:
+            shades = np.rint((clear - self.low) / max(self.high - self.low, 1e-300) * 255)
+        return np.where(known, shades.clip(0, 255), 0).astype(np.uint8)
+
+    def __str__(self) -> str:
+        high = self.high if self.bits is None else 2**self.bits - 1
+        left = f", {' and '.join(f'{value:,.6g}' for value in self.nodata)} as no data" if self.nodata else ""
+        return f"{self.low:,.6g} to {high:,.6g} as black to white{left}"
+
+
+#: Whole numbers of 16 bits, nothing more being known: the upper byte.
+SIXTEEN = Range(0, 65535, bits=16)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the images of a data set are read where the files leave it open.
+
+    Attributes:
+        whole, real: The ranges of whole numbers and of float.
+        opaque: Whether the band of TIFFs beside their colours is no transparency.
+        plain: Whether all that is read by it is the upper byte of 16 bits, and transparency over white.
+        remarks: What a user should know of it, a line each.
+    """
+
+    whole: Range = SIXTEEN
+    real: Range = SIXTEEN
+    opaque: bool = False
+    plain: bool = True
+    remarks: tuple[str, ...] = ()
+
+    def grey(self, numbers: npt.NDArray[Any], declared: Iterable[float] = ()) -> npt.NDArray[np.uint8]:
+        """Values of more than eight bits, of any shape, as 0 to 255."""
+        return (self.real if numbers.dtype.kind == "f" else self.whole).grey(numbers, declared)
+
+    def content(self) -> list[Any]:
+        """What decides the pixels, as JSON."""
+        return [asdict(self.whole), asdict(self.real), self.opaque]
+
+
+#: How images are read of whose data set nothing is known yet.
+PLAIN = Reading()
+
+
+def numbers(image: Image.Image) -> npt.NDArray[Any] | None:
+    """Grey of more than eight bits as numbers [H, W]; None for any other image."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    return np.asarray(image) if image.mode in ("I", "F") else None
+
+
+def declared(image: Image.Image) -> frozenset[float]:
+    """What a TIFF declares to be no data: GDAL's tag."""
+    try:
+        return frozenset({float(str(getattr(image, "tag_v2", {})[NODATA_TAG]).strip(" \0"))})
+    except (KeyError, ValueError):
+        return frozenset()
+
+
+def look(image: Image.Image, values: npt.NDArray[Any] | None) -> Look | None:
+    """What an image says; None where nothing is left open.
+
+    Args:
+        image: As its file was opened, with the file's tags.
+        values: Its numbers where they have more than eight bits, of any shape.
+    """
+    tags = getattr(image, "tag_v2", {})
+    said = tags.get(SAMPLES_TAG, 1)
+    bands = said if isinstance(said, int) and said > len(image.getbands()) else 0
+    soft = None
+    if tags and image.mode in ("RGBA", "LA"):
+        alpha = np.asarray(image.getchannel("A"))
+        soft = float(((alpha > 0) & (alpha < 255)).mean())
+    if values is None:
+        return Look(soft=soft, bands=bands) if bands or soft is not None else None
+    known = values[_known(values, declared(image))]
+    odd = np.isin(known, BOTTOMS + TOPS)
+    ordinary = known[~odd]
+    return Look(
+        kind="real" if values.dtype.kind == "f" else "whole",
+        short=values.dtype == np.uint16,
+        low=float(ordinary.min()) if ordinary.size else math.inf,
+        high=float(ordinary.max()) if ordinary.size else -math.inf,
+        odd=frozenset(np.unique(known[odd]).astype(float).tolist()),
+        holes=known.size < values.size,
+        soft=soft,
+        bands=bands,
+    )
+
+
+def reading(looks: Sequence[Look]) -> Reading:
+    """How to read a data set, of what each of its images says."""
+    soft = [each.soft for each in looks if each.soft is not None]
+    opaque = bool(soft) and sum(soft) / len(soft) > 1 / 2
+    found = {kind: _range([each for each in looks if each.kind == kind]) for kind in ("whole", "real")}
+    remarks = [
+        f"{sum(each.kind == kind for each in looks):,} images have {what}: {found[kind]}"
+        for kind, what in (("whole", "more than 8 bits"), ("real", "values in float"))
+        if any(each.kind == kind for each in looks)
+    ]
+    if opaque:
+        remarks.append(
+            f"{len(soft):,} TIFF images have a band beside their colours that is no transparency, for most of it lies "
+            "strictly between 0 and 255: it is left out"
+        )
+    for bands in sorted({each.bands for each in looks} - {0}):
+        remarks.append(f"{sum(each.bands == bands for each in looks):,} images have {bands} bands: the first are read")
+    deep = [each for each in looks if each.kind]
+    plain = not opaque and found["whole"] == SIXTEEN and all(each.short and not each.holes for each in deep)
+    return Reading(found["whole"], found["real"], opaque, plain, tuple(remarks))
+
+
+def _range(looks: Sequence[Look]) -> Range:
+    if not looks:
+        return SIXTEEN
+    low, high = min(each.low for each in looks), max(each.high for each in looks)
+    odd = frozenset[float]().union(*(each.odd for each in looks))
+    if low > high:  # no other values at all: then these are the values
+        low, high = min(odd, default=0.0), max(odd, default=0.0)
+    nodata = set()
+    for value in sorted(odd):
+        if value < low if value in BOTTOMS else value > 4 * max(high, -low):
+            nodata.add(value)
+        else:
+            high = max(high, value)
+    bits = max(8, int(high).bit_length())
+    if looks[0].kind == "whole" and low >= 0 and high - low + 1 >= FILLED * 2**bits:
+        return Range(0, 2**bits - 1, bits, tuple(sorted(nodata)))
+    return Range(low, high, None, tuple(sorted(nodata)))
+
+
+def _known(values: npt.NDArray[Any], nodata: Iterable[float]) -> npt.NDArray[np.bool_]:
+    """Where there is a measurement, of the shape of ``values``."""
+    known = np.ones(values.shape, dtype=bool)
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            known &= np.abs(values) < ENDLESS
+    for value in nodata:
+        known &= values != value
+    return known
