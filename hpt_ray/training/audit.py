@@ -20,6 +20,12 @@ _HEAD_STEMS = ("classif", "proj", "predict", "prototype", "logit", "aux")
 #: Words of a network's copy (MoCo uses its query encoder, DINO its teacher), and of what is no network at all.
 _COPIES = {"momentum", "target", "ema", "student", "k", "key"}
 _NO_NETWORKS = {"queue", "ptr", "memory", "optimizer", "optimizers", "optimiser"}
+#: What torch puts into names where it wraps a module: compile, FSDP and its forerunner, activation checkpoints,
+#: Lightning's Fabric, data parallel.
+WRAPPERS = (
+    r"(?<![^./])"
+    r"(?:_orig_mod|_fsdp_wrapped_module|_fpw_module|_checkpoint_wrapped_module|_forward_module|_?module)\."
+)
 
 
 class Audit(Frozen):
