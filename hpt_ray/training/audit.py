@@ -44,6 +44,7 @@ class Audit(Frozen):
         unexpected: of the chosen network, and the backbone has no such tensor.
         heads: projectors, predictors and classifiers: dropped.
         ignored: other networks, queues, optimiser state, and counters of batches, on which nothing here depends.
+        constant: the backbone's names of layers' weights that are one number throughout: legal, and never trained.
     """
 
     prefix: str
@@ -55,6 +56,7 @@ class Audit(Frozen):
     unexpected: tuple[str, ...]
     heads: tuple[str, ...]
     ignored: tuple[str, ...]
+    constant: tuple[str, ...] = ()
 
 
 def audit(
@@ -63,7 +65,7 @@ def audit(
     """Sort every key of a file.
 
     Args:
-        own, file: the backbone's tensors by name, and the file's by key; of both only the shapes count.
+        own, file: the backbone's tensors by name, of which only the shapes count, and the file's by key.
         keys: which of the file's keys stands for which of the backbone's names, whatever their shapes.
     """
     equal = {name: key for name, key in keys.items() if own[name].shape == file[key].shape}
@@ -82,6 +84,7 @@ def audit(
         resampled=resampled,
         reshaped={name: key for name, key in other.items() if name not in resampled},
         missing=tuple(name for name in own if name not in keys),
+        constant=_constant(equal, file),
         **{name: tuple(keys) for name, keys in sorted_out.items()},
     )
 
@@ -125,9 +128,26 @@ def _unusable(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor
                 f"the checkpoint holds {str(numbers.dtype).removeprefix('torch.')} numbers in {key!r}, which are no "
                 "weights: save the network in float32, before it is quantized."
             )
-        if not numbers.is_meta and not bool(numbers.isfinite().all()):
+        if own[name].is_floating_point() and not (taken := numbers.to(own[name].dtype)).isfinite().all():
+            if numbers.double().isfinite().all():
+                kind = str(taken.dtype).removeprefix("torch.")
+                return f"the checkpoint holds numbers in {key!r} that {kind} cannot hold: take a sound one."
             return f"the checkpoint holds NaN or infinite numbers in {key!r}: its training failed; take an earlier one."
+        if name.endswith("running_var") and (numbers < 0).any():
+            return f"the checkpoint holds negative variances in {key!r}: it is damaged; take a sound one."
     return None
+
+
+def _constant(keys: Mapping[str, str], file: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Of the backbone's names those of layers' weights that are one number throughout, which no training leaves."""
+    found = []
+    for name, key in keys.items():
+        numbers = file[key]
+        if name.endswith("weight") and numbers.ndim > 1 and numbers.numel() > 1 and numbers.is_floating_point():
+            numbers = numbers.float().flatten()  # as they are taken over: some precisions cannot be compared
+            if (numbers == numbers[0]).all():
+                found.append(name)
+    return tuple(found)
 
 
 def fits(found: Audit) -> int:

@@ -39,7 +39,7 @@ def match(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> Audit:
     """The best reading of a file for a backbone, with every key of the file sorted.
 
     Args:
-        own: the backbone's tensors by name. file: the file's by key; only shapes count.
+        own: the backbone's tensors by name, of which only the shapes count. file: the file's by key.
     """
     found = readings(own, file)
     best = found[0] if found else Reading("", "name")

@@ -196,6 +196,31 @@ def test_a_part_of_a_network_never_loads(source: State, fault: str) -> None:
     assert torch.equal(backbone.state_dict()["conv1.weight"], kept)
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "says"),
+    [
+        ("conv1.weight", 1e300, "conv1.weight' that float32 cannot hold"),
+        ("layer4.1.bn2.bias", -1e39, "bn2.bias' that float32 cannot hold"),
+        ("conv1.weight", float("nan"), "NaN or infinite numbers in 'conv1.weight'"),
+        ("bn1.running_var", -1.0, "negative variances in 'bn1.running_var'"),
+    ],
+)
+def test_numbers_that_would_not_arrive_finite_are_refused(source: State, name: str, number: float, says: str) -> None:
+    state = {key: value.double() if value.is_floating_point() else value for key, value in source.items()}
+    state[name].view(-1)[-1] = number
+    with pytest.raises(WeightsError, match=says):
+        checkpoints.load(build("resnet18", 0), state)
+
+
+def test_weights_of_one_number_load_and_are_remarked_upon(source: State) -> None:
+    """Batch norm begins with ones and zeros, and some of a trained one's may stay there: those are no sign."""
+    assert checkpoints.load(build("resnet18", 0), source).constant == ()
+    source["layer1.0.conv1.weight"] = torch.full((64, 64, 3, 3), 0.5, dtype=torch.bfloat16)
+    assert checkpoints.load(build("resnet18", 0), source).constant == ("layer1.0.conv1.weight",)
+    zeros = {key: torch.zeros_like(value) for key, value in source.items()}
+    assert len(checkpoints.load(build("resnet18", 0), zeros).constant) == 20  # all convolutions
+
+
 @pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_another_precision_load(source: State, precision: torch.dtype) -> None:
     changed = {key: value.to(precision) if value.is_floating_point() else value for key, value in source.items()}
