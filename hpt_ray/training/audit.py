@@ -10,8 +10,15 @@ from torch import Tensor
 
 from hpt_ray.policy import Frozen
 from hpt_ray.training import positions
+from hpt_ray.visible import visible
 
 How = Literal["name", "number", "order"]
+
+HOW: dict[How, str] = {
+    "name": "by name",
+    "number": "by number: the file has a Sequential's numbers where the backbone has names",
+    "order": "by order and shape alone: no names agree, so see that step 0 beats random features",
+}
 
 #: What stands on a backbone, as published: fc, heads, classifier, projection_head, predictor, aux1 ... : words, and how
 #: words begin.
@@ -148,6 +155,25 @@ def _constant(keys: Mapping[str, str], file: Mapping[str, Tensor]) -> tuple[str,
             if (numbers == numbers[0]).all():
                 found.append(name)
     return tuple(found)
+
+
+def lines(source: str, found: Audit) -> list[str]:
+    """What a load takes over and what it leaves, in a line, and one for each thing that a user should know of it."""
+    wanted = fits(found) + len(found.reshaped) + len(found.missing)
+    place = f"from {found.prefix}" if found.prefix else "from its top"
+    others = [key for key in (*found.ignored, *found.unexpected) if not counts(key)]
+    left = [f"{len(found.heads)} of heads such as {found.heads[0]}"] if found.heads else []
+    left += [f"{len(others)} of other networks or training state such as {others[0]}"] if others else []
+    said = [f"weights {source}: {fits(found)} of {wanted} tensors, {place}; left out: {' and '.join(left) or 'none'}."]
+    if found.resampled:
+        names = ", ".join(found.resampled)
+        said.append(f"weights {source}: {names} converted to the image size by interpolation.")
+    if found.how != "name":
+        said.append(f"weights {source}: matched {HOW[found.how]}.")
+    if found.constant:
+        such = f"{len(found.constant)} of its tensors such as {found.constant[0]}"
+        said.append(f"weights {source}: never trained, as they are one number throughout: {such}.")
+    return [visible(line) for line in said]
 
 
 def fits(found: Audit) -> int:
