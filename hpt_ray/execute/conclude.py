@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from hpt_ray import results
 from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.verdict import Verdict
+from hpt_ray.errors import StoreError
 from hpt_ray.execute import account
 from hpt_ray.execute.collect import collect, finished
 from hpt_ray.execute.events import NEEDS
@@ -20,6 +22,7 @@ from hpt_ray.policy import Policy
 from hpt_ray.registry import load, names
 from hpt_ray.store import MANIFEST, PLAN, Store, parquet
 from hpt_ray.study import Pretraining
+from hpt_ray.training import audit
 from hpt_ray.training.preview import preview
 
 
@@ -61,6 +64,7 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
         "failed": sum(reason is not None for reason in missing.values()),
         "not_run": sum(reason is None for reason in missing.values()),
     }
+    manifest["weights"] = _loaded(plan, there, store)
     manifest["given_up"] = _given_up(plan, there, missing, manifest.get("given_up"))
     cells = _cells(plan, missing)
     manifest["failures"] = [
@@ -93,6 +97,20 @@ def _given_up(plan: Plan, there: Collection[str], missing: Mapping[str, str | No
         return known
     nothing = not any(set(cell.evaluations) <= set(there) for cell in plan.cells)
     return reasons.pop() if nothing and len(reasons) == 1 else None
+
+
+def _loaded(plan: Plan, there: Collection[str], store: Store) -> list[str]:
+    """What was taken over of each checkpoint that the run was given, as its stage wrote it down."""
+    lines = []
+    for stage in plan.stages.values():
+        if stage.kind == "weights" and stage.id in there:
+            try:
+                found = audit.Audit.model_validate((store.record(stage.id) or {})["audit"])
+            except (KeyError, ValidationError) as error:
+                place = store.path(f"stages/{stage.id}")
+                raise StoreError(f"the record of stage {stage.id} is none of ours: remove {place}.") from error
+            lines += audit.lines(str(stage.source), found)
+    return lines
 
 
 def _cells(plan: Plan, stages: Collection[str]) -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ from hpt_ray.search import unfold
 from hpt_ray.stage import given
 from hpt_ray.store import Store
 from hpt_ray.study import Evaluation, Pretraining, Study, Weights
-from hpt_ray.training import backbone, checkpoints, downloads
+from hpt_ray.training import audit, backbone, checkpoints, downloads
 from hpt_ray.training.batches import visible
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.method import Method
@@ -49,10 +49,10 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     backbone.check(study.backbone, study.image_size)
     for evaluation in study.evaluations:
         _check_options(evaluation)
-    recipes = recipes_of(study)
+    recipes, loaded = recipes_of(study), list[str]()
     for recipe in recipes:
         if isinstance(recipe, Weights):
-            _check_weights(study, recipe, store)
+            loaded += _check_weights(study, recipe, store)
         else:
             method: type[Method] = load("methods", recipe.method)
             method.check(method.options(recipe.options), recipe.batch)
@@ -79,7 +79,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         plan = unfold(resolved, datasets, score(store, lambda stage: False)).plan
     else:
         plan = make_plan(resolved, datasets)
-    plan.remarks = [*inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
+    plan.remarks = [*loaded, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
 
 
@@ -132,11 +132,13 @@ def _options(signature: inspect.Signature) -> str:
     return ", ".join(list(signature.parameters)[1:]) or "none"
 
 
-def _check_weights(study: Study, recipe: Weights, store: Store) -> None:
-    """Load what is at hand once: a checkpoint that does not fit ends the study before anything is trained.
+def _check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
+    """Load what is at hand once, and say what is taken over: a checkpoint that does not fit ends the study here.
 
     Weights to download are left to their stage, since a plan downloads nothing.
     """
     given(study, recipe)
-    if not recipe.source.startswith(downloads.DOWNLOADS):
-        checkpoints.load(backbone.outline(study.backbone, study.image_size), given_weights(recipe.source, store))
+    if recipe.source.startswith(downloads.DOWNLOADS):
+        return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
+    network = backbone.outline(study.backbone, study.image_size)
+    return audit.lines(recipe.source, checkpoints.load(network, given_weights(recipe.source, store)))

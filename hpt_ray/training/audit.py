@@ -10,8 +10,15 @@ from torch import Tensor
 
 from hpt_ray.policy import Frozen
 from hpt_ray.training import positions
+from hpt_ray.visible import visible
 
 How = Literal["name", "number", "order"]
+
+HOW: dict[How, str] = {
+    "name": "by name",
+    "number": "by number: the file has a Sequential's numbers where the backbone has names",
+    "order": "by order and shape alone: no names agree, so see that step 0 beats random features",
+}
 
 #: What stands on a backbone, as published: fc, heads, classifier, projection_head, predictor, aux1 ... : words, and how
 #: words begin.
@@ -20,6 +27,12 @@ _HEAD_STEMS = ("classif", "proj", "predict", "prototype", "logit", "aux")
 #: Words of a network's copy (MoCo uses its query encoder, DINO its teacher), and of what is no network at all.
 _COPIES = {"momentum", "target", "ema", "student", "k", "key"}
 _NO_NETWORKS = {"queue", "ptr", "memory", "optimizer", "optimizers", "optimiser"}
+#: What torch puts into names where it wraps a module: compile, FSDP and its forerunner, activation checkpoints,
+#: Lightning's Fabric, data parallel.
+WRAPPERS = (
+    r"(?<![^./])"
+    r"(?:_orig_mod|_fsdp_wrapped_module|_fpw_module|_checkpoint_wrapped_module|_forward_module|_?module)\."
+)
 
 
 class Audit(Frozen):
@@ -38,6 +51,7 @@ class Audit(Frozen):
         unexpected: of the chosen network, and the backbone has no such tensor.
         heads: projectors, predictors and classifiers: dropped.
         ignored: other networks, queues, optimiser state, and counters of batches, on which nothing here depends.
+        constant: the backbone's names of layers' weights that are one number throughout: legal, and never trained.
     """
 
     prefix: str
@@ -49,6 +63,7 @@ class Audit(Frozen):
     unexpected: tuple[str, ...]
     heads: tuple[str, ...]
     ignored: tuple[str, ...]
+    constant: tuple[str, ...] = ()
 
 
 def audit(
@@ -57,7 +72,7 @@ def audit(
     """Sort every key of a file.
 
     Args:
-        own, file: the backbone's tensors by name, and the file's by key; of both only the shapes count.
+        own, file: the backbone's tensors by name, of which only the shapes count, and the file's by key.
         keys: which of the file's keys stands for which of the backbone's names, whatever their shapes.
     """
     equal = {name: key for name, key in keys.items() if own[name].shape == file[key].shape}
@@ -76,6 +91,7 @@ def audit(
         resampled=resampled,
         reshaped={name: key for name, key in other.items() if name not in resampled},
         missing=tuple(name for name in own if name not in keys),
+        constant=_constant(equal, file),
         **{name: tuple(keys) for name, keys in sorted_out.items()},
     )
 
@@ -119,9 +135,45 @@ def _unusable(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor
                 f"the checkpoint holds {str(numbers.dtype).removeprefix('torch.')} numbers in {key!r}, which are no "
                 "weights: save the network in float32, before it is quantized."
             )
-        if not numbers.is_meta and not bool(numbers.isfinite().all()):
+        if own[name].is_floating_point() and not (taken := numbers.to(own[name].dtype)).isfinite().all():
+            if numbers.double().isfinite().all():
+                kind = str(taken.dtype).removeprefix("torch.")
+                return f"the checkpoint holds numbers in {key!r} that {kind} cannot hold: take a sound one."
             return f"the checkpoint holds NaN or infinite numbers in {key!r}: its training failed; take an earlier one."
+        if name.endswith("running_var") and (numbers < 0).any():
+            return f"the checkpoint holds negative variances in {key!r}: it is damaged; take a sound one."
     return None
+
+
+def _constant(keys: Mapping[str, str], file: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Of the backbone's names those of layers' weights that are one number throughout, which no training leaves."""
+    found = []
+    for name, key in keys.items():
+        numbers = file[key]
+        if name.endswith("weight") and numbers.ndim > 1 and numbers.numel() > 1 and numbers.is_floating_point():
+            numbers = numbers.float().flatten()  # as they are taken over: some precisions cannot be compared
+            if (numbers == numbers[0]).all():
+                found.append(name)
+    return tuple(found)
+
+
+def lines(source: str, found: Audit) -> list[str]:
+    """What a load takes over and what it leaves, in a line, and one for each thing that a user should know of it."""
+    wanted = fits(found) + len(found.reshaped) + len(found.missing)
+    place = f"from {found.prefix}" if found.prefix else "from its top"
+    others = [key for key in (*found.ignored, *found.unexpected) if not counts(key)]
+    left = [f"{len(found.heads)} of heads such as {found.heads[0]}"] if found.heads else []
+    left += [f"{len(others)} of other networks or training state such as {others[0]}"] if others else []
+    said = [f"weights {source}: {fits(found)} of {wanted} tensors, {place}; left out: {' and '.join(left) or 'none'}."]
+    if found.resampled:
+        names = ", ".join(found.resampled)
+        said.append(f"weights {source}: {names} converted to the image size by interpolation.")
+    if found.how != "name":
+        said.append(f"weights {source}: matched {HOW[found.how]}.")
+    if found.constant:
+        such = f"{len(found.constant)} of its tensors such as {found.constant[0]}"
+        said.append(f"weights {source}: never trained, as they are one number throughout: {such}.")
+    return [visible(line) for line in said]
 
 
 def fits(found: Audit) -> int:

@@ -11,7 +11,7 @@ from torchvision import models
 
 from hpt_ray import registry
 from hpt_ray.policy import Frozen
-from hpt_ray.training.audit import Audit, fits, is_copy, refusal, theirs
+from hpt_ray.training.audit import HOW, Audit, fits, is_copy, refusal, theirs
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.checkpoints import State, read, tensors
 from hpt_ray.training.downloads import DOWNLOADS
@@ -26,11 +26,6 @@ MEANINGS = {
     "unexpected": "of this network, but not in the backbone",
     "heads": "projectors, predictors, classifiers: dropped",
     "ignored": "other networks, queues, optimiser state, counters of batches",
-}
-HOW = {
-    "name": "by name",
-    "number": "by number: the file has a Sequential's numbers where the backbone has names",
-    "order": "by order and shape alone: no names agree, so see that step 0 beats random features",
 }
 
 

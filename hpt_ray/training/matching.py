@@ -1,7 +1,8 @@
 """Which tensors of a file are a backbone's: by name, by number, or by order and shape.
 
 Published files wrap the same network in other names: ``module.encoder_q.``, ``backbone.``, a dict in a dict. A file may
-also hold it more than once (a momentum encoder), or as a ``Sequential`` whose children have numbers for names.
+also hold it more than once (a momentum encoder), or as a ``Sequential`` whose children have numbers for names. What
+torch wraps around a layer (``layer1._orig_mod.0``) is no part of a name, wherever it stands.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from hpt_ray.training.audit import Audit, How, audit, counts, is_copy
+from hpt_ray.training.audit import WRAPPERS, Audit, How, audit, counts, is_copy
 
 #: The share of a backbone's tensors from which on a reading is the network, whole or nearly so.
 NEARLY = 0.9
@@ -38,7 +39,7 @@ def match(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> Audit:
     """The best reading of a file for a backbone, with every key of the file sorted.
 
     Args:
-        own: the backbone's tensors by name. file: the file's by key; only shapes count.
+        own: the backbone's tensors by name, of which only the shapes count. file: the file's by key.
     """
     found = readings(own, file)
     best = found[0] if found else Reading("", "name")
@@ -66,17 +67,22 @@ def readings(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Read
 
 def _by_name(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
     found: dict[str, Reading] = {}
+    plain = {_plain(name): name for name in own}
     for key in file:
         for start in _starts(key):
-            if key[start:] in own:
-                prefix = key[:start]
-                _add(found.setdefault(prefix, Reading(prefix, "name")), key[start:], key, own, file)
+            prefix, rest = key[:start], key[start:]
+            # A wrapper of the whole network belongs to its prefix.
+            bare = "" if re.match(WRAPPERS, rest) else _plain(rest)
+            name = rest if rest in own else plain.get(bare)
+            if name is not None:
+                _add(found.setdefault(prefix, Reading(prefix, "name")), name, key, own, file)
     return list(found.values())
 
 
 def _by_number(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
     """Where the network is a ``Sequential`` of its children: in order, each number stands for a child's name."""
     children = list(dict.fromkeys(name.split(".", 1)[0] for name in own))
+    plain = {_plain(name): name for name in own}
     under: dict[str, dict[int, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for key in file:
         for start in _starts(key):
@@ -89,8 +95,8 @@ def _by_number(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Re
         # Children without tensors (activation, pooling) have numbers too, and show in neither list.
         for child, number in zip(children, sorted(numbers), strict=False):
             for rest, key in numbers[number]:
-                if f"{child}.{rest}" in own:
-                    _add(reading, f"{child}.{rest}", key, own, file)
+                if name := plain.get(_plain(f"{child}.{rest}")):
+                    _add(reading, name, key, own, file)
         found.append(reading)
     return [reading for reading in found if len(reading.keys) >= NEARLY * len(own)]
 
@@ -141,6 +147,14 @@ def _starts(key: str) -> Iterator[int]:
         yield sign.end()
 
 
+def _plain(name: str) -> str:
+    """A name without the wrappers in it."""
+    return re.sub(WRAPPERS, "", name)
+
+
 def _add(reading: Reading, name: str, key: str, own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> None:
+    """Let a key stand for a name of the backbone, unless another of the same place does."""
+    if name in reading.keys:
+        return
     reading.keys[name] = key
     reading.fits += own[name].shape == file[key].shape

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import small
+import torch
 
 import hpt_ray
 from hpt_ray import console, results
@@ -24,6 +25,7 @@ from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.plan import Unit
 from hpt_ray.store import Store, _checksum
 from hpt_ray.study import Evaluation, Factor, Weights
+from hpt_ray.training import checkpoints
 from hpt_ray.training.backbone import build
 from hpt_ray.training.checkpoints import to_bytes
 from hpt_ray.training.pretrain import Pretrainer
@@ -326,6 +328,29 @@ def test_given_weights_serve_as_a_base(tmp_path):
     direct = [row["value"] for row in numbers(first) if row["iteration"]]
     assert values[0] == values[1]
     assert values[0][: len(direct)] == direct
+
+
+@pytest.mark.parametrize("downloaded", [False, True])
+def test_what_is_taken_over_of_given_weights_is_said_by_plan_and_report(tmp_path, monkeypatch, downloaded):
+    own = dict(build("resnet_small", 0).state_dict())
+    content = {f"module.encoder_q.{key}": value for key, value in own.items()}
+    content |= {"module.encoder_q.fc.0.weight": torch.rand(4, 4), "module.queue": torch.rand(4, 8)}
+    source = "torchvision:resnet18" if downloaded else str(tmp_path / "moco.pth")
+    torch.save(content, tmp_path / "moco.pth")
+    monkeypatch.setattr(checkpoints, "fetch", lambda name: content)
+    study = small.study(arms=("base",), factors=(), recipes={**small.study().recipes, "base": Weights(source=source)})
+    line = (
+        f"weights {source}: 45 of 45 tensors, from module.encoder_q.; left out: 1 of heads such as "
+        "module.encoder_q.fc.0.weight and 1 of other networks or training state such as module.queue."
+    )
+    remarks = prepare(study, Store(tmp_path / "store", create=False)).plan.remarks
+    if downloaded:
+        assert remarks[0] == f"weights {source}: downloaded when they are needed; the report says what is taken over."
+    else:
+        assert remarks[0] == line
+    made = run(study, store=tmp_path / "store", runner="inline")
+    assert made.run.manifest["weights"] == [line]
+    assert line in Path(made.report).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("source", ["file", "stage"])

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hpt_ray.errors import WeightsError
 from hpt_ray.training import checkpoints
+from hpt_ray.training.audit import lines
 from hpt_ray.training.backbone import Backbone, build
 
 State = dict[str, Tensor]
@@ -194,6 +195,50 @@ def test_a_part_of_a_network_never_loads(source: State, fault: str) -> None:
         checkpoints.load(backbone, source)
     assert "conv1.weight" in str(caught.value)
     assert torch.equal(backbone.state_dict()["conv1.weight"], kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "says"),
+    [
+        ("conv1.weight", 1e300, "conv1.weight' that float32 cannot hold"),
+        ("layer4.1.bn2.bias", -1e39, "bn2.bias' that float32 cannot hold"),
+        ("conv1.weight", float("nan"), "NaN or infinite numbers in 'conv1.weight'"),
+        ("bn1.running_var", -1.0, "negative variances in 'bn1.running_var'"),
+    ],
+)
+def test_numbers_that_would_not_arrive_finite_are_refused(source: State, name: str, number: float, says: str) -> None:
+    state = {key: value.double() if value.is_floating_point() else value for key, value in source.items()}
+    state[name].view(-1)[-1] = number
+    with pytest.raises(WeightsError, match=says):
+        checkpoints.load(build("resnet18", 0), state)
+
+
+def test_weights_of_one_number_load_and_are_remarked_upon(source: State) -> None:
+    """Batch norm begins with ones and zeros, and some of a trained one's may stay there: those are no sign."""
+    assert checkpoints.load(build("resnet18", 0), source).constant == ()
+    source["layer1.0.conv1.weight"] = torch.full((64, 64, 3, 3), 0.5, dtype=torch.bfloat16)
+    assert checkpoints.load(build("resnet18", 0), source).constant == ("layer1.0.conv1.weight",)
+    zeros = {key: torch.zeros_like(value) for key, value in source.items()}
+    assert len(checkpoints.load(build("resnet18", 0), zeros).constant) == 20  # all convolutions
+
+
+def test_what_a_user_should_know_of_a_load_is_said_in_lines(source: State) -> None:
+    def said(state: State) -> list[str]:
+        return lines("a.pth", checkpoints.load(build("resnet18", 0), state))
+
+    heads = "left out: 2 of heads such as fc.weight"
+    assert said(source) == [f"weights a.pth: 100 of 100 tensors, from its top; {heads}."]
+    layers = {name: value for name, value in source.items() if not name.startswith("fc.")}
+    assert said(layers) == ["weights a.pth: 100 of 100 tensors, from its top; left out: none."]
+    numbers = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
+    split = {name: name.partition(".") for name in layers}
+    numbered = {f"net.{numbers[first]}.{rest}": layers[name] for name, (first, _, rest) in split.items()}
+    assert said(numbered)[1].startswith("weights a.pth: matched by number: the file has a Sequential's numbers")
+    layers["conv1.weight"] = torch.zeros(64, 3, 7, 7)
+    (constant,) = said(layers)[1:]
+    assert constant == (
+        "weights a.pth: never trained, as they are one number throughout: 1 of its tensors such as conv1.weight."
+    )
 
 
 @pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float64])

@@ -270,6 +270,36 @@ def test_exactly_the_right_tensors_arrive(tmp_path: Path, layout: str, order: Ca
     assert sorted(listed(audit)) == sorted(state)
 
 
+WRAPPERS = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "module", "_forward_module"]
+
+
+@pytest.mark.parametrize("numbers", [False, True], ids=["names", "numbers"])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_what_torch_wraps_around_layers_is_no_part_of_their_names(wrapper: str, numbers: bool) -> None:
+    """Sorted, so that only the names can tell which tensor is which."""
+    network = numbered(RIGHT) if numbers else body(RIGHT)
+    first, block = ("0.", "4.") if numbers else ("conv1.", "layer1.")
+    inside = {block: f"{block}{wrapper}.", f"{block}1.": f"{block}{wrapper}.1.{wrapper}._orig_mod."}
+    inside[first] = f"{first}{wrapper}."
+    state = {}
+    for key, value in network.items():
+        start = max((start for start in inside if key.startswith(start)), key=len, default="")
+        state[f"encoder.{wrapper}.{inside.get(start, '')}{key.removeprefix(start)}"] = value
+    backbone = build("resnet18", 7)
+    audit = checkpoints.load(backbone, dict(sorted(state.items())))
+    assert arrived(backbone)
+    assert (audit.prefix, audit.how) == (f"encoder.{wrapper}.", "number" if numbers else "name")
+    assert (audit.missing, audit.unexpected) == ((), ())
+
+
+def test_a_name_that_a_backbone_shares_with_a_wrapper_is_its_own() -> None:
+    backbone = Backbone({"module": nn.Linear(4, 4), "inner": nn.Sequential()}, dim=4)
+    backbone.inner.add_module("module", nn.Linear(4, 4))
+    file = {f"net.{name}": torch.rand(value.shape) for name, value in backbone.state_dict().items()}
+    assert checkpoints.load(backbone, file).prefix == "net."
+    assert all(torch.equal(value, file[f"net.{name}"]) for name, value in backbone.state_dict().items())
+
+
 NAMES = st.lists(
     st.sampled_from(["conv", "norm", "fc", "0", "1", "10", "queue", "encoder_k", "encoder_q", "weight", "head", ""]),
     max_size=4,

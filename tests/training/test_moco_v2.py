@@ -263,6 +263,9 @@ def test_feature_std_tells_collapse_from_the_uniform_sphere(spread: str, monkeyp
         (lambda: MoCoV2.options({"queue": -1}), "queue"),
         (lambda: MoCoV2.options({"temperature": 0}), "temperature"),
         (lambda: MoCoV2.check(MoCoV2.options({"queue": 100}), 16), "queue of 100 is not a multiple of the batch of 16"),
+        # What a study of the package lets its user set is the batch: she is told one that would do.
+        (lambda: MoCoV2.check(MoCoV2.options({"queue": 1024}), 96), "set a batch that divides it, such as 64, and a"),
+        (lambda: MoCoV2.check(MoCoV2.options({"queue": 1024}), 4096), "such as 1024, and"),
     ],
 )
 def test_wrong_options_are_named(call: Callable[[], Any], says: str) -> None:

@@ -65,8 +65,11 @@ class MoCoV2(Method):
     @classmethod
     def check(cls, options: Options, batch: int) -> None:
         if options.queue % batch:
+            largest = min(batch, options.queue, 65_536)  # no batch is larger, and the search below is soon over
+            fitting = next(size for size in range(largest, 0, -1) if options.queue % size == 0)
             raise StudyError(
-                f"MoCo's queue of {options.queue} is not a multiple of the batch of {batch}: change either."
+                f"MoCo's queue of {options.queue} is not a multiple of the batch of {batch}: "
+                f"set a batch that divides it, such as {fitting}, and a group that divides the batch."
             )
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
