@@ -24,6 +24,7 @@ from hpt_ray.study import Evaluation, Pretraining, Study, Weights
 from hpt_ray.training import audit, backbone, checkpoints, downloads
 from hpt_ray.training.batches import visible
 from hpt_ray.training.device import resolve_precision
+from hpt_ray.training.group_check import check_group
 from hpt_ray.training.method import Method
 
 
@@ -56,6 +57,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         else:
             method: type[Method] = load("methods", recipe.method)
             method.check(method.options(recipe.options), recipe.batch)
+            check_group(recipe, study.backbone, study.image_size)
     datasets: dict[str, dataset.Dataset] = {}
     for spec in data_of(study):
 

@@ -184,7 +184,6 @@ def test_feature_std_tells_collapse_from_the_uniform_sphere(spread: str, monkeyp
     [
         (lambda: BYOL.options({"queue": 64}), "'queue'; it has: dim, hidden, momentum"),
         (lambda: BYOL.options({"momentum": 1.5}), "momentum"),
-        (lambda: made().step(batch(0, group=1), Workers()), "use normalisation groups of two or more"),
     ],
 )
 def test_wrong_options_are_named(call: Callable[[], Any], says: str) -> None:

@@ -20,7 +20,6 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from hpt_ray.errors import StudyError
 from hpt_ray.policy import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, follow, follower, initialised
@@ -78,8 +77,6 @@ class BYOL(Method):
         self._latest = torch.empty(0, options.dim)
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
-        if batch.group == 1:
-            raise StudyError("BYOL's heads normalise over images: use normalisation groups of two or more.")
         if batch.iteration > 0:  # the update that ends an iteration (BYOL, eq. 1) comes after its optimiser step: now
             momentum = target_momentum(self.momentum, batch.iteration - 1, batch.iterations)
             follow(self.target, self.bare_student, momentum)

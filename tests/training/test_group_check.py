@@ -1,0 +1,58 @@
+"""Groups of one image, in which batch norm may have one value of each channel: refused where it would fail, alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import small
+import tiny
+import torch
+
+from hpt_ray import registry
+from hpt_ray.errors import StudyError
+from hpt_ray.execute.prepare import prepare
+from hpt_ray.store import Store
+from hpt_ray.training.backbone import build
+from hpt_ray.training.group_check import check_group
+from hpt_ray.training.method import Method
+from hpt_ray.training.workers import Workers
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size"),
+    [("resnet_small", 8), ("resnet_small", 16), ("resnet_small", 32), ("resnet18", 32), ("torchvision/vit_b_32", 32)],
+)
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("method", registry.names("methods"))
+def test_what_is_refused_is_what_fails_in_training(method: str, backbone: str, group: int, size: int) -> None:
+    recipe = tiny.recipe(method=method, batch=group, group=group)
+    kind: type[Method] = registry.load("methods", method)
+    made = kind(build(backbone, 0, size), kind.options(recipe.options), 0, 2).train()
+    pair = (torch.randn(group, 3, size, size), torch.randn(group, 3, size, size))
+    try:
+        made.step(tiny.batch(0, pair, group, torch.zeros(group, dtype=torch.long)), Workers())
+        fails = False
+    except ValueError as error:
+        assert "more than 1 value per channel" in str(error)
+        fails = True
+    # BYOL's heads have no positions; the last map of the two ResNets has one; SimCLR passes two views at once.
+    one_position = (backbone, size) in (("resnet_small", 8), ("resnet18", 32))
+    assert fails == (group == 1 and (method == "byol" or (one_position and method != "simclr")))
+    if fails:
+        with pytest.raises(StudyError, match=r"^group=1 gives .* one value of each channel.*: use group=2 or more\.$"):
+            check_group(recipe, backbone, size)
+    else:
+        check_group(recipe, backbone, size)
+
+
+def test_the_layer_is_named() -> None:
+    with pytest.raises(StudyError, match=r"moco_v2's key\.backbone\.layer3\.0\.bn1, resnet_small at 8 px"):
+        check_group(tiny.recipe(group=1), "resnet_small", 8)
+
+
+def test_a_study_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    recipes = {"base": small.recipe(data=small.BASE, seed=0), "target": small.recipe(group=1)}
+    with pytest.raises(StudyError, match="use group=2 or more"):
+        prepare(small.study(recipes=recipes, image_size=8), Store(tmp_path, create=False))
+    prepare(small.study(recipes=recipes), Store(tmp_path, create=False))
