@@ -15,11 +15,12 @@ from pydantic import Field
 from hpt_ray.errors import UnknownNameError
 from hpt_ray.policy import Frozen, Policy
 from hpt_ray.study import Evaluation, Positive, Precision, Pretraining, Weights
+from hpt_ray.weights_source import split
 
 Options = dict[str, float | int]
 
 ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
-Base = Annotated[str, "data set to pretrain the base on, or weights: a file, weights:torchvision:NAME"]
+Base = Annotated[str, "data set to pretrain the base on, or weights: a file (or FILE#PLACE), weights:torchvision:NAME"]
 Targets = Annotated[tuple[str, ...], "data sets to pretrain and evaluate on, by name or path"]
 Arms = Annotated[tuple[str, ...], "pretraining hierarchies to compare, written as chains"]
 Seeds = Annotated[Positive, Field(le=10_000), "repeats of every target pretraining, paired across arms and levels"]
@@ -118,7 +119,7 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
     """
     if base.startswith("weights:"):
         return Weights(source=base.removeprefix("weights:"))
-    if Path(base).suffix.lower() in CHECKPOINT_SUFFIXES:
+    if Path(split(base)[0]).suffix.lower() in CHECKPOINT_SUFFIXES:
         return Weights(source=base)
     return change(recipe, data=base, seed=0)
 
