@@ -79,11 +79,23 @@ def study(text: str, parameters: list[Parameter]) -> None:
     out.print(Markdown(visible(text, lines=True), hyperlinks=False))
     out.print()
     lines = table("parameter", "type", "default", "meaning")
+    for column in lines.columns:
+        column.overflow = "fold"  # names and values are there to be copied, so none is cut short
     for item in parameters:
-        default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else str(item.default).lower()
-        default = "the scale's" if item.default is None else default
-        lines.add_row(item.name, item.type, default, item.help)
+        lines.add_row(item.name, item.type, _default(item.default), item.help)
     out.print(lines)
+
+
+def _default(value: Any) -> str:
+    """A default as --set takes it; of one that the scale gives each scale's, where they differ."""
+    if isinstance(value, dict):
+        spelled = {scale: _default(own) for scale, own in value.items()}
+        if len(set(spelled.values())) > 1:
+            return "; ".join(f"{scale} {own}" for scale, own in spelled.items())
+        return next(iter(spelled.values()))
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def plan(made: Plan, cost: Estimate) -> None:

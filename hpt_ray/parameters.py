@@ -20,7 +20,11 @@ from hpt_ray.study import Study
 
 
 class Parameter(Frozen):
-    """One keyword argument of a study function."""
+    """One keyword argument of a study function.
+
+    ``default`` is a dict of scale to value where it is the scale's: a study that leaves such an argument None, or out,
+    says so by a dict in the annotation.
+    """
 
     name: str
     type: str
@@ -30,6 +34,8 @@ class Parameter(Frozen):
 
 def parameters(function: Callable[..., Study]) -> list[Parameter]:
     """The keyword arguments of a study function, each written ``name: Annotated[type, "help"] = default``.
+
+    Where the scale gives the default: ``name: Annotated[type | None, "help", {"quick": 1, "paper": 2}] = None``.
 
     Raises:
         StudyError: if ``study`` is no function, or one of its arguments has no type or no default.
@@ -58,6 +64,8 @@ def _named(function: Callable[..., Study]) -> list[str]:
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     said = get_args(hint)[1:] if get_origin(hint) is Annotated else ()  # bounds of a value, too
     help_text = next((item for item in said if isinstance(item, str)), "")
+    if default is None:
+        default = next((item for item in said if isinstance(item, dict)), None)
     return Parameter(name=name, type=_spell(hint), default=default, help=help_text)
 
 

@@ -7,6 +7,7 @@ four normalisation groups of 64, hue jitter 0.4, the SGD probe in three repeats.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, Unpack
 
@@ -15,11 +16,12 @@ from pydantic import Field
 from hpt_ray.errors import UnknownNameError
 from hpt_ray.policy import Frozen, Policy
 from hpt_ray.study import Evaluation, Positive, Precision, Pretraining, Weights
+from hpt_ray.weights_source import split
 
 Options = dict[str, float | int]
 
 ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
-Base = Annotated[str, "data set to pretrain the base on, or weights: a file, weights:torchvision:NAME"]
+Base = Annotated[str, "data set to pretrain the base on, or weights: a file (or FILE#PLACE), weights:torchvision:NAME"]
 Targets = Annotated[tuple[str, ...], "data sets to pretrain and evaluate on, by name or path"]
 Arms = Annotated[tuple[str, ...], "pretraining hierarchies to compare, written as chains"]
 Seeds = Annotated[Positive, Field(le=10_000), "repeats of every target pretraining, paired across arms and levels"]
@@ -29,24 +31,42 @@ BASE, TARGET = "synthetic:objects,n=8000", ("synthetic:aerial",)
 ARMS = ("target", "base", "base>target", "base>target:bn")
 
 
+def _by_scale(value: Callable[[Scale], Any]) -> dict[str, Any]:
+    return {name: value(scale) for name, scale in SCALES.items()}
+
+
 class Settings(TypedDict, total=False):
     """Parameters that every study has beside its own; what is left out follows the scale."""
 
-    method: Annotated[str, "self-supervised method of every phase"]
-    backbone: Annotated[str, "network"]
-    image_size: Annotated[Positive, "side of the views in pixels"]
-    base_iterations: Annotated[Positive, "base pretraining"]
-    batch: Annotated[Positive, "images per iteration, over all workers"]
-    group: Annotated[Positive, "images that are normalised together; divides the batch"]
-    lr: Annotated[float, "initial learning rate"]
-    precision: Annotated[Precision, "auto: bfloat16 where the hardware multiplies it natively"]
+    method: Annotated[str, "self-supervised method of every phase", _by_scale(lambda scale: scale.target.method)]
+    backbone: Annotated[str, "network", _by_scale(lambda scale: scale.backbone)]
+    image_size: Annotated[Positive, "side of the views in pixels", _by_scale(lambda scale: scale.image_size)]
+    base_iterations: Annotated[Positive, "base pretraining", _by_scale(lambda scale: scale.base.iterations)]
+    batch: Annotated[Positive, "images per iteration, over all workers", _by_scale(lambda scale: scale.target.batch)]
+    group: Annotated[
+        Positive,
+        "images that are normalised together; divides the batch",
+        _by_scale(lambda scale: scale.target.group),
+    ]
+    lr: Annotated[float, "initial learning rate", _by_scale(lambda scale: scale.target.lr)]
+    precision: Annotated[
+        Precision,
+        "auto: bfloat16 where the hardware multiplies it natively",
+        _by_scale(lambda scale: scale.precision),
+    ]
 
 
 class Budgets(Settings, total=False):
     """The same, for a study whose subject is not the target's budget."""
 
-    iterations: Annotated[Positive, "target pretraining that starts from a base"]
-    scratch_iterations: Annotated[Positive, "target pretraining from scratch"]
+    iterations: Annotated[
+        Positive, "target pretraining that starts from a base", _by_scale(lambda scale: scale.target.iterations)
+    ]
+    scratch_iterations: Annotated[
+        Positive,
+        "target pretraining from scratch",
+        _by_scale(lambda scale: scale.target.iterations_from_scratch or scale.target.iterations),
+    ]
 
 
 class Scale(Frozen):
@@ -118,7 +138,7 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
     """
     if base.startswith("weights:"):
         return Weights(source=base.removeprefix("weights:"))
-    if Path(base).suffix.lower() in CHECKPOINT_SUFFIXES:
+    if Path(split(base)[0]).suffix.lower() in CHECKPOINT_SUFFIXES:
         return Weights(source=base)
     return change(recipe, data=base, seed=0)
 

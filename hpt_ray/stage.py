@@ -13,6 +13,7 @@ from hpt_ray.identity import VERSIONS, content_id, file_hash
 from hpt_ray.policy import Frozen
 from hpt_ray.registry import path_of
 from hpt_ray.study import Evaluation, Pretraining, Study, Weights
+from hpt_ray.weights_source import split
 
 Kind = Literal["pretrain", "weights", "evaluate"]
 
@@ -83,8 +84,9 @@ def given(study: Study, recipe: Weights) -> Stage:
     Raises:
         WeightsError: if a checkpoint file is missing.
     """
-    path = path_of(recipe.source)
-    is_file = ":" not in recipe.source or path.exists()
+    name, place = split(recipe.source)
+    path = path_of(name)
+    is_file = ":" not in name or path.exists()
     if is_file and not path.is_file():
         raise WeightsError(
             f"no checkpoint at {path}: give a file, weights:torchvision:NAME, weights:timm:NAME or weights:stage:ID."
@@ -94,8 +96,10 @@ def given(study: Study, recipe: Weights) -> Stage:
         "version": VERSIONS["weights"],
         "backbone": study.backbone,
         "image_size": study.image_size,  # a vision transformer's position embeddings are fitted to it
-        "source": file_hash(path) if is_file else recipe.source,
+        "source": file_hash(path) if is_file else name,
     }
+    if place is not None:  # without one the ids stay as they were
+        content["place"] = place
     return Stage(id=content_id(content), kind="weights", level=0, content=content, source=recipe.source)
 
 

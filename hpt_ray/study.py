@@ -95,7 +95,10 @@ class Pretraining(Frozen):
 
 
 class Weights(Frozen):
-    """A role that is given: ``torchvision:resnet50`` or a checkpoint file, loaded and audited key by key."""
+    """A role that is given: ``torchvision:resnet50`` or a checkpoint file, loaded and audited key by key.
+
+    ``FILE#PLACE`` names the network in a file that holds several: what its tensors' names begin with.
+    """
 
     source: str
 

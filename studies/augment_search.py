@@ -22,8 +22,9 @@ from pydantic import Field
 from hpt_ray.scale import ARMS, BASE, SCALES, TARGET, Base, Budgets, ScaleName, Targets, given_base
 from hpt_ray.study import Arm, Factor, Positive, Search, Study
 
-#: Random policies, policies asked for, seeds to confirm with.
-SIZES = {"quick": (8, 6, 8), "paper": (32, 27, 3)}
+RANDOM = {"quick": 8, "paper": 32}
+ASKED = {"quick": 6, "paper": 27}
+CONFIRMING = {"quick": 8, "paper": 3}
 SEARCHED = {"quick": ("target", "base", "base>target"), "paper": ARMS}
 
 
@@ -31,18 +32,17 @@ def study(
     *,
     base: Base = BASE,
     target: Targets = TARGET,
-    random: Annotated[Positive | None, "random policies, the same for every arm"] = None,
-    trials: Annotated[Positive | None, "policies that the sampler is asked for in a round, for each arm"] = None,
+    random: Annotated[Positive | None, "random policies, the same for every arm", RANDOM] = None,
+    trials: Annotated[Positive | None, "policies that the sampler is asked for in a round, for each arm", ASKED] = None,
     rounds: Annotated[int, Field(ge=0), "rounds of such policies"] = 1,
     eta: Annotated[int, Field(ge=2), "one policy of so many goes on to the full budget"] = 3,
     winners: Annotated[Positive, "policies of each arm to confirm"] = 1,
-    arms: Annotated[tuple[str, ...] | None, "pretraining hierarchies to compare, written as chains"] = None,
-    seeds: Annotated[Positive | None, "seeds to confirm with, that the search does not see"] = None,
+    arms: Annotated[tuple[str, ...] | None, "pretraining hierarchies to compare, written as chains", SEARCHED] = None,
+    seeds: Annotated[Positive | None, "seeds to confirm with, that the search does not see", CONFIRMING] = None,
     scale: ScaleName = "quick",
     **settings: Unpack[Budgets],
 ) -> Study:
     given = SCALES[scale].adjusted(**settings)
-    opening, asked, confirming = SIZES[scale]
     short = {
         name: max(1, round(budget / eta))
         for name in ("iterations", "iterations_from_scratch")
@@ -60,11 +60,11 @@ def study(
             Factor(name="rung", levels={f"1/{eta}": short, "full": full}, baseline="full"),
         ),
         # Seed 0 is searched with; the others confirm.
-        seeds=tuple(range((seeds or confirming) + 1)),
+        seeds=tuple(range((seeds or CONFIRMING[scale]) + 1)),
         evaluations=given.evaluations,
         search=Search(
-            random=random or opening,
-            asked=trials or asked,
+            random=random or RANDOM[scale],
+            asked=trials or ASKED[scale],
             rounds=rounds,
             eta=eta,
             winners=winners,

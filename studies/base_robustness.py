@@ -21,7 +21,7 @@ def study(
     *,
     base: Base = BASE,
     target: Targets = TARGET,
-    base_budgets: Annotated[tuple[Positive, ...] | None, "iterations of base pretraining to compare"] = None,
+    base_budgets: Annotated[tuple[Positive, ...] | None, "iterations of base pretraining to compare", BUDGETS] = None,
     supervised: Annotated[bool, "also a base pretrained on the labels, for the longest budget"] = True,
     arms: Arms = ARMS,
     seeds: Seeds = 3,

@@ -17,14 +17,17 @@ from hpt_ray.scale import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, Scale
 from hpt_ray.study import Arm, Evaluation, Positive, Study
 
 LABELS = {"quick": (120, 600), "paper": (1_000,)}
+ITERATIONS = {name: scale.finetune["iterations"] for name, scale in SCALES.items()}
 
 
 def study(
     *,
     base: Base = BASE,
     target: Targets = TARGET,
-    labels: Annotated[tuple[Positive, ...] | None, "numbers of labels to fine-tune with, beside all of them"] = None,
-    finetune_iterations: Annotated[Positive | None, "iterations of fine-tuning"] = None,
+    labels: Annotated[
+        tuple[Positive, ...] | None, "numbers of labels to fine-tune with, beside all of them", LABELS
+    ] = None,
+    finetune_iterations: Annotated[Positive | None, "iterations of fine-tuning", ITERATIONS] = None,
     arms: Arms = ARMS,
     seeds: Seeds = 3,
     scale: ScaleName = "quick",

@@ -22,6 +22,7 @@ FLOORS = {
     "hpt_ray.streams": 1,
     "hpt_ray.identity": 1,
     "hpt_ray.registry": 1,
+    "hpt_ray.weights_source": 1,
     "hpt_ray.policy": 1,
     "hpt_ray.policy_space": 1,
     "hpt_ray.policies": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from hpt_ray import cache, cli, console, registry
+from hpt_ray.parameters import parameters
+from hpt_ray.scale import SCALES
 from hpt_ray.training.backbone import build
 from hpt_ray.training.checkpoints import to_bytes
 
@@ -130,6 +133,43 @@ def test_show_lists_the_parameters_of_a_study(monkeypatch):
     text = invoke("show", "augment_ablation")
     for word in ("hpt-study run augment_ablation", "seeds", "int", "scale", "quick | paper", "policies", "list of str"):
         assert word in text
+
+
+def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
+    monkeypatch.setattr("hpt_ray.console.out.width", 250, raising=False)
+    for study in registry.names("studies"):
+        values = {item.name: item.default for item in parameters(registry.load("studies", study))}
+        assert None not in values.values()
+    rows = {line.split()[0]: line for line in invoke("show", "augment_search").splitlines() if line.strip()}
+    for name, value in {
+        "random": "quick 8; paper 32",
+        "arms": "quick target,base,base>target; paper target,base,base>target,base>target:bn",
+        "backbone": "quick resnet_small; paper resnet50",
+        "scratch_iterations": "quick 90; paper 100000",
+        "lr": "0.03",
+    }.items():
+        assert f"  {value}  " in rows[name]
+    monkeypatch.setattr("hpt_ray.console.out.width", 60, raising=False)
+    assert "…" not in invoke("show", "augment_search")
+
+
+def test_what_show_gives_for_a_scale_is_what_a_study_does():
+    for study, scale in itertools.product(registry.names("studies"), SCALES):
+        function = registry.load("studies", study)
+        by_scale = {item.name: item.default[scale] for item in parameters(function) if isinstance(item.default, dict)}
+        if SCALES[scale].target.iterations_from_scratch is None:  # then it is that of the other arms
+            assert by_scale.pop("scratch_iterations", None) == by_scale.get("iterations")
+        assert function(scale=scale) == function(scale=scale, **by_scale)
+
+
+def test_show_spells_a_default_as_it_is_typed(tmp_path, monkeypatch):
+    monkeypatch.setattr("hpt_ray.console.out.width", 200, raising=False)
+    (tmp_path / "mine.py").write_text(
+        "def study(*, on: bool = True, text: str = 'A/B', depth: int | None = None) -> object: ..."
+    )
+    rows = [line.split() for line in invoke("show", str(tmp_path / "mine.py")).splitlines()]
+    for row in (["on", "bool", "true"], ["text", "str", "A/B"], ["depth", "int", "|", "none", "none"]):
+        assert row in rows
 
 
 def test_plan_tells_cells_stages_and_cost_and_writes_nothing(workplace):

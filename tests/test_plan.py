@@ -324,6 +324,13 @@ def test_given_weights_are_a_stage_known_by_the_bytes_of_their_file(tmp_path):
     assert of_kind(one, "weights").isdisjoint(of_kind(other, "weights"))
     (cell,) = cells_of(one, "base")
     assert (cell.step0, cell.iterations, cell.seed) == ((), 0, None)
+    (given,) = (stage for stage in one.stages.values() if stage.kind == "weights")
+    assert "place" not in given.content  # ids of before there were places stay
+    recipes = {**small.study().recipes, "base": Weights(source=f"{tmp_path}/a.pt#teacher")}
+    placed = small.plan(small.study(recipes=recipes))
+    assert of_kind(placed, "weights").isdisjoint(of_kind(one, "weights"))
+    (stage,) = (stage for stage in placed.stages.values() if stage.kind == "weights")
+    assert stage.content == given.content | {"place": "teacher"}
 
 
 def test_missing_weights_and_missing_labels_are_refused():

@@ -14,14 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 from hpt_ray import dataset, inventory, leakage, registry
 from hpt_ray.errors import StudyError, explain
 from hpt_ray.execute.collect import score
-from hpt_ray.execute.stage import given_weights
+from hpt_ray.execute.stage import load_given
 from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
 from hpt_ray.registry import load
 from hpt_ray.search import unfold
 from hpt_ray.stage import given
 from hpt_ray.store import Store
 from hpt_ray.study import Evaluation, Pretraining, Study, Weights
-from hpt_ray.training import audit, backbone, checkpoints, downloads
+from hpt_ray.training import audit, backbone, downloads
 from hpt_ray.training.batches import visible
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.group_check import check_group
@@ -143,4 +143,4 @@ def _check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
     if recipe.source.startswith(downloads.DOWNLOADS):
         return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
     network = backbone.outline(study.backbone, study.image_size)
-    return audit.lines(recipe.source, checkpoints.load(network, given_weights(recipe.source, store)))
+    return audit.lines(recipe.source, load_given(network, recipe.source, store))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hpt_ray import dataset, results
+from hpt_ray import dataset, results, weights_source
 from hpt_ray.analysis.auroc import auroc
 from hpt_ray.errors import StageError, StageInterruptedError, StudyError
 from hpt_ray.execute import machine
@@ -24,7 +24,8 @@ from hpt_ray.stage import Stage
 from hpt_ray.store import Store, parquet
 from hpt_ray.study import Pretraining
 from hpt_ray.training import checkpoints, device
-from hpt_ray.training.backbone import build
+from hpt_ray.training.audit import Audit
+from hpt_ray.training.backbone import Backbone, build
 from hpt_ray.training.pretrain import Pretrainer
 from hpt_ray.training.probe import Answer, Subject, measure
 from hpt_ray.training.workers import Workers
@@ -107,18 +108,19 @@ def stored(stage: str, store: Store) -> checkpoints.State:
     return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
 
 
-def given_weights(source: str, store: Store) -> checkpoints.State:
-    """The weights behind ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may download them)."""
-    if source.startswith("stage:"):
-        return stored(source.removeprefix("stage:"), store)
-    return checkpoints.read(source)
+def load_given(backbone: Backbone, source: str, store: Store) -> Audit:
+    """Load what is behind ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded)."""
+    name, place = weights_source.split(source)
+    is_stage = name.startswith("stage:")
+    state = stored(name.removeprefix("stage:"), store) if is_stage else checkpoints.read(name)
+    return checkpoints.load(backbone, state, place=place)
 
 
 def _given(stage: Stage, store: Store) -> None:
     assert stage.source is not None
     began = time.perf_counter()
     backbone = build(stage.content["backbone"], 0, stage.content["image_size"])
-    audit = checkpoints.load(backbone, given_weights(stage.source, store))
+    audit = load_given(backbone, stage.source, store)
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit.model_dump())
 
 

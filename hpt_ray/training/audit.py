@@ -1,4 +1,4 @@
-"""What a load does with every key of a file, and whether that is good enough."""
+"""What a load does with every key of a file."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ HOW: dict[How, str] = {
 #: words begin.
 _HEADS = {"fc", "head", "heads", "linear", "neck"}
 _HEAD_STEMS = ("classif", "proj", "predict", "prototype", "logit", "aux")
-#: Words of a network's copy (MoCo uses its query encoder, DINO its teacher), and of what is no network at all.
-_COPIES = {"momentum", "target", "ema", "student", "k", "key"}
+#: Words of a network's copy (MoCo uses its query encoder; VISSL keeps the other one in the loss), and of what is no
+#: network at all.
+_COPIES = {"momentum", "target", "ema", "k", "key", "loss"}
 _NO_NETWORKS = {"queue", "ptr", "memory", "optimizer", "optimizers", "optimiser"}
 #: What torch puts into names where it wraps a module: compile, FSDP and its forerunner, activation checkpoints,
 #: Lightning's Fabric, data parallel.
@@ -51,6 +52,8 @@ class Audit(Frozen):
         unexpected: of the chosen network, and the backbone has no such tensor.
         heads: projectors, predictors and classifiers: dropped.
         ignored: other networks, queues, optimiser state, and counters of batches, on which nothing here depends.
+        rivals: places of other networks that fit as well and differ, so that a user must choose.
+        copies: places that hold the network once more: equal, or by their names its copies.
         constant: the backbone's names of layers' weights that are one number throughout: legal, and never trained.
     """
 
@@ -63,6 +66,8 @@ class Audit(Frozen):
     unexpected: tuple[str, ...]
     heads: tuple[str, ...]
     ignored: tuple[str, ...]
+    rivals: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
     constant: tuple[str, ...] = ()
 
 
@@ -96,55 +101,6 @@ def audit(
     )
 
 
-def refusal(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor], threshold: float) -> str | None:
-    """Why weights are refused, in one line; None where they would load.
-
-    Every tensor of the backbone must be there, with finite numbers, or it would be trained on from random ones without
-    a word. Of the file's network as many must have a place as the threshold says, since a deeper network of the same
-    family holds every name of a shallower one. Where only order and shape speak for them, all must.
-    """
-    if found.how == "order":
-        threshold = 1.0
-    if fits(found) == len(own) and fits(found) >= threshold * theirs(found):
-        return _unusable(found, own, file)
-    if fits(found) < len(own):
-        counted = f"only {fits(found)} of {len(own)} tensors fit the backbone (all must)"
-    else:
-        counted = f"only {fits(found)} of the file's network's {theirs(found)} tensors have a place in the backbone"
-        counted += f" (at least {threshold:.0%} must)"
-    reasons = [counted]
-    if found.missing:
-        reasons.append(f"{len(found.missing)} missing such as {found.missing[0]!r}")
-    if found.reshaped:
-        name, key = next(iter(found.reshaped.items()))
-        shapes = f"{list(file[key].shape)} for {list(own[name].shape)}"
-        reasons.append(f"{len(found.reshaped)} reshaped such as {name!r} {shapes}")
-    if found.unexpected:
-        reasons.append(f"{len(found.unexpected)} unexpected such as {found.unexpected[0]!r}")
-    return (
-        f"the checkpoint does not fit: {'; '.join(reasons)}. Check that backbone and checkpoint are the same network."
-    )
-
-
-def _unusable(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> str | None:
-    """Why numbers that would be taken over are no weights; None where they are."""
-    for name, key in (found.matched | found.resampled).items():
-        numbers = file[key]
-        if own[name].is_floating_point() and not numbers.is_floating_point():
-            return (
-                f"the checkpoint holds {str(numbers.dtype).removeprefix('torch.')} numbers in {key!r}, which are no "
-                "weights: save the network in float32, before it is quantized."
-            )
-        if own[name].is_floating_point() and not (taken := numbers.to(own[name].dtype)).isfinite().all():
-            if numbers.double().isfinite().all():
-                kind = str(taken.dtype).removeprefix("torch.")
-                return f"the checkpoint holds numbers in {key!r} that {kind} cannot hold: take a sound one."
-            return f"the checkpoint holds NaN or infinite numbers in {key!r}: its training failed; take an earlier one."
-        if name.endswith("running_var") and (numbers < 0).any():
-            return f"the checkpoint holds negative variances in {key!r}: it is damaged; take a sound one."
-    return None
-
-
 def _constant(keys: Mapping[str, str], file: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Of the backbone's names those of layers' weights that are one number throughout, which no training leaves."""
     found = []
@@ -160,7 +116,9 @@ def _constant(keys: Mapping[str, str], file: Mapping[str, Tensor]) -> tuple[str,
 def lines(source: str, found: Audit) -> list[str]:
     """What a load takes over and what it leaves, in a line, and one for each thing that a user should know of it."""
     wanted = fits(found) + len(found.reshaped) + len(found.missing)
-    place = f"from {found.prefix}" if found.prefix else "from its top"
+    place = f"from {found.prefix or 'its top'}"
+    if found.copies:
+        place += f" (not from its {'copy' if len(found.copies) == 1 else 'copies'} {', '.join(found.copies)})"
     others = [key for key in (*found.ignored, *found.unexpected) if not counts(key)]
     left = [f"{len(found.heads)} of heads such as {found.heads[0]}"] if found.heads else []
     left += [f"{len(others)} of other networks or training state such as {others[0]}"] if others else []
@@ -191,9 +149,19 @@ def counts(key: str) -> bool:
     return key.endswith("num_batches_tracked")
 
 
-def is_copy(prefix: str) -> bool:
-    """Whether a network is by its name the copy of another one: a momentum encoder, a target, an average."""
-    return bool(_words(prefix) & _COPIES)
+def is_copy(prefix: str, file: Iterable[str]) -> bool:
+    """Whether a network is by its name the copy of another one: a momentum encoder, a target, an average.
+
+    Of self-distillation (DINO and its kin) the teacher is the network, and the student, with a projector of its own, is
+    what it averages. Of a distillation without projectors the student is the new network and no copy of the teacher.
+    """
+    words = _words(prefix)
+    if words & _COPIES or "student" not in words:
+        return bool(words & _COPIES)
+    if "backbone" in parts(prefix):
+        return True
+    beside = (key for key in file if not key.startswith(prefix) and "student" in _words(key))
+    return any(re.search(r"head|proj", part.lower()) for key in beside for part in parts(key))
 
 
 def parts(key: str) -> list[str]:
@@ -207,7 +175,7 @@ def _kind(key: str, prefix: str, siblings: list[set[str]]) -> str:
     place = next((i for i, (one, other) in enumerate(zip(path, own, strict=False)) if one != other), len(own))
     name = path[place] if place < len(path) else ""
     inside = place == len(own) and key.startswith(prefix) and "/" not in key[len(prefix) :]
-    if counts(key) or _words(name) & (_COPIES | _NO_NETWORKS):
+    if counts(key) or _words(name) & (_COPIES | _NO_NETWORKS | {"student"}) - _words(prefix):
         return "ignored"
     # In a Sequential the head follows the backbone; its number tells.
     follows = name.isdigit() and all(other.isdigit() and int(other) < int(name) for other in siblings[place])

@@ -22,10 +22,12 @@ from torch import Tensor
 from hpt_ray.errors import WeightsError
 from hpt_ray.registry import path_of
 from hpt_ray.training import positions
-from hpt_ray.training.audit import Audit, counts, refusal
+from hpt_ray.training.audit import Audit, counts
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.downloads import DOWNLOADS, fetch
-from hpt_ray.training.matching import match
+from hpt_ray.training.places import match
+from hpt_ray.training.refusal import refusal
+from hpt_ray.weights_source import split
 
 State = dict[str, Tensor]
 
@@ -36,12 +38,13 @@ def read(source: str) -> State:
 
     Args:
         source: ``torchvision:NAME`` or ``timm:NAME`` (downloaded once), a ``.safetensors`` file, or a file of
-            ``torch.save`` (.pt, .pth, .tar, .ckpt).
+            ``torch.save`` (.pt, .pth, .tar, .ckpt). A place in it, after a ``#``, is for ``load``: all is read.
 
     Raises:
         WeightsError: for a source that cannot be had or read, holds no tensors or claims more than it holds, or could
             only be read by executing it.
     """
+    source, _ = split(source)
     if source.startswith(DOWNLOADS):
         return fetch(source)
     path = path_of(source)
@@ -90,18 +93,19 @@ def to_bytes(backbone: Backbone) -> bytes:
     return data
 
 
-def load(backbone: Backbone, state: Mapping[str, Tensor], threshold: float = 0.9) -> Audit:
+def load(backbone: Backbone, state: Mapping[str, Tensor], threshold: float = 0.9, place: str | None = None) -> Audit:
     """Copy what fits of ``state`` into the backbone, read in the way that fits most.
 
     Args:
         threshold: the share of the tensors of the file's network that must fit; of the backbone's all must.
+        place: what the keys of the wanted network begin with, as a user writes it after the ``#`` of a source.
 
     Raises:
-        WeightsError: for less than that, and for numbers that are not finite or no floats; with counts and examples.
-            The backbone is then unchanged.
+        WeightsError: for less than that, for numbers that are not finite or no floats, and for several networks that
+            fit as well and differ; with counts and examples. The backbone is then unchanged.
     """
     own = tensors(backbone)
-    audit = match(own, state)
+    audit = match(own, state, place)
     reason = refusal(audit, own, state, threshold)
     if reason:
         raise WeightsError(reason)

@@ -11,11 +11,14 @@ from torchvision import models
 
 from hpt_ray import registry
 from hpt_ray.policy import Frozen
-from hpt_ray.training.audit import HOW, Audit, fits, is_copy, refusal, theirs
+from hpt_ray.training.audit import HOW, Audit, fits, is_copy, theirs
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.checkpoints import State, read, tensors
 from hpt_ray.training.downloads import DOWNLOADS
-from hpt_ray.training.matching import Reading, match, readings
+from hpt_ray.training.matching import Reading, readings
+from hpt_ray.training.places import match
+from hpt_ray.training.refusal import complete, refusal
+from hpt_ray.weights_source import split
 
 EXAMPLES = 3
 MEANINGS = {
@@ -85,13 +88,15 @@ def inspect_weights(
     Raises:
         WeightsError: for a source that cannot be read. StudyError: for a backbone that does not exist.
     """
+    file, place = split(source)
     state = read(source)
-    name, share = (backbone, 1.0) if backbone else _guess(state)
+    name, share = (backbone, 1.0) if backbone else _guess(state, place)
     own = tensors(outline(name, image_size))
-    found = match(own, state)
+    found = match(own, state, place)
     reason = refusal(found, own, state, threshold)
     guessed = backbone is None
-    if guessed and reason:
+    unknown = guessed and not complete(found, threshold)
+    if unknown:
         verdict = (
             f"no backbone of ours and no ResNet of torchvision's fits (the nearest, {name}, by {share:.0%}): "
             "say which network it is, such as timm/NAME."
@@ -102,14 +107,14 @@ def inspect_weights(
         verdict = f"would load into {name}: {fits(found)} of {len(own)} tensors {HOW[found.how]}."
     return Inspection(
         source=source,
-        format=_format(source),
+        format=_format(file),
         tensors=len(state),
         places=_places(list(state)),
-        backbone=None if guessed and reason else name,
+        backbone=None if unknown else name,
         guessed=guessed,
-        networks=_networks(readings(own, state), len(own)),
-        parts=() if guessed and reason else _parts(found),
-        audit=None if guessed and reason else found,
+        networks=_networks(readings(own, state), found, state, len(own)),
+        parts=() if unknown else _parts(found),
+        audit=None if unknown else found,
         loads=reason is None,
         verdict=verdict,
     )
@@ -123,8 +128,9 @@ def _places(keys: list[str]) -> dict[str, int]:
     return dict(found)
 
 
-def _guess(state: State) -> tuple[str, float]:
-    """The known backbone whose tensors the file shares most of, and that share (of both their tensors)."""
+def _guess(state: State, place: str | None) -> tuple[str, float]:
+    """The known backbone whose tensors the file shares most of there, and that share (of both their tensors)."""
+    state = {key: value for key, value in state.items() if key.startswith((place or "").strip("./"))}
     ours = [name for name in registry.names("backbones") if not _family(name)]
     resnets = [f"torchvision/{name}" for name in models.list_models(module=models) if "resne" in name]
     best, most = "", -1.0
@@ -141,21 +147,29 @@ def _family(name: str) -> bool:
     return bool(inspect.signature(registry.load("backbones", name)).parameters)
 
 
-def _networks(found: list[Reading], wanted: int) -> tuple[Network, ...]:
+def _networks(found: list[Reading], audit: Audit, file: State, wanted: int) -> tuple[Network, ...]:
     """The chosen place, and the others that hold at least half of the backbone."""
+    ranked = sorted(found, key=lambda reading: reading.prefix != audit.prefix)
     return tuple(
-        Network(prefix=reading.prefix, fits=reading.fits, chosen=not place, why=_why(reading, found[0], wanted))
-        for place, reading in enumerate(found)
+        Network(
+            prefix=reading.prefix,
+            fits=reading.fits,
+            chosen=not place,
+            why=_why(reading, ranked[0], audit, file, wanted),
+        )
+        for place, reading in enumerate(ranked)
         if not place or reading.fits >= wanted / 2
     )
 
 
-def _why(reading: Reading, chosen: Reading, wanted: int) -> str:
+def _why(reading: Reading, chosen: Reading, audit: Audit, file: State, wanted: int) -> str:
     if reading is chosen:
         return f"{reading.fits} of {wanted} tensors fit {HOW[reading.how]}"
-    if is_copy(reading.prefix):
+    if reading.prefix in audit.rivals:
+        return f"fits as well and differs: name the one that you want, such as #{reading.prefix} after the file"
+    if is_copy(reading.prefix, file):
         return "by its name the copy of another network"
-    return "fits less" if reading.fits < chosen.fits else "fits as well; the other comes first by name"
+    return "the same tensors" if reading.prefix in audit.copies else "fits less"
 
 
 def _parts(found: Audit) -> tuple[Part, ...]:

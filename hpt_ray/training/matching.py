@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from hpt_ray.training.audit import WRAPPERS, Audit, How, audit, counts, is_copy
+from hpt_ray.training.audit import WRAPPERS, How, counts, is_copy
 
 #: The share of a backbone's tensors from which on a reading is the network, whole or nearly so.
 NEARLY = 0.9
@@ -35,17 +35,6 @@ class Reading:
     fits: int = 0
 
 
-def match(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> Audit:
-    """The best reading of a file for a backbone, with every key of the file sorted.
-
-    Args:
-        own: the backbone's tensors by name, of which only the shapes count. file: the file's by key.
-    """
-    found = readings(own, file)
-    best = found[0] if found else Reading("", "name")
-    return audit(own, file, best.prefix, best.how, best.keys)
-
-
 def readings(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
     """Every place where some of the backbone's tensors may stand, the best first.
 
@@ -60,7 +49,7 @@ def readings(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Read
 
     def rank(reading: Reading) -> tuple[bool, bool, int, int, str]:
         far = reading.fits < NEARLY * most
-        return far, is_copy(reading.prefix), -reading.fits, -len(reading.keys), reading.prefix
+        return far, is_copy(reading.prefix, file), -reading.fits, -len(reading.keys), reading.prefix
 
     return sorted(found, key=rank)
 

@@ -79,7 +79,7 @@ def test_the_copy_of_a_network_is_not_taken_for_it(source: State, wanted: str, c
         lambda state: state,
         lambda state: {"state_dict": state, "epoch": 800, "arch": "resnet18"},
         lambda state: {"model": {"state_dict": state}},
-        lambda state: {"student": {k: v + 1 for k, v in state.items()}, "teacher": state},
+        lambda state: {"model_ema": {k: v + 1 for k, v in state.items()}, "model": state},
         lambda state: {"optimizer": {"state": {0: {"momentum_buffer": torch.rand(3)}}}, "state_dict": state},
     ],
 )

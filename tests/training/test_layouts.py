@@ -20,7 +20,7 @@ from hpt_ray.errors import WeightsError
 from hpt_ray.training import checkpoints
 from hpt_ray.training.audit import Audit
 from hpt_ray.training.backbone import Backbone, build
-from hpt_ray.training.matching import match
+from hpt_ray.training.places import match
 
 State = dict[str, Tensor]
 #: The places of ResNet-18's layers among its children, and among those without the max pooling.
