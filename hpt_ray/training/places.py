@@ -66,4 +66,9 @@ def _at(found: list[Reading], place: str) -> list[Reading]:
 
 
 def _equal(one: Reading, other: Reading, file: Mapping[str, Tensor]) -> bool:
-    return all(torch.equal(file[key], file[other.keys[name]]) for name, key in one.keys.items())
+    return all(torch.equal(_wide(file[key]), _wide(file[other.keys[name]])) for name, key in one.keys.items())
+
+
+def _wide(numbers: Tensor) -> Tensor:
+    """Numbers of any kind in one that torch compares: it has no comparison of float8."""
+    return numbers.to(torch.complex128)

@@ -63,11 +63,12 @@ def _unusable(found: Audit, own: Mapping[str, Tensor], file: Mapping[str, Tensor
                 f"the checkpoint holds {str(numbers.dtype).removeprefix('torch.')} numbers in {key!r}, which are no "
                 "weights: save the network in float32, before it is quantized."
             )
-        if own[name].is_floating_point() and not (taken := numbers.to(own[name].dtype)).isfinite().all():
+        taken = numbers.to(own[name].dtype)  # torch compares no float8 numbers
+        if own[name].is_floating_point() and not taken.isfinite().all():
             if numbers.double().isfinite().all():
                 kind = str(taken.dtype).removeprefix("torch.")
                 return f"the checkpoint holds numbers in {key!r} that {kind} cannot hold: take a sound one."
             return f"the checkpoint holds NaN or infinite numbers in {key!r}: its training failed; take an earlier one."
-        if name.endswith("running_var") and (numbers < 0).any():
+        if name.endswith("running_var") and (taken < 0).any():
             return f"the checkpoint holds negative variances in {key!r}: it is damaged; take a sound one."
     return None

@@ -316,3 +316,13 @@ def test_timms_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(WeightsError, match=r"timm:resnet18 need timm: pip install 'hpt_ray\[timm\]'"):
         checkpoints.read("timm:resnet18")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])
+def test_short_numbers_load_and_two_equal_copies_are_one(source: State, dtype: torch.dtype) -> None:
+    """Torch neither orders nor compares float8."""
+    short = {key: value.to(dtype) if value.is_floating_point() else value for key, value in source.items()}
+    twice = {f"{place}.{key}": value for place in ("model", "model_ema") for key, value in short.items()}
+    network = build("resnet18", 0)
+    assert checkpoints.load(network, twice).rivals == ()
+    assert torch.equal(network.state_dict()["conv1.weight"], short["conv1.weight"].float())
