@@ -15,6 +15,7 @@ from pydantic import Field
 
 from hpt_ray.errors import UnknownNameError
 from hpt_ray.policy import Frozen, Policy
+from hpt_ray.registry import names, path_of
 from hpt_ray.study import Evaluation, Positive, Precision, Pretraining, Weights
 from hpt_ray.weights_source import split
 
@@ -134,16 +135,25 @@ def change(recipe: Pretraining, **changes: Any) -> Pretraining:
 def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
     """How a base comes about: ``weights:SOURCE`` or a checkpoint file is loaded, any other name is data to pretrain on.
 
+    ``FILE#PLACE`` names the network in a checkpoint that holds several.
+
     The base is one fixed given, as in the paper: its seed is not the cell's.
     """
     if base.startswith("weights:"):
         return Weights(source=base.removeprefix("weights:"))
-    if Path(split(base)[0]).suffix.lower() in CHECKPOINT_SUFFIXES:
-        return Weights(source=base)
-    return change(recipe, data=base, seed=0)
+    return Weights(source=base) if _is_checkpoint(split(base)[0]) else change(recipe, data=base, seed=0)
 
 
-CHECKPOINT_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".safetensors")
+CHECKPOINTS = (".pt", ".pth", ".tar", ".ckpt", ".torch", ".bin", ".pkl", ".safetensors")
+DATA = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".py")
+
+
+def _is_checkpoint(name: str) -> bool:
+    """Whether a base is weights: by its suffix, or a file that is no data set, as many checkpoints have no suffix."""
+    suffix = Path(name).suffix.lower()
+    if name.partition(":")[0] in names("datasets") or suffix in DATA:
+        return False
+    return suffix in CHECKPOINTS or path_of(name).is_file()
 
 
 def with_hue(policy: Policy, hue: float) -> Policy:

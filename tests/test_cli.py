@@ -377,9 +377,20 @@ def test_a_checkpoint_that_does_not_fit_is_one_line(refused):
     Path("damaged.safetensors").write_bytes(b"nonsense")
     for name in ("other.safetensors", "unrelated.pt"):
         line = refused("run", "augment_ablation", "--runner", "inline", *settings(base=name))
-        assert "the checkpoint does not fit: only 0 of" in line
+        assert f"{name}: the checkpoint does not fit: only 0 of" in line
     line = refused("run", "augment_ablation", "--runner", "inline", *settings(base="damaged.safetensors"))
     assert "damaged.safetensors is not a safetensors file" in line
+
+
+def test_of_several_networks_in_a_checkpoint_the_user_names_one(refused, main):
+    one, other = build("resnet_small", 0).state_dict(), build("resnet_small", 1).state_dict()
+    torch.save({"rgb": one, "ir": other}, "towers.pth")
+    line = refused("plan", "augment_ablation", *settings(base="towers.pth"))
+    assert "towers.pth: the checkpoint holds 2 networks" in line and "weights:FILE#rgb/ does." in line
+    for base in ("weights:towers.pth#rgb/", "./towers.pth#rgb"):
+        code, out, _ = main("plan", "augment_ablation", *settings(base=base))
+        assert code == 0
+        assert f"weights {base.removeprefix('weights:')}: 45 of 45 tensors, from rgb/" in out
 
 
 def test_a_store_that_cannot_be_written_is_one_line(refused):

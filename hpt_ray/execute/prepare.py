@@ -16,7 +16,7 @@ from hpt_ray.errors import StudyError, explain
 from hpt_ray.execute.collect import score
 from hpt_ray.execute.stage import load_given
 from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
-from hpt_ray.registry import load
+from hpt_ray.registry import load, path_of
 from hpt_ray.search import unfold
 from hpt_ray.stage import given
 from hpt_ray.store import Store
@@ -24,8 +24,10 @@ from hpt_ray.study import Evaluation, Pretraining, Study, Weights
 from hpt_ray.training import audit, backbone, downloads
 from hpt_ray.training.batches import visible
 from hpt_ray.training.device import resolve_precision
+from hpt_ray.training.formats import format_of
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.method import Method
+from hpt_ray.weights_source import split
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,9 @@ def _check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
 
     Weights to download are left to their stage, since a plan downloads nothing.
     """
+    name, _ = split(recipe.source)
+    if (path := path_of(name)).is_file():
+        format_of(path, name)  # before a stage hashes all of it
     given(study, recipe)
     if recipe.source.startswith(downloads.DOWNLOADS):
         return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from hpt_ray import dataset, results, weights_source
 from hpt_ray.analysis.auroc import auroc
-from hpt_ray.errors import StageError, StageInterruptedError, StudyError
+from hpt_ray.errors import StageError, StageInterruptedError, StudyError, WeightsError
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.plan import Unit
@@ -109,11 +109,18 @@ def stored(stage: str, store: Store) -> checkpoints.State:
 
 
 def load_given(backbone: Backbone, source: str, store: Store) -> Audit:
-    """Load what is behind ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded)."""
+    """Load what is behind ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
+
+    Raises:
+        WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
+    """
     name, place = weights_source.split(source)
     is_stage = name.startswith("stage:")
     state = stored(name.removeprefix("stage:"), store) if is_stage else checkpoints.read(name)
-    return checkpoints.load(backbone, state, place=place)
+    try:
+        return checkpoints.load(backbone, state, place=place)
+    except WeightsError as error:  # a study may be given several
+        raise WeightsError(f"{name}: {error}") from error
 
 
 def _given(stage: Stage, store: Store) -> None:

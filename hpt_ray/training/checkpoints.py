@@ -7,6 +7,7 @@ when too few do.
 from __future__ import annotations
 
 import argparse
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from hpt_ray.training import positions
 from hpt_ray.training.audit import Audit, counts
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.downloads import DOWNLOADS, fetch
+from hpt_ray.training.formats import format_of
 from hpt_ray.training.places import match
 from hpt_ray.training.refusal import refusal
 from hpt_ray.weights_source import split
@@ -37,8 +39,8 @@ def read(source: str) -> State:
     is ``module.encoder_q.conv1.weight`` in the dict ``state_dict``.
 
     Args:
-        source: ``torchvision:NAME`` or ``timm:NAME`` (downloaded once), a ``.safetensors`` file, or a file of
-            ``torch.save`` (.pt, .pth, .tar, .ckpt). A place in it, after a ``#``, is for ``load``: all is read.
+        source: ``torchvision:NAME`` or ``timm:NAME`` (downloaded once), or a file of safetensors or ``torch.save``,
+            whatever its suffix. A place in it, after a ``#``, is for ``load``: all is read.
 
     Raises:
         WeightsError: for a source that cannot be had or read, holds no tensors or claims more than it holds, or could
@@ -48,22 +50,13 @@ def read(source: str) -> State:
     if source.startswith(DOWNLOADS):
         return fetch(source)
     path = path_of(source)
+    form = format_of(path, source)
     try:
-        if path.exists() and not path.is_file():
-            raise OSError(0, "it is no file")  # a pipe or a device may never end
-        safe = path.suffix == ".safetensors"
-        state = from_bytes(path.read_bytes(), source) if safe else _from_torch(path, source)
+        state = from_bytes(path.read_bytes(), source) if form == "safetensors" else _from_torch(path, source)
     except WeightsError:
         raise
-    except OSError as error:
-        raise WeightsError(
-            f"cannot read the checkpoint {source}: {error.strerror or error}. Check the path."
-        ) from error
     except UnpicklingError as error:
-        raise WeightsError(
-            f"{source} is no checkpoint, or holds Python objects beside its tensors; reading those could run any code, "
-            "so it was not read. If you trust it, save its state_dict alone, best as .safetensors."
-        ) from error
+        raise WeightsError(_objects(path, source, str(error))) from error
     except Exception as error:  # a strange file can trip its reader anywhere
         raise WeightsError(
             f"{source} is no checkpoint of torch.save or safetensors, or is damaged: fetch or save it again."
@@ -131,8 +124,10 @@ def _from_torch(path: Path, source: str) -> State:
         if unpacked > size:
             raise WeightsError(f"{source} claims to hold more than its size, {size:,} bytes: fetch or save it again.")
     # Many training scripts keep their command line beside the weights: a Namespace holds values and runs nothing.
-    with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings(action="ignore"):
-        state = dict(_tensors_of(torch.load(path, map_location="cpu", weights_only=True), "", set()))
+    allowed = torch.serialization.safe_globals([argparse.Namespace])
+    # Given the open file, torch goes by what it holds; of a path it would go by the suffix.
+    with path.open("rb") as file, allowed, warnings.catch_warnings(action="ignore"):
+        state = dict(_tensors_of(torch.load(file, map_location="cpu", weights_only=True), "", set()))
     for name, tensor in state.items():
         dense = tensor.is_cpu and tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_nested)
         if not dense or tensor.numel() * tensor.element_size() > size:
@@ -141,6 +136,30 @@ def _from_torch(path: Path, source: str) -> State:
                 "save it again with plain tensors."
             )
     return state
+
+
+def _objects(path: Path, source: str, reason: str) -> str:
+    """Why a file that could only be read by running it was not, by the names of what it would run."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with zipfile.ZipFile(path) as archive:
+            beside = any("/data/" in name for name in archive.namelist())
+    except Exception:  # a file from before torch wrote zip archives: torch's refusal names the first
+        names, beside = re.findall(r"GLOBAL (\S+) ", reason), True
+    names = [name for name in names if name != "argparse.Namespace"]
+    shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+    if any(name.startswith("torch.nn.") for name in names):
+        what, beside = f"a whole module{shown}, not its state_dict alone", True
+    elif names and all(name.startswith("numpy.") for name in names):
+        what = f"numbers or arrays of numpy{shown}"
+    else:
+        what = f"Python objects{shown}"
+    if not beside:
+        return f"{source} holds no tensors but {what}, which were not read: give a file with a network's state_dict."
+    return (
+        f"{source} holds more than tensors: {what}; reading those could run any code, so it was not read. If you trust "
+        "it, load it with torch.load(..., weights_only=False) and save its state_dict alone, best as .safetensors."
+    )
 
 
 def _tensors_of(content: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:

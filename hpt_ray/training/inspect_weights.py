@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from pathlib import Path
 
 from torchvision import models
 
 from hpt_ray import registry
 from hpt_ray.policy import Frozen
+from hpt_ray.registry import path_of
 from hpt_ray.training.audit import HOW, Audit, fits, is_copy, theirs
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.checkpoints import State, read, tensors
 from hpt_ray.training.downloads import DOWNLOADS
+from hpt_ray.training.formats import format_of
 from hpt_ray.training.matching import Reading, readings
 from hpt_ray.training.places import match
 from hpt_ray.training.refusal import complete, refusal
@@ -184,4 +185,5 @@ def _parts(found: Audit) -> tuple[Part, ...]:
 def _format(source: str) -> str:
     if source.startswith(DOWNLOADS):
         return f"weights that {source.partition(':')[0]} publishes"
-    return "safetensors" if Path(source).suffix == ".safetensors" else "torch.save, read without executing anything"
+    known = {"safetensors": "safetensors", "torch": "torch.save, read without executing anything"}
+    return known[format_of(path_of(source), source)]

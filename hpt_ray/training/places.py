@@ -59,8 +59,8 @@ def _at(found: list[Reading], place: str) -> list[Reading]:
     below = [reading for reading in found if reading.prefix.startswith((f"{name}.", f"{name}/"))]
     if not (there or below):
         most = max((len(reading.keys) for reading in found), default=0)
-        places = [reading.prefix or "#" for reading in found if len(reading.keys) == most][:6]
-        hint = f"it stands at {', '.join(places)}" if places else "nor anywhere else"
+        places = [reading.prefix or "its top" for reading in found if len(reading.keys) == most][:6]
+        hint = f"there is some at {', '.join(places)} to be named instead" if places else "nor anywhere else"
         raise WeightsError(f"the checkpoint has nothing of the backbone at {place!r}: {hint}.")
     return there or below
 

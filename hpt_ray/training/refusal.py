@@ -49,8 +49,8 @@ def _undecided(found: Audit) -> str:
     places = [found.prefix, *found.rivals]
     shown = ", ".join(place or "its top" for place in places[:6]) + (", ..." if len(places) > 6 else "")
     return (
-        f"the checkpoint holds {len(places)} networks that fit equally well and differ, at {shown}: name the place of "
-        f"the one you want after the file, such as weights:FILE#{found.rivals[-1]}"
+        f"the checkpoint holds {len(places)} networks that fit equally well and differ, at {shown}: add the place of "
+        f"the one you want to the file, as weights:FILE#{found.rivals[-1]} does."
     )
 
 

@@ -109,7 +109,9 @@ def test_a_deeper_teacher_is_no_rival() -> None:
 
 
 def test_a_place_that_holds_nothing_of_the_backbone() -> None:
-    with pytest.raises(WeightsError, match=r"nothing of the backbone at 'rgb': it stands at net"):
+    with pytest.raises(
+        WeightsError, match=r"nothing of the backbone at 'rgb': there is some at net\. to be named instead\.$"
+    ):
         loaded(under("net.", ONE), "rgb")
 
 
