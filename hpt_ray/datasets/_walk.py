@@ -30,6 +30,9 @@ SYSTEM = frozenset(
 #: As many suffixes and folders are named of files that were passed over.
 NAMED = 6
 
+#: A folder may be reached by as many paths: links that meet again double them with every folder on the way.
+PATHS = 100
+
 #: How files of decode.py's formats begin.
 BEGINNINGS = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
@@ -43,7 +46,7 @@ def images(root: Path) -> tuple[list[Path], list[str]]:
     Symbolic links are followed.
 
     Raises:
-        DataError: for what cannot be read, and for a loop of links.
+        DataError: for what cannot be read, for a loop of links, and for more than ``PATHS`` paths to one folder.
     """
     others: dict[Path, Counter[str]] = {}
     found = []
@@ -84,6 +87,7 @@ def _files(root: Path) -> Iterator[Path]:
     """All files under a folder, but for hidden ones and a system's."""
     # Folders to look into, each with those on the way to it.
     waiting: list[tuple[Path, tuple[tuple[int, int], ...]]] = [(root, (_place(root),))]
+    reached: Counter[tuple[int, int]] = Counter()
     while waiting:
         folder, above = waiting.pop()
         try:
@@ -104,6 +108,12 @@ def _files(root: Path) -> Iterator[Path]:
             place = _place(path)
             if place in above:
                 raise DataError(f"{path} is a symbolic link to a folder above it, a loop; remove the link.")
+            reached[place] += 1
+            if reached[place] > PATHS:
+                raise DataError(
+                    f"{path} is one of more than {PATHS} paths to one folder, {path.resolve()}, by symbolic links; "
+                    "remove the links."
+                )
             waiting.append((path, (*above, place)))
 
 
