@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +75,15 @@ def table(path: Path) -> Table:
     columns = _columns(path, header)
     listed = next((cell for cell in header if "," in cell), "")
     extra = [cell for cell, column in zip(header, columns, strict=True) if column is None and cell]
+    ended = [cell for cell, column in zip(header, columns, strict=True) if column == "label" and not _is_label(cell)]
     return Table(
         lines=[_line(path, number, cells, columns) for number, cells in rows[1:]],
         classes=tuple(name.strip() for name in listed.split(",")) if listed else (),
         usual=columns == ORDER[: len(columns)],
-        remarks=(f"columns passed over: {', '.join(extra)}",) if extra else (),
+        remarks=(
+            *(f"its labels are from the column {cell!r}" for cell in ended),
+            *([f"columns passed over: {', '.join(extra)}"] if extra else []),
+        ),
     )
 
 
@@ -109,8 +114,23 @@ def _is_file(folder: Path, name: str) -> bool:
         return False
 
 
+def may_be_label(name: str) -> bool:
+    """Whether a column's name is, or ends like, one of labels: ``label``, ``fine_label``, ``imageClass``."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").replace(".", " ").split()
+    return any(_name("".join(words[place:])) == "label" for place in range(len(words)))
+
+
+def may_be_split(name: str) -> bool:
+    """Whether a column's name is one of splits: ``split``, ``subset``, ``set``, ..."""
+    return _name(name) == "split"
+
+
 def _name(cell: str) -> str | None:
     return NAMES.get(cell.lower().translate(str.maketrans("", "", " -_")))
+
+
+def _is_label(cell: str) -> bool:
+    return "," in cell or _name(cell) == "label"
 
 
 def _is_header(cells: Sequence[str]) -> bool:
@@ -119,7 +139,11 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[str | None, ...]:
     """What each column is; None for one that is passed over, beside a column of labels."""
-    columns = tuple("label" if "," in cell else _name(cell) for cell in header)
+    columns = tuple("label" if _is_label(cell) else _name(cell) for cell in header)
+    if "label" not in columns:
+        columns = tuple(
+            column or ("label" if may_be_label(cell) else None) for column, cell in zip(columns, header, strict=True)
+        )
     for column in ORDER:
         if columns.count(column) > 1:
             names = [repr(cell) for cell, found in zip(header, columns, strict=True) if found == column]

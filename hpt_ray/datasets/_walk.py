@@ -30,6 +30,9 @@ SYSTEM = frozenset(
 #: As many suffixes and folders are named of files that were passed over.
 NAMED = 6
 
+#: A folder may be reached by as many paths: links that meet again double them with every folder on the way.
+PATHS = 100
+
 #: How files of decode.py's formats begin.
 BEGINNINGS = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
@@ -43,11 +46,23 @@ def images(root: Path) -> tuple[list[Path], list[str]]:
     Symbolic links are followed.
 
     Raises:
-        DataError: for what cannot be read, and for a loop of links.
+        DataError: for what cannot be read, for a loop of links, and for more than ``PATHS`` paths to one folder.
     """
     others: dict[Path, Counter[str]] = {}
-    found = sorted(_images(root, (_place(root),), others), key=str)
+    found = []
+    for path in _files(root):
+        suffix = path.suffix.lower()
+        if suffix in IMAGES or (_says_nothing(suffix) and _begins_like_an_image(path)):
+            found.append(path)
+        else:
+            others.setdefault(path.parent, Counter())[suffix] += 1
+    found.sort(key=str)
     return found, _passed_over(root, found, others)
+
+
+def tables(root: Path) -> list[Path]:
+    """All Parquet files under a folder, in the order of their paths; see ``images``."""
+    return sorted((path for path in _files(root) if path.suffix.lower() == ".parquet"), key=str)
 
 
 def _passed_over(root: Path, found: Sequence[Path], others: Mapping[Path, Counter[str]]) -> list[str]:
@@ -68,30 +83,38 @@ def _passed_over(root: Path, found: Sequence[Path], others: Mapping[Path, Counte
     return [f"{files} passed over: {', '.join(said)}{only}"]
 
 
-def _images(folder: Path, above: tuple[tuple[int, int], ...], others: dict[Path, Counter[str]]) -> Iterator[Path]:
-    """``above`` knows the folders on the way to this one; ``others`` gets what each folder has besides, by suffix."""
-    try:
-        entries = list(os.scandir(folder))
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}. Mend or remove it.") from error
-    for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in SYSTEM:
-            continue
+def _files(root: Path) -> Iterator[Path]:
+    """All files under a folder, but for hidden ones and a system's."""
+    # Folders to look into, each with those on the way to it.
+    waiting: list[tuple[Path, tuple[tuple[int, int], ...]]] = [(root, (_place(root),))]
+    reached: Counter[tuple[int, int]] = Counter()
+    while waiting:
+        folder, above = waiting.pop()
         try:
-            is_folder = entry.is_dir()
+            entries = list(os.scandir(folder))
         except OSError as error:
-            raise DataError(f"{path} cannot be followed: {error.strerror}. Mend or remove the link.") from error
-        suffix = path.suffix.lower()
-        if is_folder:
+            raise DataError(f"{folder} cannot be read: {error.strerror}. Mend or remove it.") from error
+        for entry in entries:
+            path = folder / entry.name
+            if entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in SYSTEM:
+                continue
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:
+                raise DataError(f"{path} cannot be followed: {error.strerror}. Mend or remove the link.") from error
+            if not is_folder:
+                yield path
+                continue
             place = _place(path)
             if place in above:
                 raise DataError(f"{path} is a symbolic link to a folder above it, a loop; remove the link.")
-            yield from _images(path, (*above, place), others)
-        elif suffix in IMAGES or (_says_nothing(suffix) and _begins_like_an_image(path)):
-            yield path
-        else:
-            others.setdefault(folder, Counter())[suffix] += 1
+            reached[place] += 1
+            if reached[place] > PATHS:
+                raise DataError(
+                    f"{path} is one of more than {PATHS} paths to one folder, {path.resolve()}, by symbolic links; "
+                    "remove the links."
+                )
+            waiting.append((path, (*above, place)))
 
 
 def _says_nothing(suffix: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hpt_ray import cache
 from hpt_ray.classes import plain
-from hpt_ray.datasets import _walk
+from hpt_ray.datasets import _walk, parquet
 from hpt_ray.errors import DataError
 from hpt_ray.identity import content_id
 from hpt_ray.records import SPELLINGS, Example, Records, Source, path_argument, split_name
@@ -42,11 +42,13 @@ class _Layout:
 
 
 def dataset(argument: str | None) -> Source:
-    """A folder in one of the three layouts."""
+    """A folder in one of the three layouts. One without images but with Parquet files further down is read as these."""
     root = path_argument("image_folder", argument)
     if not root.is_dir():
         raise DataError(f"{root} is not a folder of images; give a folder, an image list or a .parquet file.")
     images, passed = _walk.images(root)
+    if not images and _walk.tables(root):
+        return parquet.dataset(argument)
     if not images:
         found = "".join(f" {line}." for line in passed)
         raise DataError(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,31 @@ def test_what_was_read_rightly_keeps_its_fingerprint(tmp_path: Path) -> None:
     _tree(root, "seg_train/a", "seg_train/b", "seg_test/a", "seg_test/b", count=1)
     # Not what may be cached of it from when its splits were taken for classes.
     assert image_folder.dataset(str(root)).fingerprint != caches.fingerprint(sorted(root.rglob("*.png")), root)
+
+
+@pytest.mark.parametrize("links", [2, 3])
+def test_links_that_meet_again_and_again_are_refused_at_once(tmp_path: Path, links: int) -> None:
+    for level in range(24):
+        (tmp_path / f"{level:02}").mkdir()
+        for link in range(links):
+            (tmp_path / f"{level:02}" / f"to{link}").symlink_to(tmp_path / f"{level + 1:02}")
+    _save(tmp_path / "24" / "1.png", 1)
+    before = time.process_time()
+    with pytest.raises(DataError, match=r"is one of more than 100 paths to one folder, .*/\d\d, by symbolic links"):
+        load(str(tmp_path / "00"), 8)
+    assert time.process_time() - before < 5
+
+
+def test_a_folder_may_be_reached_by_several_links_and_lie_deep(tmp_path: Path) -> None:
+    """A thousand folders deep: more than Python's own stack would hold."""
+    deep = tmp_path / "pool"
+    deep.mkdir()
+    for _ in range(1_000):
+        deep /= "d"
+        deep.mkdir()
+    _save(deep / "1.png", 1)
+    for name in ("ant", "bee"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        (tmp_path / "x" / name).symlink_to(tmp_path / "pool")
+    data = load(str(tmp_path / "x"), 8)
+    assert (data.classes, data.labels.tolist()) == (("ant", "bee"), [0, 1])

@@ -139,6 +139,8 @@ def test_bad_lists(folder: Path) -> None:
         ("label,path", "{label},{path}"),
         (",path,label", "{i},{path},{label}"),
         ("path,age,label", "{path},{i},{label}"),
+        ("path,fine_label", "{path},{label}"),
+        ("path,label,fine_label", "{path},{label},{i}"),
         ("path,label", "images\\{i}.png,{label}"),
     ],
 )
@@ -149,7 +151,12 @@ def test_columns_are_known_by_their_names_and_the_delimiter_is_found_out(
     data = load(_listed(folder, *([header] if header else []), *lines), 8)
     assert data.classes == (("ant", "cat") if header else ("0", "1"))
     assert np.array_equal(data.labels, np.arange(20) % 2)
-    assert data.remarks[:-1] == (("columns passed over: age",) if header == "path,age,label" else ())
+    said = {
+        "path,age,label": "columns passed over: age",
+        "path,label,fine_label": "columns passed over: fine_label",
+        "path,fine_label": "its labels are from the column 'fine_label'",
+    }
+    assert data.remarks[:-1] == ((said[header],) if header in said else ())
     assert "nearly constant" in data.remarks[-1]  # they are: each image of this test has one colour
 
 
@@ -181,6 +188,7 @@ def test_splits_alone_leave_a_list_without_labels(folder: Path) -> None:
         ("path,age", "column 'age' is none of"),
         ("path,cat,dog", "column 'cat', 'dog' is none of .*several labels an image"),
         ("path,label,class", r"several columns for the label \('label', 'class'\)"),
+        ("path,fine_label,coarse_label", r"several columns for the label \('fine_label', 'coarse_label'\)"),
     ],
 )
 def test_a_header_that_does_not_tell_the_labels_is_refused(folder: Path, header: str, says: str) -> None:

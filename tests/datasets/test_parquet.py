@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from hpt_ray.dataset import load
+from hpt_ray import cache, inventory
+from hpt_ray.dataset import Dataset, load
 from hpt_ray.errors import DataError
+from hpt_ray.records import source
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -27,7 +29,9 @@ def _pictures(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
 
 
-def _write(path: Path, pictures: np.ndarray, labels: Any = None, names: list[str] | None = None) -> None:
+def _write(
+    path: Path, pictures: np.ndarray, labels: Any = None, names: list[str] | None = None, /, **others: Any
+) -> None:
     images = [{"bytes": _png(picture), "path": f"{i}.png"} for i, picture in enumerate(pictures)]
     table = pa.table({"image": pa.array(images, pa.struct({"bytes": pa.binary(), "path": pa.string()}))})
     if labels is not None:
@@ -35,6 +39,8 @@ def _write(path: Path, pictures: np.ndarray, labels: Any = None, names: list[str
     if names is not None:
         features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
         table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    for column, values in others.items():
+        table = table.append_column(column, pa.array(values))
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, row_group_size=7)
 
@@ -174,3 +180,129 @@ def test_text_is_not_taken_for_the_path_of_an_image(tmp_path: Path) -> None:
         pq.write_table(pa.table({"image": pa.array(values, kind)}), tmp_path / "x.parquet")
         with pytest.raises(DataError, match=r"column 'image' is .*; it must be struct<bytes, path> or binary"):
             load(str(tmp_path / "x.parquet"), 8)
+
+
+SPLITS = ["train"] * 12 + ["val"] * 4 + ["test"] * 4
+
+
+def _sizes(data: Dataset) -> dict[str, int]:
+    return {name: len(chosen) for name, chosen in data.splits.items()}
+
+
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [
+        ("split", SPLITS),
+        ("Split", [split.upper() for split in SPLITS]),
+        ("split", [{"val": "validation"}.get(split, split) for split in SPLITS]),
+        ("split", pa.array(SPLITS).dictionary_encode()),
+        ("subset", SPLITS),
+        ("set", SPLITS),
+    ],
+)
+def test_a_column_of_splits_gives_them(tmp_path: Path, column: str, written: Any) -> None:
+    # The file's name speaks of one split, and each image's own column knows better.
+    _write(tmp_path / "train.parquet", _pictures(20, 0), np.arange(20) % 2, **{column: written})
+    data = load(str(tmp_path / "train.parquet"), 8)
+    assert _sizes(data) == {"train": 12, "val": 4, "test": 4}
+    assert data.splits["test"].tolist() == [16, 17, 18, 19]
+    assert inventory.origin(data) == "train and val and test given by its column of splits"
+
+
+def test_numbers_are_splits_where_the_metadata_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "all.parquet"
+    _write(
+        path,
+        _pictures(20, 0),
+        np.arange(20) % 2,
+        split=[("train", "test").index(s) if s != "val" else 0 for s in SPLITS],
+    )
+    with pytest.raises(DataError, match=r"all\.parquet, row 0: split 0 is none of train, val, test"):
+        load(str(path), 8)
+    features = {"split": {"names": ["train", "test"], "_type": "ClassLabel"}}
+    table = pq.read_table(path).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, path)
+    assert load(str(path), 8).splits["test"].tolist() == [16, 17, 18, 19]
+
+
+def test_an_unknown_split_is_named_and_other_sets_are_no_splits(tmp_path: Path) -> None:
+    path = tmp_path / "all.parquet"
+    _write(path, _pictures(20, 0), np.arange(20) % 2, split=[*SPLITS[:-1], "holdout"])
+    with pytest.raises(DataError, match=r"all\.parquet, row 19: split 'holdout' is none of train, val, test"):
+        load(str(path), 8)
+    _write(path, _pictures(20, 0), np.arange(20) % 2, set=["train", "museum"] * 10)
+    data = load(str(path), 8)
+    assert (data.given, _sizes(data)) == ((), {"train": 14, "val": 2, "test": 4})
+    _write(path, _pictures(20, 0), np.arange(20) % 2, set=SPLITS, subset=SPLITS)
+    with pytest.raises(DataError, match=r"several columns for the split \('set', 'subset'\)"):
+        load(str(path), 8)
+
+
+def test_only_what_is_read_differently_has_another_fingerprint(tmp_path: Path) -> None:
+    path = tmp_path / "test.parquet"
+    for split, same in (("test", True), ("train", False)):
+        _write(path, _pictures(20, 0), np.arange(20) % 2, split=[split] * 20)
+        found = source(str(path)).fingerprint
+        assert (found == cache.fingerprint([path], tmp_path)) is same
+
+
+@pytest.mark.parametrize("name", ["labels", "fine_label", "image-class", "Label", "target", "sceneCategory"])
+def test_the_only_column_that_is_called_like_labels_holds_them(tmp_path: Path, name: str) -> None:
+    _write(tmp_path / "all.parquet", _pictures(20, 0), **{name: np.arange(20) % 2, "size": np.arange(20)})
+    data = load(str(tmp_path), 8)
+    assert data.labels.tolist() == [0, 1] * 10
+    assert data.remarks == (f"its labels are from the column {name!r}",)
+    _write(tmp_path / "all.parquet", _pictures(20, 0), 1 - np.arange(20) % 2, **{name: np.arange(20) % 2})
+    data = load(str(tmp_path), 8)
+    assert (data.labels.tolist(), data.remarks) == ([1, 0] * 10, ())
+
+
+def test_several_columns_called_like_labels_are_named_when_labels_are_asked_for(tmp_path: Path) -> None:
+    both = {"fine_label": np.arange(20), "coarse_label": np.arange(20) % 2}
+    _write(tmp_path / "all.parquet", _pictures(20, 0), **both)
+    data = load(str(tmp_path), 8)
+    assert (data.classes, len(data.pretraining())) == ((), 20)
+    with pytest.raises(DataError, match=r"several columns that may be its labels \('coarse_label', 'fine_label'\)"):
+        data.evaluation()
+
+
+def test_what_cannot_be_a_label_is_none(tmp_path: Path) -> None:
+    _write(tmp_path / "all.parquet", _pictures(20, 0), target=[{"box": [1.0]}] * 20, labels=np.arange(20) % 2)
+    assert load(str(tmp_path), 8).labels.tolist() == [0, 1] * 10
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        ("default/train/0000", "default/validation/0000", "default/test/0000"),
+        ("split=train/0", "split=val/0", "split=test/0"),
+        ("data/split=train/kind=a/0", "data/split=val/kind=a/0", "data/split=test/kind=a/0"),
+        ("parts/train-00000-of-00001", "parts/val-00000-of-00001", "parts/test-00000-of-00001"),
+        ("train.parquet/part-0", "val.parquet/part-0", "test.parquet/part-0"),
+    ],
+)
+def test_files_further_down_are_found_and_their_folders_name_the_splits(
+    tmp_path: Path, places: tuple[str, ...]
+) -> None:
+    for seed, (place, count) in enumerate(zip(places, (12, 4, 4), strict=True)):
+        _write(tmp_path / f"{place}.parquet", _pictures(count, seed), np.arange(count) % 2)
+    data = load(str(tmp_path), 8)
+    assert _sizes(data) == {"train": 12, "val": 4, "test": 4}
+    assert inventory.origin(data) == "train and val and test given by its files"
+
+
+def test_images_come_before_files_further_down(tmp_path: Path) -> None:
+    _write(tmp_path / "tables" / "train" / "0.parquet", _pictures(20, 0), np.arange(20) % 2)
+    for i, picture in enumerate(_pictures(20, 1)):
+        Image.fromarray(picture).save(tmp_path / f"{i:02}.png")
+    assert np.array_equal(load(str(tmp_path), 8).images, _pictures(20, 1).transpose(0, 3, 1, 2))
+
+
+def test_files_of_several_data_sets_or_splits_are_refused(tmp_path: Path) -> None:
+    for place in ("one/train/0", "two/train/0"):
+        _write(tmp_path / "x" / f"{place}.parquet", _pictures(20, 0))
+    with pytest.raises(DataError, match=r"of several data sets \(one, two\); give the folder of one"):
+        load(str(tmp_path / "x"), 8)
+    _write(tmp_path / "y" / "train" / "test.parquet", _pictures(20, 0))
+    with pytest.raises(DataError, match=r"test\.parquet is named for several splits \(test, train\)"):
+        load(str(tmp_path / "y"), 8)
