@@ -36,6 +36,8 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
         most: the largest difference that one example can have: 2 of a change's difference between two arms.
     """
     found = values[~np.isnan(values).any(axis=1)]
+    if not found.size:
+        return None
     if not np.allclose(found / STEP, np.round(found / STEP), rtol=0, atol=1e-6):
         return None
     means = found.mean(axis=0)
@@ -47,3 +49,13 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
         return share(int((means > 1 - NOTHING).sum()), n)[0], share(int((means > NOTHING).sum()), n)[1]
     more, fewer = share(int((means > NOTHING).sum()), n), share(int((means < -NOTHING).sum()), n)
     return most * (more[0] - fewer[1]), most * (more[1] - fewer[0])
+
+
+def reach(values: np.ndarray, signed: bool = True, most: float = 1.0) -> np.ndarray:
+    """How far below and above the mean of ``values`` the bounds lie, [2]; zeros where a bootstrap can tell."""
+    found = bounds(values, signed, most)
+    if found is None:
+        return np.zeros(2)
+    mean = float(np.nanmean(values[~np.isnan(values).any(axis=1)]))
+    least: np.ndarray = np.maximum(0.0, np.array([mean - found[0], found[1] - mean]))
+    return least

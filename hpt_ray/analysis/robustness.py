@@ -9,13 +9,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpt_ray.analysis import exact
-from hpt_ray.analysis.bootstrap import LEVEL, Interval, Replicates, replicate
+from hpt_ray.analysis.bootstrap import Interval, Replicates, replicate
 from hpt_ray.analysis.run import Run
+
+MEASURES = ("worst", "mean", "range", "sd")
+#: One example's change is -1, 0 or 1, so two changes of it can be so far apart.
+CHANGES_APART = 2.0
 
 
 @dataclass(frozen=True)
@@ -93,23 +98,14 @@ def robustness_difference(
     common = [level for level in mine if level in others]
     if not common:
         return None
-    values = np.stack([*(mine[level] for level in common), *(others[level] for level in common)])
-    replicates = replicate(values)
-    found = measures(replicates, arms=2)
-    first, second = (int(part.argmin()) for part in np.split(replicates.estimate, 2))
-    worst = values[first] - values[len(common) + second]
-    if _usable(worst):
-        found["worst"] = _no_narrower(found["worst"], exact.bounds(worst, signed=True, most=2.0))
-    return Robustness(**found)
-
-
-def _no_narrower(interval: Interval, bounds: tuple[float, float] | None) -> Interval:
-    """An interval that holds exact bounds, where there are some: two arms that answer alike have no variance."""
-    if bounds is None:
-        return interval
-    low, high = min(interval.low, bounds[0]), max(interval.high, bounds[1])
-    p = max(interval.p, 1 - LEVEL) if low <= 0 <= high else interval.p
-    return dataclasses.replace(interval, low=low, high=high, p=p)
+    first, second = np.stack([mine[level] for level in common]), np.stack([others[level] for level in common])
+    replicates = replicate(np.concatenate([first, second]))
+    # Two arms that answer alike differ in no measure and have no variance, however much both change.
+    apart = [exact.reach(own - other, most=CHANGES_APART) for own, other in zip(first, second, strict=True)]
+    worst, other_worst = (int(part.argmin()) for part in np.split(replicates.estimate, 2))
+    reach = dict.fromkeys(MEASURES, np.max(apart, axis=0))
+    reach["worst"] = exact.reach(first[worst] - second[other_worst], most=CHANGES_APART)
+    return Robustness(**measures(replicates, arms=2, reach=reach))
 
 
 def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
@@ -121,14 +117,19 @@ def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[st
     return {level: values for level, values in found.items() if _usable(values)}
 
 
-def measures(replicates: Replicates, arms: int = 1) -> dict[str, Interval]:
-    """The four measures of one arm's changes, or of the first arm's minus those of the second stacked behind it."""
+def measures(
+    replicates: Replicates, arms: int = 1, reach: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Interval]:
+    """The four measures of one arm's changes, or of the first arm's minus those of the second stacked behind it.
+
+    ``reach`` [2] of each measure is as in ``Replicates.interval``.
+    """
     # The worst level is taken as given when replicating: the minimum of noisy replicates lies below the noisy minimum,
     # and Student's factor at few seeds would blow that up (see bootstrap.py for what this choice covers).
     parts = np.split(replicates.estimate, arms)
     worst = [int(part.argmin()) for part in parts]
     found = {}
-    for measure in ("worst", "mean", "range", "sd"):
+    for measure in MEASURES:
 
         def statistic(means: np.ndarray, measure: str = measure) -> np.ndarray:
             changes = np.split(means, arms, axis=-1)
@@ -136,7 +137,7 @@ def measures(replicates: Replicates, arms: int = 1) -> dict[str, Interval]:
             return values[0] if arms == 1 else values[0] - values[1]
 
         used = [number * len(parts[0]) + place for number, place in enumerate(worst)] if measure == "worst" else None
-        found[measure] = replicates.interval(statistic, used)
+        found[measure] = replicates.interval(statistic, used, None if reach is None else reach[measure])
     return found
 
 
@@ -158,11 +159,14 @@ def _within(interval: Interval, most: float, p: float) -> Interval:
     return dataclasses.replace(interval, low=low, high=high, p=p)
 
 
-def mean(values: np.ndarray, *, signed: bool = True) -> Interval | None:
-    """The mean of values [seeds, examples] with its interval; None without a complete seed. ``signed``: differences."""
+def mean(values: np.ndarray, *, signed: bool = True, most: float = 1.0) -> Interval | None:
+    """The mean of values [seeds, examples] with its interval; None without a complete seed.
+
+    ``signed``: differences, of at most ``most`` for one example.
+    """
     if not _usable(values):
         return None
-    return replicate(values[None], signed=signed).interval(operator.itemgetter((..., 0)))
+    return replicate(values[None], signed=signed, most=most).interval(operator.itemgetter((..., 0)))
 
 
 def _usable(values: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hpt_ray.analysis import robustness
 from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.robustness import mean
+from hpt_ray.analysis.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
 from hpt_ray.analysis.wording import brackets, change_interval, level_name, percent, points, share_interval
@@ -78,7 +78,7 @@ def _change(run: Run, target: str, other: str, few: Labels, many: Labels) -> Cla
         leads.append(mine - run.correct(target, other, run.standard_level(other), end.evaluation))
     labels = f"HPT minus {run.arms[other].lower()}, {few.text}", many.text
     # An evaluation without any result has no examples either.
-    difference = mean(leads[0] - leads[1]) if leads[0].shape == leads[1].shape else None
+    difference = mean(leads[0] - leads[1], most=CHANGES_APART) if leads[0].shape == leads[1].shape else None
     return Claim("change with labels", *labels, difference, lacking="no seed with results for all four")
 
 
