@@ -94,18 +94,39 @@ def robustness_difference(
 
     A positive ``worst`` or ``mean``, or a negative ``range`` or ``sd``, means that ``arm`` is the more robust one.
     """
+    both = _common(run, target, arm, other, evaluation)
+    if both is None:
+        return None
+    first, second = both
+    replicates = replicate(np.concatenate(both))
+    # Two arms that answer alike differ in no measure and have no variance, however much both change.
+    apart = [exact.reach(own - other, most=CHANGES_APART) for own, other in zip(first, second, strict=True)]
+    reach = dict.fromkeys(MEASURES, np.max(apart, axis=0))
+    reach["worst"] = exact.reach(_worst(first) - _worst(second), most=CHANGES_APART)
+    return Robustness(**measures(replicates, arms=2, reach=reach))
+
+
+def worst_apart(run: Run, target: str, arm: str, other: str) -> np.ndarray | None:
+    """The worst change of ``arm`` minus that of ``other`` [seeds, examples]; None where they share no level."""
+    both = _common(run, target, arm, other, None)
+    return both and _worst(both[0]) - _worst(both[1])
+
+
+def _common(
+    run: Run, target: str, arm: str, other: str, evaluation: str | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Changes [levels, seeds, examples] of two arms at the levels that both have; None where they share none."""
     mine, others = _changes(run, target, arm, evaluation), _changes(run, target, other, evaluation)
     common = [level for level in mine if level in others]
     if not common:
         return None
-    first, second = np.stack([mine[level] for level in common]), np.stack([others[level] for level in common])
-    replicates = replicate(np.concatenate([first, second]))
-    # Two arms that answer alike differ in no measure and have no variance, however much both change.
-    apart = [exact.reach(own - other, most=CHANGES_APART) for own, other in zip(first, second, strict=True)]
-    worst, other_worst = (int(part.argmin()) for part in np.split(replicates.estimate, 2))
-    reach = dict.fromkeys(MEASURES, np.max(apart, axis=0))
-    reach["worst"] = exact.reach(first[worst] - second[other_worst], most=CHANGES_APART)
-    return Robustness(**measures(replicates, arms=2, reach=reach))
+    return np.stack([mine[level] for level in common]), np.stack([others[level] for level in common])
+
+
+def _worst(changes: np.ndarray) -> np.ndarray:
+    """Of changes [levels, seeds, examples] those of the level at which the mean is lowest."""
+    found: np.ndarray = changes[min(range(len(changes)), key=lambda level: np.nanmean(changes[level]))]
+    return found
 
 
 def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
