@@ -20,7 +20,7 @@ w, so replicates are paired wherever the values are.
   For a linear statistic they equal percentile intervals; of a range or a standard deviation over cells, which noise
   makes too large, they correct the bias that percentile intervals double.
 - Where few answers differ, no interval is narrower than the exact one (see exact.py): of a statistic of several means,
-  than the widest of theirs.
+  than the widest of theirs, and of a difference between two arms, than the widest of the differences it is made of.
 - p is the error rate at which an interval centred on this one would end at zero. The squared half-width that the seeds
   contribute grows with Student's quantile, the rest with the normal's: sqrt(Vs t^2 + Ve z^2), after Cochran (1964).
   From 5 % down to 0.8 % that lies 0 to 6 % above the Behrens-Fisher quantile; draws alone would have the normal's tail,
@@ -91,11 +91,19 @@ class Replicates:
     seeds: np.ndarray
     reach: np.ndarray
 
-    def interval(self, statistic: Statistic, values: Sequence[int] | None = None) -> Interval:
-        """The basic bootstrap interval of a statistic of the means, which uses only ``values`` of them (None: all)."""
+    def interval(
+        self, statistic: Statistic, values: Sequence[int] | None = None, reach: np.ndarray | None = None
+    ) -> Interval:
+        """The basic bootstrap interval of a statistic of the means, which uses only ``values`` of them (None: all).
+
+        Args:
+            reach: of a statistic of differences between the means, the reach of these, [2]: means of many answers each
+                may differ by few.
+        """
         estimate = float(statistic(self.estimate))
         used = slice(None) if values is None else list(values)
-        seeds, (below, above) = self.seeds[used], self.reach[used].max(axis=0)
+        own = self.reach[used].max(axis=0)
+        seeds, (below, above) = self.seeds[used], own if reach is None else np.maximum(own, reach)
         draws = statistic(self.draws)
         low, high = (2 * estimate - float(end) for end in np.quantile(draws, [(1 + LEVEL) / 2, (1 - LEVEL) / 2]))
         low, high = min(low, estimate - below), max(high, estimate + above)
@@ -106,7 +114,9 @@ class Replicates:
         return Interval(estimate, low, high, int(seeds.min()), p)
 
 
-def replicate(values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0, signed: bool = True) -> Replicates:
+def replicate(
+    values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0, signed: bool = True, most: float = 1.0
+) -> Replicates:
     """Bootstrap the means of ``values`` [values, seeds, examples] jointly.
 
     A row of NaN is a seed that a value lacks: its mean and its interval rest on the others. What is to be compared
@@ -114,6 +124,7 @@ def replicate(values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0
 
     Args:
         signed: the values are differences, and not shares of right answers.
+        most: the largest of them that one example can have, as in ``exact.bounds``.
 
     Raises:
         ValueError: if a value has no complete seed, or there is no example.
@@ -130,19 +141,8 @@ def replicate(values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0
         draws[block] += (counts[block].astype(np.float64) - 1) @ example_effects.T
     # Rows that are all alike are one given, repeated (direct transfer): no seed was drawn.
     varied = [bool((value[rows] != value[rows][:1]).any()) for value, rows in zip(values, present, strict=True)]
-    return Replicates(
-        estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), _reach(values, estimate, signed)
-    )
-
-
-def _reach(values: np.ndarray, estimate: np.ndarray, signed: bool) -> np.ndarray:
-    """How far below and above each estimate the exact bounds lie, where few answers differ; 0 elsewhere."""
-    found = [exact.bounds(value, signed) for value in values]
-    ends = [
-        (mean - ends[0], ends[1] - mean) if ends else (0.0, 0.0) for mean, ends in zip(estimate, found, strict=True)
-    ]
-    reach: np.ndarray = np.maximum(0.0, np.array(ends))
-    return reach
+    reach = np.stack([exact.reach(value, signed, most) for value in values])
+    return Replicates(estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), reach)
 
 
 def _p_value(low: float, high: float, share: float, degrees: int) -> float:

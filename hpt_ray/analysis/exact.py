@@ -7,6 +7,8 @@ is 800. Images are what is counted, not images times seeds: the seeds are tested
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import special
 
@@ -20,7 +22,7 @@ STEP = 1 / 60
 NOTHING = 1e-9
 
 
-def share(count: int, of: int) -> tuple[float, float]:
+def share(count: float, of: int) -> tuple[float, float]:
     """The 95 % interval of a share after Clopper and Pearson: exact, from the quantiles of the beta distribution."""
     low = 0.0 if count == 0 else float(special.betaincinv(count, of - count + 1, TAIL))
     high = 1.0 if count == of else float(special.betaincinv(count + 1, of - count, 1 - TAIL))
@@ -36,6 +38,8 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
         most: the largest difference that one example can have: 2 of a change's difference between two arms.
     """
     found = values[~np.isnan(values).any(axis=1)]
+    if not found.size:
+        return None
     if not np.allclose(found / STEP, np.round(found / STEP), rtol=0, atol=1e-6):
         return None
     means = found.mean(axis=0)
@@ -45,5 +49,57 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
     if not signed:
         # What is right at some of the seeds counts as both: right for the upper bound, wrong for the lower.
         return share(int((means > 1 - NOTHING).sum()), n)[0], share(int((means > NOTHING).sum()), n)[1]
-    more, fewer = share(int((means > NOTHING).sum()), n), share(int((means < -NOTHING).sum()), n)
-    return most * (more[0] - fewer[1]), most * (more[1] - fewer[0])
+    return _signed(int((means > NOTHING).sum()), int((means < -NOTHING).sum()), n, most)
+
+
+def _signed(more: float, fewer: float, of: int, most: float) -> tuple[float, float]:
+    """Bounds of a difference that is positive for ``more`` examples and negative for ``fewer``."""
+    above, below = share(more, of), share(fewer, of)
+    return most * (above[0] - below[1]), most * (above[1] - below[0])
+
+
+@dataclass(frozen=True)
+class Enough:
+    """Of ``images`` test images two sides differ on ``differ``, too few to tell; ``needed`` would be enough.
+
+    That is, if as large a share of them differs: of none, so many show that the true difference is within the margin.
+    """
+
+    differ: int
+    images: int
+    needed: int
+
+
+def enough(values: np.ndarray, margin: float, most: float = 1.0) -> Enough | None:
+    """How many test images it takes until the bounds of a difference exclude zero or lie within +- ``margin``.
+
+    None where the bounds of ``values`` [seeds, examples] do, or a bootstrap can tell; ``most`` is as in ``bounds``.
+    """
+    if bounds(values, signed=True, most=most) is None:
+        return None
+    means = values[~np.isnan(values).any(axis=1)].mean(axis=0)
+    n, more, fewer = len(means), int((means > NOTHING).sum()), int((means < -NOTHING).sum())
+
+    def settled(images: int) -> bool:
+        low, high = _signed(more * images / n, fewer * images / n, images, most)
+        return low > 0 or high < 0 or (-margin < low and high < margin)
+
+    if settled(n):
+        return None
+    few, many = n, 2 * n
+    while not settled(many):
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if settled(middle) else (middle, many)
+    return Enough(more + fewer, n, many)
+
+
+def reach(values: np.ndarray, signed: bool = True, most: float = 1.0) -> np.ndarray:
+    """How far below and above the mean of ``values`` the bounds lie, [2]; zeros where a bootstrap can tell."""
+    found = bounds(values, signed, most)
+    if found is None:
+        return np.zeros(2)
+    mean = float(np.nanmean(values[~np.isnan(values).any(axis=1)]))
+    least: np.ndarray = np.maximum(0.0, np.array([mean - found[0], found[1] - mean]))
+    return least

@@ -19,6 +19,9 @@ FALL = 0.1
 #: Or below what is next to nothing wherever it started: 1 / sqrt(d) is the most that d dimensions allow, 0.022 for the
 #: widest projections in use (2,048; Chen and He, arXiv 2011.10566); and an effective rank is 1 on a line.
 STD_FLOOR, RANK_FLOOR = 0.005, 2.0
+#: What ends above nine tenths of its start has not fallen: features of a line, or of images that are nearly alike, may
+#: go from a rank of 2.02 to 1.98.
+FALLEN = 0.9
 #: The rank of n images' features is below n: with fewer than these it could not fall to a tenth and be above the floor.
 LEAST_IMAGES = 20
 
@@ -30,14 +33,25 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Ends:
-    """A measure where a stage's curve starts and where it ends, and the images behind it where they were counted."""
+    """A measure where a stage's curve starts and where it ends, and the images behind it where they were counted.
+
+    ``untrained``: whether the start is of before the first iteration, as the monitor's is. What was next to nothing
+    then comes of the images or of the weights that were given. The loss and the projections are first logged when
+    training is on its way, and what is next to nothing there may have collapsed before.
+    """
 
     start: float
     end: float
     n: float
+    untrained: bool
+
+    @property
+    def fell(self) -> bool:
+        return self.end < FALLEN * self.start
 
     def collapsed(self, floor: float) -> bool:
-        return self.end < max(floor, FALL * self.start)
+        below = self.end < floor and (not self.untrained or (self.fell and self.start >= floor))
+        return below or self.end < FALL * self.start
 
 
 def notes(curves: pd.DataFrame) -> list[str]:
@@ -70,10 +84,11 @@ def _collapse(name: str, measured: dict[str, list[Ends]], what: str, floor: floa
         return []
     worst = min((each for level in at for each in lost[level]), key=lambda each: each.end)
     count, of = sum(len(lost[level]) for level in at), sum(len(measured[level]) for level in at)
-    return [
-        f"{name}{_at(at)}: collapse in {count} of {of} runs: {what} is down to {worst.end:.2g} "
-        f"(it started at {worst.start:.2g})."
-    ]
+    if worst.fell:
+        since = f"is down to {worst.end:.2g} (it started at {worst.start:.2g})"
+    else:
+        since = f"is {worst.end:.2g} (it was {worst.start:.2g} when it was first logged)"
+    return [f"{name}{_at(at)}: collapse in {count} of {of} runs: {what} {since}."]
 
 
 def _forgetting(name: str, measured: dict[str, list[Ends]]) -> list[str]:
@@ -105,12 +120,13 @@ def _ends(once: pd.DataFrame, column: str) -> dict[str, Ends]:
     if column not in once:
         return {}
     counted = once.groupby("stage")["n"].max() if "n" in once else pd.Series(dtype=float)
-    values = once[["stage"]].assign(value=pd.to_numeric(once[column])).dropna()
-    found = values.groupby("stage")["value"].agg(["first", "last", "size"])
+    values = once[["stage", "iteration"]].assign(value=pd.to_numeric(once[column])).dropna()
+    by_stage = values.groupby("stage")
+    found = by_stage["value"].agg(["first", "last", "size"]).assign(since=by_stage["iteration"].first())
     found = found[found["size"] > 1]
     return {
-        stage: Ends(float(start), float(end), float(counted.get(stage, np.nan)))
-        for stage, start, end in zip(found.index, found["first"], found["last"], strict=True)
+        stage: Ends(float(start), float(end), float(counted.get(stage, np.nan)), untrained=bool(since == 0))
+        for stage, start, end, since in zip(found.index, found["first"], found["last"], found["since"], strict=True)
     }
 
 

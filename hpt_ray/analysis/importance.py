@@ -1,11 +1,11 @@
 """Which operators matter: from an arm's random policies, each with its accuracy on val at the full budget.
 
 How much: PED-ANOVA (Watanabe, Bansal and Hutter 2023, arXiv 2304.10255) as Optuna has it, which says how unlike the
-better half of the policies is to all of them, parameter by parameter. It adds up to one over the parameters whether any
-of them matters or not, so each operator stands beside its chance level, its share of the parameters. Intervals are the
-percentiles of resampled policies. The better half, not the best tenth that is Optuna's default: of one operator that
-matters among eight parameters, the half finds it as the most important in 87 % of 15 simulated searches of 12 policies,
-a third in 47 %.
+better half of the policies is to all of them, parameter by parameter. The importances of all parameters add up to one
+even where none of them matters, so each operator's is shown together with what it would be by chance: the number of the
+operator's parameters over that of all. Intervals are the percentiles of resampled policies. The better half, not the
+best tenth that is Optuna's default: of one operator that matters among eight parameters, the half finds it as the most
+important in 87 % of 15 simulated searches of 12 policies, a third in 47 %.
 
 Whether at all: an exact permutation test. The statistic is the variance that a quadratic of the operator's parameters
 explains (a response surface; Box and Wilson 1951), the p-value the share of shuffles that explain as much, with Holm's

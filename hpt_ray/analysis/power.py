@@ -52,10 +52,12 @@ def seeds_needed(values: np.ndarray, power: float = 0.8, limit: int = 1000) -> N
     # With any number of seeds the test sample remains: the estimate must lie this many of its errors above zero.
     away = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri(power))
     if difference <= away * test:
-        times = math.ceil(10 * (away * test / difference) ** 2) / 10
-        if times > LIKELY:
-            return Needed(None, "that is too little for any likely number of test images to show")
-        return Needed(None, f"no number of seeds is enough: more than {times:g} times the test images are needed")
+        larger = (away * test / difference) ** 2
+        images = f"more than {math.ceil(larger * values.shape[1]):,} test images"
+        if larger > LIKELY:
+            return Needed(None, f"no number of seeds is enough, and hardly any test set: {images} are needed")
+        times = math.ceil(10 * larger) / 10
+        return Needed(None, f"no number of seeds is enough: {images} are needed, {times:g} times as many as there are")
     if chance(limit, difference, between, test) < power:
         return Needed(None, f"more than {limit} seeds are needed")
     few, enough = 1, limit

@@ -16,8 +16,9 @@ def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
     """The notes below a verdict on a target."""
     curves = run.curves[run.curves["target"] == target]
     notes = [*_random(run, target), *_forgetting(run, target), *health.notes(curves)]
-    # Of several comparisons of the same two the first says it: they differ little in what they would take.
-    notes += {(claim.subject, claim.against): claim.needed for claim in reversed(claims) if claim.needed}.values()
+    # Of several comparisons of the same two by one measure the first says it: they take about the same.
+    told = [claim for claim in reversed(claims) if claim.needed]
+    notes += {(claim.measure, claim.subject, claim.against): claim.needed for claim in told}.values()
     if len(run.study.seeds) == 1:
         notes.append("One seed: intervals account for the test sample alone, not for the luck of a pretraining run.")
     holes = [_hole(run, hole) for hole in run.holes(target)]

@@ -9,13 +9,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpt_ray.analysis import exact
-from hpt_ray.analysis.bootstrap import LEVEL, Interval, Replicates, replicate
+from hpt_ray.analysis.bootstrap import Interval, Replicates, replicate
 from hpt_ray.analysis.run import Run
+
+MEASURES = ("worst", "mean", "range", "sd")
+#: One example's change is -1, 0 or 1, so two changes of it can be so far apart.
+CHANGES_APART = 2.0
 
 
 @dataclass(frozen=True)
@@ -89,27 +94,39 @@ def robustness_difference(
 
     A positive ``worst`` or ``mean``, or a negative ``range`` or ``sd``, means that ``arm`` is the more robust one.
     """
+    both = _common(run, target, arm, other, evaluation)
+    if both is None:
+        return None
+    first, second = both
+    replicates = replicate(np.concatenate(both))
+    # Two arms that answer alike differ in no measure and have no variance, however much both change.
+    apart = [exact.reach(own - other, most=CHANGES_APART) for own, other in zip(first, second, strict=True)]
+    reach = dict.fromkeys(MEASURES, np.max(apart, axis=0))
+    reach["worst"] = exact.reach(_worst(first) - _worst(second), most=CHANGES_APART)
+    return Robustness(**measures(replicates, arms=2, reach=reach))
+
+
+def worst_apart(run: Run, target: str, arm: str, other: str) -> np.ndarray | None:
+    """The worst change of ``arm`` minus that of ``other`` [seeds, examples]; None where they share no level."""
+    both = _common(run, target, arm, other, None)
+    return both and _worst(both[0]) - _worst(both[1])
+
+
+def _common(
+    run: Run, target: str, arm: str, other: str, evaluation: str | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Changes [levels, seeds, examples] of two arms at the levels that both have; None where they share none."""
     mine, others = _changes(run, target, arm, evaluation), _changes(run, target, other, evaluation)
     common = [level for level in mine if level in others]
     if not common:
         return None
-    values = np.stack([*(mine[level] for level in common), *(others[level] for level in common)])
-    replicates = replicate(values)
-    found = measures(replicates, arms=2)
-    first, second = (int(part.argmin()) for part in np.split(replicates.estimate, 2))
-    worst = values[first] - values[len(common) + second]
-    if _usable(worst):
-        found["worst"] = _no_narrower(found["worst"], exact.bounds(worst, signed=True, most=2.0))
-    return Robustness(**found)
+    return np.stack([mine[level] for level in common]), np.stack([others[level] for level in common])
 
 
-def _no_narrower(interval: Interval, bounds: tuple[float, float] | None) -> Interval:
-    """An interval that holds exact bounds, where there are some: two arms that answer alike have no variance."""
-    if bounds is None:
-        return interval
-    low, high = min(interval.low, bounds[0]), max(interval.high, bounds[1])
-    p = max(interval.p, 1 - LEVEL) if low <= 0 <= high else interval.p
-    return dataclasses.replace(interval, low=low, high=high, p=p)
+def _worst(changes: np.ndarray) -> np.ndarray:
+    """Of changes [levels, seeds, examples] those of the level at which the mean is lowest."""
+    found: np.ndarray = changes[min(range(len(changes)), key=lambda level: np.nanmean(changes[level]))]
+    return found
 
 
 def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
@@ -121,14 +138,19 @@ def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[st
     return {level: values for level, values in found.items() if _usable(values)}
 
 
-def measures(replicates: Replicates, arms: int = 1) -> dict[str, Interval]:
-    """The four measures of one arm's changes, or of the first arm's minus those of the second stacked behind it."""
+def measures(
+    replicates: Replicates, arms: int = 1, reach: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Interval]:
+    """The four measures of one arm's changes, or of the first arm's minus those of the second stacked behind it.
+
+    ``reach`` [2] of each measure is as in ``Replicates.interval``.
+    """
     # The worst level is taken as given when replicating: the minimum of noisy replicates lies below the noisy minimum,
     # and Student's factor at few seeds would blow that up (see bootstrap.py for what this choice covers).
     parts = np.split(replicates.estimate, arms)
     worst = [int(part.argmin()) for part in parts]
     found = {}
-    for measure in ("worst", "mean", "range", "sd"):
+    for measure in MEASURES:
 
         def statistic(means: np.ndarray, measure: str = measure) -> np.ndarray:
             changes = np.split(means, arms, axis=-1)
@@ -136,7 +158,7 @@ def measures(replicates: Replicates, arms: int = 1) -> dict[str, Interval]:
             return values[0] if arms == 1 else values[0] - values[1]
 
         used = [number * len(parts[0]) + place for number, place in enumerate(worst)] if measure == "worst" else None
-        found[measure] = replicates.interval(statistic, used)
+        found[measure] = replicates.interval(statistic, used, None if reach is None else reach[measure])
     return found
 
 
@@ -158,11 +180,14 @@ def _within(interval: Interval, most: float, p: float) -> Interval:
     return dataclasses.replace(interval, low=low, high=high, p=p)
 
 
-def mean(values: np.ndarray, *, signed: bool = True) -> Interval | None:
-    """The mean of values [seeds, examples] with its interval; None without a complete seed. ``signed``: differences."""
+def mean(values: np.ndarray, *, signed: bool = True, most: float = 1.0) -> Interval | None:
+    """The mean of values [seeds, examples] with its interval; None without a complete seed.
+
+    ``signed``: differences, of at most ``most`` for one example.
+    """
     if not _usable(values):
         return None
-    return replicate(values[None], signed=signed).interval(operator.itemgetter((..., 0)))
+    return replicate(values[None], signed=signed, most=most).interval(operator.itemgetter((..., 0)))
 
 
 def _usable(values: np.ndarray) -> bool:

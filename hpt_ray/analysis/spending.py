@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from hpt_ray.analysis import exact
 from hpt_ray.analysis.bootstrap import Interval, replicate
 from hpt_ray.analysis.numbers import numbers
 from hpt_ray.analysis.run import SCRATCH, Run
@@ -111,7 +112,9 @@ def lead(run: Run, target: str, arm: str, unit: str) -> Interval:
         found = found - _at(means[..., len(mine) :], list(other), cost)
         return found
 
-    return replicate(np.stack([*mine.values(), *other.values()])).interval(difference)
+    # Two arms that answer alike at that cost have no variance, however much either rises with the budget.
+    reach = exact.reach(_nearest(mine, cost) - _nearest(other, cost))
+    return replicate(np.stack([*mine.values(), *other.values()])).interval(difference, reach=reach)
 
 
 def times(found: SpeedUp) -> str:
@@ -175,6 +178,11 @@ def _at(accuracies: np.ndarray, costs: list[float], cost: float) -> np.ndarray:
     rising = monotone(accuracies)
     found: np.ndarray = rising[..., low] + (place - low) * (rising[..., high] - rising[..., low])
     return found
+
+
+def _nearest(values: Curve, cost: float) -> np.ndarray:
+    """Correctness [seeds, examples] at the budget whose cost is nearest, as a factor."""
+    return values[min(values, key=lambda own: abs(math.log(own / cost)))]
 
 
 def _turned(found: SpeedUp) -> SpeedUp:

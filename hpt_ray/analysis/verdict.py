@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from hpt_ray.analysis import exact
 from hpt_ray.analysis.bootstrap import LEVEL, Interval
 from hpt_ray.analysis.comparisons import holm
 from hpt_ray.analysis.power import seeds_needed
@@ -148,8 +149,26 @@ def compare(
     return Claim("accuracy", *labels, difference, needed=_needed(labels, mine - others))
 
 
+def few_images(what: str, values: np.ndarray, most: float = 1.0) -> str:
+    """A note where too few test images are the reason that a difference [seeds, examples] cannot be judged, else "".
+
+    Args:
+        what: names both sides, such as "HPT and direct transfer".
+        most: as in ``exact.bounds``.
+    """
+    found = exact.enough(values, MARGIN, most)
+    if found is None:
+        return ""
+    seen = f"Of {found.images:,} test image{'s' * (found.images > 1)} {what} differ on {found.differ or 'none'}"
+    if found.differ:
+        return f"{seen}, too few to tell: at least {found.needed:,} are needed, if as large a share of them differs."
+    return f"{seen}: {found.needed:,} such images would show that there is no difference of {margin_text(MARGIN)}."
+
+
 def _needed(labels: tuple[str, str], values: np.ndarray) -> str:
     """What would probably settle a difference [seeds, examples] that is as large as it seems, as a note."""
+    if few := few_images(f"{labels[0]} and {spoken(labels[1])}", values):
+        return few
     there = int((~np.isnan(values).any(axis=1)).sum())
     found = seeds_needed(values) if values.shape[1] > 1 else None
     if found is None or (found.seeds is not None and found.seeds <= there):

@@ -53,6 +53,44 @@ def test_few_differences_reach_as_far_as_exact_bounds() -> None:
     assert found.low <= more.low - none.high + 1e-12
 
 
+@pytest.mark.parametrize(("most", "needed"), [(1.0, 368), (2.0, 736)])
+@pytest.mark.parametrize("margin", [0.01, 0.02])
+@pytest.mark.parametrize("examples", [1, 2, 100, 300])
+def test_enough_images_are_the_fewest_that_show_the_margin(
+    examples: int, margin: float, most: float, needed: int
+) -> None:
+    found = exact.enough(np.zeros((3, examples)), margin, most)
+    fewest = next(n for n in range(1, 1000) if most * (1 - 0.025 ** (1 / n)) < margin)
+    if margin == 0.01:
+        assert fewest == needed
+    assert found == (exact.Enough(0, examples, fewest) if examples < fewest else None)
+    for images, outcome in ((fewest, Outcome.EQUIVALENT), (fewest - 1, Outcome.UNDECIDED)):
+        shown = mean(np.zeros((3, images)), most=most)
+        assert shown is not None and judge(shown, margin, shown.p) is outcome
+
+
+@pytest.mark.parametrize(("differ", "examples"), [(2, 2), (1, 100), (3, 300), (5, 50)])
+def test_enough_images_of_which_as_many_differ(differ: int, examples: int) -> None:
+    values = np.zeros((3, examples))
+    values[:, :differ] = -1
+    found = exact.enough(values, 0.01)
+    assert found is not None and (found.differ, found.images) == (differ, examples)
+
+    def settled(images: int) -> bool:
+        count = differ * images / examples
+        worse, none = stats.beta(count, images - count + 1).ppf(0.025) if count else 0, 1 - 0.025 ** (1 / images)
+        most = stats.beta(count + 1, images - count).ppf(0.975) if count < images else 1.0
+        return bool(worse > none or (most < 0.01 and none < 0.01))
+
+    assert settled(found.needed) and not settled(found.needed - 1)
+
+
+def test_where_a_bootstrap_can_tell_images_are_not_counted() -> None:
+    values = np.zeros((3, 100))
+    values[:, :20] = 1
+    assert exact.enough(values, 0.01) is None
+
+
 def test_targets_that_agree_by_chance_do_not_make_their_mean_certain() -> None:
     alike = {name: Interval(0.02, -0.08, 0.12, 3, 0.7) for name in "abcd"}
     found = across(alike, margin=0.01).mean

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -62,10 +64,25 @@ def test_collapse_of_the_projections(ends: tuple[float, float], told: bool) -> N
     assert len(said) == told
     if told:
         assert said[0].startswith("HPT (baseline): collapse in 1 of 1 runs: the projections' standard deviation is ")
-        assert f"down to {ends[1]:.2g} (it started at {ends[0]:.2g})" in said[0]
+        fell = f"down to {ends[1]:.2g} (it started at {ends[0]:.2g})"
+        assert ("0.001 (it was 0.001 when it was first logged)" if ends[0] == ends[1] else fell) in said[0]
 
 
-@pytest.mark.parametrize(("ends", "told"), [((50, 4.9), True), ((50, 5.5), False), ((8, 1.9), True), ((3, 2.1), False)])
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ((50, 4.9), True),
+        ((50, 5.5), False),
+        ((8, 1.9), True),
+        ((3, 2.1), False),
+        ((2.02, 1.98), False),  # no fall to speak of
+        ((1.5, 1.5), False),  # it was there before training: images of a line
+        ((1.5, 1.9), False),
+        ((1.9, 1.2), False),
+        ((0, 0), False),
+        ((1.5, 0.1), True),  # a tenth, wherever it started
+    ],
+)
 def test_collapse_of_the_features(ends: tuple[float, float], told: bool) -> None:
     said = notes(frame(curve(rank=ends)))
     assert [("the features' effective rank is down to" in note) for note in said] == [True] * told
@@ -185,5 +202,14 @@ def test_an_arm_has_one_line_of_a_kind_however_many_levels_went_wrong() -> None:
 
 @pytest.mark.parametrize(("n", "told"), [(1, False), (19, False), (20, True)])
 def test_the_rank_of_a_few_images_raises_no_alarm(n: int, told: bool) -> None:
-    """The features of one image have no rank, before training and after it."""
-    assert bool(notes(frame(curve(rank=(0, 0), n=n)))) is told
+    """Of n images it is below n, so that it could not fall to a tenth and still be above the floor."""
+    assert bool(notes(frame(curve(rank=(18, 1), n=n)))) is told
+
+
+def test_an_alarm_never_says_that_what_rose_is_down() -> None:
+    ends = [0.0, 0.001, 0.00104, 0.0051, 1.0, 1.98, 2.02, 50.0]
+    for start, end in itertools.product(ends, repeat=2):
+        for note in notes(frame(curve(std=(start, end), rank=(start, end)))):
+            down = re.search(r"down to (\S+) \(it started at (\S+)\)", note)
+            assert down is None or float(down[1]) < float(down[2])
+            assert down or "effective rank" not in note

@@ -58,7 +58,7 @@ def test_a_test_sample_too_small_is_said() -> None:
     example = np.tile([-1.0, 1.0], 50) * np.sqrt(99 / 100)
     found = seeds_needed(additive(0.1, np.array([-0.01, 0.0, 0.01]), example))
     assert found.seeds is None
-    assert "more than 7.9 times the test images" in found.reason
+    assert "more than 785 test images are needed, 7.9 times as many as there are" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import simulate_numbers
 from simulate_numbers import BUDGETS
@@ -130,6 +132,16 @@ def test_lead_is_the_difference_where_the_lower_best_is_reached(run: Run) -> Non
     assert lead(run, "rsscn7", "base>target", "iterations").estimate == pytest.approx(0.70 - 0.64)
     # HPT-BN has the lower best, 0.50 from 90 on, where from scratch has it too.
     assert lead(run, "rsscn7", "base>target:bn", "iterations").estimate == pytest.approx(0.0)
+
+
+def test_arms_that_answer_alike_are_not_certain_to_be_as_fast(run: Run) -> None:
+    kept = run.predictions[run.predictions["arm"] != "base>target"]
+    copied = run.predictions[run.predictions["arm"] == "target"].assign(arm="base>target")
+    alike = dataclasses.replace(run, predictions=pd.concat([kept, copied], ignore_index=True))
+    found = lead(alike, "rsscn7", "base>target", "iterations")
+    assert found.estimate == pytest.approx(0.0)
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 1000))
+    assert found.low == pytest.approx(-found.high)
 
 
 def test_lead_between_budgets() -> None:

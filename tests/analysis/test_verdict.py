@@ -67,6 +67,23 @@ def test_the_same_predictions_are_equivalent_where_images_suffice(examples: int,
     assert ("equally robust to the policy, within 1 point" in found.sentence) == (outcome is Outcome.EQUIVALENT)
 
 
+def test_too_few_images_are_said_with_how_many_would_be_enough() -> None:
+    """Not enough evidence because of the test set: more seeds would not help, so that images are what is asked for."""
+    run = simulate.run()
+    scratch = run.predictions[run.predictions["arm"] == "target"]
+    others = run.predictions[run.predictions["arm"] != "base>target"]
+    found = on(
+        dataclasses.replace(run, predictions=pd.concat([others, scratch.assign(arm="base>target")], ignore_index=True))
+    )
+    assert [claim.outcome for claim in found.claims[:2]] == [Outcome.UNDECIDED] * 2
+    assert [note for note in found.notes if "images" in note] == [
+        "Of 300 test images HPT and pretraining from scratch differ on none: 368 such images would show that there is "
+        "no difference of 1 point.",
+        "Of 300 test images the worst changes of HPT and pretraining from scratch differ on none: 736 such images "
+        "would show that there is no difference of 1 point.",
+    ]
+
+
 def test_little_data_is_not_enough_evidence() -> None:
     found = on(simulate.run(examples=20, accuracy={"target": LEVEL, "base>target": LEVEL, "base": (0.8,)}))
     assert Outcome.UNDECIDED in {claim.outcome for claim in found.claims}

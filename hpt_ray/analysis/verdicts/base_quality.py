@@ -9,9 +9,20 @@ from __future__ import annotations
 from hpt_ray.analysis.bootstrap import Interval
 from hpt_ray.analysis.numbers import common, number_name, numbers
 from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.robustness import accuracy, difference, mean
+from hpt_ray.analysis.robustness import CHANGES_APART, accuracy, difference, mean
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle
+from hpt_ray.analysis.verdict import (
+    MARGIN,
+    Claim,
+    Outcome,
+    Table,
+    Tile,
+    Verdict,
+    compare,
+    few_images,
+    margin_text,
+    settle,
+)
 from hpt_ray.analysis.wording import brackets, change_interval, level_name, points, share_interval
 from hpt_ray.study import Pretraining
 
@@ -58,9 +69,10 @@ def _dependence(run: Run, target: str, bases: list[str]) -> Claim:
     weak, strong = (
         run.correct(target, HPT, level) - run.correct(target, DIRECT, level) for level in (bases[0], bases[-1])
     )
-    found = mean(weak - strong)
+    found = mean(weak - strong, most=CHANGES_APART)
     lacking = "" if found else "no seed with both bases"
-    return Claim("robustness", run.arms[HPT], run.arms[DIRECT], found, lacking)
+    needed = few_images("the changes of HPT and direct transfer with the base", weak - strong, CHANGES_APART)
+    return Claim("robustness", run.arms[HPT], run.arms[DIRECT], found, lacking, needed=needed)
 
 
 def _dependence_text(run: Run, target: str, bases: list[str], claim: Claim) -> str:

@@ -7,9 +7,21 @@ from typing import NamedTuple
 
 from hpt_ray.analysis import robustness
 from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.robustness import mean
+from hpt_ray.analysis.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
+from hpt_ray.analysis.verdict import (
+    MARGIN,
+    Claim,
+    Outcome,
+    Table,
+    Tile,
+    Verdict,
+    compare,
+    few_images,
+    margin_text,
+    settle,
+    spoken,
+)
 from hpt_ray.analysis.wording import brackets, change_interval, level_name, percent, points, share_interval
 
 #: The probe (``training/probes``) whose evaluations differ in their number of labels.
@@ -78,8 +90,16 @@ def _change(run: Run, target: str, other: str, few: Labels, many: Labels) -> Cla
         leads.append(mine - run.correct(target, other, run.standard_level(other), end.evaluation))
     labels = f"HPT minus {run.arms[other].lower()}, {few.text}", many.text
     # An evaluation without any result has no examples either.
-    difference = mean(leads[0] - leads[1]) if leads[0].shape == leads[1].shape else None
-    return Claim("change with labels", *labels, difference, lacking="no seed with results for all four")
+    if leads[0].shape != leads[1].shape:
+        return Claim("change with labels", *labels, None, lacking="no seed with results for all four")
+    change = leads[0] - leads[1]
+    return Claim(
+        "change with labels",
+        *labels,
+        mean(change, most=CHANGES_APART),
+        lacking="no seed with results for all four",
+        needed=few_images(f"{labels[0]} and {labels[1]}", change, CHANGES_APART),
+    )
 
 
 def _said(end: Labels, claims: list[Claim]) -> str:

@@ -11,9 +11,21 @@ from dataclasses import dataclass, replace
 
 from hpt_ray.analysis import robustness
 from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.robustness import mean
+from hpt_ray.analysis.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
+from hpt_ray.analysis.verdict import (
+    MARGIN,
+    Claim,
+    Outcome,
+    Table,
+    Tile,
+    Verdict,
+    compare,
+    few_images,
+    margin_text,
+    settle,
+    spoken,
+)
 from hpt_ray.analysis.wording import brackets, change_interval, level_name, listed, points, share_interval
 
 
@@ -78,7 +90,14 @@ def _change(run: Run, target: str, other: str, pair: tuple[str, str]) -> Claim:
     first, second = (run.correct(target, HPT, level) - run.correct(target, other, level) for level in pair)
     subject, against = (f"HPT minus {run.arms[other].lower()}, {level_name(level)}" for level in pair)
     lacking = "no seed with results under both methods"
-    return Claim("change with the method", subject, against, mean(first - second), lacking=lacking)
+    return Claim(
+        "change with the method",
+        subject,
+        against,
+        mean(first - second, most=CHANGES_APART),
+        lacking=lacking,
+        needed=few_images(f"{subject}, and {against}", first - second, CHANGES_APART),
+    )
 
 
 def _said(run: Run, finding: Finding) -> str:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from hpt_ray.analysis import robustness
 from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.robustness import ArmRobustness
+from hpt_ray.analysis.robustness import CHANGES_APART, ArmRobustness
 from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle
+from hpt_ray.analysis.verdict import (
+    MARGIN,
+    Claim,
+    Outcome,
+    Table,
+    Tile,
+    Verdict,
+    compare,
+    few_images,
+    margin_text,
+    settle,
+    spoken,
+)
 from hpt_ray.analysis.wording import (
     brackets,
     change_interval,
@@ -51,7 +63,10 @@ def _robustness(run: Run, target: str) -> Claim:
         lacking = [name for name, found in (("HPT", mine), ("from scratch", other)) if found is None]
         why = f"no change against the baseline for {listed(lacking)}" if lacking else "no level in common"
         return Claim("robustness", *labels, None, lacking=why)
-    return Claim("robustness", *labels, compared.worst)
+    apart = robustness.worst_apart(run, target, HPT, SCRATCH)
+    assert apart is not None  # where there is a difference, there are changes
+    needed = few_images(f"the worst changes of HPT and {spoken(LABELS[SCRATCH])}", apart, CHANGES_APART)
+    return Claim("robustness", *labels, compared.worst, needed=needed)
 
 
 def _robustness_text(run: Run, target: str, claim: Claim) -> str:

@@ -57,7 +57,9 @@ def verdict(run: Run, target: str) -> Verdict:
 def _gain(run: Run, inner: Run, target: str, arm: str, level: str) -> Claim:
     """The claim on an arm's accuracy at its winner against that at the baseline."""
     found = compare(inner, target, arm, arm, level, at=run.baseline)
-    needed = found.needed.replace(f"from {spoken(found.against)}", "from its baseline policy", 1)
+    needed = found.needed
+    for word in ("from", "and"):
+        needed = needed.replace(f" {word} {spoken(found.against)}", f" {word} its baseline policy", 1)
     return dataclasses.replace(found, measure=SEARCHED, against="Its baseline policy", needed=needed)
 
 
