@@ -222,10 +222,16 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
     return settings
 
 
+#: Where torch's compiler keeps what it makes. Importing torchvision imports it, and it then makes a folder in the
+#: temporary folder that all users share, names it here and, as nothing is compiled, leaves it empty.
+COMPILER = "TORCHINDUCTOR_CACHE_DIR"
+
+
 def main() -> None:
     """The entry point: a user's error is one line and exit code 2."""
     # Arrow's own allocator has the kernel clear much more memory than the tables need.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    compiles = COMPILER in os.environ
     streams.prepare()
     try:
         app()
@@ -233,6 +239,9 @@ def main() -> None:
         _say(f"error: {error}")
         sys.exit(2)
     finally:
+        if not compiles and COMPILER in os.environ:
+            with contextlib.suppress(OSError):  # it is removed only if it is empty
+                os.rmdir(os.environ[COMPILER])  # noqa: PTH106
         if lost := streams.close(console.out.lost if (console := sys.modules.get("hpt_ray.console")) else None):
             _say(f"error: the output cannot be written ({lost}); what was done is kept.")
 

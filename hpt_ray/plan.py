@@ -6,8 +6,9 @@ only stages of earlier levels; the evaluations of one stage's weights run as one
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +125,7 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
                 f"call it something else, such as {factor.roles[0]}_{factor.name}."
             )
     plan, made = Plan(study), set[tuple[Any, ...]]()
+    loaded = functools.cache(functools.partial(given, study))  # which hashes a checkpoint: not once for each cell
     for target in study.targets:
         datasets[target].evaluation()
         for levels in grid(study):
@@ -134,7 +136,7 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
                 cell = _cell(study, target, arm, levels, recipes, seed)
                 if cell.axes not in made:
                     made.add(cell.axes)
-                    _unfold(plan, cell, arm, recipes, seed, datasets)
+                    _unfold(plan, cell, arm, recipes, seed, datasets, loaded)
     return plan
 
 
@@ -189,6 +191,7 @@ def _unfold(
     recipes: dict[str, Pretraining | Weights],
     seed: int,
     datasets: Mapping[str, Dataset],
+    loaded: Callable[[Weights], Stage],
 ) -> None:
     """Add a cell and the stages behind it."""
     study, target = plan.study, cell.target
@@ -197,7 +200,7 @@ def _unfold(
     for phase, phase_seed in zip(arm.phases, seeds, strict=True):
         recipe, parent = recipes[phase.role], phases[-1] if phases else None
         if isinstance(recipe, Weights):
-            stage = given(study, recipe)
+            stage = loaded(recipe)
         else:
             spec = recipe.data or target
             stage = pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)

@@ -508,3 +508,21 @@ def test_a_user_without_a_home_is_told_to_set_the_cache(refused, monkeypatch) ->
     monkeypatch.delenv("HPT_CACHE", raising=False)
     monkeypatch.setattr(cache, "user_cache_dir", lambda *_, **__: Path("~nobody-here").expanduser())
     assert "set HPT_CACHE to a folder" in refused("plan", "augment_ablation", *settings())
+
+
+@pytest.mark.parametrize("runner", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, runner: str) -> None:
+    """A network of torchvision's brings torch's compiler along, which makes a folder there."""
+    (tmp_path / "temporary").mkdir()
+    asked = settings(backbone="resnet18", image_size="32", policies="baseline", arms="target")
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, "run", "augment_ablation", *asked, "--runner", runner, "--store", "store"],
+        env={name: value for name, value in os.environ.items() if name != cli.COMPILER}
+        | {"TMPDIR": str(tmp_path / "temporary")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -333,6 +333,16 @@ def test_given_weights_are_a_stage_known_by_the_bytes_of_their_file(tmp_path):
     assert stage.content == given.content | {"place": "teacher"}
 
 
+def test_a_checkpoint_is_hashed_once_for_all_cells(tmp_path, monkeypatch):
+    (tmp_path / "a.pt").write_bytes(b"1")
+    hashed = []
+    monkeypatch.setattr("hpt_ray.stage.file_hash", lambda path: hashed.append(path) or "content")
+    recipes = {**small.study().recipes, "base": Weights(source=str(tmp_path / "a.pt"))}
+    plan = small.plan(small.study(recipes=recipes, seeds=(0, 1, 2)))
+    assert hashed == [tmp_path / "a.pt"]
+    assert len([cell for cell in plan.cells if cell.phases[0] in of_kind(plan, "weights")]) > 3
+
+
 def test_missing_weights_and_missing_labels_are_refused():
     recipes = {**small.study().recipes, "base": Weights(source="nowhere.pt")}
     with pytest.raises(WeightsError, match=r"no checkpoint at nowhere\.pt"):

@@ -261,7 +261,10 @@ def test_a_checkpoint_that_claims_or_lacks_data_is_refused(
 # Names from strangers
 
 #: HTML, a template of Plotly's, rich's markup, terminal sequences, bidirectional and zero-width controls, line ends.
-HTML = "</script><img src=x onerror=alert(1)>\"'&lt;b>%{x}{0}"
+HTML = (
+    "</script><img src=x onerror=alert(1)>\"'&lt;b>%{x}{0}"
+    "<meta http-equiv=refresh content=0;url=//evil><base href=//evil><a href=javascript:alert(1)>"
+)
 EVIL = HTML + "[bold red][/]:bomb:\x1b[31m\x1b]0;t\x07\x9b2J\u202egnp\u2066\u200b\ufeff\r\n\u2028\\"
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -285,7 +288,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     """What a terminal was sent, without rich's own sequences for style and cursor."""
     file = io.StringIO()
     shown = console.Plain(
-        file=file, force_terminal=True, width=400, height=60, **{"markup": False, "emoji": False, "highlight": False}
+        file=file, force_terminal=True, width=1000, height=60, **{"markup": False, "emoji": False, "highlight": False}
     )
     for module in (console, progress):
         monkeypatch.setattr(module, "out", shown)
@@ -314,8 +317,15 @@ def test_the_terminal_shows_names_as_text(terminal: Callable[[], str]) -> None:
     assert "http://evil" in text  # a link says where it goes
 
 
+#: Attributes that name what is loaded or where a link goes.
+LEADING = ("href", "src", "srcset", "xlink:href", "data", "poster", "background", "manifest")
+
+
 class Page(HTMLParser):
-    """The elements of a page, the data of its figures, and all else that it shows, attributes included."""
+    """The elements of a page, the data of its figures, and all else that it shows, attributes included.
+
+    Nothing in it runs, or leads anywhere else: its own policy stops all but a refresh by ``<meta>``.
+    """
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -327,7 +337,10 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
         self.shown += [value for _, value in attrs if value]
-        assert not [name for name, _ in attrs if name.startswith("on")]
+        for name, value in attrs:
+            assert not name.startswith("on") and name not in ("srcdoc", "action", "formaction", "ping", "target")
+            assert name != "http-equiv" or value == "Content-Security-Policy"
+            assert name not in LEADING or (value or "").startswith(("#", "data:"))
 
     def handle_data(self, data: str) -> None:
         if self.elements[-1] == "script" and data.startswith('{"data"'):
@@ -380,7 +393,8 @@ def test_the_page_shows_names_as_text(made: Callable[[], Run]) -> None:
     source = render(run, dashboard, verdicts(run, dashboard))
     page = Page(source)
     assert source.encode().startswith(b"<!doctype html>")
-    assert set(page.elements).isdisjoint({"iframe", "object", "a", "base", "form"})
+    assert set(page.elements).isdisjoint({"iframe", "frame", "object", "embed", "a", "base", "form"})
+    assert (page.elements.count("meta"), page.elements.count("link")) == (5, 1)  # the template's own
     assert not hidden("".join(page.shown))
     assert sum(visible(EVIL).replace("\\n", "\n") in text for text in page.shown) >= 8
     assert page.figures
