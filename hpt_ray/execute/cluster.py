@@ -39,8 +39,9 @@ ENVIRONMENT = {
 
 #: Bytes that must be free in the temporary folder for Ray's logs and sockets.
 ROOM = 64 << 20
-#: Characters that the path of a run's own folder may have: those of Ray's sockets are 66 longer, and are limited, too.
-LONGEST = 37 if sys.platform == "darwin" else 41
+#: Characters that the path of a run's own folder may have. That of a socket may have 103 or 107, and the longest, of the
+#: dashboard's, is 70 longer: "/r/session_" with date, time and process, "/sockets/dash_MetricsHead".
+LONGEST = 33 if sys.platform == "darwin" else 37
 
 LOCAL_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 #: The same, of a Ray on this machine: loopback keeps other machines out, and a token other users of this one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import subprocess
 import sys
 import time
 
@@ -142,3 +143,24 @@ def left(cluster, runs):
 
 def assert_nothing_on(cluster, runs):
     assert wait_until(lambda: left(cluster, runs) == ("places: set()", []), 60), left(cluster, runs)
+
+
+LONGEST_FOLDER = """
+import os, shutil, tempfile
+from hpt_ray.execute.cluster import LONGEST, ray_session
+own = f"/hpt-ray-{os.getpid()}-12345678"
+tempfile.tempdir = "/tmp/" + "x" * (LONGEST - len(own) - len("/tmp/"))
+os.makedirs(tempfile.tempdir)
+try:
+    with ray_session(None) as ray:
+        (folder,) = os.listdir(tempfile.tempdir)
+        assert len(os.path.join(tempfile.tempdir, folder)) == LONGEST
+        print("started")
+finally:
+    shutil.rmtree(tempfile.tempdir)
+"""
+
+
+def test_ray_starts_with_its_dashboard_in_the_longest_folder_it_is_given() -> None:
+    done = subprocess.run([sys.executable, "-c", LONGEST_FOLDER], capture_output=True, text=True, check=False)
+    assert done.stdout == "started\n", done.stderr
