@@ -39,7 +39,7 @@ ENVIRONMENT = {
 
 #: Bytes that must be free in the temporary folder for Ray's logs and sockets.
 ROOM = 64 << 20
-#: Characters that the path of a run's own folder may have. That of a socket may have 103 or 107, and the longest, of the
+#: Characters that the path of a run's own folder may have. That of a socket may have 103 or 107, and the longest, the
 #: dashboard's, is 70 longer: "/r/session_" with date, time and process, "/sockets/dash_MetricsHead".
 LONGEST = 33 if sys.platform == "darwin" else 37
 
