@@ -171,6 +171,6 @@ def unwritable(error: OSError) -> DataError:
 def _remembered(memory: Path) -> dict[str, list[int | str]]:
     try:
         known = json.loads(memory.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return {name: entry for name, entry in known.items() if isinstance(entry, list)} if isinstance(known, dict) else {}

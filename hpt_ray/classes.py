@@ -20,11 +20,21 @@ Indices = npt.NDArray[np.int64]
 
 #: As many classes are named in one line.
 NAMED = 5
+#: A name may have as many characters; no folder's has more than 255.
+LONGEST = 1_000
 
 
 def plain(name: str) -> str:
     """A class name as it is compared: in Unicode's composed form (NFC), without blanks around it."""
     return unicodedata.normalize("NFC", name).strip() or name
+
+
+def too_long(name: str) -> str:
+    """What is wrong with a name of more than ``LONGEST`` characters, and what to do; to be said after the place."""
+    return (
+        f"label '{name[:20]}...' has {len(name):,} characters, and a class name at most {LONGEST:,}; write the name of "
+        "the class"
+    )
 
 
 def merged(names: Sequence[str]) -> tuple[tuple[str, ...], Indices] | None:

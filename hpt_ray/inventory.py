@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hpt_ray import conflicts
 from hpt_ray.dataset import Dataset
 from hpt_ray.records import SPLITS
 from hpt_ray.splits import RULE
@@ -18,7 +19,7 @@ def lines(datasets: Iterable[Dataset]) -> list[str]:
         classes = len(data.classes)
         kinds = "no labels" if not classes else "1 class" if classes == 1 else f"{classes:,} classes"
         found.append(f"{data.name}: {len(data.images):,} images, {kinds}; {sizes} ({origin(data)}).")
-        found += [f"{data.name}: {remark}." for remark in data.remarks]
+        found += [f"{data.name}: {remark}." for remark in (*data.remarks, conflicts.remark(data)) if remark]
     return [visible(line) for line in found]
 
 

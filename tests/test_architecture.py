@@ -47,6 +47,7 @@ FLOORS = {
     "hpt_ray.dataset": 2,
     "hpt_ray.duplicates": 2,
     "hpt_ray.leakage": 2,
+    "hpt_ray.conflicts": 2,
     "hpt_ray.classes": 2,
     "hpt_ray.evaluable": 2,
     "hpt_ray.inventory": 2,

@@ -70,11 +70,12 @@ def test_a_file_that_changed_just_now_is_not_trusted_to_its_time_stamp(tmp_path:
     assert cache.fingerprint([file], tmp_path) != before
 
 
-def test_a_damaged_memory_is_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"a": 3}', b"[" * 100_000, b"\xff"])
+def test_a_damaged_memory_is_made_anew(tmp_path: Path, content: bytes) -> None:
     file = _aged(tmp_path / "a", b"1")
     before = cache.fingerprint([file], tmp_path)
     for memory in (tmp_path / "cache" / "hashes").glob("*.json"):
-        memory.write_bytes(b"{")
+        memory.write_bytes(content)
     assert cache.fingerprint([file], tmp_path) == before
 
 

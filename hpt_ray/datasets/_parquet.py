@@ -11,12 +11,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hpt_ray.classes import LONGEST, too_long
 from hpt_ray.datasets._columns import may_be_label, may_be_split
 from hpt_ray.errors import DataError
 from hpt_ray.records import SPELLINGS
 
 #: Rows in memory at a time.
 ROWS = 256
+#: A label may be as large: the classes up to it are all numbered where they have no names.
+MOST = 1_000_000
+#: As much is shown, in characters, of what is no list of names.
+SHOWN = 100
 #: Columns of splits whatever is in them; others of such names are, if all their values are splits.
 SPLITS = ("split", "splits")
 
@@ -59,7 +64,13 @@ class Table:
                 "image."
             )
         # Hugging Face marks an image without label with -1.
-        return [None if value == -1 else value for value in self.column(self.label)]
+        found = [None if value == -1 else value for value in self.column(self.label)]
+        for row, value in enumerate(found):
+            if isinstance(value, str) and len(value) > LONGEST:
+                raise DataError(f"{self.path}, row {row}: {too_long(value)}.")
+            if isinstance(value, int) and value > MOST:
+                raise DataError(f"{self.path}, row {row}: label {value} is out of range; number the classes from 0.")
+        return found
 
     def declared(self) -> tuple[str, ...]:
         """The class names in the Hugging Face metadata; () without."""
@@ -104,6 +115,8 @@ def table(path: Path) -> Table:
         if names.count(name) > 1 and (name == "image" or may_be_label(name) or may_be_split(name)):
             raise DataError(f"{path} has {names.count(name)} columns called {name!r}; keep one of them.")
     kind = schema.field("image").type
+    if pa.types.is_struct(kind) and len({field.name for field in kind}) < kind.num_fields:
+        raise DataError(f"{path}: column 'image' is {kind}, with two fields of one name; keep one of them.")
     held = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
     if not (pa.types.is_binary(held) or pa.types.is_large_binary(held)):
         raise DataError(f"{path}: column 'image' is {kind}; it must be struct<bytes, path> or binary.")
@@ -123,7 +136,9 @@ def _is_one(kind: pa.DataType) -> bool:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind)) and bool(pa.types.is_integer(kind.value_type))
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind)) and bool(
+        pa.types.is_integer(kind.value_type) or pa.types.is_null(kind.value_type)  # all are empty
+    )
 
 
 def _splits(path: Path, schema: pa.Schema) -> list[str | None] | None:
@@ -156,7 +171,16 @@ def _column(path: Path, name: str) -> list[Any]:
 
 def _declared(path: Path, schema: pa.Schema, column: str) -> tuple[str, ...]:
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return tuple(str(name) for name in features[column]["names"])
+        names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][column]["names"]
     except (KeyError, TypeError, ValueError):
         return ()
+    except RecursionError as error:
+        raise DataError(f"{path}: its Hugging Face metadata is nested too deep; mend or remove it.") from error
+    if names is None:
+        return ()
+    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
+        raise DataError(
+            f"{path}: its Hugging Face metadata has no list of names for the classes of {column!r}, but "
+            f"{json.dumps(names)[:SHOWN]}; mend or remove it."
+        )
+    return tuple(map(str, names))

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpt_ray import cache
+from hpt_ray.classes import LONGEST, too_long
 from hpt_ray.datasets._columns import Line, table
 from hpt_ray.errors import DataError
 from hpt_ray.identity import content_id
@@ -114,6 +115,8 @@ def _line(where: str, base: Path, folder: Path, listed: Line) -> _Line:
         raise DataError(f"{where}: there is no file {name!r} in {base}. Check the path.")
     if label.startswith("-") and label[1:].isdecimal():
         raise DataError(f"{where}: label {label} is out of range; leave it empty for an image without a label.")
+    if len(label) > LONGEST and not _marked(label):
+        raise DataError(f"{where}: {too_long(label)}.")
     if split and split.lower() not in SPELLINGS:
         raise DataError(f"{where}: split {split!r} is none of train, val, test.")
     return _Line(base / image.relative_to(folder), label, SPELLINGS[split.lower()] if split else None)

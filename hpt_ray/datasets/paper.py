@@ -124,7 +124,7 @@ def _text(path: Path) -> str:
 
 def _named(entry: Entry, label: str) -> str:
     """The name behind a number, where the names are known."""
-    number = int(label) if label.isdecimal() else -1
+    number = int(label) if label.isdecimal() and len(label) <= 4 else -1
     return entry.names[number] if 0 <= number < len(entry.names) else label
 
 

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hpt_ray import cache
 from hpt_ray.datasets import _walk
 from hpt_ray.datasets._parquet import Table, table
@@ -135,6 +133,7 @@ def _targets(tables: Sequence[Table], splits: Sequence[Sequence[str | None]], na
     count = len(listed) or next((len(value) for column in columns for value in column if value), 0)
     for part, column in zip(tables, columns, strict=True):
         for row, value in enumerate(column):
+            # An empty list is no label.
             if value and (len(value) != count or not set(value) <= {1, 0, -1, None}):
                 raise DataError(
                     f"{part.path}, row {row}: label {value} is not {count} of 1, 0 and -1, one for each class."
@@ -147,7 +146,7 @@ def _targets(tables: Sequence[Table], splits: Sequence[Sequence[str | None]], na
             for part, column, given in zip(tables, columns, splits, strict=True)
             for (image, where), value, split in zip(part.images(), column, given, strict=True)
         ),
-        multilabel=True,
+        multilabel=count > 0,
     )
 
 
@@ -167,7 +166,7 @@ def _classes(tables: Sequence[Table], labels: Sequence[Sequence[int | str | None
         return declared[0]
     if names.is_file():
         return _listed(names)
-    return tuple(str(i) for i in range(int(np.max([int(value) for value in used])) + 1))
+    return tuple(str(i) for i in range(max(map(int, used)) + 1))
 
 
 def _listed(path: Path) -> tuple[str, ...]:
@@ -176,6 +175,8 @@ def _listed(path: Path) -> tuple[str, ...]:
         classes = content["classes"] if isinstance(content, dict) else content
         if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
             raise ValueError("no list of names")
+    except RecursionError as error:
+        raise DataError(f"{path} is nested too deep; write the names as {{'classes': [...]}}.") from error
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path} cannot be used ({error}); write the names as {{'classes': [...]}}.") from error
     return tuple(classes)

@@ -209,3 +209,27 @@ def test_a_list_that_was_replaced_with_its_size_and_time_is_read_again(
     assert Path(first).stat().st_size == time.st_size
     assert after.fingerprint != before.fingerprint
     assert after.labels.tolist() == [1 - label for label in before.labels.tolist()]
+
+
+@pytest.mark.parametrize("names", [("nan", "null"), ("None", "NA"), ("NaN", "none"), ("1", "1.0")])
+def test_a_class_may_be_called_like_a_missing_value(folder: Path, names: tuple[str, str]) -> None:
+    lines = [f"images/{i}.png,{names[i % 2]}" for i in range(20)]
+    data = load(_listed(folder, "path,label", *lines), 8)
+    assert data.classes == tuple(sorted(names))
+    assert [data.classes[i] for i in data.labels] == [names[i % 2] for i in range(20)]
+    data = load(_listed(folder, f'path,"{names[0]},{names[1]}"', *(f'images/{i}.png,"1,0"' for i in range(20))), 8)
+    assert data.classes == names
+
+
+@pytest.mark.parametrize("character", ["9", "x"])
+def test_a_label_beyond_measure_is_refused(folder: Path, character: str) -> None:
+    with pytest.raises(
+        DataError, match=r"list\.csv, line 3: label '.*' has 4,400 characters, and a class name at most"
+    ):
+        load(_listed(folder, "path,label", "images/0.png,1", f"images/1.png,{character * 4_400}"), 8)
+
+
+def test_marks_of_many_classes_are_no_long_label(folder: Path) -> None:
+    marks = ",".join("1" * 700)
+    data = load(_listed(folder, *(f'images/{i}.png,"{marks}"' for i in range(20))), 8)
+    assert data.targets is not None and data.targets.shape == (20, 700)

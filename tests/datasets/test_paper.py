@@ -171,6 +171,9 @@ def test_a_list_that_is_not_whole(data: Path, put: Put) -> None:
     (data / "ucmerced" / "Images" / "beach" / "beach04.tif").unlink()
     with pytest.raises(DataError, match=r"test_labeled\.txt, line 25: there is no file 'Images/beach/beach04\.tif'"):
         load("paper:ucmerced", 8)
+    (meta / "test_labeled.txt").write_text(f"Images/beach/beach03.tif {'9' * 4_400}\n")
+    with pytest.raises(DataError, match=r"test_labeled\.txt, line 1: label '9{20}\.\.\.' has 4,400 characters"):
+        load("paper:ucmerced", 8)
     (meta / "test_labeled.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match=r"test_labeled\.txt cannot be read as an image list"):
         load("paper:ucmerced", 8)

@@ -306,3 +306,81 @@ def test_files_of_several_data_sets_or_splits_are_refused(tmp_path: Path) -> Non
     _write(tmp_path / "y" / "train" / "test.parquet", _pictures(20, 0))
     with pytest.raises(DataError, match=r"test\.parquet is named for several splits \(test, train\)"):
         load(str(tmp_path / "y"), 8)
+
+
+@pytest.mark.parametrize("names", [("nan", "null"), ("None", "NA"), ("NaN", "none"), ("1", "1.0")])
+def test_a_class_may_be_called_like_a_missing_value(tmp_path: Path, names: tuple[str, str]) -> None:
+    written = [None if i == 7 else names[i % 2] for i in range(20)]
+    _write(tmp_path / "all.parquet", _pictures(20, 0), pa.array(written).dictionary_encode())
+    data = load(str(tmp_path), 8)
+    assert data.classes == tuple(sorted(names))
+    assert [data.classes[i] if i >= 0 else None for i in data.labels] == written
+
+
+@pytest.mark.parametrize("names", ["cat", {"0": "cat"}, [["cat"], ["dog"]], [None, "cat"], 2])
+def test_class_names_that_are_no_list_of_names_are_refused(tmp_path: Path, names: Any) -> None:
+    _write(tmp_path / "all.parquet", _pictures(4, 0), [0, 1, 0, 1], names)
+    with pytest.raises(DataError, match=r"all\.parquet: its Hugging Face metadata has no list of names for .*'label'"):
+        load(str(tmp_path), 8)
+
+
+@pytest.mark.parametrize("depth", [500, 900, 1_000, 100_000])
+@pytest.mark.parametrize("around", ["{}", '{{"info": {{"features": {{"label": {{"names": {}}}}}}}}}'])
+def test_nested_names_are_refused(tmp_path: Path, depth: int, around: str) -> None:
+    nested = around.format("[" * depth + "]" * depth)
+    _write(tmp_path / "all.parquet", _pictures(4, 0), [0, 1, 0, 1])
+    (tmp_path / "classes.json").write_text(nested)
+    with pytest.raises(DataError, match=r"classes\.json (is nested too deep|cannot be used)"):
+        load(str(tmp_path), 8)
+    table = pq.read_table(tmp_path / "all.parquet").replace_schema_metadata({"huggingface": nested})
+    pq.write_table(table, tmp_path / "all.parquet")
+    (tmp_path / "classes.json").unlink()
+    if depth < 1_000 and around == "{}":  # it says nothing of classes
+        assert load(str(tmp_path), 8).classes == ("0", "1")
+    else:
+        with pytest.raises(DataError, match=r"all\.parquet: its Hugging Face metadata (is nested|has no list)"):
+            load(str(tmp_path), 8)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.list_(pa.null()), pa.large_list(pa.int8())])
+@pytest.mark.parametrize("label", [[], None])
+def test_empty_lists_are_no_labels(tmp_path: Path, kind: pa.DataType, label: list[int] | None) -> None:
+    _write(tmp_path / "all.parquet", _pictures(20, 0), pa.array([label] * 20, kind))
+    data = load(str(tmp_path), 8)
+    assert (data.classes, data.targets, len(data.pretraining())) == ((), None, 20)
+    with pytest.raises(DataError, match="has no labels, so it serves pretraining only"):
+        data.evaluation()
+
+
+@pytest.mark.parametrize("name", ["image", "label", "split", "fine_label"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str) -> None:
+    images = pa.array([_png(picture) for picture in _pictures(4, 0)])
+    twice = images if name == "image" else pa.array(["train"] * 4)
+    names = ["image", "label", name] if name in ("image", "label") else ["image", name, name]
+    columns = [images, pa.array(["a"] * 4), twice]
+    pq.write_table(pa.Table.from_arrays(columns, names), tmp_path / "all.parquet")
+    with pytest.raises(DataError, match=rf"all\.parquet has 2 columns called '{name}'; keep one of them"):
+        load(str(tmp_path), 8)
+
+
+def test_two_fields_of_one_name_are_refused(tmp_path: Path) -> None:
+    content = pa.array([_png(picture) for picture in _pictures(4, 0)])
+    image = pa.StructArray.from_arrays([content, pa.array(["x"] * 4), pa.array(["y"] * 4)], ["bytes", "path", "path"])
+    pq.write_table(pa.table({"image": image}), tmp_path / "all.parquet")
+    with pytest.raises(DataError, match=r"column 'image' is .*, with two fields of one name"):
+        load(str(tmp_path), 8)
+
+
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        ("9" * 4_400, r"row 0: label '9{20}\.\.\.' has 4,400 characters, and a class name at most 1,000"),
+        (2**40, "row 0: label 1099511627776 is out of range"),
+        (2**64 - 1, "row 0: label 18446744073709551615 is out of range"),
+    ],
+)
+def test_labels_beyond_measure_are_refused(tmp_path: Path, label: Any, says: str) -> None:
+    column = pa.array([label] * 4, pa.uint64()) if isinstance(label, int) else [label] * 4
+    _write(tmp_path / "all.parquet", _pictures(4, 0), column)
+    with pytest.raises(DataError, match=says):
+        load(str(tmp_path), 8)
