@@ -36,7 +36,7 @@ def dataset(argument: str | None) -> Source:
     names = folder / "classes.json"
     content = [*files, names] if names.is_file() else files
     name = path.resolve().name.removesuffix(".parquet")
-    return Source(name, cache.fingerprint(content, folder), lambda: _read(files, names))
+    return Source(name, cache.fingerprint(content, folder), lambda: _read(files, names), given_by="its file names")
 
 
 def _read(files: Sequence[Path], names: Path) -> Records:
