@@ -22,7 +22,7 @@ from hpt_ray.duplicates import Hashes, perceptual
 from hpt_ray.errors import DataError
 from hpt_ray.evaluable import labelled
 from hpt_ray.identity import VERSIONS, content_id, stream
-from hpt_ray.records import SPLITS, Records, Source, source
+from hpt_ray.records import PUBLISHED, SPLITS, Records, Source, source
 from hpt_ray.splits import RULE, complete, nested, strata
 
 Indices = npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ class Dataset:
     unlabelled: str = "no labels"
     targets: npt.NDArray[np.int8] | None = field(default=None, repr=False)
     given: tuple[str, ...] = ()
-    given_by: str = "the data set"
+    given_by: str = PUBLISHED
     remarks: tuple[str, ...] = ()
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hpt_ray import classes
 from hpt_ray.analysis.auroc import both
 from hpt_ray.errors import DataError
+from hpt_ray.records import PUBLISHED
 
 if TYPE_CHECKING:
     from hpt_ray.dataset import Dataset
@@ -59,4 +60,5 @@ def _why_none(data: Dataset, split: str) -> str:
 
 
 def _or_no_splits(data: Dataset) -> str:
-    return ", or give no splits and have them made" if data.given else ""
+    """Only where the user gave them, and not where a published data set has them: those are not hers to leave out."""
+    return ", or give no splits and have them made" if data.given and data.given_by != PUBLISHED else ""

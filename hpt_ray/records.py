@@ -80,6 +80,10 @@ class Records:
                 raise DataError(f"the name of class {name!r} is no text in Unicode; rename it.")
 
 
+#: What gives splits that nobody chose who uses them.
+PUBLISHED = "the data set"
+
+
 @dataclass(frozen=True)
 class Source:
     """A data set before decoding.
@@ -97,7 +101,7 @@ class Source:
     fingerprint: str
     read: Callable[[], Records]
     labels: str = "no labels"
-    given_by: str = "the data set"
+    given_by: str = PUBLISHED
     remarks: tuple[str, ...] = ()
 
 

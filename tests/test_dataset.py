@@ -16,6 +16,7 @@ from hpt_ray import cache as caching
 from hpt_ray import dataset
 from hpt_ray.dataset import load
 from hpt_ray.errors import DataError, StudyError, UnknownNameError
+from hpt_ray.records import PUBLISHED
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +163,15 @@ def test_several_labels_without_both_values_have_no_area(tmp_path: Path) -> None
         DataError, match=r"no class with both positives and negatives in train and in val, and so no AUROC"
     ):
         data.evaluation()
+
+
+@pytest.mark.parametrize(("given_by", "advised"), [("its folders", True), (PUBLISHED, False)])
+def test_splits_can_be_left_out_by_who_gave_them_alone(tmp_path: Path, given_by: str, advised: bool) -> None:
+    """CIFAR-10's own test split is not the user's to leave out."""
+    data = dataclasses.replace(_several(tmp_path, ["1,0", "1,-1"]), given_by=given_by)
+    with pytest.raises(DataError, match="no AUROC; add images") as refusal:
+        data.evaluation()
+    assert ("or give no splits and have them made" in str(refusal.value)) is advised
 
 
 def test_evaluation_has_labels_alone(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def dataset(argument: str | None) -> Source:
         content,
         lambda: _read(tables, given, names),
         labels=doubt if several else "no labels",
-        given_by="its column of splits" if by_column else "its files",
+        given_by="its column of splits" if by_column else "its file names",
         remarks=tuple(remarks),
     )
 

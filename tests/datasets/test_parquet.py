@@ -288,7 +288,7 @@ def test_files_further_down_are_found_and_their_folders_name_the_splits(
         _write(tmp_path / f"{place}.parquet", _pictures(count, seed), np.arange(count) % 2)
     data = load(str(tmp_path), 8)
     assert _sizes(data) == {"train": 12, "val": 4, "test": 4}
-    assert inventory.origin(data) == "train and val and test given by its files"
+    assert inventory.origin(data) == "train and val and test given by its file names"
 
 
 def test_images_come_before_files_further_down(tmp_path: Path) -> None:
