@@ -133,7 +133,9 @@ def status(store: StorePath = "hpt-store") -> None:
 def report(
     study: Annotated[str, typer.Argument(help="A run's folder name as `status` lists it, or a study: its latest run.")],
     store: StorePath = "hpt-store",
-    trust: Annotated[bool, typer.Option("--trust", help="Run the Python files that the run was made with.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run the Python that a run was made with, where needed.")
+    ] = False,
 ) -> None:
     """Write a run's report again from what is in the store."""
     gc.disable()  # of millions of objects, hardly any are in cycles: to look for those takes a seventh of the time

@@ -200,6 +200,9 @@ def runs(states: list[RunState], store: str) -> None:
         return
     lines = table("run", "started", "stages", "state")
     for state in states:
+        if state.damage:
+            lines.add_row(state.name, "", "", "damaged")
+            continue
         rest = (
             f"{state.failed} failed" if state.failed else "complete" if state.finished == state.total else "unfinished"
         )
@@ -207,7 +210,7 @@ def runs(states: list[RunState], store: str) -> None:
     out.print(lines)
     out.print()
     for state in states:
-        out.print(f"report: {state.report}", soft_wrap=True)
+        out.print(f"damaged: {state.damage}" if state.damage else f"report: {state.report}", soft_wrap=True)
 
 
 def findings(found: Findings, store: str) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from pydantic import Field
 
 from hpt_ray.dataset import Dataset
 from hpt_ray.duplicates import near
@@ -36,7 +38,7 @@ class Shared(Frozen):
     """
 
     target: str
-    test: int
+    test: Annotated[int, Field(gt=0)]
     copies: int
     near: int
     images: int

@@ -11,6 +11,7 @@ A stage writes the columns marked STAGE; a run adds the axes of its cells in fro
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -119,6 +120,32 @@ def occupied(table: pa.Table) -> pa.Table:
     run's tables have all columns.
     """
     return table.select([name for name in table.column_names if table[name].null_count < max(len(table), 1)])
+
+
+def fitted(table: pa.Table, schema: pa.Schema, filled: Collection[str], *, rows: bool = True) -> pa.Table:
+    """The columns of a schema that a table from a store has, with the types that the schema gives them.
+
+    Args:
+        filled: columns that must have a value in every row. rows: whether there must be any.
+
+    Raises:
+        ValueError: for a table that does not fit, with the reason.
+    """
+    types = {field.name: field.type for field in table.schema}
+    if len(types) < len(table.schema):
+        raise ValueError("two columns have one name")
+    if rows and not len(table):
+        raise ValueError("it has no rows")
+    for name in filled:
+        if name not in types or table[name].null_count:
+            raise ValueError(f"rows lack their {name}")
+    fields = [field for field in schema if field.name in types]
+    if len(fields) == len(types) and all(types[field.name].equals(field.type) for field in fields):
+        return table  # as almost always, and there are ten thousands of them
+    try:
+        return table.select([field.name for field in fields]).cast(pa.schema(fields))
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from error
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:

@@ -24,8 +24,10 @@ from hpt_ray.files import Files, as_json
 from hpt_ray.identity import content_id
 
 RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
-MANIFEST, PLAN = "run.json", "plan.json"
+MANIFEST, PLAN, VIEWS = "run.json", "plan.json", "views.parquet"
 MEND = "run the study again, or see `hpt-study verify`."
+#: What reading JSON of a stranger's raises: it may be none, lack a key, hold another type, or be nested without end.
+NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
 #: Files that are checked at a time, each in memory; neither reading nor hashing holds the interpreter.
 THREADS = 8
 #: Bytes of a table in memory below which compressing it saves less than a block of the disk is worth.
@@ -89,16 +91,35 @@ class Store(Files):
         return self._file(f"stages/{stage}/{name}", record["files"].get(name))
 
     def stage_table(self, stage: str, name: str) -> pa.Table:
-        return from_parquet(self.stage_file(stage, name))
+        return from_parquet(self.stage_file(stage, name), self.path(f"stages/{stage}/{name}"))
 
     def manifest(self, run: str) -> dict[str, Any]:
         """What a run says of itself. Raises StoreError if it is not what was written."""
         return self._record(f"runs/{run}/{MANIFEST}")
 
-    def plan(self, run: str) -> dict[str, Any]:
-        """A run's plan. Raises StoreError if it is not what was written."""
-        made: dict[str, Any] = json.loads(self._file(f"runs/{run}/{PLAN}", self.manifest(run)["files"].get(PLAN)))
-        return made
+    def run_file(self, run: str, name: str) -> bytes:
+        """A file of a run. Raises StoreError if there is none or it is not what was written."""
+        checksum = self.manifest(run)["files"].get(name)
+        if checksum is None:
+            raise StoreError(f"{self.path(f'runs/{run}')} has no {name}: run the study again.")
+        return self._file(f"runs/{run}/{name}", checksum)
+
+    def run_table(self, run: str, name: str) -> pa.Table:
+        return from_parquet(self.run_file(run, name), self.path(f"runs/{run}/{name}"))
+
+    def planned(self, run: str) -> list[str]:
+        """The ids of the stages of a run's plan.
+
+        Raises:
+            StoreError: if the plan is not what was written, or names no stages.
+        """
+        try:
+            ids = [stage["id"] for stage in json.loads(self.run_file(run, PLAN))["stages"]]
+        except NOT_OURS:
+            ids = [None]
+        if not all(isinstance(stage, str) for stage in ids):
+            raise StoreError(foreign(self.path(f"runs/{run}/{PLAN}"), "it names no stages"))
+        return ids
 
     def damaged(self, stages: Iterable[str]) -> dict[str, Damage]:
         """Which of these stages are finished and yet not what was written.
@@ -127,7 +148,7 @@ class Store(Files):
             return None
         try:
             return str(json.loads(self.read(path))["reason"])
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except NOT_OURS:
             return "the note of why it failed is damaged"
 
     def checkpoints(self, stage: str) -> StageCheckpoints:
@@ -150,7 +171,7 @@ class Store(Files):
         try:
             record = json.loads(self.read(path))
             sound = record["checksum"] == _checksum(record) and isinstance(record["files"], dict)
-        except (ValueError, KeyError, TypeError, RecursionError):  # of a stranger's, nested without end
+        except NOT_OURS:
             return None
         return record if sound else None
 
@@ -202,13 +223,25 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:
-    """A table, or those of its columns that there are, from a Parquet file as ``parquet`` makes it."""
+def from_parquet(data: bytes, where: str, columns: list[str] | None = None) -> pa.Table:
+    """A table, or those of its columns that there are, from a Parquet file as ``parquet`` makes it.
+
+    Args:
+        where: names the file in an error.
+
+    Raises:
+        StoreError: if it is no Parquet.
+    """
     # Of a file this small, read_table's data set and threads would take twice as long as the reading.
     try:
         return pq.ParquetFile(pa.BufferReader(data)).read(columns, use_threads=False)
-    except pa.ArrowInvalid as error:
-        raise StoreError(f"a table of a stage is no Parquet ({str(error).splitlines()[0]}): {MEND}") from error
+    except (pa.ArrowException, OSError) as error:  # an OSError, too, is of the bytes: nothing else is read
+        raise StoreError(foreign(where, str(error).split("\n", 1)[0])) from error
+
+
+def foreign(where: str, why: str) -> str:
+    """The line on a file that is as it was written, but not by this program or not by this version."""
+    return f"{where} is not as hpt-study writes it ({why.removesuffix('.')}): remove its folder and {MEND}"
 
 
 def _recorded(paths: Iterable[str], name: str) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+from hpt_ray.errors import StoreError
 from hpt_ray.store import MANIFEST, PLAN, RECORD, Damage, Store
 
 
@@ -46,12 +47,16 @@ def verify(store: Store) -> Findings:
     runs, finished = store.runs(), store.finished()
     damaged, broken = store.damaged(finished), store.damaged_runs(runs)
     lost = {run: damage for run, damage in broken.items() if damage.file in (MANIFEST, PLAN)}
+    named = set[str]()
+    for run in runs - set(lost):
+        try:
+            named.update(store.planned(run))
+        except StoreError:
+            lost[run] = Damage(PLAN, "names no stages")
     holds = {stage: _files(store, stage) for stage in sorted(finished - set(damaged))}
     kept = set(itertools.chain(*holds.values()))
     if lost:  # what they name is not known, so any stage may be
         named = {path.split("/")[1] for path in sizes}
-    else:
-        named = {stage["id"] for run in runs for stage in store.plan(run)["stages"]}
 
     def left_over(path: str) -> bool:
         kind, owner, *_ = path.split("/")

@@ -7,10 +7,9 @@ from typing import Any
 
 from hpt_ray import inventory, leakage
 from hpt_ray.dataset import Dataset
+from hpt_ray.execute.stored import StoredPlan
 from hpt_ray.files import public
-from hpt_ray.plan import Cell, Plan
-from hpt_ray.policy import Frozen
-from hpt_ray.stage import Stage
+from hpt_ray.plan import Plan
 from hpt_ray.study import Study
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.normalisation import describe
@@ -51,14 +50,7 @@ def plan(plan: Plan) -> bytes:
     """A plan, stage by stage and cell by cell, as JSON."""
     stages, cells = tuple(plan.stages.values()), tuple(plan.cells)
     return (
-        _Plan.model_construct(id=plan.id, study=plan.study, stages=stages, cells=cells)
+        StoredPlan.model_construct(id=plan.id, study=plan.study, stages=stages, cells=cells, basis=plan.basis)
         .model_dump_json(indent=1)
         .encode()
     )
-
-
-class _Plan(Frozen):
-    id: str
-    study: Study
-    stages: tuple[Stage, ...]
-    cells: tuple[Cell, ...]

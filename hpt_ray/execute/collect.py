@@ -5,35 +5,67 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import ConfigDict, Field, ValidationError
 
 from hpt_ray import results
+from hpt_ray.errors import StoreError, explain
 from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.plan import Cell, Plan
+from hpt_ray.policy import Frozen
 from hpt_ray.stage import Stage
-from hpt_ray.store import Store, from_parquet
+from hpt_ray.store import RECORD, Store, foreign, from_parquet
 from hpt_ray.study import Arm
 
 #: Stages that are read and checked at a time from an object store, which is waiting. From a folder one thread reads ten
 #: thousand in 0.7 s, and eight in 2.5 s, since they get in each other's way.
 THREADS = 8
 
-#: The tables of each kind of stage, and what is read of them: a run has its own names for phases and evaluations.
-READ = {
-    "pretrain": {CURVES: [name for name in results.CURVES.names if name != "phase"]},
-    "evaluate": {
-        RESULTS: [name for name in results.STAGE_RESULTS.names if name != "evaluation"],
-        PREDICTIONS: [name for name in results.PREDICTIONS.names if name != "evaluation"],
-    },
+#: The reason of what is missing and has not failed.
+NOT_RUN = "not run yet"
+
+#: The tables of each kind of stage.
+READ = {"pretrain": [CURVES], "evaluate": [RESULTS, PREDICTIONS]}
+
+
+def _without(schema: pa.Schema, name: str) -> pa.Schema:
+    return schema.remove(schema.get_field_index(name))
+
+
+#: What is read of each table: a run has its own names for phases and evaluations.
+SCHEMAS = {
+    CURVES: _without(results.CURVES, "phase"),
+    RESULTS: _without(results.STAGE_RESULTS, "evaluation"),
+    PREDICTIONS: _without(results.PREDICTIONS, "evaluation"),
 }
 
-#: What a run says of a stage. The rest of ten thousand records is a million objects, which Python would search for
-#: garbage again and again.
-SAID = ("seconds", "work_seconds", "images", "device", "versions")
+#: The columns that have a value in every row, of whatever stage.
+FILLED = {CURVES: ["iteration"], RESULTS: ["metric", "split", "repeat"], PREDICTIONS: ["repeat", "example"]}
+
+
+class StageRecord(Frozen):
+    """What a run says of a stage. The rest of ten thousand records is a million objects, which Python would search for
+    garbage again and again."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    seconds: Annotated[float, Field(ge=0)]
+    work_seconds: Annotated[float, Field(ge=0)]
+    images: Annotated[int, Field(ge=0, lt=2**63)]
+    device: str
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, store: Store, stage: str, record: dict[str, Any]) -> StageRecord:
+        """Raises StoreError for the record of a stage that is another, though its checksum is right."""
+        try:
+            return cls.model_validate(record)
+        except ValidationError as error:
+            raise StoreError(foreign(store.path(f"stages/{stage}/{RECORD}"), explain(error))) from error
 
 
 def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) -> dict[str, pa.Table]:
@@ -54,18 +86,18 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
                 # What a study calls an evaluation is no part of a stage, which other studies share.
                 named = axes | {"evaluation": evaluation.name, "iteration": iteration}
                 found = there.get(stage)
-                measured = (trained or found or Finished({}, {})).record
+                measured = trained or found
                 reason = None if found else store.failure(stage)
                 row = named | {
-                    "seconds": trained.record["seconds"] if trained else None,
-                    "images": trained.record["images"] if trained else None,
-                    "device": measured.get("device"),
+                    "seconds": trained.record.seconds if trained else None,
+                    "images": trained.record.images if trained else None,
+                    "device": measured.record.device if measured else None,
                     "status": "done" if found else "failed" if reason else "missing",
-                    "reason": None if found else reason or "not run yet",
+                    "reason": None if found else reason or NOT_RUN,
                     "stage": stage,
                     "weights": plan.stages[stage].content["weights"],
                     "parents": list(cell.phases if iteration else cell.phases[:-1]),
-                    "version": found.record["versions"]["hpt_ray"] if found else None,
+                    "version": found.record.versions.get("hpt_ray") if found else None,
                 }
                 parts["results"].append((row, found.tables[RESULTS] if found else _no_result(plan.stages[stage])))
                 if found:
@@ -90,10 +122,11 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
         if stage not in read:
             if store.record(stage) is None:
                 return math.nan if any(failed(each) for each in (*cell.phases, stage)) else None
-            rows = store.stage_table(stage, RESULTS).to_pylist()
-            read[stage] = float(
-                np.mean([row["value"] for row in rows if row["split"] == "val" and not row.get("class")])
-            )
+            rows = _fitted(store, stage, RESULTS, store.stage_table(stage, RESULTS)).to_pylist()
+            values = [row.get("value") for row in rows if row["split"] == "val" and not row.get("class")]
+            if not values or None in values:
+                raise StoreError(foreign(store.path(f"stages/{stage}/{RESULTS}"), "it has no value on val"))
+            read[stage] = float(np.mean(values))
         return read[stage]
 
     return value
@@ -102,7 +135,7 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
 class Finished(NamedTuple):
     """A finished stage: what is needed of its record, and its tables by the names of their files."""
 
-    record: dict[str, Any]
+    record: StageRecord
     tables: dict[str, pa.Table]
 
 
@@ -113,12 +146,12 @@ Part = tuple[dict[str, Any], pa.Table]
 def finished(plan: Plan, store: Store) -> dict[str, Finished]:
     """The plan's finished stages, each read once however many cells share it."""
 
-    def read(stage: Stage) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    def read(stage: Stage) -> tuple[StageRecord, dict[str, bytes]] | None:
         record = store.record(stage.id)
         if record is None:
             return None
-        said = {name: record[name] for name in SAID if name in record}
-        return said, {name: store.stage_file(stage.id, name, record) for name in READ.get(stage.kind, {})}
+        files = {name: store.stage_file(stage.id, name, record) for name in READ.get(stage.kind, [])}
+        return StageRecord.of(store, stage.id, record), files
 
     with ThreadPoolExecutor(THREADS) as pool:
         each_read = map if store.local else pool.map
@@ -126,9 +159,19 @@ def finished(plan: Plan, store: Store) -> dict[str, Finished]:
     made = {}
     for stage, each in found:
         if each is not None:
-            columns = READ.get(plan.stages[stage].kind, {})
-            made[stage] = Finished(each[0], {name: from_parquet(data, columns[name]) for name, data in each[1].items()})
+            record, files = each
+            where = {name: store.path(f"stages/{stage}/{name}") for name in files}
+            tables = {name: from_parquet(data, where[name], SCHEMAS[name].names) for name, data in files.items()}
+            made[stage] = Finished(record, {name: _fitted(store, stage, name, tables[name]) for name in tables})
     return made
+
+
+def _fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
+    """A stage's table, proven to be one: a store may be a stranger's."""
+    try:
+        return results.fitted(table, SCHEMAS[name], FILLED[name])
+    except ValueError as error:
+        raise StoreError(foreign(store.path(f"stages/{stage}/{name}"), str(error))) from error
 
 
 def _no_result(stage: Stage) -> pa.Table:

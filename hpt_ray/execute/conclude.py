@@ -14,13 +14,14 @@ from hpt_ray.analysis.run import Run
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.errors import StoreError
 from hpt_ray.execute import account
-from hpt_ray.execute.collect import collect, finished
+from hpt_ray.execute.collect import NOT_RUN, collect, finished
 from hpt_ray.execute.events import NEEDS
 from hpt_ray.execute.prepare import Prepared
+from hpt_ray.execute.stored import name_of
 from hpt_ray.plan import Plan
 from hpt_ray.policy import Policy
 from hpt_ray.registry import load, names
-from hpt_ray.store import MANIFEST, PLAN, Store, parquet
+from hpt_ray.store import MANIFEST, PLAN, RECORD, Store, foreign, parquet
 from hpt_ray.study import Pretraining
 from hpt_ray.training import audit
 from hpt_ray.training.preview import preview
@@ -44,19 +45,12 @@ class Result:
     failures: dict[str, str]
 
 
-def name_of(plan: Plan) -> str:
-    """What a run is called: the folder in its store where it keeps its tables and report."""
-    return f"{plan.study.name}-{plan.id}"
-
-
-def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Result:
+def conclude(plan: Plan, views: pa.Table, store: Store, manifest: dict[str, Any]) -> Result:
     """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
-    plan, folder = prepared.plan, f"runs/{name_of(prepared.plan)}"
     there = finished(plan, store)
     tables = collect(plan, store, there)
-    manifest["study"] = plan.study.model_dump(mode="json")
     missing = {stage: store.failure(stage) for stage in plan.stages if stage not in there}
-    manifest["compute_seconds"] = sum(each.record["work_seconds"] for each in there.values())
+    manifest["compute_seconds"] = sum(each.record.work_seconds for each in there.values())
     manifest["stages"] = {
         "total": len(plan.stages),
         "cached": manifest["cached"],
@@ -68,19 +62,27 @@ def conclude(prepared: Prepared, store: Store, manifest: dict[str, Any]) -> Resu
     manifest["given_up"] = _given_up(plan, there, missing, manifest.get("given_up"))
     cells = _cells(plan, missing)
     manifest["failures"] = [
-        {"stage": stage, "reason": reason or "not run yet", "cells": cells[stage]} for stage, reason in missing.items()
+        {"stage": stage, "reason": reason or NOT_RUN, "cells": cells[stage]} for stage, reason in missing.items()
     ]
-    views = pa.Table.from_pylist(_views(prepared), schema=results.VIEWS)
-    frames = {name: results.to_frame(table) for name, table in {**tables, "views": views}.items()}
-    made = Run(**frames, manifest=manifest)
+    return publish(plan, {**tables, "views": views}, store, manifest)
+
+
+def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: dict[str, Any]) -> Result:
+    """Write the folder of a run from its tables and manifest: both of them, and the report."""
     from hpt_ray.report import render, verdicts
 
+    folder = f"runs/{name_of(plan)}"
+    manifest["study"] = plan.study.model_dump(mode="json")
+    made = Run(**{name: results.to_frame(table) for name, table in tables.items()}, manifest=manifest)
     dashboard = dashboard_for(plan.study.name)
     found = verdicts(made, dashboard)
     files = {PLAN: account.plan(plan), "report.html": render(made, dashboard, found).encode()}
-    files |= {f"{name}.parquet": parquet(table) for name, table in {**tables, "views": views}.items()}
-    store.seal(folder, MANIFEST, files, manifest)
-    failures = {plan.stages[stage].label: reason for stage, reason in missing.items() if reason}
+    store.seal(folder, MANIFEST, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
+    failures = {
+        plan.stages[failure["stage"]].label: failure["reason"]
+        for failure in manifest["failures"]
+        if failure["reason"] != NOT_RUN
+    }
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
     return Result(made, tuple(found), *paths, failures)
 
@@ -107,8 +109,8 @@ def _loaded(plan: Plan, there: Collection[str], store: Store) -> list[str]:
             try:
                 found = audit.Audit.model_validate((store.record(stage.id) or {})["audit"])
             except (KeyError, ValidationError) as error:
-                place = store.path(f"stages/{stage.id}")
-                raise StoreError(f"the record of stage {stage.id} is none of ours: remove {place}.") from error
+                place = store.path(f"stages/{stage.id}/{RECORD}")
+                raise StoreError(foreign(place, "it does not say what was loaded")) from error
             lines += audit.lines(str(stage.source), found)
     return lines
 
@@ -122,7 +124,8 @@ def _cells(plan: Plan, stages: Collection[str]) -> dict[str, list[str]]:
     return found
 
 
-def _views(prepared: Prepared) -> list[dict[str, Any]]:
+def views(prepared: Prepared) -> pa.Table:
+    """Augmented views of the first target's images, for the report."""
     study = prepared.plan.study
     levels: dict[str, Policy] = {}
     for factor in study.factors:
@@ -134,4 +137,5 @@ def _views(prepared: Prepared) -> list[dict[str, Any]]:
     recipe = study.recipes.get("target")
     if not levels and isinstance(recipe, Pretraining):
         levels = {"policy": recipe.policy}
-    return preview(prepared.datasets[study.targets[0]], levels, study.image_size)
+    rows = preview(prepared.datasets[study.targets[0]], levels, study.image_size)
+    return pa.Table.from_pylist(rows, schema=results.VIEWS)

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpt_ray.errors import StoreError, StudyError
-from hpt_ray.execute import account, machine
+from hpt_ray.execute import account, machine, stored
 from hpt_ray.execute.cluster import dashboard_of, ray_session, resources
-from hpt_ray.execute.conclude import Result, conclude, name_of
+from hpt_ray.execute.conclude import Result, conclude, views
 from hpt_ray.execute.events import Event, Observer, Progress, Runner
 from hpt_ray.execute.inline import InlineRunner
 from hpt_ray.execute.interrupts import orderly
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.rounds import rounds, settled
+from hpt_ray.execute.stored import name_of
 from hpt_ray.plan import Plan, Unit, recipes_of
-from hpt_ray.store import MANIFEST, PLAN, Store
+from hpt_ray.store import MANIFEST, PLAN, VIEWS, Store, parquet
 from hpt_ray.study import Pretraining, Study
 
 RunnerName = Literal["ray", "inline"]
@@ -74,8 +75,11 @@ def run(
         "cached": len(finished),
     }
 
+    shown = None if study.search else views(prepared)  # which a search knows of its policies when it has ended
+
     def note(known: Plan) -> None:
-        opened.seal(f"runs/{name_of(plan)}", MANIFEST, {PLAN: account.plan(known)}, manifest)
+        files = {PLAN: account.plan(known)} | ({} if shown is None else {VIEWS: parquet(shown)})
+        opened.seal(f"runs/{name_of(plan)}", MANIFEST, files, manifest)
 
     def begun() -> Iterator[list[Unit]]:
         """The rounds, noted as they begin: a run that cannot begin leaves nothing behind."""
@@ -99,9 +103,10 @@ def run(
     else:
         # Nothing was left to do: the report goes on describing the run that did it, if that is still known.
         with contextlib.suppress(StoreError):
-            manifest = opened.manifest(name_of(plan))
+            manifest = stored.manifest(opened, name_of(plan))
     try:
-        return conclude(settled(prepared, opened), opened, manifest)
+        prepared = settled(prepared, opened)
+        return conclude(prepared.plan, views(prepared) if shown is None else shown, opened, manifest)
     finally:
         if closing.ident:
             closing.join()

@@ -2,68 +2,70 @@
 
 from __future__ import annotations
 
-import datetime
+from typing import Any
 
+import pyarrow as pa
 from pydantic import ValidationError
 
-from hpt_ray import registry
-from hpt_ray.errors import StoreError, UnknownNameError
-from hpt_ray.execute.conclude import Result, conclude, name_of
-from hpt_ray.execute.prepare import prepare
+from hpt_ray import registry, results
+from hpt_ray.errors import StoreError, StudyError, UnknownNameError
+from hpt_ray.execute import stored
+from hpt_ray.execute.conclude import Result, conclude, publish, views
+from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.rounds import settled
-from hpt_ray.plan import data_of, recipes_of
+from hpt_ray.plan import Plan, data_of, recipes_of
 from hpt_ray.policy import Frozen
 from hpt_ray.store import Store
 from hpt_ray.study import Pretraining, Study
 
 
 class RunState(Frozen):
-    """One run's folder, when it was started, and how many of its stages are finished."""
+    """One run's folder, when it was started, and how many of its stages are finished; ``damage`` is why that is not
+    known, in a line."""
 
     name: str
-    started: str
-    finished: int
-    total: int
-    failed: int
+    started: str = ""
+    finished: int = 0
+    total: int = 0
+    failed: int = 0
     report: str
+    damage: str | None = None
 
 
 def runs(store: Store) -> list[RunState]:
-    """Every run of a store, newest first."""
-    finished, states = store.finished(), []
-    for name in sorted(store.runs()):
-        try:
-            ids = [str(stage["id"]) for stage in store.plan(name)["stages"]]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise StoreError(f"the plan of run {name} is none of ours: remove {store.path(f'runs/{name}')}.") from error
-        states.append(
-            RunState(
-                name=name,
-                started=_started(store, name),
-                finished=len(finished.intersection(ids)),
-                total=len(ids),
-                failed=sum(store.failure(stage) is not None for stage in ids if stage not in finished),
-                report=store.path(f"runs/{name}/report.html"),
-            )
-        )
+    """Every run of a store, newest first; those that are damaged last."""
+    finished = store.finished()
+    states = [_state(store, name, finished) for name in sorted(store.runs())]
     return sorted(states, key=lambda state: state.started, reverse=True)
 
 
-def _started(store: Store, run: str) -> str:
-    """When a run was started, as its manifest says in ISO 8601."""
+def _state(store: Store, name: str, finished: set[str]) -> RunState:
+    report = store.path(f"runs/{name}/report.html")
     try:
-        started = str(store.manifest(run)["started"])
-        datetime.datetime.fromisoformat(started)
-    except (ValueError, KeyError) as error:
-        raise StoreError(f"the record of run {run} is none of ours: remove {store.path(f'runs/{run}')}.") from error
-    return started
+        ids, started = store.planned(name), stored.started(store, name)
+        failed = sum(store.failure(stage) is not None for stage in ids if stage not in finished)
+    except StoreError as error:
+        return RunState(name=name, report=report, damage=str(error))
+    return RunState(
+        name=name,
+        started=started,
+        finished=len(finished.intersection(ids)),
+        total=len(ids),
+        failed=failed,
+        report=report,
+    )
 
 
 def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
-    """Collect a run's tables and write its report again; trains nothing.
+    """Write a run's tables and report again, from its plan and its stages as they are now; trains nothing.
+
+    Neither the data nor the checkpoints that it was made from are read, nor is any Python that it names. They are
+    needed only where the plan or the views that its page shows are not stored: of runs of earlier versions, and of a
+    search that was interrupted.
 
     Args:
-        trust: run the Python files that the run was made with, as its record names them. A store may be a stranger's.
+        trust: run the Python files that the run was made with, as its record names them, where they are needed. A store
+            may be a stranger's.
 
     Raises:
         UnknownNameError: if the store has no such run. StoreError: if it cannot be made again as it was.
@@ -72,23 +74,61 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     named = [name] if name in known else sorted(run for run in known if run.rsplit("-", 1)[0] == name)
     if not named:
         raise UnknownNameError("run", name, known)
-    chosen = max(named, key=lambda run: _started(store, run))
-    manifest = store.manifest(chosen)
-    store.plan(chosen)  # raises for a damaged plan, which is not written over
-    changed = f"run {chosen} was made from data or code that has changed since: run the study again."
+    chosen = max(named, key=lambda run: stored.started(store, run))
+    manifest = stored.manifest(store, chosen)
+    store.planned(chosen)  # raises for a damaged plan, which is not written over
     try:
-        study = Study.model_validate(manifest["study"])
-    except (ValidationError, KeyError) as error:
+        plan, shown = stored.plan(store, chosen), stored.table(store, chosen, "views", results.VIEWS)
+    except StoreError as error:
+        prepared = _prepared_anew(store, chosen, trust, error)
+        return conclude(prepared.plan, views(prepared), store, manifest)
+    for target in plan.study.targets:
+        if target not in manifest["datasets"]:
+            raise StoreError(f"the record of run {chosen} says nothing of its target {target}: run the study again.")
+    if _stages_gone(plan, store, manifest):
+        return publish(plan, {**_sealed(store, chosen, plan), "views": shown}, store, manifest)
+    return conclude(plan, shown, store, manifest)
+
+
+def _stages_gone(plan: Plan, store: Store, manifest: dict[str, Any]) -> bool:
+    """Whether stages that a run's tables were made of are no longer there, so that only the tables tell of them."""
+    if manifest.get("failures") is None or manifest.get("stages") is None:  # it has no tables yet
+        return False
+    lacked = {failure["stage"] for failure in manifest["failures"]}
+    return not plan.stages.keys() - lacked <= store.finished()
+
+
+def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
+    """The tables of a run as it left them."""
+    factors = [factor.name for factor in plan.study.factors]
+    schemas = {name: results.run_schema(schema, factors) for name, schema in results.TABLES.items()}
+    return {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
+
+
+def _prepared_anew(store: Store, run: str, trust: bool, lacking: StoreError) -> Prepared:
+    """A run's plan and data, made as they were made for it.
+
+    Args:
+        lacking: what its folder lacks, without which its page cannot be written.
+    """
+    changed = f"{lacking} To make it anew, run {run} would have to be of data and code that have not changed since."
+    try:
+        study = Study.model_validate(store.manifest(run).get("study"))
+        if not trust and (files := code_of(study)):
+            raise StoreError(
+                f"{lacking} Run {run} was made with Python of its own ({', '.join(files)}), which making it anew would "
+                "run: look at it, and if you trust it, add --trust."
+            )
+        prepared = prepare(study, store)
+    except ValidationError as error:
         raise StoreError(changed) from error
-    if not trust and (files := code_of(study)):
-        raise StoreError(
-            f"run {chosen} was made with Python of its own ({', '.join(files)}), which its report would run: look at "
-            "it, and if you trust it, add --trust."
-        )
-    prepared = prepare(study, store)
-    if name_of(prepared.plan) != chosen:
+    except StoreError:
+        raise
+    except StudyError as error:
+        raise StoreError(f"{lacking} It cannot be made anew: {error}") from error
+    if stored.name_of(prepared.plan) != run:
         raise StoreError(changed)
-    return conclude(settled(prepared, store), store, manifest)
+    return settled(prepared, store)
 
 
 def code_of(study: Study) -> list[str]:

@@ -30,10 +30,11 @@ from hpt_ray.dashboard import Dashboard
 from hpt_ray.dataset import Dataset
 from hpt_ray.execute import account, machine
 from hpt_ray.execute.collect import collect
-from hpt_ray.execute.conclude import dashboard_for, name_of
+from hpt_ray.execute.conclude import dashboard_for
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS, packed
+from hpt_ray.execute.stored import name_of
 from hpt_ray.identity import stream
 from hpt_ray.plan import make_plan
 from hpt_ray.registry import load, names
