@@ -15,8 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_ray.errors import StudyError, UnknownNameError, explain
 from hpt_ray.policy import Frozen
-from hpt_ray.registry import load
+from hpt_ray.registry import load, path_of
 from hpt_ray.study import Study
+
+#: A path is looked for with as many commas in it.
+COMMAS = 10
 
 
 class Parameter(Frozen):
@@ -106,8 +109,7 @@ def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
     if isinstance(value, str) and value.lower() == "none" and type(None) in _members(hint):
         value = None
     elif isinstance(value, str) and _takes_list(hint):
-        # "synthetic:shape,n=200" is one data set: a comma before an option parts no values.
-        value = [part.strip() for part in re.split(r",(?!\s*\w+=)", value) if part.strip()]
+        value = _separated(value, paths="list of str" in parameter.type)
     if isinstance(value, (list, tuple, str)) and len(value) == 0:
         raise StudyError(f"{parameter.name} is empty; expected {parameter.type}.")
     try:
@@ -115,6 +117,27 @@ def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
     except ValidationError as error:
         shown = ",".join(map(str, value)) if isinstance(value, list) else value
         raise StudyError(f"{parameter.name}={shown}: {explain(error)}; expected {parameter.type}.") from error
+
+
+def _separated(text: str, paths: bool) -> list[str]:
+    """The values of a list as it is typed, separated by commas; a path with commas in it stays whole if it exists."""
+    # "synthetic:shape,n=200" is one data set: a comma before an option separates no values.
+    parts = re.split(r",(?!\s*\w+=)", text)
+    values = []
+    while parts:
+        longest = range(min(len(parts), COMMAS + 1) if paths else 1, 1, -1)
+        taken = next((number for number in longest if _is_there(",".join(parts[:number]))), 1)
+        values.append(",".join(parts[:taken]).strip())
+        del parts[:taken]
+    return [value for value in values if value]
+
+
+def _is_there(value: str) -> bool:
+    """Whether a value is a path to something, after ``image_folder:`` or ``torchvision:NAME,root=`` if it has these."""
+    try:
+        return any(path_of(re.sub(before, "", value.strip())).exists() for before in (r"^\w+:", r"^.*,\s*\w+="))
+    except StudyError:
+        return False
 
 
 def _hints(function: Callable[..., Study]) -> dict[str, Any]:

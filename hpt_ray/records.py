@@ -135,7 +135,9 @@ def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tup
     Raises:
         DataError: for a part that is not key=value. UnknownNameError: for a key that is not in ``defaults``.
     """
-    parts = [part.strip() for part in (argument or "").split(",")]
+    parts = [part.strip() for part in re.split(r",(?=\s*\w+=)", argument or "")]  # a value may have commas
+    if "=" not in parts[0]:
+        parts = [part.strip() for part in parts[0].split(",")] + parts[1:]
     head = parts.pop(0) if "=" not in parts[0] else ""
     chosen = dict(defaults)
     for part in parts:

@@ -278,3 +278,43 @@ def test_the_papers_grids():
     tuned = make("low_label", {"scale": "paper"}).evaluations[:2]
     assert [(item.options.get("labels"), item.options["iterations"]) for item in tuned] == [(1000, 2500), (None, 2500)]
     assert [change["method"] for change in levels("methods")] == ["moco_v2", "simclr", "byol"]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("./a,b", ("./a,b",)),
+        ("a,b", ("a,b",)),
+        ("./a,b,x", ("./a,b", "x")),
+        ("x, ./a,b ,./one, two,y", ("x", "./a,b", "./one, two", "y")),
+        ("image_folder:./a,b,digits", ("image_folder:./a,b", "digits")),
+        ("{here}/a,b,x", ("{here}/a,b", "x")),
+        ("./lr=1,n=2,b=3", ("./lr=1,n=2,b=3",)),
+        ("./a,c", ("./a", "c")),
+        ("torchvision:MNIST,root=./a,b,x", ("torchvision:MNIST,root=./a,b", "x")),
+        ("synthetic:shape,n=5,a,b", ("synthetic:shape,n=5", "a,b")),
+        ("digits,image_folder:./a", ("digits", "image_folder:./a")),
+        ("x,,y,", ("x", "y")),
+        (",".join("x" * 2000), ("x",) * 2000),
+    ],
+)
+def test_a_path_with_commas_that_exists_is_one_value(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, read: tuple[str, ...]
+) -> None:
+    for name in ("a", "a,b", "one, two", "lr=1,n=2,b=3"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    value, read = value.replace("{here}", str(tmp_path)), tuple(one.replace("{here}", str(tmp_path)) for one in read)
+    if len(set(read)) < len(read):  # refused by the study, and read all the same
+        with pytest.raises(StudyError, match="named twice"):
+            make(typed, {"some": value})
+    else:
+        assert setting(typed, "some", value) == read
+
+
+def test_numbers_are_separated_whatever_files_there_are(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1,2").touch()
+    monkeypatch.chdir(tmp_path)
+    assert setting(typed, "many", "1,2") == (1, 2)

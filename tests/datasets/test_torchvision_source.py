@@ -76,3 +76,9 @@ def test_names_exist_and_unknown_ones_are_answered(tmp_path: Path) -> None:
     (tmp_path / "stray").write_bytes(b"x")
     with pytest.raises(DataError, match="cannot be read"):
         load(f"torchvision:CIFAR10,root={tmp_path}", 32)
+
+
+def test_a_root_may_have_commas_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a,b").mkdir()
+    with pytest.raises(DataError, match=f"torchvision:MNIST is not in {tmp_path}/a,b; write"):
+        load(f"torchvision:MNIST,root={tmp_path}/a,b,download=no", 8)
