@@ -309,6 +309,9 @@ def test_files_of_several_data_sets_or_splits_are_refused(tmp_path: Path) -> Non
         _write(tmp_path / "x" / f"{place}.parquet", _pictures(20, 0))
     with pytest.raises(DataError, match=r"of several data sets \(one, two\); give the folder of one"):
         load(str(tmp_path / "x"), 8)
+    _write(tmp_path / "z" / "split=holdout" / "0.parquet", _pictures(20, 0))
+    with pytest.raises(DataError, match=r"0\.parquet: split 'holdout' is none of train, val, test"):
+        load(str(tmp_path / "z"), 8)
     _write(tmp_path / "y" / "train" / "test.parquet", _pictures(20, 0))
     with pytest.raises(DataError, match=r"test\.parquet is named for several splits \(test, train\)"):
         load(str(tmp_path / "y"), 8)
