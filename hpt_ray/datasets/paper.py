@@ -54,11 +54,13 @@ def dataset(argument: str | None) -> Source:
     meaning = [found.fingerprint, entry.metric, entry.classes, entry.names]
     if entry.metric == "auroc" and listed:
         meaning.append("multilabel")  # what the cache may hold from before they were read has no labels
-    return Source(
-        entry.name,
-        content_id(meaning, length=32),
-        lambda: _labelled(entry, root, found.read()),
-        found.labels if entry.metric == "accuracy" else "several labels an image, which only the authors' lists give",
+    several = "several labels an image, which only the authors' lists give"
+    return replace(
+        found,
+        name=entry.name,
+        fingerprint=content_id(meaning, length=32),
+        read=lambda: _labelled(entry, root, found.read()),
+        labels=found.labels if entry.metric == "accuracy" else several,
     )
 
 
@@ -101,7 +103,7 @@ def _listed(entry: Entry, root: Path) -> Source:
                 lines.append(_line(f"{path}, line {number}", root, inside, listed))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
     read = _records if entry.metric == "accuracy" else partial(_several, entry)
-    return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines))
+    return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines), given_by="the authors' lists")
 
 
 def _several(entry: Entry, lines: list[_Line]) -> Records:

@@ -17,6 +17,7 @@ from typing import Any
 
 from hpt_ray import cache
 from hpt_ray.datasets import _walk
+from hpt_ray.datasets._columns import may_be_split
 from hpt_ray.datasets._parquet import Table, table
 from hpt_ray.errors import DataError
 from hpt_ray.identity import content_id
@@ -89,6 +90,10 @@ def _is_place(part: str) -> bool:
 def _split(file: Path, folder: Path) -> str | None:
     """The split that the name of a file speaks of, or one of the folders on the way to it."""
     *above, name = file.relative_to(folder).parts
+    for part in above:
+        key, equals, value = part.partition("=")
+        if equals and may_be_split(key) and split_name(value) is None:
+            raise DataError(f"{file}: {key} {value!r} is none of train, val, test.")
     found = {split_name(part) for part in above} - {None}
     own = split_name(Path(name).stem)
     if len(found | {own} - {None}) > 1:

@@ -123,14 +123,16 @@ def test_an_unknown_name_is_answered_with_all(spec: str) -> None:
         load(spec, 8)
 
 
-def test_class_folders(put: Put) -> None:
+def test_class_folders(data: Path, put: Put) -> None:
     parts = {"train/NORMAL": 12, "train/PNEUMONIA": 28, "test/NORMAL": 3, "test/PNEUMONIA": 5}
     put(*(f"chest_xray_kids/{part}/{i}.png" for part, count in parts.items() for i in range(count)))
-    data = load("paper:chest_xray_kids", 8)
-    assert (data.name, data.classes) == ("chest_xray_kids", ENTRIES["chest_xray_kids"].names)
+    (data / "chest_xray_kids" / "notes.txt").touch()
+    loaded = load("paper:chest_xray_kids", 8)
+    assert (loaded.name, loaded.classes) == ("chest_xray_kids", ENTRIES["chest_xray_kids"].names)
     assert _sizes("paper:chest_xray_kids") == {"train": 36, "val": 4, "test": 8}
-    assert np.bincount(data.labels[data.splits["test"]]).tolist() == [3, 5]
-    assert {split: len(chosen) for split, chosen in data.evaluation().items()} == _sizes("paper:chest_xray_kids")
+    assert (loaded.given_by, loaded.remarks) == ("its folders", ("1 file passed over: .txt 1",))
+    assert np.bincount(loaded.labels[loaded.splits["test"]]).tolist() == [3, 5]
+    assert {split: len(chosen) for split, chosen in loaded.evaluation().items()} == _sizes("paper:chest_xray_kids")
 
 
 def _ucmerced(data: Path, put: Put, **splits: range) -> None:
@@ -149,6 +151,7 @@ def test_image_lists_of_the_authors(data: Path, put: Put) -> None:
     loaded = load("paper:ucmerced", 8)
     assert loaded.classes == ENTRIES["ucmerced"].names
     assert _sizes("paper:ucmerced") == {"train": 63, "val": 21, "test": 42}
+    assert loaded.given_by == "the authors' lists"
     for name, number in (("harbor", 0), ("runway", 5)):
         pixels = np.asarray(Image.open(data / "ucmerced" / "Images" / name / f"{name}{number:02}.tif"))
         (row,) = np.flatnonzero((loaded.images == pixels.transpose(2, 0, 1)).all(axis=(1, 2, 3)))

@@ -209,6 +209,12 @@ def test_a_column_of_splits_gives_them(tmp_path: Path, column: str, written: Any
     assert inventory.origin(data) == "train and val and test given by its column of splits"
 
 
+def test_several_labels_an_image_have_splits_too(tmp_path: Path) -> None:
+    _write(tmp_path / "all.parquet", _pictures(20, 0), [[i % 2, 1 - i % 2] for i in range(20)], split=SPLITS)
+    data = load(str(tmp_path), 8)
+    assert (data.metric, _sizes(data)) == ("auroc", {"train": 12, "val": 4, "test": 4})
+
+
 def test_numbers_are_splits_where_the_metadata_names_them(tmp_path: Path) -> None:
     path = tmp_path / "all.parquet"
     _write(
@@ -303,6 +309,9 @@ def test_files_of_several_data_sets_or_splits_are_refused(tmp_path: Path) -> Non
         _write(tmp_path / "x" / f"{place}.parquet", _pictures(20, 0))
     with pytest.raises(DataError, match=r"of several data sets \(one, two\); give the folder of one"):
         load(str(tmp_path / "x"), 8)
+    _write(tmp_path / "z" / "split=holdout" / "0.parquet", _pictures(20, 0))
+    with pytest.raises(DataError, match=r"0\.parquet: split 'holdout' is none of train, val, test"):
+        load(str(tmp_path / "z"), 8)
     _write(tmp_path / "y" / "train" / "test.parquet", _pictures(20, 0))
     with pytest.raises(DataError, match=r"test\.parquet is named for several splits \(test, train\)"):
         load(str(tmp_path / "y"), 8)
