@@ -178,7 +178,7 @@ def _kind(key: str, prefix: str, siblings: list[set[str]]) -> str:
     if counts(key) or _words(name) & (_COPIES | _NO_NETWORKS | {"student"}) - _words(prefix):
         return "ignored"
     # In a Sequential the head follows the backbone; its number tells.
-    follows = name.isdigit() and all(other.isdigit() and int(other) < int(name) for other in siblings[place])
+    follows = _number(name) >= 0 and all(0 <= _number(other) < _number(name) for other in siblings[place])
     if follows or _is_head(name):
         return "heads"
     return "unexpected" if inside else "ignored"
@@ -196,3 +196,8 @@ def _is_head(name: str) -> bool:
 
 def _words(name: str) -> set[str]:
     return set(re.findall(r"[a-z]+", name.lower()))
+
+
+def _number(name: str) -> int:
+    """A component's number, -1 for one that is none: ``²`` is a digit to Python, and no layer has thousands of them."""
+    return int(name) if name.isascii() and name.isdecimal() and len(name) < 10 else -1

@@ -326,3 +326,9 @@ def test_short_numbers_load_and_two_equal_copies_are_one(source: State, dtype: t
     network = build("resnet18", 0)
     assert checkpoints.load(network, twice).rivals == ()
     assert torch.equal(network.state_dict()["conv1.weight"], short["conv1.weight"].float())
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "9" * 5_000])
+def test_odd_digits_in_names_are_names(source: State, name: str) -> None:
+    beside = {f"net.0.{key}": value for key, value in source.items()} | {f"net.{name}.weight": torch.ones(3)}
+    assert checkpoints.load(build("resnet18", 0), beside).matched
