@@ -178,8 +178,7 @@ def _kind(key: str, prefix: str, siblings: list[set[str]]) -> str:
     if counts(key) or _words(name) & (_COPIES | _NO_NETWORKS | {"student"}) - _words(prefix):
         return "ignored"
     # In a Sequential the head follows the backbone; its number tells.
-    follows = _number(name) >= 0 and all(0 <= _number(other) < _number(name) for other in siblings[place])
-    if follows or _is_head(name):
+    if _next(name, siblings[place]) or _is_head(name):
         return "heads"
     return "unexpected" if inside else "ignored"
 
@@ -198,6 +197,13 @@ def _words(name: str) -> set[str]:
     return set(re.findall(r"[a-z]+", name.lower()))
 
 
-def _number(name: str) -> int:
-    """A component's number, -1 for one that is none: ``²`` is a digit to Python, and no layer has thousands of them."""
-    return int(name) if name.isascii() and name.isdecimal() and len(name) < 10 else -1
+def number_of(component: str) -> int | None:
+    """A layer's number in a key: ``²`` is a digit to Python, and thousands of them are no number to it."""
+    plain = component.isascii() and component.isdecimal() and len(component) < 10
+    return int(component) if plain else None
+
+
+def _next(name: str, siblings: Iterable[str]) -> bool:
+    """Whether a layer's number is greater than those of all its siblings."""
+    number, others = number_of(name), [number_of(sibling) for sibling in siblings]
+    return number is not None and all(other is not None and other < number for other in others)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from hpt_ray.training.audit import WRAPPERS, How, counts, is_copy
+from hpt_ray.training.audit import WRAPPERS, How, counts, is_copy, number_of
 
 #: The share of a backbone's tensors from which on a reading is the network, whole or nearly so.
 NEARLY = 0.9
@@ -76,8 +76,8 @@ def _by_number(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Re
     for key in file:
         for start in _starts(key):
             first, _, rest = key[start:].partition(".")
-            if first.isdecimal():
-                under[key[:start]][int(first)].append((rest, key))
+            if (number := number_of(first)) is not None:
+                under[key[:start]][number].append((rest, key))
     found = []
     for prefix, numbers in under.items():
         reading = Reading(prefix, "number")

@@ -263,13 +263,7 @@ def test_a_folder_may_be_reached_by_several_links(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     for name in ("ant", "bee"):
         (tmp_path / "x" / name).symlink_to(tmp_path / "pool")
-    try:
-        data = load(str(tmp_path / "x"), 8)
-    finally:  # nor would it hold pytest's way of removing them
-        (deep / "1.png").unlink()
-        while deep != tmp_path:
-            deep.rmdir()
-            deep = deep.parent
+    data = load(str(tmp_path / "x"), 8)
     assert (data.classes, data.labels.tolist()) == (("ant", "bee"), [0, 1])
 
 
