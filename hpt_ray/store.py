@@ -101,7 +101,7 @@ class Store(Files):
         """A file of a run. Raises StoreError if there is none or it is not what was written."""
         checksum = self.manifest(run)["files"].get(name)
         if checksum is None:
-            raise StoreError(f"{self.path(f'runs/{run}')} has no {name}: run the study again.")
+            raise StoreError(f"{self.path(f'runs/{run}/{name}')} was not written: {MEND}")
         return self._file(f"runs/{run}/{name}", checksum)
 
     def run_table(self, run: str, name: str) -> pa.Table:

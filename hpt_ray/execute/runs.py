@@ -92,7 +92,7 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
 
 def _stages_gone(plan: Plan, store: Store, manifest: dict[str, Any]) -> bool:
     """Whether stages that a run's tables were made of are no longer there, so that only the tables tell of them."""
-    if manifest.get("failures") is None or manifest.get("stages") is None:  # it has no tables yet
+    if None in (manifest["failures"], manifest["stages"], manifest["compute_seconds"]):  # it has no tables yet
         return False
     lacked = {failure["stage"] for failure in manifest["failures"]}
     return not plan.stages.keys() - lacked <= store.finished()

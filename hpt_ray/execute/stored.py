@@ -88,7 +88,7 @@ class Manifest(_Open):
     seconds: Seconds
     cached: Count
     given_up: str | None = None
-    compute_seconds: Seconds = 0.0
+    compute_seconds: Seconds | None = None
     stages: Counts | None = None
     weights: tuple[str, ...] = ()
     failures: tuple[Failure, ...] | None = None
@@ -130,7 +130,7 @@ def manifest(store: Store, run: str) -> dict[str, Any]:
     started(store, run)
     record = store.manifest(run)
     try:
-        return record | Manifest.model_validate(record).model_dump(mode="json", exclude_unset=True)
+        return record | Manifest.model_validate(record).model_dump(mode="json")
     except ValidationError as error:
         raise StoreError(foreign(store.path(f"runs/{run}/{MANIFEST}"), explain(error))) from error
 
@@ -154,9 +154,12 @@ def table(store: Store, run: str, name: str, schema: pa.Schema) -> pa.Table:
     """A table of a run by its name. Raises StoreError if it is missing, damaged, or none with this schema."""
     found = store.run_table(run, f"{name}.parquet")
     try:
-        return results.fitted(found, schema, FILLED[name], rows=name == "results")
+        found = results.fitted(found, schema, FILLED[name], rows=name == "results")
+        if lacking := set(schema.names).difference(found.column_names):
+            raise ValueError(f"it has no column {min(lacking)}")
     except ValueError as error:
         raise StoreError(foreign(store.path(f"runs/{run}/{name}.parquet"), str(error))) from error
+    return found
 
 
 def _misfits(study: Study, stages: Mapping[str, Stage], cells: Iterable[Cell]) -> Iterator[str]:

@@ -291,7 +291,7 @@ def test_a_run_without_views_is_made_anew_unless_code_has_changed(tmp_path, monk
     assert Path(rewrite(Store(tmp_path), name).report).read_text() == page
     without(tmp_path, "views.parquet")
     monkeypatch.setitem(__import__("hpt_ray.identity", fromlist=["VERSIONS"]).VERSIONS, "evaluate", 999)
-    with pytest.raises(StoreError, match=r"has no views\.parquet.*data and code that have not changed"):
+    with pytest.raises(StoreError, match=r"views\.parquet was not written.*data and code that have not changed"):
         rewrite(Store(tmp_path), name)
     manifest = tmp_path / "runs" / name / "run.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"study": {"name": "small"}}))
