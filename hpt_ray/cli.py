@@ -18,6 +18,7 @@ from hpt_ray import streams
 from hpt_ray.errors import StudyError, UnknownNameError
 
 if TYPE_CHECKING:
+    from hpt_ray.execute.conclude import Result
     from hpt_ray.store import Store
 
 app = typer.Typer(
@@ -88,7 +89,7 @@ def run(
     address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address.")] = None,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
-    from hpt_ray import console, progress
+    from hpt_ray import progress
     from hpt_ray.parameters import make
 
     if runner not in ("ray", "inline"):
@@ -111,7 +112,7 @@ def run(
     except KeyboardInterrupt as interrupt:
         _say("interrupted: what is finished is kept; run the same command again to go on.")
         raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
-    console.result(result)
+    _show(result)
     if result.failures:
         if given_up := result.run.manifest["given_up"]:
             _say(f"error: all that was tried failed for one reason: {given_up}")
@@ -140,11 +141,10 @@ def report(
     """Write a run's report again from what is in the store."""
     gc.disable()  # of millions of objects, hardly any are in cycles: to look for those takes a seventh of the time
     try:
-        from hpt_ray import console
         from hpt_ray.execute.runs import rewrite
         from hpt_ray.store import Store
 
-        console.result(rewrite(Store(store, create=False), study, trust=trust))
+        _show(rewrite(Store(store, create=False), study, trust=trust))
     finally:
         gc.enable()
 
@@ -240,12 +240,26 @@ def main() -> None:
     except StudyError as error:
         _say(f"error: {error}")
         sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == 1 and streams.unread():  # of a help text; what commands print goes on by itself
+            sys.exit(0)
+        raise
     finally:
         if not compiles and COMPILER in os.environ:
             with contextlib.suppress(OSError):  # it is removed only if it is empty
                 os.rmdir(os.environ[COMPILER])  # noqa: PTH106
         if lost := streams.close(console.out.lost if (console := sys.modules.get("hpt_ray.console")) else None):
             _say(f"error: the output cannot be written ({lost}); what was done is kept.")
+
+
+def _show(result: Result) -> None:
+    """Print a result; where it is, on standard error if standard output does not take it."""
+    from hpt_ray import console
+
+    console.result(result)
+    if not streams.written(console.out.lost):
+        for line in console.places(result):
+            _say(line)
 
 
 def _say(line: str) -> None:

@@ -38,6 +38,10 @@ class Plain(Console):
         except OSError as error:
             self.lost = self.lost or error
 
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program here, with a code of failure."""
+        self.lost = self.lost or BrokenPipeError()
+
 
 out = Plain(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 110)
 
@@ -167,9 +171,13 @@ def result(made: Result) -> None:
             "run the same command again to try them once more.",
         )
     out.print()
-    # Paths are never wrapped: the last two lines are for scripts.
-    out.print(f"results: {made.results}", soft_wrap=True)
-    out.print(f"report: {made.report}", soft_wrap=True)
+    for line in places(made):
+        out.print(line, soft_wrap=True)
+
+
+def places(made: Result) -> list[str]:
+    """The last two lines, which are for scripts: paths are never wrapped."""
+    return [f"results: {made.results}", f"report: {made.report}"]
 
 
 def inspection(found: Inspection) -> None:

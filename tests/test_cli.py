@@ -526,3 +526,28 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, runner: str) ->
     )
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def outer(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command in a shell, its standard output as the words behind it say."""
+    code = f"import sys; sys.argv = ['hpt-study', *sys.argv[1:]]; {MAIN}"
+    line = ["bash", "-c", f'set -o pipefail; "$0" "$@" {command}', sys.executable, "-c", code, *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "augment_ablation"], ["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_a_reader_that_has_seen_enough_is_no_failure(arguments: list[str], reader: str) -> None:
+    done = outer(f"| {reader}", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true"])
+def test_where_a_result_is_stands_on_stderr_if_stdout_does_not_take_it(workplace, redirection: str) -> None:
+    done = outer(redirection, "run", "augment_ablation", "--runner", "inline", *settings(arms="base"))
+    again = outer(redirection, "report", "augment_ablation")
+    (folder,) = (workplace / "hpt-store" / "runs").iterdir()
+    for ended in (done, again):
+        assert ended.returncode == 0
+        assert f"results: {folder}/results.parquet\nreport: {folder}/report.html\n" in ended.stderr
+        assert ("the output cannot be written" in ended.stderr) == (redirection == ">/dev/full")
