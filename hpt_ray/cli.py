@@ -127,7 +127,7 @@ def status(store: StorePath = "hpt-store") -> None:
     from hpt_ray.files import public
     from hpt_ray.store import Store
 
-    console.runs(runs(Store(store, create=False)), public(store))
+    console.runs(runs(Store.existing(store)), public(store))
 
 
 @app.command()
@@ -144,7 +144,7 @@ def report(
         from hpt_ray.execute.runs import rewrite
         from hpt_ray.store import Store
 
-        _show(rewrite(Store(store, create=False), study, trust=trust))
+        _show(rewrite(Store.existing(store), study, trust=trust))
     finally:
         gc.enable()
 
@@ -160,7 +160,7 @@ def verify(
     from hpt_ray.files import public
     from hpt_ray.store import Store
 
-    opened = Store(store, create=False)
+    opened = Store.existing(store)
     found = verification.verify(opened)
     console.findings(found, public(store))
     mended = found.sound
