@@ -101,6 +101,7 @@ def run(
 
             result = execute(
                 made,
+                name=study,
                 store=store,
                 runner="inline" if runner == "inline" else "ray",
                 workers=workers,
@@ -249,8 +250,7 @@ def _show(result: Result) -> None:
 
     console.result(result)
     if not streams.written(console.out.lost):
-        for line in console.places(result):
-            _say(line)
+        _say("\n".join(console.places(result)))
 
 
 def _say(line: str) -> None:

@@ -399,6 +399,8 @@ def test_a_study_of_ones_own_runs_by_its_path():
     Path("mine.py").write_text(source.replace('name="augment_ablation"', 'name="mine"'))
     text = invoke("run", "./mine.py", "--runner", "inline", *settings(arms="base"))
     assert "hpt-store/runs/mine-" in text.splitlines()[-1]
+    page = Path(text.splitlines()[-1].removeprefix("report: ")).read_text()
+    assert "<code>hpt-study run ./mine.py --set " in page
 
 
 @pytest.mark.parametrize(
