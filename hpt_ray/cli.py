@@ -101,6 +101,7 @@ def run(
 
             result = execute(
                 made,
+                name=study,
                 store=store,
                 runner="inline" if runner == "inline" else "ray",
                 workers=workers,
@@ -127,7 +128,7 @@ def status(store: StorePath = "hpt-store") -> None:
     from hpt_ray.files import public
     from hpt_ray.store import Store
 
-    console.runs(runs(Store(store, create=False)), public(store))
+    console.runs(runs(Store.existing(store)), public(store))
 
 
 @app.command()
@@ -144,7 +145,7 @@ def report(
         from hpt_ray.execute.runs import rewrite
         from hpt_ray.store import Store
 
-        _show(rewrite(Store(store, create=False), study, trust=trust))
+        _show(rewrite(Store.existing(store), study, trust=trust))
     finally:
         gc.enable()
 
@@ -160,7 +161,7 @@ def verify(
     from hpt_ray.files import public
     from hpt_ray.store import Store
 
-    opened = Store(store, create=False)
+    opened = Store.existing(store)
     found = verification.verify(opened)
     console.findings(found, public(store))
     mended = found.sound
@@ -258,8 +259,7 @@ def _show(result: Result) -> None:
 
     console.result(result)
     if not streams.written(console.out.lost):
-        for line in console.places(result):
-            _say(line)
+        _say("\n".join(console.places(result)))
 
 
 def _say(line: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hpt_ray import cache, classes
+from hpt_ray import cache, classes, facts
 from hpt_ray.brightness import flat, statistics
 from hpt_ray.decoding import decode_all
 from hpt_ray.duplicates import Hashes, perceptual
@@ -152,7 +152,7 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
     key = _fingerprint(found, size)
     folder = cache.root() / "decoded" / key
     cache.build(folder, _whole, lambda target: _decode(target, spec, found.read, size, progress))
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    known = facts.read(folder)
     with np.load(folder / "columns.npz", allow_pickle=False) as columns:
         made = Dataset(
             spec=spec,
@@ -161,19 +161,19 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
             images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
             labels=columns["labels"],
             splits={name: columns[name] for name in SPLITS},
-            classes=tuple(facts["classes"]),
+            classes=known.classes,
             hashes=columns["hashes"],
             perceptual=columns["perceptual"],
-            mean=tuple(facts["mean"]),
-            std=tuple(facts["std"]),
+            mean=known.mean,
+            std=known.std,
             # Where the values decided how they are read, they are part of what was read.
-            fingerprint=content_id(["ranges", key, facts["reading"]], length=32) if facts["reading"] else key,
-            excluded=facts["excluded"],
+            fingerprint=content_id(["ranges", key, known.reading], length=32) if known.reading else key,
+            excluded=known.excluded,
             unlabelled=found.labels,
             targets=columns.get("targets"),
-            given=tuple(facts["given"]),
+            given=known.given,
             given_by=found.given_by,
-            remarks=(*found.remarks, *facts["remarks"]),
+            remarks=(*found.remarks, *known.remarks),
         )
     return _merged(made)
 
@@ -210,8 +210,8 @@ def _whole(folder: Path) -> bool:
     try:
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         with np.load(folder / "columns.npz", allow_pickle=False) as columns:
-            facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-            return len(images) == len(columns["perceptual"]) and "reading" in facts
+            names, labels = facts.read(folder).classes, columns["labels"]
+            return len(images) == len(columns["perceptual"]) == len(labels) and labels.max(initial=-1) < len(names)
     except (OSError, ValueError, KeyError, EOFError):
         return False
 
@@ -234,7 +234,7 @@ def _decode(
     columns = {"labels": found.labels, "hashes": found.hashes, "perceptual": perceptual(images), **kept}
     columns |= {} if found.targets is None else {"targets": found.targets}
     np.savez(folder / "columns.npz", allow_pickle=False, **columns)
-    facts = {
+    said = {
         "classes": list(records.classes),
         "mean": mean,
         "std": std,
@@ -243,4 +243,4 @@ def _decode(
         "reading": None if found.reading.plain else found.reading.content(),
         "remarks": [*found.reading.remarks, *flat(images)],
     }
-    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    (folder / facts.FACTS).write_text(json.dumps(said), encoding="utf-8")

@@ -7,6 +7,7 @@ other end of a network, is a StoreError. An address may hold a password; what is
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -14,13 +15,20 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 from pyarrow import fs
 
 from hpt_ray.errors import StoreError
 from hpt_ray.registry import path_of
+
+#: What object stores answer to credentials that are missing, wrong, or not enough.
+DENIED = re.compile(
+    r"access.?denied|forbidden|unauthori[sz]ed|invalid.?access.?key|signature.?does.?not.?match|authentication|"
+    r"expired.?token|credential|permission.?denied|HTTP (response|status)( code)? 40[13]",
+    re.IGNORECASE,
+)
 
 #: A parameter of an address that lets one in.
 SECRET = r"[^=]*(secret|key|token|password|signature)"
@@ -60,10 +68,18 @@ class Files:
                 self.fs.create_dir(f"{self.root}/stages", recursive=True)
         except (OSError, ValueError, pa.ArrowException) as error:
             reason = _reason(error).replace(self.where, self.shown)
-            raise StoreError(
-                f"store {self.shown} cannot be {'written' if create else 'read'} ({reason}): "
-                "choose another with --store, or mend it."
-            ) from error
+            verb = "written" if create else "read"
+            raise StoreError(f"store {self.shown} cannot be {verb} ({reason}): {_advice(error)}.") from error
+
+    @classmethod
+    def existing(cls, where: str | Path) -> Self:
+        """Open a root to read. Raises StoreError if nothing is there: no folder, or no bucket that holds anything."""
+        opened = cls(where, create=False)
+        with opened._told("", "read"):
+            found = opened.fs.get_file_info(opened.root)
+        if found.type == fs.FileType.NotFound:
+            raise StoreError(f"there is no store at {opened.shown}: run a study first, or name another with --store.")
+        return opened
 
     def path(self, relative: str) -> str:
         """The full path or address of a file, to show to a user."""
@@ -96,7 +112,7 @@ class Files:
             StoreError: if it cannot be written, for example when the disk is full.
         """
         full = f"{self.root}/{relative}"
-        with self._told(relative, "written", ": free some space or choose another store"):
+        with self._told(relative, "written"):
             self.fs.create_dir(full.rsplit("/", 1)[0], recursive=True)
             if self.local:
                 _replace(Path(full), data)
@@ -119,11 +135,11 @@ class Files:
         self.write(relative, as_json(value))
 
     @contextlib.contextmanager
-    def _told(self, relative: str, verb: str, advice: str = "") -> Iterator[None]:
+    def _told(self, relative: str, verb: str) -> Iterator[None]:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{self.path(relative)} cannot be {verb} ({_reason(error)}){advice}.") from error
+            raise StoreError(f"{self.path(relative)} cannot be {verb} ({_reason(error)}): {_advice(error)}.") from error
 
 
 def as_json(value: Any) -> bytes:
@@ -166,3 +182,12 @@ def _reason(error: Exception) -> str:
     """The error in a few words, without a library's trace behind it."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return re.split(r"\. Detail:|\n", text)[0]
+
+
+def _advice(error: Exception) -> str:
+    """What to do about an error."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space or choose another store"
+    if not isinstance(error, PermissionError) and DENIED.search(str(error)):  # that is of a folder
+        return "check the credentials, and what they allow"
+    return "choose another with --store, or mend it"

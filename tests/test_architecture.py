@@ -45,6 +45,7 @@ FLOORS = {
     "hpt_ray.splits": 2,
     "hpt_ray.cache": 2,
     "hpt_ray.dataset": 2,
+    "hpt_ray.facts": 2,
     "hpt_ray.duplicates": 2,
     "hpt_ray.leakage": 2,
     "hpt_ray.conflicts": 2,

@@ -234,8 +234,14 @@ def test_an_interruption_says_how_to_go_on(main, monkeypatch):
     assert err == "interrupted: what is finished is kept; run the same command again to go on.\n"
 
 
-def test_status_of_no_store():
-    assert "no runs in nowhere" in invoke("status", "--store", "nowhere")
+@pytest.mark.parametrize("command", [["status"], ["verify"], ["report", "augment_ablation"]])
+def test_a_store_that_is_not_there_is_one_line(refused, command):
+    assert "there is no store at" in refused(*command, "--store", "nowhere")
+
+
+def test_status_of_a_store_without_runs(workplace):
+    (workplace / "empty").mkdir()
+    assert "no runs in empty" in invoke("status", "--store", "empty")
 
 
 # What bad input gets
@@ -308,7 +314,8 @@ def test_what_is_asked_for_wrongly_is_one_line(refused, arguments, message):
 def test_plan_and_show_refuse_what_run_refuses(refused):
     assert "unknown study" in refused("show", "augment_ablatio")
     assert "seeds=three" in refused("plan", "augment_ablation", "--set", "seeds=three")
-    assert "unknown run 'nothing'. Available: none." in refused("report", "nothing")
+    Path("empty").mkdir()
+    assert "unknown run 'nothing'. Available: none." in refused("report", "nothing", "--store", "empty")
 
 
 def data(case: str) -> tuple[str, str]:
@@ -443,6 +450,8 @@ def test_a_study_of_ones_own_runs_by_its_path():
     Path("mine.py").write_text(source.replace('name="augment_ablation"', 'name="mine"'))
     text = invoke("run", "./mine.py", "--runner", "inline", *settings(arms="base"))
     assert "hpt-store/runs/mine-" in text.splitlines()[-1]
+    page = Path(text.splitlines()[-1].removeprefix("report: ")).read_text()
+    assert "<code>hpt-study run ./mine.py --set " in page
 
 
 @pytest.mark.parametrize(

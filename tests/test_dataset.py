@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,6 +233,37 @@ def test_a_damaged_cache_is_made_anew(cache: Path) -> None:
     with file.open("r+b") as stream:
         stream.truncate(1000)
     assert np.array_equal(load("digits", 8).images, images)
+
+
+FIELDS = ("classes", "mean", "std", "excluded", "given", "reading", "remarks")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        *[{name: ...} for name in FIELDS],
+        *[{name: wrong} for name in FIELDS if name != "reading" for wrong in (None, 3.5, {}, [[[]]])],
+        {"classes": ["one"]},  # of more classes than one
+        {"mean": [0.5, float("nan"), 0.5]},
+    ],
+)
+def test_facts_that_are_damaged_are_found_anew(cache: Path, damage: bytes | dict[str, Any]) -> None:
+    first, told = load("synthetic:shape,n=40", 16), list[int]()
+    (path,) = cache.glob("decoded/*/facts.json")
+    whole = path.read_bytes()
+    if isinstance(damage, dict):
+        made = {name: value for name, value in (json.loads(whole) | damage).items() if value is not ...}
+        damage = json.dumps(made).encode()
+    path.write_bytes(damage)
+    again = load("synthetic:shape,n=40", 16, progress=lambda done, total: told.append(done))
+    assert told  # a user sees that it is decoded again
+    assert path.read_bytes() == whole
+    assert (again.classes, again.mean, again.fingerprint) == (first.classes, first.mean, first.fingerprint)
 
 
 def test_a_cache_without_perceptual_hashes_is_made_anew(cache: Path) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import http.server
 import io
 import json
 import os
 import resource
 import stat
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -107,9 +109,10 @@ def test_a_write_that_fails_leaves_no_file_and_no_temporary(tmp_path, monkeypatc
         monkeypatch.setattr(Path, "open", half_written if fault == "write" else read_only)
     else:
         monkeypatch.setattr(*((os, "fsync") if fault == "fsync" else (Path, "replace")), full)
+    advice = "choose another with --store" if fault in ("limit", "open") else "free some space"
     try:
         for name in ("new", "old"):
-            with pytest.raises(StoreError, match=f"runs/one/{name} cannot be written .*: free some space") as caught:
+            with pytest.raises(StoreError, match=f"runs/one/{name} cannot be written .*: {advice}") as caught:
                 store.write(f"runs/one/{name}", b"x" * 100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -304,7 +307,7 @@ def test_a_file_system_that_fails_is_one_line(tmp_path, monkeypatch, call):
 
     store = Store(tmp_path)
     monkeypatch.setattr(store, "fs", Away())
-    with pytest.raises(StoreError, match=r"stages/s1 cannot be \w+ \(When .*NETWORK_CONNECTION\)\.$"):
+    with pytest.raises(StoreError, match=r"stages/s1 cannot be \w+ \(When .*NETWORK_CONNECTION\): choose another"):
         getattr(store, call)("stages/s1")
 
 
@@ -341,3 +344,61 @@ def test_two_that_finish_the_same_stage_do_no_harm(tmp_path):
         store.finish("s1", {"weights": b"w"}, {"seconds": 1})
     assert one.stage_file("s1", "weights") == b"w"
     assert files(tmp_path) == {"stages/s1/weights", "stages/s1/stage.json"}
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """An object store that answers every request with one error: (status, code)."""
+
+    answer = (500, "InternalError")
+
+    def do_GET(self) -> None:
+        status, code = self.answer
+        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_PUT = do_POST = do_GET  # noqa: N815  # the library's names
+
+    def log_message(self, *arguments: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        ((403, "AccessDenied"), "check the credentials, and what they allow"),
+        ((403, "InvalidAccessKeyId"), "check the credentials, and what they allow"),
+        ((403, "SignatureDoesNotMatch"), "check the credentials, and what they allow"),
+        ((401, "Unauthorized"), "check the credentials, and what they allow"),
+        ((404, "NoSuchBucket"), "choose another with --store, or mend it"),
+        ((400, "InvalidRequest"), "choose another with --store, or mend it"),
+    ],
+)
+def test_what_an_object_store_refuses_says_what_to_do(monkeypatch, answer, advice):
+    monkeypatch.setattr(Refusing, "answer", answer)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        where = f"s3://key:hush@bucket/folder?endpoint_override=127.0.0.1:{server.server_port}&scheme=http"
+        where += "&region=us-east-1"
+        opened = Store(where, create=False)
+        asked = [
+            lambda: Store(opened.where),
+            lambda: opened.write("runs/a", b"x"),
+            lambda: Store.existing(opened.where),
+        ]
+        try:
+            for ask in asked:
+                with pytest.raises(StoreError) as caught:
+                    ask()
+                line = str(caught.value)
+                assert "free some space" not in line and "hush" not in line
+                if ask is asked[-1] and answer[0] == 404:
+                    assert line.startswith("there is no store at s3://bucket/folder")
+                else:
+                    assert line.endswith(f": {advice}.")
+        finally:
+            server.shutdown()
+            thread.join()

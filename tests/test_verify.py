@@ -220,6 +220,7 @@ def test_names_from_the_store_cannot_steer_the_terminal(store, command):
 
 def test_an_empty_store_is_one_line(tmp_path, command, store):
     store.where = str(tmp_path / "nothing")
+    Path(store.where).mkdir()
     assert command() == (0, f"no runs in {tmp_path / 'nothing'}\n")
 
 

@@ -15,12 +15,15 @@ from hpt_ray.training.backbone import outline
 from hpt_ray.training.normalisation import describe
 
 
-def command(study: Study, store: str) -> str:
-    """The command that reproduces a study that was made from a name and settings."""
-    parts = ["hpt-study", "run", study.name]
-    for name, value in study.parameters.items():
+def command(study: Study, store: str, name: str | None = None) -> str:
+    """The command that reproduces a study that was made from a name or path (None: its own name) and settings.
+
+    A path is written as it was given: without it another study, a built-in one, may answer to the name.
+    """
+    parts = ["hpt-study", "run", name or study.name]
+    for setting, value in study.parameters.items():
         shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        parts += ["--set", f"{name}={shown}"]
+        parts += ["--set", f"{setting}={shown}"]
     return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", public(store)])])
 
 

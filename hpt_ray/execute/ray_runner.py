@@ -154,7 +154,7 @@ class RayRunner:
     def _loss(self, error: Exception) -> str:
         """What a run was lost to, in one line: what Ray says of a full memory is a page of other users' processes."""
         kept = "what is finished is kept; run the same command again to go on"
-        if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "memory" in str(error):
+        if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "low on memory" in str(error):
             fewer = f", with --slots {self.layout.slots - 1}," if self.layout.slots > 1 else ""
             return (
                 f"this machine's memory is full, so Ray ended processes of this run: {kept}{fewer} once some is free."

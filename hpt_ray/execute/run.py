@@ -31,6 +31,7 @@ RunnerName = Literal["ray", "inline"]
 def run(
     study: Study,
     *,
+    name: str | None = None,
     store: str | Path = "hpt-store",
     runner: RunnerName = "ray",
     workers: int = 1,
@@ -42,6 +43,7 @@ def run(
     """Run a study; what is finished in the store is not run again.
 
     Args:
+        name: the name or path that the study was made from, to say how to run it again; None: its own name.
         store: a local folder or an address that pyarrow knows.
         runner: ``ray``, or ``inline`` in this process (one worker, one stage at a time; the same numbers).
         workers: processes that share the groups of each stage. threads: of each process. slots: stages side by side.
@@ -65,7 +67,7 @@ def run(
     manifest: dict[str, Any] = {
         "study": plan.study.model_dump(mode="json"),
         "plan_id": plan.id,
-        "command": account.command(study, str(store)),
+        "command": account.command(study, str(store), name),
         "versions": machine.versions(),
         "hardware": machine.hardware(),
         "started": started.isoformat(timespec="seconds"),

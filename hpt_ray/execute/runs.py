@@ -15,7 +15,7 @@ from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.rounds import settled
 from hpt_ray.plan import Plan, data_of, recipes_of
 from hpt_ray.policy import Frozen
-from hpt_ray.store import Store
+from hpt_ray.store import MANIFEST, Store, foreign
 from hpt_ray.study import Pretraining, Study
 
 
@@ -82,9 +82,9 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     except StoreError as error:
         prepared = _prepared_anew(store, chosen, trust, error)
         return conclude(prepared.plan, views(prepared), store, manifest)
-    for target in plan.study.targets:
-        if target not in manifest["datasets"]:
-            raise StoreError(f"the record of run {chosen} says nothing of its target {target}: run the study again.")
+    lacked = {failure["stage"] for failure in manifest["failures"] or ()}
+    if not (lacked <= plan.stages.keys() and manifest["datasets"].keys() >= set(plan.study.targets)):
+        raise StoreError(foreign(store.path(f"runs/{chosen}/{MANIFEST}"), "it does not fit the plan beside it"))
     if _stages_gone(plan, store, manifest):
         return publish(plan, {**_sealed(store, chosen, plan), "views": shown}, store, manifest)
     return conclude(plan, shown, store, manifest)

@@ -159,3 +159,7 @@ def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.Mon
     lost = runner._loss(ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.\n..."))
     assert "memory is full" in lost and "what is finished is kept" in lost and "--slots 1" in lost
     assert "memory" not in runner._loss(ray.exceptions.RayActorError())
+    killed = (
+        "The actor died. Common causes: (1) the process was killed by the OOM killer due to high memory usage, (2) ..."
+    )
+    assert "memory is full" not in runner._loss(RuntimeError(killed))
