@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.dashboard import COST, SOURCES, Dashboard, Section
+from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section
 
 dashboard = Dashboard(
     title="Robustness to the augmentation policy",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.dashboard import COST, Dashboard, Section
+from hpt_ray.report.dashboard import COST, Dashboard, Section
 
 dashboard = Dashboard(
     title="Robustness to the base model",

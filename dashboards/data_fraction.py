@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.dashboard import Dashboard, Section
+from hpt_ray.report.dashboard import Dashboard, Section
 
 dashboard = Dashboard(
     title="Accuracy by data fraction",

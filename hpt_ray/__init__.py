@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpt_ray.execute.conclude import Result
-    from hpt_ray.study import Study
+    from hpt_ray.execute.finalize import Result
+    from hpt_ray.spec.study import Study
 
 __all__ = ["make", "run"]
 
@@ -15,9 +15,9 @@ def make(name: str, **settings: Any) -> Study:
     """The study of a name or a path, with its parameters set.
 
     Raises:
-        hpt_ray.errors.StudyError: for an unknown name or parameter, or a value that does not fit.
+        hpt_ray.core.errors.StudyError: for an unknown name or parameter, or a value that does not fit.
     """
-    from hpt_ray.parameters import make as call
+    from hpt_ray.spec.parameters import make as call
 
     return call(name, settings)
 
@@ -26,7 +26,7 @@ def run(study: Study, **options: Any) -> Result:
     """Run a study and return where its results and report are: see ``hpt_ray.execute.run.run`` for the options.
 
     Raises:
-        hpt_ray.errors.StudyError: for anything that the caller can mend.
+        hpt_ray.core.errors.StudyError: for anything that the caller can mend.
     """
     from hpt_ray.execute.run import run as execute
 

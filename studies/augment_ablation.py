@@ -12,8 +12,8 @@ policy changes in target pretraining alone.
 
 from typing import Annotated, Unpack
 
-from hpt_ray.registry import is_path, load
-from hpt_ray.scale import (
+from hpt_ray.core.registry import is_path, load
+from hpt_ray.spec.scales import (
     ARMS,
     BASE,
     SCALES,
@@ -27,7 +27,7 @@ from hpt_ray.scale import (
     given_base,
     with_hue,
 )
-from hpt_ray.study import Arm, Factor, Study
+from hpt_ray.spec.study import Arm, Factor, Study
 
 POLICIES = ("baseline", "no_grayscale", "no_color", "crop_blur", "crop_only")
 

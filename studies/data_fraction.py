@@ -8,8 +8,8 @@ every arm; every probe sees all labels. Reed et al. (arXiv 2103.12718), section 
 
 from typing import Annotated, Unpack
 
-from hpt_ray.scale import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.study import Arm, Factor, Study
+from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
+from hpt_ray.spec.study import Arm, Factor, Study
 
 
 def study(

@@ -8,8 +8,8 @@ At the quick scale: about two minutes on two cores. Everything is evaluated on t
 
 from typing import Annotated, Unpack
 
-from hpt_ray.scale import BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, change, given_base
-from hpt_ray.study import Arm, Study
+from hpt_ray.spec.scales import BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, change, given_base
+from hpt_ray.spec.study import Arm, Study
 
 ARMS = ("target", "base", "base>target", "base>source", "source>target", "base>source>target")
 

@@ -1,4 +1,4 @@
-"""Run tables with a known truth, for tests of what reads them: no training, the schema of ``hpt_ray.results``.
+"""Run tables with a known truth, for tests of what reads them: no training, the schema of ``hpt_ray.store.schema``.
 
 Correctness is drawn from a crossed probit model: example i of cell c at seed s is correct where
 mu[c] + seed effect + example effect + noise > 0, so that the true accuracy is a formula (``true_accuracy``).
@@ -16,11 +16,11 @@ import pandas as pd
 from PIL import Image
 from scipy import stats
 
-from hpt_ray.analysis.run import Run
-from hpt_ray.policy import Policy
-from hpt_ray.registry import load
-from hpt_ray.results import CURVES, run_schema
-from hpt_ray.study import Evaluation, Factor, Pretraining, Study
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.core.registry import load
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study
+from hpt_ray.store.schema import CURVES, run_schema
 
 POLICIES = ("baseline", "no_grayscale", "no_color", "crop_blur", "crop_only")
 ARMS = ("target", "base", "base>target", "base>target:bn")

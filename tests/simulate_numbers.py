@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import simulate
 
-from hpt_ray.analysis.run import Run
-from hpt_ray.results import CURVES, run_schema
-from hpt_ray.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.store.schema import CURVES, run_schema
 
 ARMS = ("target", "base", "base>target", "base>target:bn")
 BATCH, BASE_ITERATIONS, ITERATIONS = 64, 1200, 90

@@ -16,13 +16,13 @@ import simulate
 import small
 from scipy import stats
 
-from hpt_ray.analysis.run import Run
-from hpt_ray.identity import stream
-from hpt_ray.plan import Cell, data_of
-from hpt_ray.policy import Policy
-from hpt_ray.policy_space import Point, to_point
-from hpt_ray.search import Unfolded, Value, unfold
-from hpt_ray.study import Factor, Search, Study
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.core.identity import stream
+from hpt_ray.planning.plan import Cell, data_of
+from hpt_ray.planning.search import Unfolded, Value, unfold
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.policy_space import Point, to_point
+from hpt_ray.spec.study import Factor, Search, Study
 
 TARGET = "synthetic:shape,n=80"
 Surface = Callable[[str, Point], float]

@@ -1,4 +1,4 @@
-"""Runs of any study with a known truth, for tests of what reads them: no training, the schema of ``hpt_ray.results``.
+"""Runs of any study with a known truth, for tests of what reads them: no training, the schema of the store.
 
 Correctness is drawn from the crossed probit model of ``simulate``, whose seeds and examples all cells of a target share
 in all evaluations, as they do in a real run.
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import simulate
 
-from hpt_ray.analysis.run import Run
-from hpt_ray.results import TABLES, run_schema
-from hpt_ray.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.store.schema import TABLES, run_schema
 
 CLASSES = 7
 TRAIN = 1400

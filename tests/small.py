@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.plan import Plan, data_of, make_plan
-from hpt_ray.policy import Policy
-from hpt_ray.study import Evaluation, Factor, Pretraining, Study
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.planning.plan import Plan, data_of, make_plan
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study
 
 BASE, TARGET = "synthetic:objects,n=80", "synthetic:shape,n=80"
 ARMS = ("target", "base", "base>target", "base>target:bn")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hpt_ray import cache
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
+from hpt_ray.data import cache
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from hpt_ray.classes import alike, check_trained, merged
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.classes import alike, check_trained, merged
 
 CLASSES = ("cat", "dog", "Cat", "owl")
 

@@ -16,11 +16,14 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from hpt_ray import cache, cli, console, registry
-from hpt_ray.parameters import parameters
-from hpt_ray.scale import SCALES
+from hpt_ray.cli import console
+from hpt_ray.cli import main as cli
+from hpt_ray.core import registry
+from hpt_ray.data import cache
+from hpt_ray.spec.parameters import parameters
+from hpt_ray.spec.scales import SCALES
 from hpt_ray.training.backbone import build
-from hpt_ray.training.checkpoints import to_bytes
+from hpt_ray.training.weights.checkpoints import to_bytes
 
 #: The ablation at its smallest: one seed, two policies, two iterations on 80 drawn images.
 TINY = {
@@ -37,7 +40,7 @@ TINY = {
 }
 
 
-MAIN = "from hpt_ray.cli import main; main()"
+MAIN = "from hpt_ray.cli.main import main; main()"
 
 
 def settings(**changes: str) -> list[str]:
@@ -115,7 +118,7 @@ def test_help_loads_neither_torch_nor_ray():
     code = (
         "import sys; sys.argv = ['hpt-study', '--help']; import contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
-        "    from hpt_ray import cli; cli.main()\n"
+        "    from hpt_ray.cli.main import main; main()\n"
         "sys.exit(str([name for name in ('torch', 'ray', 'plotly', 'pandas') if name in sys.modules] or ''))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -129,14 +132,14 @@ def test_list_names_every_study_data_set_and_policy():
 
 
 def test_show_lists_the_parameters_of_a_study(monkeypatch):
-    monkeypatch.setattr("hpt_ray.console.out.width", 200, raising=False)
+    monkeypatch.setattr("hpt_ray.cli.console.out.width", 200, raising=False)
     text = invoke("show", "augment_ablation")
     for word in ("hpt-study run augment_ablation", "seeds", "int", "scale", "quick | paper", "policies", "list of str"):
         assert word in text
 
 
 def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
-    monkeypatch.setattr("hpt_ray.console.out.width", 250, raising=False)
+    monkeypatch.setattr("hpt_ray.cli.console.out.width", 250, raising=False)
     for study in registry.names("studies"):
         values = {item.name: item.default for item in parameters(registry.load("studies", study))}
         assert None not in values.values()
@@ -149,7 +152,7 @@ def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
         "lr": "0.03",
     }.items():
         assert f"  {value}  " in rows[name]
-    monkeypatch.setattr("hpt_ray.console.out.width", 60, raising=False)
+    monkeypatch.setattr("hpt_ray.cli.console.out.width", 60, raising=False)
     assert "…" not in invoke("show", "augment_search")
 
 
@@ -163,7 +166,7 @@ def test_what_show_gives_for_a_scale_is_what_a_study_does():
 
 
 def test_show_spells_a_default_as_it_is_typed(tmp_path, monkeypatch):
-    monkeypatch.setattr("hpt_ray.console.out.width", 200, raising=False)
+    monkeypatch.setattr("hpt_ray.cli.console.out.width", 200, raising=False)
     (tmp_path / "mine.py").write_text(
         "def study(*, on: bool = True, text: str = 'A/B', depth: int | None = None) -> object: ..."
     )
@@ -209,7 +212,7 @@ def test_run_status_report_and_run_again(workplace):
 
 
 def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):
-    from hpt_ray.training.pretrain import Pretrainer
+    from hpt_ray.training.loop.pretrain import Pretrainer
 
     def broken(*_: object) -> None:
         raise RuntimeError("out of memory")
@@ -223,7 +226,7 @@ def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):
 
 
 def test_an_interruption_says_how_to_go_on(main, monkeypatch):
-    from hpt_ray.execute import inline
+    from hpt_ray.execute.backends import inline
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -462,7 +465,7 @@ def test_a_study_of_ones_own_runs_by_its_path():
     ],
 )
 def test_the_installed_command_answers_with_its_exit_code(arguments, code, stdout, stderr):
-    command = [sys.executable, "-c", "from hpt_ray.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from hpt_ray.cli.main import main; main()", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == code
     assert stdout in answer.stdout

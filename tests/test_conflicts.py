@@ -15,9 +15,9 @@ import small
 from PIL import Image
 from typer.testing import CliRunner
 
-from hpt_ray import conflicts, inventory
-from hpt_ray.cli import app
-from hpt_ray.dataset import Dataset, load
+from hpt_ray.cli.main import app
+from hpt_ray.data import conflicts, inventory
+from hpt_ray.data.dataset import Dataset, load
 
 
 def _save(path: Path, seed: int) -> None:

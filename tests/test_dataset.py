@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hpt_ray import cache as caching
-from hpt_ray import dataset
-from hpt_ray.dataset import load
-from hpt_ray.errors import DataError, StudyError, UnknownNameError
-from hpt_ray.records import PUBLISHED
+from hpt_ray.core.errors import DataError, StudyError, UnknownNameError
+from hpt_ray.data import cache as caching
+from hpt_ray.data import dataset
+from hpt_ray.data.dataset import load
+from hpt_ray.data.records import PUBLISHED
 
 
 @pytest.fixture(autouse=True)
@@ -279,7 +279,7 @@ COUNTED = """
 import time
 from pathlib import Path
 import numpy as np
-from hpt_ray.records import Example, Records, Source
+from hpt_ray.data.records import Example, Records, Source
 
 def dataset(argument):
     def read():
@@ -295,7 +295,7 @@ def dataset(argument):
 def test_two_processes_decode_once(tmp_path: Path) -> None:
     (tmp_path / "counted.py").write_text(COUNTED)
     spec = f"{tmp_path / 'counted.py'}:{tmp_path / 'reads.txt'}"
-    program = f"from hpt_ray.dataset import load; print(load({spec!r}, 8).images.sum())"
+    program = f"from hpt_ray.data.dataset import load; print(load({spec!r}, 8).images.sum())"
     root = Path(__file__).resolve().parents[1]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     running = [

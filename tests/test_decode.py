@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from hpt_ray.decode import pixels
-from hpt_ray.decoding import decode_all
-from hpt_ray.errors import DataError
-from hpt_ray.records import Example, Records
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.decode import pixels
+from hpt_ray.data.decoding import decode_all
+from hpt_ray.data.records import Example, Records
 
 
 def _picture(width: int, height: int) -> Image.Image:

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hpt_ray import duplicates
-from hpt_ray.dataset import load
-from hpt_ray.duplicates import FLAT, NEAR, near, perceptual
+from hpt_ray.data import duplicates
+from hpt_ray.data.dataset import load
+from hpt_ray.data.duplicates import FLAT, NEAR, near, perceptual
 
 Images = NDArray[np.uint8]
 

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 import hpt_ray
-from hpt_ray.analysis.bootstrap import Interval
-from hpt_ray.analysis.robustness import gain, robustness
-from hpt_ray.analysis.run import SCRATCH, Run
+from hpt_ray.analysis.measures.robustness import gain, robustness
+from hpt_ray.analysis.measures.run import SCRATCH, Run
+from hpt_ray.analysis.measures.text_format import change_interval
+from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Outcome, judge
-from hpt_ray.analysis.wording import change_interval
-from hpt_ray.scale import with_hue
-from hpt_ray.study import Study
+from hpt_ray.spec.scales import with_hue
+from hpt_ray.spec.study import Study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

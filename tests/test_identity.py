@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpt_ray.identity import canonical, content_id, derived_seed, file_hash, stream
-from hpt_ray.policy import Policy
+from hpt_ray.core.identity import canonical, content_id, derived_seed, file_hash, stream
+from hpt_ray.spec.policy import Policy
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 contents = st.recursive(
@@ -62,7 +62,7 @@ def test_an_id_is_the_sha256_of_the_canonical_json():
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_ids_and_draws_are_the_same_in_every_process(hash_seed):
     code = (
-        "from hpt_ray.identity import *; from hpt_ray.policy import Policy;"
+        "from hpt_ray.core.identity import *; from hpt_ray.spec.policy import Policy;"
         "print(content_id({'policy': Policy(), 'roles': sorted({'b', 'a'})}), derived_seed(3, 'init', 1))"
     )
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from hpt_ray import inventory
-from hpt_ray.dataset import load
+from hpt_ray.data import inventory
+from hpt_ray.data.dataset import load
 
 
 def test_what_a_data_set_was_found_to_be() -> None:

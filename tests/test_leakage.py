@@ -12,11 +12,11 @@ import pytest
 import small
 from PIL import Image
 
-from hpt_ray.dataset import Dataset, load
-from hpt_ray.errors import DataError
-from hpt_ray.leakage import remarks, shared
-from hpt_ray.plan import Plan, make_plan
-from hpt_ray.stage import Stage
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.dataset import Dataset, load
+from hpt_ray.data.leakage import remarks, shared
+from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.stage import Stage
 
 
 def picture(seed: int) -> Image.Image:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_ray.errors import StudyError, UnknownNameError
-from hpt_ray.parameters import make, parameters
-from hpt_ray.registry import load
-from hpt_ray.study import Pretraining, Study
+from hpt_ray.core.errors import StudyError, UnknownNameError
+from hpt_ray.core.registry import load
+from hpt_ray.spec.parameters import make, parameters
+from hpt_ray.spec.study import Pretraining, Study
 
 HEAD = """
 from typing import Annotated, Literal
-from hpt_ray.study import Evaluation, Factor, Pretraining, Study
+from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study
 
 def made(**changes):
     given = dict(name="mine", question="?", arms=("target",), targets=("digits",), seeds=(0,),
@@ -140,7 +140,7 @@ def test_parameters_tell_type_default_and_meaning(typed):
         ("def study(*, a=3): return made()", "argument 'a' of a study has no type or no default"),
         ("def study(**more: int): return made()", "argument 'more' of a study has no type or no default"),
         ("def study(*, a: 'Nowhere' = 3): return made()", "types of a study's arguments cannot be read.*Nowhere"),
-        ("def study(): return 3", "returned int: it must return a hpt_ray.study.Study"),
+        ("def study(): return 3", "returned int: it must return a hpt_ray.spec.study.Study"),
         ("def study():\n    raise ValueError('two\\nlines')", f"mine.py, line {LINE + 1}: ValueError: two lines"),
         ("def study(): return made(nonsense=1)", "nonsense: Extra inputs are not permitted"),
         ("def study(): return made(arms=())", "arms: give at least one"),

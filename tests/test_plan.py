@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import small
 
-from hpt_ray.errors import DataError, StudyError, WeightsError
-from hpt_ray.identity import VERSIONS, content_id
-from hpt_ray.plan import Cell, Plan, data_of, make_plan, recipes_of
-from hpt_ray.policy import ColorJitter, Policy
-from hpt_ray.study import Evaluation, Factor, Study, Weights
+from hpt_ray.core.errors import DataError, StudyError, WeightsError
+from hpt_ray.core.identity import VERSIONS, content_id
+from hpt_ray.planning.plan import Cell, Plan, data_of, make_plan, recipes_of
+from hpt_ray.spec.policy import ColorJitter, Policy
+from hpt_ray.spec.study import Evaluation, Factor, Study, Weights
 
 
 def with_recipe(role: str, **changes: Any) -> Study:
@@ -203,7 +203,7 @@ def test_another_content_of_the_target_changes_what_has_seen_it():
 
 def test_the_version_of_the_code_is_part_of_the_identity(monkeypatch):
     before = small.plan()
-    monkeypatch.setitem(__import__("hpt_ray.identity", fromlist=["VERSIONS"]).VERSIONS, "evaluate", 999)
+    monkeypatch.setitem(__import__("hpt_ray.core.identity", fromlist=["VERSIONS"]).VERSIONS, "evaluate", 999)
     after = small.plan()
     assert of_kind(before, "pretrain") == of_kind(after, "pretrain")
     assert not of_kind(before, "evaluate") & of_kind(after, "evaluate")
@@ -336,7 +336,7 @@ def test_given_weights_are_a_stage_known_by_the_bytes_of_their_file(tmp_path):
 def test_a_checkpoint_is_hashed_once_for_all_cells(tmp_path, monkeypatch):
     (tmp_path / "a.pt").write_bytes(b"1")
     hashed = []
-    monkeypatch.setattr("hpt_ray.stage.file_hash", lambda path: hashed.append(path) or "content")
+    monkeypatch.setattr("hpt_ray.planning.stage.file_hash", lambda path: hashed.append(path) or "content")
     recipes = {**small.study().recipes, "base": Weights(source=str(tmp_path / "a.pt"))}
     plan = small.plan(small.study(recipes=recipes, seeds=(0, 1, 2)))
     assert hashed == [tmp_path / "a.pt"]

@@ -5,8 +5,9 @@ import inspect
 import pytest
 from pydantic import ValidationError
 
-from hpt_ray.errors import UnknownNameError
-from hpt_ray.policy import (
+from hpt_ray.core.errors import UnknownNameError
+from hpt_ray.core.registry import load, module, names
+from hpt_ray.spec.policy import (
     OPTIONAL,
     ColorJitter,
     GaussianBlur,
@@ -15,7 +16,6 @@ from hpt_ray.policy import (
     Policy,
     RandomResizedCrop,
 )
-from hpt_ray.registry import load, module, names
 
 #: What each ablation of the paper leaves out of the baseline (arXiv 2103.12718, section 4.3, and its configurations).
 LEFT_OUT = {

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from hpt_ray import cache
-from hpt_ray.dataset import Dataset, _fingerprint, load
-from hpt_ray.errors import DataError
-from hpt_ray.records import source
+from hpt_ray.core.errors import DataError
+from hpt_ray.data import cache
+from hpt_ray.data.dataset import Dataset, _fingerprint, load
+from hpt_ray.data.records import source
 
 Array = np.ndarray
 

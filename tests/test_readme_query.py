@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from hpt_ray.results import RESULTS, run_schema, to_table
+from hpt_ray.store.schema import RESULTS, run_schema, to_table
 
 duckdb = pytest.importorskip("duckdb", reason="duckdb, of the test extra, is not installed")
 

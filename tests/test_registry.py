@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hpt_ray import registry
-from hpt_ray.errors import StudyError, UnknownNameError
-from hpt_ray.policy import Policy
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError, UnknownNameError
+from hpt_ray.core.paths import path_of
+from hpt_ray.spec.policy import Policy
 
 
 @pytest.mark.parametrize("kind", registry.SINGULAR)
@@ -49,7 +50,7 @@ def test_helpers_and_other_folders_are_no_names(name):
 
 def test_a_path_stands_for_a_name(tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text("from hpt_ray.policy import Policy\npolicy = Policy().without('blur')\n")
+    file.write_text("from hpt_ray.spec.policy import Policy\npolicy = Policy().without('blur')\n")
     assert registry.load("policies", str(file)) == Policy().without("blur")
 
 
@@ -88,7 +89,7 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path, text, reason)
 
 def test_an_error_of_ours_in_a_file_keeps_its_own_words(tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text("from hpt_ray.policy import Policy\npolicy = Policy().without('colour_jitter')\n")
+    file.write_text("from hpt_ray.spec.policy import Policy\npolicy = Policy().without('colour_jitter')\n")
     with pytest.raises(UnknownNameError, match=r"unknown operator 'colour_jitter'\. Did you mean 'color_jitter'"):
         registry.load("policies", str(file))
 
@@ -101,10 +102,10 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 
 def test_a_path_that_cannot_be_looked_at_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert registry.path_of("~/x.py") == tmp_path / "x.py"
-    assert registry.path_of("~nobody_of_this_name/x") == Path("~nobody_of_this_name/x")
+    assert path_of("~/x.py") == tmp_path / "x.py"
+    assert path_of("~nobody_of_this_name/x") == Path("~nobody_of_this_name/x")
     with pytest.raises(StudyError, match=r"cannot be read: File name too long\. Check the path"):
-        registry.path_of("a/" * 3_000)
+        path_of("a/" * 3_000)
 
 
 def test_studies_are_found_in_an_installation_too(tmp_path, monkeypatch):
@@ -116,7 +117,7 @@ def test_studies_are_found_in_an_installation_too(tmp_path, monkeypatch):
 
 def test_studies_and_policies_load_without_torch_and_ray():
     code = (
-        "import sys; from hpt_ray.parameters import make; make('augment_ablation');"
+        "import sys; from hpt_ray.spec.parameters import make; make('augment_ablation');"
         "sys.exit(str([name for name in ('torch', 'ray') if name in sys.modules] or ''))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 import pytest
 import simulate
 
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.verdicts.robustness import verdict
-from hpt_ray.dashboard import Dashboard, Section
-from hpt_ray.errors import UnknownNameError
-from hpt_ray.registry import load
-from hpt_ray.report import render, verdicts
+from hpt_ray.core.errors import UnknownNameError
+from hpt_ray.core.registry import load
+from hpt_ray.report.dashboard import Dashboard, Section
+from hpt_ray.report.render import render, verdicts
 
 
 class Page(HTMLParser):
@@ -148,7 +148,7 @@ def test_an_unknown_figure_is_named() -> None:
 
 
 def test_a_table_of_too_many_cells_shows_missing_and_failed_ones_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpt_ray.report.MOST_CELLS", 4)
+    monkeypatch.setattr("hpt_ray.report.render.MOST_CELLS", 4)
     source = written(simulate.run(failed=lambda cell: cell[0] == "base>target:bn" and cell[2] == 2))
     rows = re.findall(r"<tr( class=\"failed\")?>\s*<td class=\"word\">(.*?)</td>", source)
     assert rows == [(' class="failed"', "HPT-BN")] * 4

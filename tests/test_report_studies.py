@@ -8,12 +8,12 @@ import pytest
 import simulate_studies as simulate
 from markupsafe import escape
 
-from hpt_ray import console
 from hpt_ray.analysis.across import across_targets
-from hpt_ray.analysis.run import Run
-from hpt_ray.registry import load
-from hpt_ray.report import render, verdicts
-from hpt_ray.study import Study
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.cli import console
+from hpt_ray.core.registry import load
+from hpt_ray.report.render import render, verdicts
+from hpt_ray.spec.study import Study
 
 TWO = ("one", "two")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from hpt_ray import results
+from hpt_ray.store import schema as results
 
 
 @pytest.mark.parametrize("name", results.TABLES)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hpt_ray.scale import SCALES, given_base
-from hpt_ray.study import Weights
+from hpt_ray.spec.scales import SCALES, given_base
+from hpt_ray.spec.study import Weights
 
 
 @pytest.mark.parametrize(

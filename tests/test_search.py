@@ -11,12 +11,12 @@ import pytest
 import simulate_search as simulated
 import small
 
-from hpt_ray.errors import StudyError
-from hpt_ray.plan import Cell, data_of
-from hpt_ray.policy import Policy
-from hpt_ray.policy_space import random_policies, to_point
-from hpt_ray.search import Unfolded, unfold
-from hpt_ray.study import Study
+from hpt_ray.core.errors import StudyError
+from hpt_ray.planning.plan import Cell, data_of
+from hpt_ray.planning.search import Unfolded, unfold
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.policy_space import random_policies, to_point
+from hpt_ray.spec.study import Study
 
 ARMS = ("target", "base>target", "base>target:bn")
 MADE = simulated.study(random=5, asked=6, rounds=2)

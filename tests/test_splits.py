@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from hpt_ray.errors import DataError
-from hpt_ray.splits import complete, strata
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.splits import complete, strata
 
 
 def _none(labels: np.ndarray) -> np.ndarray:

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from hpt_ray import files as files_module
-from hpt_ray.errors import StoreError
-from hpt_ray.files import public
-from hpt_ray.store import Store, parquet
+from hpt_ray.core.errors import StoreError
+from hpt_ray.store import files as files_module
+from hpt_ray.store.files import public
+from hpt_ray.store.store import Store, parquet
 
 TABLE = pa.table({"iteration": [1, 2, 3], "loss": [0.5, None, 0.25]})
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hpt_ray.errors import StudyError
-from hpt_ray.study import Arm, Evaluation, Factor, Phase, Pretraining, Study, Weights
+from hpt_ray.core.errors import StudyError
+from hpt_ray.spec.study import Arm, Evaluation, Factor, Phase, Pretraining, Study, Weights
 
 roles = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 phases = st.lists(st.builds(Phase, role=roles, tune=st.sampled_from(["all", "bn"])), min_size=1, max_size=5)

@@ -16,13 +16,13 @@ import small
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpt_ray import cli
-from hpt_ray.errors import StoreError
+from hpt_ray.cli import main as cli
+from hpt_ray.core.errors import StoreError
 from hpt_ray.execute import runs
 from hpt_ray.execute.run import run
-from hpt_ray.store import MANIFEST, PLAN, RECORD, Store, as_json, parquet
-from hpt_ray.study import Evaluation
-from hpt_ray.verify import Findings, clear, verify
+from hpt_ray.spec.study import Evaluation
+from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Store, as_json, parquet
+from hpt_ray.store.verify import Findings, clear, verify
 
 TABLE = parquet(pa.table({"iteration": [1, 2], "value": [0.5, None]}))
 #: A store of two runs that share a stage. One more stage is finished, but named by neither run.

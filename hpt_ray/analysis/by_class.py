@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import percent
 from hpt_ray.analysis.verdict import Table
-from hpt_ray.analysis.wording import percent
 
 
 def by_class(run: Run, target: str) -> Table | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
 
 
 def cells(run: Run) -> pd.DataFrame:

@@ -12,17 +12,14 @@ from enum import StrEnum
 
 import numpy as np
 
-from hpt_ray.analysis import exact
-from hpt_ray.analysis.bootstrap import LEVEL, Interval
-from hpt_ray.analysis.comparisons import holm
-from hpt_ray.analysis.power import seeds_needed
-from hpt_ray.analysis.robustness import mean
-from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.wording import change_interval, listed
-from hpt_ray.study import LABELS
-
-#: A difference inside +- one point of accuracy is of no practical weight.
-MARGIN = 0.01
+from hpt_ray.analysis.measures.robustness import mean
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import change_interval, listed
+from hpt_ray.analysis.stats import exact
+from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
+from hpt_ray.analysis.stats.comparisons import MARGIN, holm
+from hpt_ray.analysis.stats.power import seeds_needed
+from hpt_ray.spec.study import LABELS
 
 
 class Outcome(StrEnum):

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ConfigDict, Field, ValidationError
 
-from hpt_ray import results
-from hpt_ray.errors import StoreError, explain
-from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS
-from hpt_ray.plan import Cell, Plan
-from hpt_ray.policy import Frozen
-from hpt_ray.stage import Stage
-from hpt_ray.store import RECORD, Store, foreign, from_parquet
-from hpt_ray.study import Arm
+from hpt_ray.core.errors import StoreError, explain
+from hpt_ray.core.values import Frozen
+from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS
+from hpt_ray.planning.plan import Cell, Plan
+from hpt_ray.planning.stage import Stage
+from hpt_ray.spec.study import Arm
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import RECORD, Store, foreign, from_parquet
 
 #: Stages that are read and checked at a time from an object store, which is waiting. From a folder one thread reads ten
 #: thousand in 0.7 s, and eight in 2.5 s, since they get in each other's way.

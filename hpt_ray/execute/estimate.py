@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 
-from hpt_ray import registry
+from hpt_ray.core import registry
+from hpt_ray.core.values import Frozen
 from hpt_ray.execute import machine
 from hpt_ray.execute.collect import StageRecord
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.plan import Plan, Unit
-from hpt_ray.policy import Frozen
-from hpt_ray.stage import Stage
-from hpt_ray.store import Store
-from hpt_ray.study import Pretraining
+from hpt_ray.planning.plan import Plan, Unit
+from hpt_ray.planning.stage import Stage
+from hpt_ray.spec.study import Pretraining
+from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.device import gpus
-from hpt_ray.training.rate import MOCO_PASSES, gpu_hours, images_per_second, passes_per_second
+from hpt_ray.training.loop.rate import MOCO_PASSES, gpu_hours, images_per_second, passes_per_second
 
 #: Decoding, starting Ray and its groups, collecting and writing the report (measured on two cores).
 FIXED_SECONDS = 25.0

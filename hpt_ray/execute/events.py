@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from hpt_ray.core.values import Frozen
 from hpt_ray.execute.machine import Layout
-from hpt_ray.plan import Plan, Unit
-from hpt_ray.policy import Frozen
-from hpt_ray.store import Store
+from hpt_ray.planning.plan import Plan, Unit
+from hpt_ray.store.store import Store
 
 #: What the reason of a unit begins with that was neither finished nor failed: the run was asked to stop.
 INTERRUPTED = "interrupted"

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hpt_ray.errors import StudyError
-from hpt_ray.policy import Frozen
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.values import Frozen
 
 PACKAGES = ("hpt_ray", "torch", "torchvision", "ray", "numpy", "scikit-learn", "scipy", "pyarrow", "plotly")
 

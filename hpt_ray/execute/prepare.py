@@ -11,23 +11,26 @@ from typing import get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpt_ray import dataset, inventory, leakage, registry
-from hpt_ray.errors import StudyError, explain
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError, explain
+from hpt_ray.core.paths import path_of
+from hpt_ray.core.registry import load
+from hpt_ray.data import dataset, inventory, leakage
 from hpt_ray.execute.collect import score
-from hpt_ray.execute.stage import load_given
-from hpt_ray.plan import Plan, data_of, make_plan, recipes_of
-from hpt_ray.registry import load, path_of
-from hpt_ray.search import unfold
-from hpt_ray.stage import given
-from hpt_ray.store import Store
-from hpt_ray.study import Evaluation, Pretraining, Study, Weights
-from hpt_ray.training import audit, backbone, downloads
-from hpt_ray.training.batches import visible
+from hpt_ray.execute.worker import load_given
+from hpt_ray.planning.plan import Plan, data_of, make_plan, recipes_of
+from hpt_ray.planning.search import unfold
+from hpt_ray.planning.stage import given
+from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
+from hpt_ray.spec.weights_source import split
+from hpt_ray.store.store import Store
+from hpt_ray.training import backbone
 from hpt_ray.training.device import resolve_precision
-from hpt_ray.training.formats import format_of
 from hpt_ray.training.group_check import check_group
+from hpt_ray.training.loop.batches import visible
 from hpt_ray.training.method import Method
-from hpt_ray.weights_source import split
+from hpt_ray.training.weights import audit, downloads
+from hpt_ray.training.weights.formats import format_of
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from hpt_ray.errors import StudyError
-from hpt_ray.plan import Unit
+from hpt_ray.core.errors import StudyError
+from hpt_ray.planning.plan import Unit
 
 #: A trial only waits: for one that is lost, with its process or its node, another is started.
 TRIALS = 10

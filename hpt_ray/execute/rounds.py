@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from hpt_ray.execute.collect import score
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.plan import Plan, Unit
-from hpt_ray.search import unfold
-from hpt_ray.store import Store
+from hpt_ray.planning.plan import Plan, Unit
+from hpt_ray.planning.search import unfold
+from hpt_ray.store.store import Store
 
 
 def rounds(prepared: Prepared, store: Store) -> Iterator[tuple[Plan, list[Unit]]]:

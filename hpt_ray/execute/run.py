@@ -11,19 +11,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from hpt_ray.errors import StoreError, StudyError
-from hpt_ray.execute import account, machine, stored
-from hpt_ray.execute.cluster import dashboard_of, ray_session, resources
-from hpt_ray.execute.conclude import Result, conclude, views
+from hpt_ray.core.errors import StoreError, StudyError
+from hpt_ray.execute import machine, stored
+from hpt_ray.execute import manifest as account
+from hpt_ray.execute.backends.inline import InlineRunner
+from hpt_ray.execute.backends.ray.session import dashboard_of, ray_session, resources
 from hpt_ray.execute.events import Event, Observer, Progress, Runner
-from hpt_ray.execute.inline import InlineRunner
+from hpt_ray.execute.finalize import Result, conclude, views
 from hpt_ray.execute.interrupts import orderly
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.rounds import rounds, settled
 from hpt_ray.execute.stored import name_of
-from hpt_ray.plan import Plan, Unit, recipes_of
-from hpt_ray.store import MANIFEST, PLAN, VIEWS, Store, parquet
-from hpt_ray.study import Pretraining, Study
+from hpt_ray.planning.plan import Plan, Unit, recipes_of
+from hpt_ray.spec.study import Pretraining, Study
+from hpt_ray.store.store import MANIFEST, PLAN, VIEWS, Store, parquet
 
 RunnerName = Literal["ray", "inline"]
 
@@ -144,7 +145,7 @@ def runner_for(
         observer.started(layout, None)
         yield InlineRunner(layout.threads)
         return
-    from hpt_ray.execute.ray_runner import RayRunner
+    from hpt_ray.execute.backends.ray.runner import RayRunner
 
     _check_workers(plan.study, workers)
     with ray_session(address) as ray:

@@ -7,16 +7,17 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from hpt_ray import registry, results
-from hpt_ray.errors import StoreError, StudyError, UnknownNameError
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
+from hpt_ray.core.values import Frozen
 from hpt_ray.execute import stored
-from hpt_ray.execute.conclude import Result, conclude, publish, views
+from hpt_ray.execute.finalize import Result, conclude, publish, views
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.rounds import settled
-from hpt_ray.plan import Plan, data_of, recipes_of
-from hpt_ray.policy import Frozen
-from hpt_ray.store import MANIFEST, Store, foreign
-from hpt_ray.study import Pretraining, Study
+from hpt_ray.planning.plan import Plan, data_of, recipes_of
+from hpt_ray.spec.study import Pretraining, Study
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import MANIFEST, Store, foreign
 
 
 class RunState(Frozen):

@@ -13,14 +13,14 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from hpt_ray import results
-from hpt_ray.errors import StoreError, StudyError, explain
-from hpt_ray.leakage import Shared
-from hpt_ray.plan import Cell, Plan
-from hpt_ray.policy import Frozen
-from hpt_ray.stage import Stage
-from hpt_ray.store import MANIFEST, PLAN, Store, foreign
-from hpt_ray.study import Study
+from hpt_ray.core.errors import StoreError, StudyError, explain
+from hpt_ray.core.values import Frozen
+from hpt_ray.data.leakage import Shared
+from hpt_ray.planning.plan import Cell, Plan
+from hpt_ray.planning.stage import Stage
+from hpt_ray.spec.study import Study
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import MANIFEST, PLAN, Store, foreign
 
 #: The tables of a run's folder by their names, with the columns that have a value in every row.
 FILLED = {

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from hpt_ray import registry
-from hpt_ray.errors import StudyError
-from hpt_ray.identity import derived_seed
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.identity import derived_seed
 from hpt_ray.training import dry_run
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hpt_ray.errors import StudyError
+from hpt_ray.core.errors import StudyError
 
 
 class _Chance(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch declares no types here

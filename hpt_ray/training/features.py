@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.errors import StudyError
+from hpt_ray.core.errors import StudyError
+from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.backbone import Backbone
 
 CHUNK = 256

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hpt_ray.errors import StudyError
-from hpt_ray.registry import load
-from hpt_ray.study import Pretraining
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.registry import load
+from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.backbone import build
 from hpt_ray.training.method import Batch, Method
 from hpt_ray.training.workers import Workers

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from hpt_ray.errors import StudyError
-from hpt_ray.identity import derived_seed
-from hpt_ray.policy import Frozen
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.identity import derived_seed
+from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.normalisation import batch_norms
 from hpt_ray.training.workers import Workers

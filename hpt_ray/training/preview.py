@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.identity import stream
-from hpt_ray.policy import Policy
-from hpt_ray.training.augment import views
-from hpt_ray.training.draws import draw
+from hpt_ray.core.identity import stream
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.policy import Policy
+from hpt_ray.training.augment.augment import views
+from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.features import centre
 
 

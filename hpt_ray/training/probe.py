@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpt_ray.analysis.auroc import mean_auroc
-from hpt_ray.dataset import Dataset
+from hpt_ray.core.metrics.auroc import mean_auroc
+from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.features import Split, extract
 

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hpt_ray.errors import StudyError
+from hpt_ray.core.errors import StudyError
 
 CPU = torch.device("cpu")
 

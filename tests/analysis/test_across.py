@@ -11,8 +11,8 @@ import simulate_studies as simulate
 from scipy import stats
 
 from hpt_ray.analysis.across import across_targets, p_value
-from hpt_ray.analysis.run import Run
-from hpt_ray.study import Factor
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.spec.study import Factor
 
 TARGETS = ("far", "near", "same", "lost")
 SEEDS = (0, 1, 2, 3, 4)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import simulate_studies as simulate
 
-from hpt_ray.analysis.run import Run
-from hpt_ray.study import Factor
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.spec.study import Factor
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from hpt_ray.analysis.auroc import auroc, both, components, mean_auroc
-from hpt_ray.analysis.bootstrap import Interval, replicate
+from hpt_ray.analysis.stats.bootstrap import Interval, replicate
+from hpt_ray.core.metrics.auroc import auroc, both, components, mean_auroc
 
 First = operator.itemgetter((..., 0))
 

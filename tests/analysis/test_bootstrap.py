@@ -7,7 +7,7 @@ import pytest
 import simulate
 from scipy import stats
 
-from hpt_ray.analysis.bootstrap import Interval, replicate
+from hpt_ray.analysis.stats.bootstrap import Interval, replicate
 
 
 def interval_of_mean(values: np.ndarray, replicates: int = 2000) -> Interval:

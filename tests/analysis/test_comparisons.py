@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpt_ray.analysis.bootstrap import Interval, replicate
-from hpt_ray.analysis.comparisons import across, holm
+from hpt_ray.analysis.stats.bootstrap import Interval, replicate
+from hpt_ray.analysis.stats.comparisons import across, holm
 
 
 def closed_testing(p_values: list[float]) -> list[float]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis import exact
-from hpt_ray.analysis.bootstrap import Interval
-from hpt_ray.analysis.comparisons import across
-from hpt_ray.analysis.robustness import mean
+from hpt_ray.analysis.measures.robustness import mean
+from hpt_ray.analysis.stats import exact
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.stats.comparisons import across
 from hpt_ray.analysis.verdict import Outcome, judge
 
 

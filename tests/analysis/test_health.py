@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import simulate
 
-from hpt_ray.analysis.health import notes
-from hpt_ray.results import CURVES, run_schema, to_frame, to_table
+from hpt_ray.analysis.measures.health import notes
+from hpt_ray.store.schema import CURVES, run_schema, to_frame, to_table
 
 
 def curve(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import simulate_studies as simulate
 
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.labels import label_counts, verdict
-from hpt_ray.study import Evaluation
+from hpt_ray.spec.study import Evaluation
 
 SEEDS = (0, 1, 2, 3, 4)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import simulate_studies as simulate
 
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.methods import findings, verdict
-from hpt_ray.analysis.wording import level_name
 
 SEEDS = (0, 1, 2, 3, 4)
 

@@ -7,9 +7,9 @@ import simulate
 import simulate_numbers
 from simulate_numbers import BASES, BUDGETS, FRACTIONS
 
-from hpt_ray.analysis.numbers import axis_name, common, counted, field, number_name, numbers
-from hpt_ray.analysis.run import Run
-from hpt_ray.study import Factor
+from hpt_ray.analysis.measures.numbers import axis_name, common, counted, field, number_name, numbers
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.spec.study import Factor
 
 TRUTH = {"target": 0.5, "base": 0.6, "base>target": 0.7, "base>target:bn": 0.65}
 

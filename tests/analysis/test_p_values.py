@@ -7,8 +7,8 @@ import pytest
 import simulate
 from scipy import integrate, stats
 
-from hpt_ray.analysis.bootstrap import Interval, replicate
-from hpt_ray.analysis.robustness import measures
+from hpt_ray.analysis.measures.robustness import measures
+from hpt_ray.analysis.stats.bootstrap import Interval, replicate
 from hpt_ray.analysis.verdict import Outcome, judge
 
 

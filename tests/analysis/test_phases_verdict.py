@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import simulate_studies as simulate
 
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.phases import gains, verdict
 

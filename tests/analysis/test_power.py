@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis.bootstrap import replicate
-from hpt_ray.analysis.power import chance, seeds_needed
+from hpt_ray.analysis.stats.bootstrap import replicate
+from hpt_ray.analysis.stats.power import chance, seeds_needed
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 20])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import simulate
 
-from hpt_ray.analysis.retention import retention
+from hpt_ray.analysis.measures.retention import retention
 
 FRACTIONS = (0.01, 0.1, 0.25, 0.5, 1.0)
 

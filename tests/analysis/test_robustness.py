@@ -10,9 +10,9 @@ import pytest
 import simulate
 from scipy import stats
 
-from hpt_ray.analysis.bootstrap import replicate
-from hpt_ray.analysis.robustness import accuracy, difference, gain, measures, robustness, robustness_difference
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.robustness import accuracy, difference, gain, measures, robustness, robustness_difference
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.stats.bootstrap import replicate
 
 TARGET = "rsscn7"
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import simulate
 
-from hpt_ray.analysis.run import Hole, Run
+from hpt_ray.analysis.measures.run import Hole, Run
 
 
 @pytest.fixture(scope="module")

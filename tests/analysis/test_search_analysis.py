@@ -7,13 +7,13 @@ import pytest
 import simulate_search as simulated
 from scipy import stats
 
-from hpt_ray.analysis.importance import importance, importances, p_values
-from hpt_ray.analysis.run import HPT, SCRATCH, Run
-from hpt_ray.analysis.search import confirmed, flatness, flatness_difference, near_difference, tried, winners
+from hpt_ray.analysis.measures.importance import importance, importances, p_values
+from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.search import confirmed, flatness, flatness_difference, near_difference, tried, winners
 from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.search import SEARCHED, verdict
-from hpt_ray.policy_space import OPERATORS, SPACE, random_policies
-from hpt_ray.registry import load, names
+from hpt_ray.core.registry import load, names
+from hpt_ray.spec.policy_space import OPERATORS, SPACE, random_policies
 
 TARGET = simulated.TARGET
 RANDOM, ASKED = 20, 6
@@ -76,7 +76,7 @@ def test_flatness_without_noise_is_the_share_that_the_formula_gives(run):
 
 
 def point_of(name: str) -> dict[str, float]:
-    from hpt_ray.policy_space import to_point
+    from hpt_ray.spec.policy_space import to_point
 
     point = to_point(random_policies(0, RANDOM)[name])
     assert point is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from hpt_ray.analysis.speedup import Bound, SpeedUp, monotone, speed_up, speed_ups
+from hpt_ray.analysis.measures.speedup import Bound, SpeedUp, monotone, speed_up, speed_ups
 
 #: Half decades.
 HPT_BUDGETS, SCRATCH_BUDGETS = (50.0, 158.0, 500.0), (50.0, 158.0, 500.0, 1581.0, 5000.0, 15811.0)

@@ -11,9 +11,9 @@ import pytest
 import simulate_numbers
 from simulate_numbers import BUDGETS
 
-from hpt_ray.analysis.run import SCRATCH, Run
-from hpt_ray.analysis.speedup import Bound, SpeedUp
-from hpt_ray.analysis.spending import (
+from hpt_ray.analysis.measures.run import SCRATCH, Run
+from hpt_ray.analysis.measures.speedup import Bound, SpeedUp
+from hpt_ray.analysis.measures.spending import (
     Ahead,
     ahead,
     before,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hpt_ray.analysis.variance import Sources, sources
+from hpt_ray.analysis.stats.variance import Sources, sources
 
 #: Standard deviations of seed, probe, example, seed x example and residual effects on one answer.
 COMPONENTS = (0.04, 0.02, 0.3, 0.1, 0.2)

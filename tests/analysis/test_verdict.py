@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import simulate
 
-from hpt_ray.analysis.bootstrap import Interval
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Outcome, Verdict, judge
 from hpt_ray.analysis.verdicts.robustness import verdict
 

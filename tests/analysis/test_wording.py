@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpt_ray.analysis import wording
-from hpt_ray.analysis.bootstrap import Interval
+from hpt_ray.analysis.measures import text_format as wording
+from hpt_ray.analysis.stats.bootstrap import Interval
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0531, "+5.3"), (-0.02, "−2.0"), (-0.0001, "0.0"), (0.0, "0.0")])

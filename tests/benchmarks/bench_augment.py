@@ -14,10 +14,11 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torchvision.transforms import v2
 
-from hpt_ray.identity import stream
-from hpt_ray.policy import Policy
-from hpt_ray.training import augment, reference
-from hpt_ray.training.draws import draw
+from hpt_ray.core.identity import stream
+from hpt_ray.spec.policy import Policy
+from hpt_ray.training import reference
+from hpt_ray.training.augment import augment
+from hpt_ray.training.augment.draws import draw
 
 REPEATS = 15
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

@@ -24,13 +24,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from hpt_ray import dataset
-from hpt_ray.scale import SCALES, change
-from hpt_ray.study import Pretraining
+from hpt_ray.data import dataset
+from hpt_ray.spec.scales import SCALES, change
+from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.backbone import build
 from hpt_ray.training.device import resolve_precision
+from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import precision_context
-from hpt_ray.training.pretrain import Pretrainer
 
 DATA, ITERATIONS = "synthetic:aerial", 40
 QUICK = SCALES["quick"]

@@ -17,7 +17,7 @@ import hpt_ray
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.run import run
-from hpt_ray.plan import Plan, Unit
+from hpt_ray.planning.plan import Plan, Unit
 
 ROUNDS = 3
 

@@ -23,25 +23,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import hpt_ray
-from hpt_ray import results
-from hpt_ray.analysis.run import Run
+from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.verdict import Verdict
-from hpt_ray.dashboard import Dashboard
-from hpt_ray.dataset import Dataset
-from hpt_ray.execute import account, machine
+from hpt_ray.core.identity import stream
+from hpt_ray.core.registry import load, names
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.execute import machine
+from hpt_ray.execute import manifest as account
 from hpt_ray.execute.collect import collect
-from hpt_ray.execute.conclude import dashboard_for
+from hpt_ray.execute.finalize import dashboard_for
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite, runs
-from hpt_ray.execute.stage import CURVES, PREDICTIONS, RESULTS, packed
 from hpt_ray.execute.stored import name_of
-from hpt_ray.identity import stream
-from hpt_ray.plan import make_plan
-from hpt_ray.registry import load, names
-from hpt_ray.report import render, verdicts
-from hpt_ray.stage import Stage
-from hpt_ray.store import MANIFEST, PLAN, Store, parquet
-from hpt_ray.study import Evaluation, Study
+from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS, packed
+from hpt_ray.planning.plan import make_plan
+from hpt_ray.planning.stage import Stage
+from hpt_ray.report.dashboard import Dashboard
+from hpt_ray.report.render import render, verdicts
+from hpt_ray.spec.study import Evaluation, Study
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import MANIFEST, PLAN, Store, parquet
 
 ROUNDS = 3
 TARGETS = ("aerial", "texture", "colour", "shape")

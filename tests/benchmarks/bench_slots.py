@@ -14,13 +14,14 @@ import time
 from typing import Any
 
 import hpt_ray
-from hpt_ray.execute import group, machine
-from hpt_ray.execute.cluster import ray_session
+from hpt_ray.execute import machine
+from hpt_ray.execute.backends.ray import worker_group as group
+from hpt_ray.execute.backends.ray.runner import RayRunner
+from hpt_ray.execute.backends.ray.session import ray_session
 from hpt_ray.execute.events import Event
 from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.prepare import prepare
-from hpt_ray.execute.ray_runner import RayRunner
-from hpt_ray.store import Store
+from hpt_ray.store.store import Store
 
 ROUNDS, SLOTS = 3, 8
 TARGETS = tuple(f"synthetic:{name},n=1000" for name in ("aerial", "texture", "colour", "shape"))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from hpt_ray.dataset import load
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.dataset import load
 
 
 def test_digits_at_their_own_size_are_scikit_learns() -> None:

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from hpt_ray import cache as caches
-from hpt_ray.dataset import load
-from hpt_ray.datasets import image_folder
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
+from hpt_ray.data import cache as caches
+from hpt_ray.data.dataset import load
+from hpt_ray.data.datasets import image_folder
 
 
 def _save(path: Path, seed: int) -> Path:

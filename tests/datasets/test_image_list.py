@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hpt_ray import cache
-from hpt_ray.dataset import load
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
+from hpt_ray.data import cache
+from hpt_ray.data.dataset import load
 
 
 @pytest.fixture

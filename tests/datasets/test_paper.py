@@ -9,10 +9,10 @@ from PIL import Image
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 from torchvision.models.segmentation import FCN_ResNet50_Weights
 
-from hpt_ray.dataset import load
-from hpt_ray.datasets._paper import ENTRIES, Entry
-from hpt_ray.errors import DataError, UnknownNameError
-from hpt_ray.records import source
+from hpt_ray.core.errors import DataError, UnknownNameError
+from hpt_ray.data.dataset import load
+from hpt_ray.data.datasets._paper import ENTRIES, Entry
+from hpt_ray.data.records import source
 
 Put = Callable[..., None]
 

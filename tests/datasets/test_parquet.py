@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from hpt_ray import cache, inventory
-from hpt_ray.dataset import Dataset, load
-from hpt_ray.errors import DataError
-from hpt_ray.records import source
+from hpt_ray.core.errors import DataError
+from hpt_ray.data import cache, inventory
+from hpt_ray.data.dataset import Dataset, load
+from hpt_ray.data.records import source
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 

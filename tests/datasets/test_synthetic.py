@@ -11,10 +11,10 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hpt_ray.dataset import load
-from hpt_ray.datasets import _drawing
-from hpt_ray.datasets.synthetic import DOMAINS, dataset
-from hpt_ray.errors import DataError, UnknownNameError
+from hpt_ray.core.errors import DataError, UnknownNameError
+from hpt_ray.data.dataset import load
+from hpt_ray.data.datasets import _drawing
+from hpt_ray.data.datasets.synthetic import DOMAINS, dataset
 
 
 def _drawn(spec: str) -> tuple[np.ndarray, np.ndarray]:

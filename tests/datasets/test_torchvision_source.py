@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from torchvision import datasets
 
-from hpt_ray.dataset import load
-from hpt_ray.datasets.torchvision import CLASSIFICATION
-from hpt_ray.errors import DataError, UnknownNameError
+from hpt_ray.core.errors import DataError, UnknownNameError
+from hpt_ray.data.dataset import load
+from hpt_ray.data.datasets.torchvision import CLASSIFICATION
 
 
 def _idx(path: Path, values: np.ndarray) -> None:

@@ -8,10 +8,10 @@ import time
 import pytest
 import small
 
-from hpt_ray.errors import StageInterruptedError
-from hpt_ray.execute import claim
-from hpt_ray.execute.claim import claimed
-from hpt_ray.store import Store
+from hpt_ray.core.errors import StageInterruptedError
+from hpt_ray.execute import unit_lock as claim
+from hpt_ray.execute.unit_lock import claimed
+from hpt_ray.store.store import Store
 
 UNIT = small.plan().units()[0]
 

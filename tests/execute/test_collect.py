@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 import small
 
-from hpt_ray import results
-from hpt_ray.errors import StoreError
+from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.collect import collect
-from hpt_ray.plan import Plan, make_plan
-from hpt_ray.stage import Stage
-from hpt_ray.store import Store, parquet
+from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.stage import Stage
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import Store, parquet
 
 
 def value_of(stage: Stage) -> float:

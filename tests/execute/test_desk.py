@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 import small
 
-from hpt_ray.execute.desk import DELIVERIES, INTERRUPTED, Desk
+from hpt_ray.execute.backends.ray.broker import DELIVERIES, INTERRUPTED, Desk
 from hpt_ray.execute.events import Event
-from hpt_ray.plan import Unit
+from hpt_ray.planning.plan import Unit
 
 FIRST, SECOND = small.plan().units()[:2]
 

@@ -14,13 +14,13 @@ import torch
 from hpt_ray.execute import estimate as module
 from hpt_ray.execute.estimate import EVALUATION_SECONDS, FIXED_SECONDS, estimate
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.plan import Plan, data_of, make_plan
-from hpt_ray.stage import Stage
-from hpt_ray.study import Evaluation, Study
+from hpt_ray.planning.plan import Plan, data_of, make_plan
+from hpt_ray.planning.stage import Stage
+from hpt_ray.spec.study import Evaluation, Study
 from hpt_ray.training.backbone import build
+from hpt_ray.training.loop.rate import MOCO_PASSES, gpu_hours
 from hpt_ray.training.probe import TRAINED, Subject
 from hpt_ray.training.probes import finetune, sgd
-from hpt_ray.training.rate import MOCO_PASSES, gpu_hours
 
 #: Seconds of an image of pretraining, and of each evaluation that is on record.
 IMAGE, LINEAR, KNN = 0.01, 2.0, 0.5

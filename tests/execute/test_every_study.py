@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import hpt_ray
-from hpt_ray import registry
+from hpt_ray.core import registry
 from hpt_ray.execute.runs import rewrite
-from hpt_ray.store import Store
+from hpt_ray.store.store import Store
 
 SMALL = {
     "base": "synthetic:objects,n=120",

@@ -10,17 +10,17 @@ import pytest
 import small
 from PIL import Image
 
-from hpt_ray import console
-from hpt_ray.errors import StageError
-from hpt_ray.execute import stage as stage_module
-from hpt_ray.execute.inline import InlineRunner
+from hpt_ray.cli import console
+from hpt_ray.core.errors import StageError
+from hpt_ray.execute import worker as stage_module
+from hpt_ray.execute.backends.inline import InlineRunner
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
-from hpt_ray.plan import Unit
-from hpt_ray.stage import Stage
-from hpt_ray.store import Store
-from hpt_ray.study import Study
-from hpt_ray.training.pretrain import Pretrainer
+from hpt_ray.planning.plan import Unit
+from hpt_ray.planning.stage import Stage
+from hpt_ray.spec.study import Study
+from hpt_ray.store.store import Store
+from hpt_ray.training.loop.pretrain import Pretrainer
 
 LINE = "base: 2 images are also test images of target: left out of pretraining."
 

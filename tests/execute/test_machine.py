@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hpt_ray.errors import StudyError
+from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.machine import cores, hardware, layout, versions
 
 numbers = st.integers(1, 16)

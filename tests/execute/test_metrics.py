@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hpt_ray.execute.backends.ray.metrics import COUNTERS, GAUGES, Metrics
 from hpt_ray.execute.events import Event
-from hpt_ray.execute.metrics import COUNTERS, GAUGES, Metrics
 
 PAGE = Path(__file__).parents[2] / "dashboards" / "grafana" / "hpt_study.json"
 

@@ -13,17 +13,18 @@ import small
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from hpt_ray import registry, results
 from hpt_ray.analysis.by_class import by_class
 from hpt_ray.analysis.cells import cells
-from hpt_ray.analysis.robustness import accuracy, difference
-from hpt_ray.errors import StudyError
-from hpt_ray.execute.conclude import Result
+from hpt_ray.analysis.measures.robustness import accuracy, difference
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError
+from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
-from hpt_ray.parameters import make, parameters
-from hpt_ray.store import Store
-from hpt_ray.study import Evaluation
+from hpt_ray.spec.parameters import make, parameters
+from hpt_ray.spec.study import Evaluation
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import Store
 
 CLASSES = ("red", "green", "blue", "never")
 SPLITS = ("train", "train", "train", "val", "test")

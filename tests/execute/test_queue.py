@@ -7,12 +7,12 @@ import small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_ray.execute import inline
-from hpt_ray.execute.inline import InlineRunner, in_order_of_need
+from hpt_ray.execute.backends import inline
+from hpt_ray.execute.backends.inline import InlineRunner, in_order_of_need
+from hpt_ray.execute.backends.ray.runner import _searcher
 from hpt_ray.execute.queue import TRIALS, Queue
-from hpt_ray.execute.ray_runner import _searcher
-from hpt_ray.plan import Unit
-from hpt_ray.store import Store
+from hpt_ray.planning.plan import Unit
+from hpt_ray.store.store import Store
 
 SOME = small.plan().units()[0]
 

@@ -15,14 +15,14 @@ import pytest
 import safetensors.numpy
 
 import hpt_ray
-from hpt_ray.errors import StudyError
-from hpt_ray.execute.cluster import ray_session
-from hpt_ray.execute.conclude import Result
+from hpt_ray.core.errors import StudyError
+from hpt_ray.execute.backends.ray.runner import RayRunner
+from hpt_ray.execute.backends.ray.session import ray_session
 from hpt_ray.execute.events import Event, Observer, Progress
+from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.machine import Layout
-from hpt_ray.execute.ray_runner import RayRunner
-from hpt_ray.store import Store
-from hpt_ray.study import Study
+from hpt_ray.spec.study import Study
+from hpt_ray.store.store import Store
 
 #: Largest relative difference of a weight between one worker and two: the order of a sum of two float32 gradients,
 #: carried through a few iterations.

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from hpt_ray.training.backbone import build
-from hpt_ray.training.checkpoints import to_bytes
+from hpt_ray.training.weights.checkpoints import to_bytes
 
 #: A method of the user's, with the names of modules that Ray and scikit-learn import beside it.
 METHOD = "from hpt_ray.training.methods.moco_v2 import method as moco\n\n\nclass method(moco):\n    pass\n"
 BACKBONE = "from hpt_ray.training.backbones.resnet_small import backbone\n"
 STUDY = """
-from hpt_ray.study import Evaluation, Pretraining, Study, Weights
+from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
 
 
 def study(*, target: str = "./my_images", base: str = "./moco.safetensors") -> Study:

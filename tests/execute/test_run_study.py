@@ -12,23 +12,25 @@ import small
 import torch
 
 import hpt_ray
-from hpt_ray import console, results
-from hpt_ray.errors import StoreError, StudyError, UnknownNameError
-from hpt_ray.execute import conclude, inline
-from hpt_ray.execute.conclude import Result
+from hpt_ray.cli import console
+from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
+from hpt_ray.execute import finalize as conclude
+from hpt_ray.execute.backends import inline
 from hpt_ray.execute.estimate import estimate
 from hpt_ray.execute.events import Event, Observer, Progress
+from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
-from hpt_ray.plan import Unit
-from hpt_ray.store import Store, _checksum
-from hpt_ray.study import Evaluation, Factor, Weights
-from hpt_ray.training import checkpoints
+from hpt_ray.planning.plan import Unit
+from hpt_ray.spec.study import Evaluation, Factor, Weights
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import Store, _checksum
 from hpt_ray.training.backbone import build
-from hpt_ray.training.checkpoints import to_bytes
-from hpt_ray.training.pretrain import Pretrainer
+from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.probes import linear
+from hpt_ray.training.weights import checkpoints
+from hpt_ray.training.weights.checkpoints import to_bytes
 
 #: Of the tiny study: the base, 3 arms x 2 policies, and two probes of each and of the random features.
 STAGES = (1 + 3 * 2) + 2 * (1 + 3 * 2 + 1)
@@ -290,7 +292,7 @@ def test_a_run_without_views_is_made_anew_unless_code_has_changed(tmp_path, monk
     name = without(tmp_path, "views.parquet").name
     assert Path(rewrite(Store(tmp_path), name).report).read_text() == page
     without(tmp_path, "views.parquet")
-    monkeypatch.setitem(__import__("hpt_ray.identity", fromlist=["VERSIONS"]).VERSIONS, "evaluate", 999)
+    monkeypatch.setitem(__import__("hpt_ray.core.identity", fromlist=["VERSIONS"]).VERSIONS, "evaluate", 999)
     with pytest.raises(StoreError, match=r"views\.parquet was not written.*data and code that have not changed"):
         rewrite(Store(tmp_path), name)
     manifest = tmp_path / "runs" / name / "run.json"

@@ -10,14 +10,14 @@ import pytest
 import simulate_search as simulated
 import small
 
-from hpt_ray.execute import inline
-from hpt_ray.execute.conclude import Result
+from hpt_ray.execute.backends import inline
 from hpt_ray.execute.events import Event, Observer, Progress
+from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
-from hpt_ray.plan import Plan, Unit
-from hpt_ray.store import Store
-from hpt_ray.study import Search
+from hpt_ray.planning.plan import Plan, Unit
+from hpt_ray.spec.study import Search
+from hpt_ray.store.store import Store
 
 STUDY = simulated.study(seeds=1).model_copy(
     update={"arms": small.study(arms=("target", "base")).arms, "search": Search(random=2, asked=3, eta=3)}

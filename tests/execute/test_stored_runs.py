@@ -12,16 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 import small
 
-from hpt_ray import cli
-from hpt_ray.errors import StoreError
-from hpt_ray.execute import inline
+from hpt_ray.cli import main as cli
+from hpt_ray.core.errors import StoreError
+from hpt_ray.execute.backends import inline
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
-from hpt_ray.plan import Unit
-from hpt_ray.store import Store
-from hpt_ray.study import Study, Weights
+from hpt_ray.planning.plan import Unit
+from hpt_ray.spec.study import Study, Weights
+from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import build
-from hpt_ray.training.checkpoints import to_bytes
+from hpt_ray.training.weights.checkpoints import to_bytes
 
 
 def draw(folder: Path) -> None:

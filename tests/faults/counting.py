@@ -8,8 +8,8 @@ from typing import Any
 
 from faulty import study
 
-from hpt_ray.execute import stage as stages
-from hpt_ray.stage import Stage
+from hpt_ray.execute import worker as stages
+from hpt_ray.planning.stage import Stage
 
 __all__ = ["study"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import small
 
-from hpt_ray.study import Study
+from hpt_ray.spec.study import Study
 
 DEADLY = str(Path(__file__).with_name("deadly.py"))
 

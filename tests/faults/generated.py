@@ -17,13 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hpt_ray import cli, registry
-from hpt_ray.errors import LONGEST, StudyError
+from hpt_ray.cli import main as cli
+from hpt_ray.core import registry
+from hpt_ray.core.errors import LONGEST, StudyError
 from hpt_ray.execute.prepare import Prepared, prepare
-from hpt_ray.parameters import make, parameters
-from hpt_ray.store import Store
+from hpt_ray.spec.parameters import make, parameters
+from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import build
-from hpt_ray.training.checkpoints import to_bytes
+from hpt_ray.training.weights.checkpoints import to_bytes
 
 #: What the cases of each test ended in.
 ENDED: Counter[tuple[str, str]] = Counter()

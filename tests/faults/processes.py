@@ -19,11 +19,11 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from hpt_ray.store import Store
+from hpt_ray.store.store import Store
 
 HERE = Path(__file__).parent
 STUDY = HERE / "faulty.py"
-MAIN = "import sys; sys.argv[0] = 'hpt-study'; from hpt_ray.cli import main; main()"
+MAIN = "import sys; sys.argv[0] = 'hpt-study'; from hpt_ray.cli.main import main; main()"
 #: Of two runs of one study these differ: they say how long it took.
 CLOCK = ["seconds", "images_per_second"]
 

@@ -21,7 +21,7 @@ from generated import PLAIN, ends_well, exits_well, generated, image, plan, tiny
 from hypothesis import strategies as st
 
 from hpt_ray.execute.run import run
-from hpt_ray.parameters import make
+from hpt_ray.spec.parameters import make
 from hpt_ray.training.backbone import build
 
 

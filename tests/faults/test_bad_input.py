@@ -13,10 +13,10 @@ import pytest
 from generated import BASE, ENDED, PLAIN, TARGET, ends_well, exits_well, generated, plan, tiny, workplace
 from hypothesis import strategies as st
 
-from hpt_ray import registry
-from hpt_ray.parameters import parameters
-from hpt_ray.policy import Policy
-from hpt_ray.study import Pretraining
+from hpt_ray.core import registry
+from hpt_ray.spec.parameters import parameters
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.study import Pretraining
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -133,8 +133,8 @@ OPERATORS = st.dictionaries(
 )
 MINE = """
 from math import inf, nan
-from hpt_ray.study import Factor
-from hpt_ray.parameters import make
+from hpt_ray.spec.study import Factor
+from hpt_ray.spec.parameters import make
 
 def study():
     given = make("augment_ablation", {tiny!r})
@@ -205,7 +205,7 @@ SCRIPTS = [
     "", "study", "study = 1", "def study(:", "def study(): pass", "def study(x): pass", "def study(x: int): pass",
     "def study(*, x: int = 'a'): return x", "def study(*, x: nothing = 1): pass", "class study: pass", "study = print",
     "import nothing", "raise SystemExit(3)", "raise KeyError", "x = 1 / 0", "def study(): raise SystemExit",
-   "from hpt_ray.policies.baseline import policy",
+   "from hpt_ray.spec.policies.baseline import policy",
     "def study(): study()", "def study(*args): pass", "def study(**kwargs): pass", "async def study(): pass",
     "def study():\n    raise ValueError('a\\nb')", "def study(): yield 1", "study = lambda: 1", "study = None", "\x00",
     "def study(*, x: int = 1, **y: int): pass", "\ufeffdef study(): return {}", "def study(): assert False", "if True:",

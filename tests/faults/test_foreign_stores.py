@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 import small
 
-from hpt_ray import cli, report
-from hpt_ray.errors import StudyError
+from hpt_ray.cli import main as cli
+from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import runs
 from hpt_ray.execute.stored import FILLED
-from hpt_ray.store import Store, _checksum, as_json, parquet
-from hpt_ray.study import Evaluation
+from hpt_ray.report import render as report
+from hpt_ray.spec.study import Evaluation
+from hpt_ray.store.store import Store, _checksum, as_json, parquet
 from hpt_ray.training.probes import knn
 
 #: What takes the place of a value; the first takes its key away.

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hpt_ray.dataset import load
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.dataset import load
 
 SIDE = 16
 #: Four quarters of one colour each: the truth of every picture below, and what must not be taken for it.

@@ -20,15 +20,16 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from typer.testing import CliRunner
 from werkzeug.serving import make_server
 
-from hpt_ray import cli, results
-from hpt_ray.errors import StoreError
-from hpt_ray.execute import inline
-from hpt_ray.execute.conclude import Result
+from hpt_ray.cli import main as cli
+from hpt_ray.core.errors import StoreError
+from hpt_ray.core.identity import stream
+from hpt_ray.execute.backends import inline
+from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.run import run
-from hpt_ray.identity import stream
-from hpt_ray.store import Store
-from hpt_ray.study import Evaluation
-from hpt_ray.verify import verify
+from hpt_ray.spec.study import Evaluation
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import Store
+from hpt_ray.store.verify import verify
 
 GIVEN: dict[str, Any] = {"factors": (), "evaluations": (Evaluation(probe="knn"),)}
 STUDY = small.study(arms=("target", "base>target"), **GIVEN)

@@ -147,7 +147,7 @@ def assert_nothing_on(cluster, runs):
 
 LONGEST_FOLDER = """
 import os, shutil, tempfile
-from hpt_ray.execute.cluster import LONGEST, ray_session
+from hpt_ray.execute.backends.ray.session import LONGEST, ray_session
 own = f"/hpt-ray-{os.getpid()}-12345678"
 tempfile.tempdir = "/tmp/" + "x" * (LONGEST - len(own) - len("/tmp/"))
 os.makedirs(tempfile.tempdir)

@@ -28,15 +28,16 @@ import simulate_studies
 import torch
 from packaging.requirements import Requirement
 
-from hpt_ray import cli, console, progress
-from hpt_ray.analysis.run import Run
-from hpt_ray.errors import StudyError
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.cli import console, progress
+from hpt_ray.cli import main as cli
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.registry import load
+from hpt_ray.core.text import visible
 from hpt_ray.execute.events import Event
 from hpt_ray.execute.events import Progress as RunProgress
-from hpt_ray.registry import load
-from hpt_ray.report import render, verdicts
-from hpt_ray.study import Factor, Study
-from hpt_ray.visible import visible
+from hpt_ray.report.render import render, verdicts
+from hpt_ray.spec.study import Factor, Study
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("hpt_ray", "studies", "dashboards") for path in (ROOT / folder).rglob("*.py"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from processes import assert_same, bench
 
-from hpt_ray.store import Store
+from hpt_ray.store.store import Store
 
 COUNTING = Path(__file__).with_name("counting.py")
 

@@ -13,9 +13,9 @@ import simulate
 from markupsafe import Markup
 from PIL import Image
 
-from hpt_ray.analysis.robustness import robustness
-from hpt_ray.analysis.run import Run
-from hpt_ray.registry import load, names
+from hpt_ray.analysis.measures.robustness import robustness
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.core.registry import load, names
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ import simulate_numbers
 from markupsafe import Markup
 from simulate_numbers import BASES, BUDGETS, FRACTIONS, Truth
 
-from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.speedup import Bound
-from hpt_ray.figures.accuracy_by_number import STEP0
-from hpt_ray.registry import load
-from hpt_ray.report import render, verdicts
-from hpt_ray.study import Factor
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.speedup import Bound
+from hpt_ray.core.registry import load
+from hpt_ray.report.figures.accuracy_by_number import STEP0
+from hpt_ray.report.render import render, verdicts
+from hpt_ray.spec.study import Factor
 
 STUDIES: dict[str, tuple[Factor, dict[str, Truth]]] = {
     "iteration_budget": (BUDGETS, simulate_numbers.BUDGET_TRUTH),

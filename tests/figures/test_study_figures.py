@@ -12,12 +12,12 @@ import pytest
 import simulate_studies as simulate
 from markupsafe import Markup
 
-from hpt_ray.analysis.bootstrap import Interval
-from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.variance import sources
-from hpt_ray.figure import LOOKS
-from hpt_ray.figures._forest import Line, Plot, forest
-from hpt_ray.registry import load, names
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.stats.variance import sources
+from hpt_ray.core.registry import load, names
+from hpt_ray.report.figure import LOOKS
+from hpt_ray.report.figures._forest import Line, Plot, forest
 
 TWO = ("one", "two")
 

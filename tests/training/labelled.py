@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import v2
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.policy import Policy, RandomResizedCrop
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.policy import Policy, RandomResizedCrop
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.probe import Subject
 from hpt_ray.training.probes import _training

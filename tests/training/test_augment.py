@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 import torch
 from scipy import stats
 from sklearn.datasets import load_sample_images
@@ -12,9 +13,9 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from hpt_ray.policy import ColorJitter, GaussianBlur, Grayscale, HorizontalFlip, Policy, RandomResizedCrop
-from hpt_ray.training import augment, color, reference
-from hpt_ray.training.draws import BRIGHTNESS, CONTRAST, HUE, SATURATION, Draws, draw
+from hpt_ray.spec.policy import ColorJitter, GaussianBlur, Grayscale, HorizontalFlip, Policy, RandomResizedCrop
+from hpt_ray.training.augment import augment, color
+from hpt_ray.training.augment.draws import BRIGHTNESS, CONTRAST, HUE, SATURATION, Draws, draw
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 PLAIN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
-from hpt_ray.errors import StudyError, UnknownNameError
+from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.training import dry_run
 from hpt_ray.training.backbone import Backbone, build, check, outline
 

@@ -11,12 +11,13 @@ import pytest
 import tiny
 import torch
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.errors import DataError
-from hpt_ray.training import augment, batches
-from hpt_ray.training.batches import Batches, visible
-from hpt_ray.training.draws import Draws
-from hpt_ray.training.pretrain import Pretrainer
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.training.augment import augment
+from hpt_ray.training.augment.draws import Draws
+from hpt_ray.training.loop import batches
+from hpt_ray.training.loop.batches import Batches, visible
+from hpt_ray.training.loop.pretrain import Pretrainer
 
 CPU = torch.device("cpu")
 ALL = torch.arange(16)
@@ -108,7 +109,7 @@ def test_labels_are_those_of_the_images_at_the_positions() -> None:
 METHOD = """
 import torch
 from torch import nn
-from hpt_ray.policy import Frozen
+from hpt_ray.spec.policy import Frozen
 from hpt_ray.training.method import Method
 
 class Recording(Method):

@@ -16,10 +16,10 @@ import torch
 import torchvision
 from torch import Tensor
 
-from hpt_ray.errors import WeightsError
-from hpt_ray.training import checkpoints
-from hpt_ray.training.audit import lines
+from hpt_ray.core.errors import WeightsError
 from hpt_ray.training.backbone import Backbone, build
+from hpt_ray.training.weights import checkpoints
+from hpt_ray.training.weights.audit import lines
 
 State = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torchvision.transforms import v2
 
-from hpt_ray.errors import DataError, StudyError
+from hpt_ray.core.errors import DataError, StudyError
 from hpt_ray.training import features
 from hpt_ray.training.backbone import build
 from hpt_ray.training.features import centre, extract, standardised

@@ -17,11 +17,11 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 from torchvision.transforms import v2
 
-from hpt_ray.errors import StageError, StudyError
+from hpt_ray.core.errors import StageError, StudyError
 from hpt_ray.execute.prepare import prepare
-from hpt_ray.execute.stage import run_unit
-from hpt_ray.store import Store
-from hpt_ray.study import Evaluation
+from hpt_ray.execute.worker import run_unit
+from hpt_ray.spec.study import Evaluation
+from hpt_ray.store.store import Store
 from hpt_ray.training import probe as probe_module
 from hpt_ray.training.features import extract
 from hpt_ray.training.probe import Answer, Subject, best

@@ -20,13 +20,13 @@ import small
 import torch
 from torch import nn
 
-from hpt_ray import stage
-from hpt_ray.errors import WeightsError
+from hpt_ray.core.errors import WeightsError
 from hpt_ray.execute.prepare import prepare
-from hpt_ray.store import Store
-from hpt_ray.study import Weights
-from hpt_ray.training import checkpoints, formats
-from hpt_ray.training.formats import format_of
+from hpt_ray.planning import stage
+from hpt_ray.spec.study import Weights
+from hpt_ray.store.store import Store
+from hpt_ray.training.weights import checkpoints, formats
+from hpt_ray.training.weights.formats import format_of
 
 STATE = {"conv1.weight": torch.rand(4, 3, 3, 3), "bn1.bias": torch.rand(4)}
 

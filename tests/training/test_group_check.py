@@ -9,10 +9,10 @@ import small
 import tiny
 import torch
 
-from hpt_ray import registry
-from hpt_ray.errors import StudyError
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.prepare import prepare
-from hpt_ray.store import Store
+from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import build
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.method import Method

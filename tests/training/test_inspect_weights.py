@@ -9,10 +9,10 @@ import torch
 import torchvision
 from torch import Tensor
 
-from hpt_ray.errors import StudyError, WeightsError
-from hpt_ray.training import checkpoints
+from hpt_ray.core.errors import StudyError, WeightsError
 from hpt_ray.training.backbone import build
-from hpt_ray.training.inspect_weights import Inspection, inspect_weights
+from hpt_ray.training.weights import checkpoints
+from hpt_ray.training.weights.inspect_weights import Inspection, inspect_weights
 
 State = dict[str, Tensor]
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from hpt_ray import dataset
-from hpt_ray.errors import WeightsError
-from hpt_ray.training import checkpoints
-from hpt_ray.training.audit import Audit
+from hpt_ray.core.errors import WeightsError
+from hpt_ray.data import dataset
 from hpt_ray.training.backbone import Backbone, build
-from hpt_ray.training.places import match
+from hpt_ray.training.weights import checkpoints
+from hpt_ray.training.weights.audit import Audit
+from hpt_ray.training.weights.places import match
 
 State = dict[str, Tensor]
 #: The places of ResNet-18's layers among its children, and among those without the max pooling.

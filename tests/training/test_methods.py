@@ -10,9 +10,9 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from hpt_ray import registry
+from hpt_ray.core import registry
+from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import Projected, follow, follower
-from hpt_ray.training.pretrain import Pretrainer
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from lightly.loss import NTXentLoss
 from torch import Tensor
 
-from hpt_ray.errors import StudyError
-from hpt_ray.identity import stream
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.identity import stream
 from hpt_ray.training.method import Batch
 from hpt_ray.training.methods import moco_v2
 from hpt_ray.training.methods.moco_v2 import MoCoV2, info_nce

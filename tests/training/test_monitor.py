@@ -18,16 +18,16 @@ from labelled import coloured
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
 
-from hpt_ray import results
-from hpt_ray.analysis import health
-from hpt_ray.dataset import Dataset
-from hpt_ray.scale import SCALES
-from hpt_ray.training import monitor, pretrain
+from hpt_ray.analysis.measures import health
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.scales import SCALES
+from hpt_ray.store import schema as results
 from hpt_ray.training.backbone import build
 from hpt_ray.training.features import extract
-from hpt_ray.training.monitor import Monitor, effective_rank
+from hpt_ray.training.loop import monitor, pretrain
+from hpt_ray.training.loop.monitor import Monitor, effective_rank
+from hpt_ray.training.loop.pretrain import Curve, Pretrainer
 from hpt_ray.training.normalisation import statistics
-from hpt_ray.training.pretrain import Curve, Pretrainer
 from hpt_ray.training.workers import Workers
 
 CPU = torch.device("cpu")
@@ -307,7 +307,7 @@ COLLAPSING = """
 import torch
 import torch.nn.functional as F
 from torch import nn
-from hpt_ray.policy import Frozen
+from hpt_ray.spec.policy import Frozen
 from hpt_ray.training.method import Method, Projected
 
 class Collapsing(Method):

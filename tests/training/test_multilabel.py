@@ -17,12 +17,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from hpt_ray.analysis.auroc import auroc
-from hpt_ray.dataset import Dataset
-from hpt_ray.errors import DataError
-from hpt_ray.training.batches import visible
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.metrics.auroc import auroc
+from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.features import Split
-from hpt_ray.training.monitor import Monitor
+from hpt_ray.training.loop.batches import visible
+from hpt_ray.training.loop.monitor import Monitor
 from hpt_ray.training.probe import Answer, Subject
 from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers

@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.errors import StageError, StudyError
+from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.probe import Answer, best
 from hpt_ray.training.probes import finetune, sgd
 from hpt_ray.training.probes._training import LabelledBatches, loss, new_classifier

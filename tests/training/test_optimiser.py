@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hpt_ray.training.optimiser import SGD
+from hpt_ray.training.loop.optimiser import SGD
 
 
 def gradients(network: nn.Module, step: int) -> None:

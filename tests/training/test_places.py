@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from hpt_ray.errors import WeightsError
-from hpt_ray.training import checkpoints
-from hpt_ray.training.audit import lines
+from hpt_ray.core.errors import WeightsError
+from hpt_ray.spec.weights_source import split
 from hpt_ray.training.backbone import build
-from hpt_ray.training.inspect_weights import inspect_weights
-from hpt_ray.weights_source import split
+from hpt_ray.training.weights import checkpoints
+from hpt_ray.training.weights.audit import lines
+from hpt_ray.training.weights.inspect_weights import inspect_weights
 
 State = dict[str, Tensor]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Size, Tensor, nn
 
-from hpt_ray.training import checkpoints, positions
 from hpt_ray.training.backbone import Backbone, build
+from hpt_ray.training.weights import checkpoints, positions
 
 
 @pytest.mark.parametrize(("tokens", "old", "new"), [(1, 14, 4), (1, 7, 14), (2, 14, 12), (5, 16, 9)])

@@ -12,16 +12,17 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.errors import DataError, StageError, StudyError
-from hpt_ray.identity import stream
-from hpt_ray.policy import ColorJitter, Policy, RandomResizedCrop
-from hpt_ray.study import Pretraining
-from hpt_ray.training import augment, batches, pretrain
+from hpt_ray.core.errors import DataError, StageError, StudyError
+from hpt_ray.core.identity import stream
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.policy import ColorJitter, Policy, RandomResizedCrop
+from hpt_ray.spec.study import Pretraining
+from hpt_ray.training.augment import augment
+from hpt_ray.training.augment.draws import Draws, draw
 from hpt_ray.training.backbone import build
 from hpt_ray.training.device import resolve_precision
-from hpt_ray.training.draws import Draws, draw
-from hpt_ray.training.pretrain import Curve, Pretrainer, learning_rate
+from hpt_ray.training.loop import batches, pretrain
+from hpt_ray.training.loop.pretrain import Curve, Pretrainer, learning_rate
 from hpt_ray.training.probe import Subject, accuracy
 from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers

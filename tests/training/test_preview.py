@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 import tiny
 from PIL import Image
 from torch import from_numpy
 from torchvision.transforms import v2
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.identity import stream
-from hpt_ray.policy import Policy
-from hpt_ray.training import reference
-from hpt_ray.training.draws import draw
+from hpt_ray.core.identity import stream
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.policy import Policy
+from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.preview import preview
 
 POLICIES = {"baseline": Policy(), "crop": tiny.CROP}

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
 from hpt_ray.training import features
 from hpt_ray.training import probe as probe_module
 from hpt_ray.training.features import Split

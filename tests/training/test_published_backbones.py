@@ -10,11 +10,11 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from hpt_ray.errors import StudyError
-from hpt_ray.study import Tune
+from hpt_ray.core.errors import StudyError
+from hpt_ray.spec.study import Tune
 from hpt_ray.training import normalisation
 from hpt_ray.training.backbone import build, check, outline
-from hpt_ray.training.pretrain import Pretrainer
+from hpt_ray.training.loop.pretrain import Pretrainer
 
 #: A network of each family of torchvision's, the name of its classifier, and a size that it takes.
 THEIRS = (

@@ -14,8 +14,8 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 from torchvision.transforms import v2
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.errors import StageError
+from hpt_ray.core.errors import StageError
+from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.probe import Answer, Subject, best
 from hpt_ray.training.probes import _training, sgd

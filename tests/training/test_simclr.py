@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from lightly.loss import NTXentLoss
 from torch import Tensor
 
-from hpt_ray.errors import StudyError
-from hpt_ray.identity import stream
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.identity import stream
 from hpt_ray.training.methods import simclr
 from hpt_ray.training.methods.simclr import SimCLR, nt_xent, partners_of
 from hpt_ray.training.normalisation import GroupStatistics

@@ -8,7 +8,7 @@ import tiny
 import torch
 from torch import Tensor
 
-from hpt_ray.errors import DataError, StudyError
+from hpt_ray.core.errors import DataError, StudyError
 from hpt_ray.training.methods.supervised import Supervised
 from hpt_ray.training.normalisation import GroupStatistics
 from hpt_ray.training.workers import Workers

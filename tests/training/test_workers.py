@@ -13,11 +13,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
-from hpt_ray.errors import StageError, StudyError
-from hpt_ray.policy import Policy
-from hpt_ray.training import pretrain
+from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.spec.policy import Policy
 from hpt_ray.training.backbone import build
-from hpt_ray.training.pretrain import Pretrainer
+from hpt_ray.training.loop import pretrain
+from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.workers import Workers, peer_lost
 
 CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn")]

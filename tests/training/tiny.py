@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.policy import Policy
-from hpt_ray.study import Pretraining
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch
 

@@ -6,25 +6,15 @@ before any result: chosen by what came out best, the strongest would look strong
 
 from __future__ import annotations
 
-from hpt_ray.analysis.bootstrap import Interval
-from hpt_ray.analysis.numbers import common, number_name, numbers
-from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.robustness import CHANGES_APART, accuracy, difference, mean
-from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.verdict import (
-    MARGIN,
-    Claim,
-    Outcome,
-    Table,
-    Tile,
-    Verdict,
-    compare,
-    few_images,
-    margin_text,
-    settle,
-)
-from hpt_ray.analysis.wording import brackets, change_interval, level_name, points, share_interval
-from hpt_ray.study import Pretraining
+from hpt_ray.analysis.caveats import remarks
+from hpt_ray.analysis.measures.numbers import common, number_name, numbers
+from hpt_ray.analysis.measures.robustness import CHANGES_APART, accuracy, difference, mean
+from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.text_format import brackets, change_interval, level_name, points, share_interval
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, few_images, margin_text, settle
+from hpt_ray.spec.study import Pretraining
 
 
 def verdict(run: Run, target: str) -> Verdict:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hpt_ray.analysis import robustness
-from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.run import Run
-from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
-from hpt_ray.analysis.wording import brackets, change_interval, listed, percent, points, share_interval
+from hpt_ray.analysis.caveats import remarks
+from hpt_ray.analysis.measures import robustness
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import brackets, change_interval, listed, percent, points, share_interval
+from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
 
 
 @dataclass(frozen=True)

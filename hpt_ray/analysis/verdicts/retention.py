@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hpt_ray.analysis.numbers import common, field, number_name, numbers
-from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.retention import KEPT, Retention, retention
-from hpt_ray.analysis.robustness import accuracy, mean
-from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.caveats import remarks
+from hpt_ray.analysis.measures.numbers import common, field, number_name, numbers
+from hpt_ray.analysis.measures.retention import KEPT, Retention, retention
+from hpt_ray.analysis.measures.robustness import accuracy, mean
+from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.text_format import brackets, change_interval, level_name, listed, points, share_interval
 from hpt_ray.analysis.verdict import Claim, Table, Tile, Verdict, compare, settle, spoken
-from hpt_ray.analysis.wording import brackets, change_interval, level_name, listed, points, share_interval
 
 #: The field of a recipe whose numbers are shares of the images.
 FIELD = "fraction"

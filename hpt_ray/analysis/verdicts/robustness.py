@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from hpt_ray.analysis import robustness
-from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.robustness import CHANGES_APART, ArmRobustness
-from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.caveats import remarks
+from hpt_ray.analysis.measures import robustness
+from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness
+from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.text_format import (
+    brackets,
+    change_interval,
+    level_name,
+    listed,
+    percent,
+    points,
+    share_interval,
+)
+from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.verdict import (
-    MARGIN,
     Claim,
     Outcome,
     Table,
@@ -19,16 +28,7 @@ from hpt_ray.analysis.verdict import (
     settle,
     spoken,
 )
-from hpt_ray.analysis.wording import (
-    brackets,
-    change_interval,
-    level_name,
-    listed,
-    percent,
-    points,
-    share_interval,
-)
-from hpt_ray.study import LABELS
+from hpt_ray.spec.study import LABELS
 
 
 def verdict(run: Run, target: str) -> Verdict:

@@ -7,13 +7,12 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from hpt_ray.analysis import robustness
-from hpt_ray.analysis.importance import importance
-from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.search import confirmed, flatness, flatness_difference, tried, varying, winners
-from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
-from hpt_ray.analysis.wording import (
+from hpt_ray.analysis.caveats import remarks
+from hpt_ray.analysis.measures import robustness
+from hpt_ray.analysis.measures.importance import importance
+from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.search import confirmed, flatness, flatness_difference, tried, varying, winners
+from hpt_ray.analysis.measures.text_format import (
     brackets,
     change_interval,
     level_name,
@@ -22,9 +21,11 @@ from hpt_ray.analysis.wording import (
     points,
     share_interval,
 )
-from hpt_ray.policy import Policy
-from hpt_ray.policy_space import written
-from hpt_ray.study import LABELS
+from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.policy_space import written
+from hpt_ray.spec.study import LABELS
 
 ROBUSTNESS, SEARCHED = "robustness", "accuracy after the search"
 

@@ -12,14 +12,25 @@ the same, HPT is called faster in 0 to 1.3 % and from scratch in 0 to 0.3 %; whe
 
 from __future__ import annotations
 
-from hpt_ray.analysis import robustness
-from hpt_ray.analysis.numbers import common, counted, field, number_name, numbers
-from hpt_ray.analysis.remarks import remarks
-from hpt_ray.analysis.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.speedup import Bound
-from hpt_ray.analysis.spending import NOTHING, Ahead, ahead, brief, brief_interval, curve, lead, times, times_interval
-from hpt_ray.analysis.verdict import MARGIN, Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
-from hpt_ray.analysis.wording import brackets, listed, percent, points, share_interval
+from hpt_ray.analysis.caveats import remarks
+from hpt_ray.analysis.measures import robustness
+from hpt_ray.analysis.measures.numbers import common, counted, field, number_name, numbers
+from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.speedup import Bound
+from hpt_ray.analysis.measures.spending import (
+    NOTHING,
+    Ahead,
+    ahead,
+    brief,
+    brief_interval,
+    curve,
+    lead,
+    times,
+    times_interval,
+)
+from hpt_ray.analysis.measures.text_format import brackets, listed, percent, points, share_interval
+from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
 
 #: What the budgets are counted in.
 UNIT = "iterations"

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 from torchvision.ops import StochasticDepth
 
-from hpt_ray.errors import StudyError
+from hpt_ray.core.errors import StudyError
 from hpt_ray.training import dry_run
 from hpt_ray.training.backbone import Backbone
 

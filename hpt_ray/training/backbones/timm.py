@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from hpt_ray.errors import StudyError
+from hpt_ray.core.errors import StudyError
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.backbones._published import published, unknown
 

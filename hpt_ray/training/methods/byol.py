@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from hpt_ray.policy import Frozen
+from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, follow, follower, initialised
 from hpt_ray.training.workers import Workers

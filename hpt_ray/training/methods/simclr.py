@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from hpt_ray.identity import stream
-from hpt_ray.policy import Frozen
+from hpt_ray.core.identity import stream
+from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, initialised
 from hpt_ray.training.workers import Workers

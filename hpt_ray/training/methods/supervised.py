@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpt_ray.errors import DataError
-from hpt_ray.policy import Frozen
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, initialised
 from hpt_ray.training.workers import Workers

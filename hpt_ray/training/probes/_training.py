@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from torch.optim.lr_scheduler import MultiStepLR
 
-from hpt_ray.analysis.auroc import both
-from hpt_ray.errors import StageError
-from hpt_ray.identity import stream
-from hpt_ray.policy import Policy, RandomResizedCrop
-from hpt_ray.training.augment import views
-from hpt_ray.training.draws import draw
+from hpt_ray.core.errors import StageError
+from hpt_ray.core.identity import stream
+from hpt_ray.core.metrics.auroc import both
+from hpt_ray.spec.policy import Policy, RandomResizedCrop
+from hpt_ray.training.augment.augment import views
+from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.probe import Chosen, Predicted, Subject
 
 #: RandomResizedCrop and flip as torchvision has them by default, which the paper's configurations use for every

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
 
-from hpt_ray.analysis.auroc import both
-from hpt_ray.dataset import Dataset
-from hpt_ray.errors import StudyError
-from hpt_ray.identity import stream
-from hpt_ray.splits import nested
-from hpt_ray.study import Positive
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.identity import stream
+from hpt_ray.core.metrics.auroc import both
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.data.splits import nested
+from hpt_ray.spec.study import Positive
 from hpt_ray.training.features import outputs
 from hpt_ray.training.method import precision_context
 from hpt_ray.training.probe import TRAINED, Answer, Subject, best

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpt_ray.analysis.auroc import both
+from hpt_ray.core.metrics.auroc import both
 from hpt_ray.training.features import Split
 from hpt_ray.training.probe import Answer, Subject, best
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpt_ray.analysis.auroc import both
-from hpt_ray.errors import DataError
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.metrics.auroc import both
 from hpt_ray.training.features import Split, standardised
 from hpt_ray.training.probe import Answer, Subject, best
 

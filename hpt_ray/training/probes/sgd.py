@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from hpt_ray.dataset import Dataset
-from hpt_ray.study import Positive
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.study import Positive
 from hpt_ray.training.features import evaluating
 from hpt_ray.training.method import precision_context
 from hpt_ray.training.probe import Answer, Subject, best

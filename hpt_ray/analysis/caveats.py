@@ -1,0 +1,70 @@
+"""What qualifies a verdict, whatever the study: forgetting, collapse, one seed, holes, and power."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpt_ray.analysis.measures import health, robustness
+from hpt_ray.analysis.measures.robustness import mean
+from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Hole, Run
+from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed
+from hpt_ray.analysis.verdict import Claim
+from hpt_ray.spec.study import Weights
+
+
+def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
+    """The notes below a verdict on a target."""
+    curves = run.curves[run.curves["target"] == target]
+    notes = [*_random(run, target), *_forgetting(run, target), *health.notes(curves)]
+    # Of several comparisons of the same two by one measure the first says it: they take about the same.
+    told = [claim for claim in reversed(claims) if claim.needed]
+    notes += {(claim.measure, claim.subject, claim.against): claim.needed for claim in told}.values()
+    if len(run.study.seeds) == 1:
+        notes.append("One seed: intervals account for the test sample alone, not for the luck of a pretraining run.")
+    holes = [_hole(run, hole) for hole in run.holes(target)]
+    if holes:
+        shown = listed(holes if len(holes) <= 4 else [*holes[:3], f"{len(holes) - 3} more"])
+        notes.append(f"Missing: {shown}. Estimates use the cells that finished.")
+    return tuple(notes)
+
+
+def _random(run: Run, target: str) -> list[str]:
+    """Whether a base that was given is better than random features: weights loaded under a wrong name are not.
+
+    By kNN where the study has it, since nothing is trained there that could make up for poor features.
+    """
+    if not isinstance(run.study.recipes.get(DIRECT), Weights):
+        return []
+    evaluation = "knn" if "knn" in [item.name for item in run.study.evaluations] else run.evaluation
+    if DIRECT not in run.arms or SCRATCH not in run.arms:
+        return []
+    base = run.correct(target, DIRECT, run.baseline, evaluation)
+    random = run.correct(target, SCRATCH, run.baseline, evaluation, step0=True)
+    found = mean(base - random)
+    if found is None or found.low > 0:
+        return []
+    return [
+        f"The base is not shown to be better than random features ({evaluation}: {change_interval(found)} points): "
+        "check its weights."
+    ]
+
+
+def _forgetting(run: Run, target: str) -> list[str]:
+    notes = []
+    for arm, label in run.arms.items():
+        levels = run.levels_of(arm)
+        found = {level: robustness.gain(run, target, arm, level) for level in levels}
+        worse = {level: gain for level, gain in found.items() if gain is not None and gain.high < 0}
+        if worse:
+            level, gain = min(worse.items(), key=lambda item: item[1].estimate)
+            where = f" at {listed([level_name(level) for level in worse])}" if run.varies(arm) else ""
+            largest = f"{change_interval(gain)} points" + (f" at {level_name(level)}" if len(worse) > 1 else "")
+            notes.append(f"Forgetting: {label} ends below its step-0 value{where} ({largest}).")
+    return notes
+
+
+def _hole(run: Run, hole: Hole) -> str:
+    name = f"{run.arms[hole.arm]} at {level_name(hole.level)}" if hole.level else run.arms[hole.arm]
+    if len(hole.seeds) == len(run.study.seeds):
+        return name
+    return f"{name} (seed{'s' if len(hole.seeds) > 1 else ''} {listed([str(seed) for seed in hole.seeds])})"

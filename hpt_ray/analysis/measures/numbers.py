@@ -1,0 +1,72 @@
+"""Levels of a factor as numbers: iterations, data fractions, iterations of a base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hpt_ray.analysis.measures.robustness import mean
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import level_name
+
+#: Field of a recipe to what a number of it is called on an axis, after the role that it is a field of.
+NAMES = {"iterations": "{role} iterations", "fraction": "share of the {role}'s pretraining images"}
+
+
+def field(run: Run) -> str:
+    """The field of a recipe that the factor sets to a number; "" where no level does."""
+    if run.factor is None:
+        return ""
+    changes = [run.factor.changes(level) for level in run.factor.levels]
+    named = [name for change in changes for name, value in change.items() if len(change) == 1 and _positive(value)]
+    return named[0] if named else ""
+
+
+def numbers(run: Run) -> dict[str, float]:
+    """Level to number, ascending. A level that sets something else, or more (a supervised base), has none."""
+    name = field(run)
+    if run.factor is None or not name:
+        return {}
+    changes = {level: run.factor.changes(level) for level in run.factor.levels}
+    found = {
+        level: float(change[name])
+        for level, change in changes.items()
+        if list(change) == [name] and _positive(change[name])
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def common(run: Run, target: str, arms: Sequence[str]) -> list[str]:
+    """Levels with a number, ascending, at which some arms have a seed in common; where none, all that they share."""
+    shared = [level for level in numbers(run) if all(level in run.levels_of(arm) for arm in arms if run.varies(arm))]
+    values = {level: sum(run.correct(target, arm, level) for arm in arms) for level in shared}
+    return [level for level, found in values.items() if mean(np.asarray(found)) is not None] or shared
+
+
+def axis_name(run: Run) -> str:
+    """What the numbers are: "target iterations"; the factor's name where there are none."""
+    if run.factor is None:
+        return ""
+    name = field(run)
+    return NAMES.get(name, f"{{role}} {level_name(name or run.factor.name)}").replace("{role}", run.factor.roles[0])
+
+
+def number_name(run: Run, level: str) -> str:
+    """A level in a sentence: "90 iterations", "10 % of the images", and the name of one without a number."""
+    number, name = numbers(run).get(level), field(run)
+    if number is None:
+        return level_name(level)
+    if name == "iterations":
+        return counted(number, name)
+    return f"{100 * number:g} % of the images" if name == "fraction" else f"{level_name(name)} {number:g}"
+
+
+def counted(number: float, what: str) -> str:
+    """A number of things: "90 iterations", "1 iteration"."""
+    return f"{number:,.0f} {what.removesuffix('s') if round(number) == 1 else what}"
+
+
+def _positive(value: object) -> bool:
+    """Whether a value has a place on a logarithmic axis."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

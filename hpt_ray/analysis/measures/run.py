@@ -1,0 +1,230 @@
+"""A run as the analysis sees it: the three results tables, the sample views and the manifest, with selectors.
+
+A run may be partly failed. Selectors return what is there, mark what is not, and never guess.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+
+from hpt_ray.core.metrics.auroc import components
+from hpt_ray.spec.study import Arm, Factor, Study, Weights
+
+#: What tells the rows of one cell and evaluation, before its last phase or after it, from all others.
+CELL = ["target", "evaluation", "arm", "level", "step0", "seed"]
+SCORED = [*CELL, "cell", "repeat", "example", "correct"]
+
+#: The paper's arms (arXiv 2103.12718, section 3), by the chains the study writes them as.
+SCRATCH, DIRECT, HPT = "target", "base", "base>target"
+
+
+class Hole(NamedTuple):
+    """Cells without a result: an arm at a level ("" where it has none), and the seeds that are missing."""
+
+    arm: str
+    level: str
+    seeds: tuple[int, ...]
+
+
+#: An arm at a level ("" where it has none), at step 0 or not.
+Place = tuple[str, str, bool]
+
+
+class Scores(NamedTuple):
+    """The test examples that all cells of a target and an evaluation share, and each cell's scores on them by seed."""
+
+    examples: np.ndarray
+    by_cell: dict[Place, dict[int | None, np.ndarray]]
+
+
+NOTHING = Scores(np.empty(0, dtype=np.int64), {})
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished, or partly failed, run of a study.
+
+    ``results``, ``predictions`` and ``curves`` have the columns of ``hpt_ray.store.schema.run_schema``; ``views`` has
+    ``policy`` (a level, or "original"), ``example``, ``view`` and ``png`` (bytes); ``manifest`` is what the run
+    wrote down about itself (study, command, versions, hardware, time, data sets, failures, notes).
+    """
+
+    results: pd.DataFrame
+    predictions: pd.DataFrame
+    curves: pd.DataFrame
+    views: pd.DataFrame
+    manifest: dict[str, Any]
+
+    @functools.cached_property
+    def study(self) -> Study:
+        return Study.model_validate(self.manifest["study"])
+
+    @functools.cached_property
+    def arms(self) -> dict[str, str]:
+        """Chain to label, in the study's order."""
+        return {arm.chain: arm.label for arm in self.study.arms}
+
+    @property
+    def factor(self) -> Factor | None:
+        """The first factor: the one the robustness measures and figures are about."""
+        return self.study.factors[0] if self.study.factors else None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the factor's levels, the baseline first; one empty level where nothing is varied."""
+        if self.factor is None:
+            return ("",)
+        return (self.factor.baseline, *(level for level in self.factor.levels if level != self.factor.baseline))
+
+    @property
+    def baseline(self) -> str:
+        return self.levels[0]
+
+    @property
+    def evaluation(self) -> str:
+        """The evaluation that claims are made on: the study's first."""
+        return self.study.evaluations[0].name
+
+    @functools.cached_property
+    def metric(self) -> str:
+        """What the evaluations measure, "accuracy" or "auroc": the targets of a study are measured alike."""
+        return "auroc" if (self.results["metric"] == "auroc").any() else "accuracy"
+
+    def varies(self, arm: str) -> bool:
+        """Whether an arm contains a role that the factor varies; direct transfer, for one, seldom does."""
+        return self.factor is not None and self.factor.varies(Arm.parse(arm))
+
+    def levels_of(self, arm: str) -> tuple[str, ...]:
+        """The levels an arm has cells at, the baseline first where it has it; one empty level if it does not vary."""
+        if self.factor is None or not self.varies(arm):
+            return ("",)
+        own = self.factor.levels_of(Arm.parse(arm))
+        return tuple(level for level in self.levels if level in own)
+
+    def standard_level(self, arm: str) -> str:
+        """The level an arm is compared at with others: the baseline, or where it lacks that the last one it has."""
+        own = self.levels_of(arm)
+        return self.baseline if self.baseline in own else own[-1]
+
+    def rows(self, *, step0: bool = False, by_class: bool = False) -> pd.DataFrame:
+        """Test rows of ``results`` after the arm's last phase, or before it began; with the column ``level``.
+
+        Of multi-label data they are those of the mean over classes, or ``by_class`` those of each.
+        """
+        table = self._measured
+        named = table["class"].notna() if "class" in table else pd.Series(False, index=table.index)
+        chosen = (named == by_class) & (table["split"].fillna("test") == "test") & (table["step0"] == step0)
+        return table[chosen].drop(columns=["step0", "cell"]).reset_index(drop=True)
+
+    def correct(
+        self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
+    ) -> np.ndarray:
+        """Share of repeats in which each test example was classified correctly, [seeds, examples].
+
+        Of multi-label data it is each example's component of the mean AUROC, a mean over repeats too (see auroc.py).
+        Rows follow ``study.seeds`` and columns the examples of the target's test split, the same for every cell, so
+        that any two cells are paired. A seed without predictions is a row of NaN. A cell that does not depend on the
+        seed or on the level (direct transfer) is repeated.
+        """
+        scores = self._scores.get((target, evaluation or self.evaluation), NOTHING)
+        found = np.full((len(self.study.seeds), len(scores.examples)), np.nan)
+        for name in ("", level):  # the more particular predictions win
+            by_seed = scores.by_cell.get((arm, name, step0), {})
+            for row, seed in enumerate(self.study.seeds):
+                own = by_seed.get(seed, by_seed.get(None))
+                if own is not None:
+                    found[row] = own
+        return found
+
+    def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
+        """Whether each repeat classified each test example correctly, or its component, after the arm's last phase.
+
+        [seeds, repeats, examples], the seeds being those with predictions; a cell that does not depend on the seed has
+        one row. A repeat that a seed lacks is a row of NaN.
+        """
+        evaluation = evaluation or self.evaluation
+        examples = self._scores.get((target, evaluation), NOTHING).examples
+        cells = self._cells
+        asked = (cells["target"] == target) & (cells["arm"] == arm) & (cells["evaluation"] == evaluation)
+        asked &= cells["level"].isin(["", level]) & ~cells["step0"]
+        chosen = self._scored["cell"].isin(cells.index[asked])
+        mine = self._scored.loc[chosen, ["seed", "repeat", "example", "correct"]]
+        mine = mine[mine["example"].isin(examples)]
+        repeats = np.sort(mine["repeat"].unique())
+        rows, seeds = pd.factorize(mine["seed"], sort=True, use_na_sentinel=False)
+        found = np.full((len(seeds), len(repeats), len(examples)), np.nan)
+        places = np.searchsorted(repeats, mine["repeat"]), np.searchsorted(examples, mine["example"])
+        found[rows, *places] = mine["correct"]
+        return found
+
+    def holes(self, target: str, arm: str | None = None) -> list[Hole]:
+        """The cells of a target, or of one of its arms, that have no predictions for the first evaluation."""
+        found = []
+        for chain in self.arms if arm is None else [arm]:
+            for level in self.levels_of(chain):
+                lacking = np.isnan(self.correct(target, chain, level)).all(axis=1)
+                seeds = tuple(seed for seed, lost in zip(self.study.seeds, lacking, strict=True) if lost)
+                if seeds:
+                    found.append(Hole(chain, level, seeds))
+        return found
+
+    def _located(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Add ``level``, ``step0`` and ``cell``, a number for each cell, evaluation and step 0.
+
+        Of several iterations after step 0, keep the last one of each cell.
+        """
+        level = table[self.factor.name].fillna("") if self.factor else ""
+        given = [arm.chain for arm in self.study.arms if isinstance(self.study.recipes[arm.phases[-1].role], Weights)]
+        # Given weights have no iterations of their own: iteration 0 is all there is of them, not a step 0.
+        table = table.assign(level=level, step0=table["iteration"].eq(0) & ~table["arm"].isin(given))
+        table["cell"] = table.groupby(CELL, dropna=False).ngroup()
+        last = table.groupby("cell")["iteration"].transform("max")
+        return table[table["iteration"].isna() | table["iteration"].eq(last)]
+
+    @functools.cached_property
+    def _measured(self) -> pd.DataFrame:
+        return self._located(self.results)
+
+    @functools.cached_property
+    def _scored(self) -> pd.DataFrame:
+        """``predictions`` without the answers themselves: how ``correct`` each is."""
+        table = self._located(self.predictions)
+        if self.metric == "accuracy":
+            table["correct"] = (table["label"] == table["prediction"]).astype(np.float64)
+            return table[SCORED]
+        factors = [factor.name for factor in self.study.factors]
+        one_answer = ["target", "arm", *factors, "seed", "evaluation", "iteration", "repeat"]
+        table = table.reset_index(drop=True).assign(correct=np.nan)
+        for rows in table.groupby(one_answer, dropna=False).indices.values():
+            scores, targets = (np.stack(list(table[name].iloc[rows])) for name in ("scores", "labels"))
+            x = components(scores, targets)
+            # Which classes have none is decided by the targets alone, and so alike for every answer on them.
+            table.loc[rows, "correct"] = x[:, ~np.isnan(x).any(axis=0)].mean(axis=1)
+        return table[SCORED]
+
+    @functools.cached_property
+    def _cells(self) -> pd.DataFrame:
+        """What each ``cell`` of ``_scored`` is: those of a target and an evaluation follow each other."""
+        return self._scored.drop_duplicates("cell").set_index("cell")[CELL].sort_index()
+
+    @functools.cached_property
+    def _scores(self) -> dict[tuple[str, str], Scores]:
+        """By target and evaluation, how correct each cell is on each test example that all cells share."""
+        found = {}
+        means = self._scored.groupby(["cell", "example"])["correct"].mean()
+        for place, cells in self._cells.groupby(["target", "evaluation"]):
+            own = means.loc[cells.index[0] : cells.index[-1]]
+            had = own.groupby("example").size()
+            examples = had.index[had == len(cells)]
+            scores = own.unstack().reindex(columns=examples).to_numpy()
+            by_cell: dict[Place, dict[int | None, np.ndarray]] = {}
+            named = cells[["arm", "level", "step0", "seed"]].to_numpy()
+            for (arm, level, step0, seed), row in zip(named, scores, strict=True):
+                by_cell.setdefault((arm, level, step0), {})[None if pd.isna(seed) else int(seed)] = row
+            found[cast("tuple[str, str]", place)] = Scores(examples.to_numpy(), by_cell)
+        return found

@@ -1,0 +1,193 @@
+"""What was spent on each arm, in iterations, images or seconds, and how much sooner than from scratch it paid off.
+
+Accuracies rise with what was spent, as speedup.py takes them to: an arm's best is that of its last budgets, with falls
+averaged out, at the first budget of those.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from hpt_ray.analysis.measures.numbers import numbers
+from hpt_ray.analysis.measures.run import SCRATCH, Run
+from hpt_ray.analysis.measures.speedup import Bound, Curve, SpeedUp, monotone, speed_up
+from hpt_ray.analysis.stats import exact
+from hpt_ray.analysis.stats.bootstrap import Interval, replicate
+
+#: Units of cost to the columns of the results that hold them, each of an arm's last phase.
+UNITS = {"iterations": "iteration", "images": "images", "seconds": "seconds"}
+
+#: Accuracies closer than this are the same up to rounding.
+NOTHING = 1e-9
+
+
+@dataclass(frozen=True)
+class Best:
+    """An arm's best accuracy and its first budget with it; ``smallest``: whether that is the smallest of several."""
+
+    accuracy: float
+    cost: float
+    smallest: bool
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How much sooner than from scratch an arm has an accuracy: its own best, or that of from scratch.
+
+    Attributes:
+        speed: the speed-up in the arm's last phase alone.
+        best: the best accuracy, and at what cost the one whose it is has it.
+        cost: what the other one needs for it: its largest budget where it is ``never`` there, its smallest where it may
+            have been there ``early``; NaN where nothing is known.
+        before: what the arm's earlier phases cost; None where that is not known.
+        included: the speed-up with that cost counted in.
+    """
+
+    speed: SpeedUp
+    best: Best
+    cost: float
+    never: bool
+    early: bool
+    before: float | None
+    included: SpeedUp | None
+
+
+def curve(run: Run, target: str, arm: str, unit: str) -> dict[float, np.ndarray]:
+    """Cost of each of an arm's budgets, a mean over its seeds, to correctness [seeds, examples], in rising order."""
+    costs = _costs(run, target, arm, unit)
+    found = {costs[level]: run.correct(target, arm, level) for level in numbers(run) if level in costs}
+    return {cost: found[cost] for cost in sorted(found) if _complete(found[cost]).any()}
+
+
+def before(run: Run, target: str, arm: str, unit: str) -> float | None:
+    """What the phases before an arm's last one cost: None where one was given, or is no arm of the study."""
+    links = arm.split(">")[:-1]
+    chains = [">".join(links[: place + 1]) for place in range(len(links))]
+    spent = [_costs(run, target, chain, unit).get("") for chain in chains]
+    known = [cost for cost in spent if cost is not None]
+    return sum(known) if known and len(known) == len(spent) else None
+
+
+def ahead(run: Run, target: str, arm: str, unit: str, *, best_of: str = "") -> Ahead | None:
+    """An arm against from scratch at its own best accuracy, or at that ``best_of`` SCRATCH; None without results."""
+    mine, other = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
+    if not mine or not other:
+        return None
+    earlier = before(run, target, arm, unit)
+    if best_of == SCRATCH:
+        top, chasing, raw = best(other), mine, speed_up(other, mine)
+        later = {cost + earlier: values for cost, values in mine.items()} if earlier else {}
+        speed, included = _turned(raw), _turned(speed_up(other, later)) if later else None
+    else:
+        top, chasing, raw = best(mine), other, speed_up(mine, other)
+        speed, included = raw, speed_up(mine, other, offset=earlier) if earlier else None
+    never = bool(_rising(chasing)[-1] < top.accuracy - NOTHING)
+    return Ahead(speed, top, top.cost * raw.ratio, never, raw.bound is Bound.AT_MOST, earlier, included)
+
+
+def best(values: Curve) -> Best:
+    """The best accuracy of an arm; ``values`` in rising order of cost."""
+    rising = _rising(values)
+    place = int((rising > rising[-1] - NOTHING).argmax())
+    return Best(float(rising[-1]), list(values)[place], place == 0 and len(values) > 1)
+
+
+def lead(run: Run, target: str, arm: str, unit: str) -> Interval:
+    """Accuracy of an arm minus that of from scratch at the cost at which the one with the lower best has that best.
+
+    Above zero where the arm is the faster one to the best accuracy that both reach; of rising accuracies, too.
+
+    Raises:
+        ValueError: if either arm has no budget with a result.
+    """
+    mine, other = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
+    cost = min((best(mine), best(other)), key=lambda top: top.accuracy).cost
+
+    def difference(means: np.ndarray) -> np.ndarray:
+        found: np.ndarray = _at(means[..., : len(mine)], list(mine), cost)
+        found = found - _at(means[..., len(mine) :], list(other), cost)
+        return found
+
+    # Two arms that answer alike at that cost have no variance, however much either rises with the budget.
+    reach = exact.reach(_nearest(mine, cost) - _nearest(other, cost))
+    return replicate(np.stack([*mine.values(), *other.values()])).interval(difference, reach=reach)
+
+
+def times(found: SpeedUp) -> str:
+    """A speed-up as a factor: "5.2", "at least 8.1", "at most 0.4"."""
+    if found.bound is Bound.UNKNOWN:
+        return "not known"
+    return {Bound.AT_LEAST: "at least ", Bound.AT_MOST: "at most "}.get(found.bound, "") + digits(found.ratio)
+
+
+def times_interval(found: SpeedUp) -> str:
+    """The interval of a speed-up: "2.1 to 9.8", "at least 3.0" where it has no upper end."""
+    if found.low <= 0:
+        return f"at most {digits(found.high)}" if found.high < math.inf else "no bound"
+    return f"at least {digits(found.low)}" if found.high == math.inf else f"{digits(found.low)} to {digits(found.high)}"
+
+
+def brief(found: SpeedUp) -> str:
+    """A speed-up as a symbol and a number: "5.2×", "≥ 8.1×"."""
+    if found.bound is Bound.UNKNOWN:
+        return "–"
+    return f"{'' if found.bound is Bound.EXACT else f'{found.bound} '}{digits(found.ratio)}×"
+
+
+def brief_interval(found: SpeedUp) -> str:
+    """A speed-up with its interval, for a table: "5.2× (2.1–9.8)", "≥ 8.1× (≥ 3.0)"."""
+    span = times_interval(found).replace("at least", "≥").replace("at most", "≤").replace(" to ", "–")
+    return f"{brief(found)} ({span})"
+
+
+def digits(ratio: float) -> str:
+    """A ratio with the digits that matter: "0.063", "0.43", "5.2", "48", "1,250"."""
+    if ratio < 0.095:
+        return f"{ratio:.2g}"
+    return f"{ratio:.2f}" if ratio < 0.995 else f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
+
+
+def _costs(run: Run, target: str, arm: str, unit: str) -> dict[str, float]:
+    """Level to the cost of an arm's last phase, a mean over the seeds that finished; "" where it does not vary."""
+    rows = run.rows()
+    rows = rows[(rows["target"] == target) & (rows["arm"] == arm) & (rows["status"] == "done")]
+    cost = pd.to_numeric(rows[UNITS[unit]], errors="coerce").astype("float64")
+    means = cost.groupby(rows["level"]).mean()
+    return {str(level): float(mean) for level, mean in means.items() if mean > 0}
+
+
+def _complete(values: np.ndarray) -> np.ndarray:
+    """Which seeds have a result."""
+    found: np.ndarray = ~np.isnan(values).any(axis=1) & (values.shape[1] > 0)
+    return found
+
+
+def _rising(values: Curve) -> np.ndarray:
+    """The accuracies at the budgets, in their order, made to rise."""
+    return monotone(np.array([part[_complete(part)].mean() for part in values.values()]))
+
+
+def _at(accuracies: np.ndarray, costs: list[float], cost: float) -> np.ndarray:
+    """Accuracies [..., budgets], made to rise, at a cost between budgets; beyond an end, that of the end."""
+    place = float(np.interp(math.log(cost), np.log(costs), np.arange(len(costs))))
+    low, high = math.floor(place), math.ceil(place)
+    rising = monotone(accuracies)
+    found: np.ndarray = rising[..., low] + (place - low) * (rising[..., high] - rising[..., low])
+    return found
+
+
+def _nearest(values: Curve, cost: float) -> np.ndarray:
+    """Correctness [seeds, examples] at the budget whose cost is nearest, as a factor."""
+    return values[min(values, key=lambda own: abs(math.log(own / cost)))]
+
+
+def _turned(found: SpeedUp) -> SpeedUp:
+    """The speed-up of the second arm of a comparison over the first."""
+    bound = {Bound.AT_LEAST: Bound.AT_MOST, Bound.AT_MOST: Bound.AT_LEAST}.get(found.bound, found.bound)
+    low = 0.0 if found.high == math.inf else 1 / found.high
+    high = math.inf if found.low == 0 else 1 / found.low
+    return replace(found, ratio=1 / found.ratio, low=low, high=high, bound=bound)

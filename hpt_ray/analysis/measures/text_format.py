@@ -1,0 +1,70 @@
+"""How names and numbers are written, alike in the verdict, the figures, the report and the command line."""
+
+from __future__ import annotations
+
+import re
+
+from hpt_ray.analysis.stats.bootstrap import Interval
+
+MINUS = "\N{MINUS SIGN}"
+
+#: Levels whose written form is not just their name without underscores.
+WRITTEN = {"crop_blur": "crop + blur", "moco_v2": "MoCo-v2", "simclr": "SimCLR", "byol": "BYOL", "": "all"}
+
+
+def level_name(level: str) -> str:
+    """A factor's level as prose: ``crop_only`` is "crop only"."""
+    return WRITTEN.get(level, level.replace("_", " "))
+
+
+#: The word as prose, but not in a path, nor that of the online kNN, which only single labels have.
+_ACCURACY = re.compile(r"(?<![\w/.:-])(?<!kNN )[Aa]ccurac(?:y|(ies))(?![\w/=-]|:\S)")
+
+
+def measured(text: str, metric: str) -> str:
+    """A text that is written for accuracy, for a run's metric: of "auroc", "test accuracy, %" is "test AUROC, %"."""
+    return text if metric == "accuracy" else _ACCURACY.sub(lambda found: "AUROCs" if found[1] else "AUROC", text)
+
+
+def percent(share: float) -> str:
+    """A share as per cent with one decimal: 0.853 is "85.3 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def points(difference: float, *, signed: bool = True) -> str:
+    """A difference of shares in percentage points with one decimal, without a unit: -0.021 is "-2.1"."""
+    text = f"{100 * difference:+.1f}" if signed else f"{100 * difference:.1f}"
+    return ("0.0" if text.strip("+-") == "0.0" else text).replace("-", MINUS)
+
+
+def brackets(interval: Interval, *, signed: bool = True) -> str:
+    """An interval's ends in points or per cent: "[+3.1, +7.4]"."""
+    return f"[{points(interval.low, signed=signed)}, {points(interval.high, signed=signed)}]"
+
+
+def change_interval(interval: Interval, *, signed: bool = True) -> str:
+    """A difference, or unsigned a spread, with its interval, in points: "+5.3 [+3.1, +7.4]"."""
+    return f"{points(interval.estimate, signed=signed)} {brackets(interval, signed=signed)}"
+
+
+def share_interval(interval: Interval) -> str:
+    """A share with its interval, in per cent: "85.3 % [83.0, 87.1]"."""
+    return f"{percent(interval.estimate)} {brackets(interval, signed=False)}"
+
+
+def listed(names: list[str]) -> str:
+    """Names as prose: "a, b and c"."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
+def duration(seconds: float) -> str:
+    """A time in the two units that matter: "48 s", "3 min 20 s", "5 h 12 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

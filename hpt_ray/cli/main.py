@@ -1,0 +1,271 @@
+"""The command line: ``hpt-study list | show | plan | run | status | report | verify | weights``.
+
+torch, Ray and plotly are imported by the commands that need them, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpt_ray.cli import streams
+from hpt_ray.core.errors import StudyError, UnknownNameError
+
+if TYPE_CHECKING:
+    from hpt_ray.execute.finalize import Result
+    from hpt_ray.store.store import Store
+
+app = typer.Typer(
+    help="Studies of hierarchical pretraining: is it worth pretraining further on your own images?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a Python file that defines one.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the study (repeatable).")
+]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")
+]
+StorePath = Annotated[
+    str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")
+]
+
+
+@app.command("list")
+def list_studies() -> None:
+    """List the studies, data sets and policies there are."""
+    from hpt_ray.cli import console
+    from hpt_ray.core import registry
+
+    console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
+
+
+LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes")
+
+
+@app.command()
+def show(study: StudyName) -> None:
+    """Show what a study asks, and its parameters."""
+    from hpt_ray.cli import console
+    from hpt_ray.core import registry
+    from hpt_ray.spec.parameters import parameters
+
+    function = registry.load("studies", study)
+    console.study(registry.module("studies", study).__doc__ or "", parameters(function))
+
+
+@app.command()
+def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-store", workers: Workers = 1) -> None:
+    """Show what a run would do, and what it would cost, without running anything."""
+    from hpt_ray.cli import console, progress
+    from hpt_ray.execute.estimate import estimate
+    from hpt_ray.execute.prepare import prepare
+    from hpt_ray.spec.parameters import make
+    from hpt_ray.store.store import Store
+
+    made, existing = make(study, _settings(settings)), Store(store, create=False)
+    with progress.decoding() as said:
+        prepared = prepare(made, existing, said)
+    console.plan(prepared.plan, estimate(prepared, existing, workers))
+
+
+@app.command()
+def run(
+    study: StudyName,
+    settings: Settings = None,
+    store: StorePath = "hpt-store",
+    runner: Annotated[str, typer.Option(help="ray, or inline: in this process, one stage at a time.")] = "ray",
+    workers: Workers = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; chosen from the machine.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Stages side by side; chosen from the machine.")] = None,
+    address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address.")] = None,
+) -> None:
+    """Run a study: what is finished in the store is not run again."""
+    from hpt_ray.cli import progress
+    from hpt_ray.spec.parameters import make
+
+    if runner not in ("ray", "inline"):
+        raise UnknownNameError("runner", runner, ("ray", "inline"))
+    made = make(study, _settings(settings))
+    try:
+        with progress.live() as observer:
+            from hpt_ray.execute.run import run as execute
+
+            result = execute(
+                made,
+                name=study,
+                store=store,
+                runner="inline" if runner == "inline" else "ray",
+                workers=workers,
+                threads=threads,
+                slots=slots,
+                address=address,
+                observer=observer,
+            )
+    except KeyboardInterrupt as interrupt:
+        _say("interrupted: what is finished is kept; run the same command again to go on.")
+        raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
+    _show(result)
+    if result.failures:
+        if given_up := result.run.manifest["given_up"]:
+            _say(f"error: all that was tried failed for one reason: {given_up}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(store: StorePath = "hpt-store") -> None:
+    """List the runs in a store and how complete each is."""
+    from hpt_ray.cli import console
+    from hpt_ray.execute.runs import runs
+    from hpt_ray.store.files import public
+    from hpt_ray.store.store import Store
+
+    console.runs(runs(Store.existing(store)), public(store))
+
+
+@app.command()
+def report(
+    study: Annotated[str, typer.Argument(help="A run's folder name as `status` lists it, or a study: its latest run.")],
+    store: StorePath = "hpt-store",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run the Python that a run was made with, where needed.")
+    ] = False,
+) -> None:
+    """Write a run's report again from what is in the store."""
+    gc.disable()  # of millions of objects, hardly any are in cycles: to look for those takes a seventh of the time
+    try:
+        from hpt_ray.execute.runs import rewrite
+        from hpt_ray.store.store import Store
+
+        _show(rewrite(Store.existing(store), study, trust=trust))
+    finally:
+        gc.enable()
+
+
+@app.command()
+def verify(
+    store: StorePath = "hpt-store",
+    yes: Annotated[bool, typer.Option("--yes", help="Mend without asking; orphans are kept.")] = False,
+) -> None:
+    """Check every file in a store that nothing is running on, and mend what is damaged or left over."""
+    from hpt_ray.cli import console
+    from hpt_ray.store import verify as verification
+    from hpt_ray.store.files import public
+    from hpt_ray.store.store import Store
+
+    opened = Store.existing(store)
+    found = verification.verify(opened)
+    console.findings(found, public(store))
+    mended = found.sound
+    question = "Remove what is damaged or left over, and write damaged tables again? (Nothing may be running on it.)"
+    if not found.sound and (yes or _agreed(question)):
+        verification.clear(opened, found)
+        mended = not [run for run in found.tables if not _rewritten(opened, run)]
+    if found.orphans and _agreed("Remove the orphans as well?"):
+        for stage in found.orphans:
+            opened.forget(stage)
+    if not mended:
+        raise typer.Exit(1)
+
+
+def _agreed(question: str) -> bool:
+    return sys.stdin.isatty() and typer.confirm(question)
+
+
+def _rewritten(store: Store, run: str) -> bool:
+    from hpt_ray.execute.runs import rewrite
+
+    try:
+        rewrite(store, run)
+    except StudyError as error:
+        _say(f"error: {error}")
+        return False
+    return True
+
+
+weights = typer.Typer(help="Checkpoints from elsewhere.", no_args_is_help=True)
+app.add_typer(weights, name="weights")
+
+
+@weights.command("inspect")
+def inspect_file(
+    source: Annotated[str, typer.Argument(help="A checkpoint file, or torchvision:NAME or timm:NAME.")],
+    backbone: Annotated[
+        str | None, typer.Option(help="The network it is for; the one that fits best if left out.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=8, help="Side of the views, for networks made for one size.")
+    ] = None,
+) -> None:
+    """Show what is in a checkpoint and whether it fits a network, key by key, without training."""
+    from hpt_ray.cli import console
+    from hpt_ray.training.weights.inspect_weights import inspect_weights
+
+    found = inspect_weights(source, backbone, image_size)
+    console.inspection(found)
+    if not found.loads:
+        raise typer.Exit(2)
+
+
+def _settings(pairs: list[str] | None) -> dict[str, Any]:
+    settings = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise StudyError(f"--set {pair}: write it as NAME=VALUE, such as --set seeds=5.")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+#: Where torch's compiler keeps what it makes. Importing torchvision imports it, and it then makes a folder in the
+#: temporary folder that all users share, names it here and, as nothing is compiled, leaves it empty.
+COMPILER = "TORCHINDUCTOR_CACHE_DIR"
+
+
+def main() -> None:
+    """The entry point: a user's error is one line and exit code 2."""
+    # Arrow's own allocator has the kernel clear much more memory than the tables need.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    compiles = COMPILER in os.environ
+    streams.prepare()
+    try:
+        app()
+    except StudyError as error:
+        _say(f"error: {error}")
+        sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == 1 and streams.unread():  # of a help text; what commands print goes on by itself
+            sys.exit(0)
+        raise
+    finally:
+        if not compiles and COMPILER in os.environ:
+            with contextlib.suppress(OSError):  # it is removed only if it is empty
+                os.rmdir(os.environ[COMPILER])  # noqa: PTH106
+        if lost := streams.close(console.out.lost if (console := sys.modules.get("hpt_ray.cli.console")) else None):
+            _say(f"error: the output cannot be written ({lost}); what was done is kept.")
+
+
+def _show(result: Result) -> None:
+    """Print a result; where it is, on standard error if standard output does not take it."""
+    from hpt_ray.cli import console
+
+    console.result(result)
+    if not streams.written(console.out.lost):
+        _say("\n".join(console.places(result)))
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,125 @@
+"""How far a run is: a live panel in a terminal, a line every few seconds when piped."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from hpt_ray.analysis.measures.text_format import duration
+from hpt_ray.cli.console import describe_plan, facts, out, several
+from hpt_ray.core.text import visible
+from hpt_ray.execute.events import Event, Observer
+from hpt_ray.execute.events import Progress as RunProgress
+
+if TYPE_CHECKING:
+    from hpt_ray.execute.machine import Layout
+    from hpt_ray.planning.plan import Plan, Unit
+
+#: A piped run says how far it is this often, so that a log of hours stays readable.
+LOG_SECONDS = 15.0
+
+
+@contextlib.contextmanager
+def decoding() -> Iterator[Callable[[str, int, int], None]]:
+    """A line that shows how far a data set is decoded, the first time it is used."""
+    if not out.is_terminal:
+        yield lambda data, done, total: None
+        return
+    with Progress(
+        TextColumn("decoding {task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        console=out,
+        transient=True,
+    ) as bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(data: str, done: int, total: int) -> None:
+            if data not in tasks:
+                tasks[data] = bar.add_task(visible(data), total=total)
+            bar.update(tasks[data], completed=done, total=total)
+
+        yield progress
+
+
+class RunObserver(Observer):
+    """Draws a run: a live panel in a terminal, a line every few seconds otherwise."""
+
+    def __init__(self, live: Live | None) -> None:
+        self.live = live
+        self.state: RunProgress | None = None
+        self.said = time.monotonic()
+
+    def decoding(self, data: str, done: int, total: int) -> None:
+        if self.live:
+            self.live.update(f"decoding {data}  {done:,} / {total:,}" if done < total else "")
+
+    def planned(self, made: Plan, units: list[Unit], cached: int) -> None:
+        describe_plan(made, cached)
+        if not units:
+            out.print("everything is finished: nothing to train.")
+
+    def started(self, layout: Layout, dashboard: str | None) -> None:
+        lines = facts()
+        each = f"{several(layout.workers, 'worker')} each, {several(layout.threads, 'thread')} per worker"
+        lines.add_row("running", f"{several(layout.slots, 'stage')} at a time, {each}")
+        if dashboard:
+            lines.add_row("Ray dashboard", dashboard)
+        out.print(lines)
+
+    def progress(self, event: Event, state: RunProgress) -> None:
+        self.state = state
+        if event.kind == "failed":
+            out.print(Text("failed", "red"), f"{event.label}: {event.reason}")
+        if self.live:
+            self.live.update(self.panel())
+        elif time.monotonic() - self.said > LOG_SECONDS:
+            self.said = time.monotonic()
+            out.print(self.line())
+
+    def damaged(self, path: str, why: str) -> None:
+        out.print(f"damaged, to be made again: {path} ({why})", soft_wrap=True)
+
+    def stopping(self) -> None:
+        out.print("stopping once every stage at work has written a checkpoint; again to stop at once.")
+
+    def line(self) -> str:
+        state = self.state
+        assert state is not None
+        left = state.seconds_left
+        parts = [
+            f"{state.done}/{state.total} done",
+            f"{len(state.running)} running",
+            *([f"{len(state.failed)} failed"] if state.failed else []),
+        ]
+        if state.images:  # evaluations alone train on none that are counted
+            parts += [f"{state.rate:,.0f} images/s", f"{duration(left)} left" if left is not None else "starting"]
+        return ", ".join(parts)
+
+    def panel(self) -> Group:
+        assert self.state is not None
+        lines = Table.grid(padding=(0, 0, 0, 2))
+        lines.add_column()
+        lines.add_column(style="dim")
+        for event in self.state.running.values():
+            loss = f"loss {event.loss:.3f}" if event.loss is not None else "starting"
+            lines.add_row(event.label, loss)
+        return Group(self.line(), lines)
+
+
+@contextlib.contextmanager
+def live() -> Iterator[RunObserver]:
+    """The observer of one run."""
+    if not out.is_terminal:
+        yield RunObserver(None)
+        return
+    with Live("", console=out, refresh_per_second=4, transient=True) as drawn:
+        yield RunObserver(drawn)

@@ -1,0 +1,176 @@
+"""The cache folder: content hashes of files, remembered, and folders that are built once and appear whole.
+
+``HPT_CACHE`` sets the folder; otherwise it is the user's cache folder of the system. Everything in it can be deleted.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from platformdirs import user_cache_dir
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.identity import content_id
+from hpt_ray.core.paths import path_of
+
+#: A file changed this shortly before it was hashed could change again within the same time stamp: not remembered.
+SETTLED_SECONDS = 2.0
+
+#: Suffixes of files that may hold labels or the names of classes.
+TABLES = (".csv", ".txt", ".tsv", ".json")
+
+
+def root() -> Path:
+    """The cache folder, which need not exist yet.
+
+    Raises:
+        DataError: for a user who has no home folder, unless HPT_CACHE is set.
+    """
+    try:
+        return path_of(os.environ.get("HPT_CACHE") or user_cache_dir("hpt_ray", appauthor=False))
+    except RuntimeError as error:
+        raise DataError("this user has no home folder for the cache: set HPT_CACHE to a folder.") from error
+
+
+def fingerprint(paths: Sequence[Path], base: Path) -> str:
+    """One hash of the names (relative to ``base``) and the bytes of files: 32 hexadecimal digits.
+
+    A hash is remembered by path, size, inode and the times of modification and change, so files that did not change are
+    not read again. A file that took the place of another has another inode or time of change, even where it was copied
+    with its size and time (``cp -p``). Tables, which hold labels and are small, are always read.
+
+    Raises:
+        DataError: for a file that cannot be read, or a cache that cannot be written.
+    """
+    memory = root() / "hashes" / f"{content_id(str(base.resolve()))}.json"
+    known = _remembered(memory)
+
+    def look(path: Path) -> tuple[str, list[int], str, bool]:
+        name = path.relative_to(base).as_posix()
+        try:
+            now, state = time.time(), path.stat()
+            # A pipe would keep its reader waiting for ever.
+            if not stat.S_ISREG(state.st_mode):
+                raise DataError(f"{path} is no regular file; remove it.")
+            entry = known.get(name)
+            mark = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+            if entry is not None and entry[:-1] == mark and path.suffix.lower() not in TABLES:
+                return name, mark, str(entry[-1]), True
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
+        return name, mark, digest, now - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
+
+    # Threads hash many files faster, but cost more than they give where all is remembered.
+    if len(known) == len(paths):
+        found = [look(path) for path in paths]
+    else:
+        with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
+            found = list(pool.map(look, paths))
+    settled = {name: [*mark, digest] for name, mark, digest, keep in found if keep}
+    if settled != known:
+        write_atomically(memory, json.dumps(settled).encode())
+    return content_id(sorted([name, digest] for name, _, digest, _ in found), length=32)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        DataError: if the cache cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(content)
+            except BaseException:
+                temporary.unlink()
+                raise
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], None]) -> None:
+    """Make ``folder`` by ``fill`` unless it is ``whole`` already; of several processes one fills and the others wait.
+
+    The folder is filled under another name and renamed, so that one which exists is complete (but for a power cut or
+    a full disk, hence ``whole``).
+
+    Raises:
+        DataError: if the cache cannot be written; whatever ``fill`` raises, and then nothing is left behind.
+    """
+    if whole(folder):
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if whole(folder):
+                return
+            # We hold the lock of this name, so what lies about under it was left by a process that was killed.
+            for stale in (folder, *folder.parent.glob(f".{folder.name}-*")):
+                shutil.rmtree(stale, ignore_errors=True)
+            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+            try:
+                fill(temporary)
+                temporary.replace(folder)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """A new array of uint8 that is a file, with its room on the disk reserved: one that a full disk cut short would end
+    the process with SIGBUS, and without a word, when it is written to.
+
+    Raises:
+        DataError: where there is no room for it. OSError: where there is none any more.
+    """
+    needed, free = math.prod(shape), shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise DataError(
+            f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
+            "room, or set HPT_CACHE to another folder."
+        )
+    images: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot reserve
+                raise
+    return images
+
+
+def unwritable(error: OSError) -> DataError:
+    """The error for a cache that cannot be written."""
+    reason = error.strerror or error
+    return DataError(f"the cache {root()} cannot be written: {reason}. Make room, or set HPT_CACHE to another folder.")
+
+
+def _remembered(memory: Path) -> dict[str, list[int | str]]:
+    try:
+        known = json.loads(memory.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {name: entry for name, entry in known.items() if isinstance(entry, list)} if isinstance(known, dict) else {}

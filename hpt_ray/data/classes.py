@@ -1,0 +1,98 @@
+"""The classes of a data set, whatever its source: one name is one class, and what is tested was trained on.
+
+Names that look alike but are spelled in other bytes (NFC and NFD, a trailing blank) are one class. Names that differ in
+case or number may be two, and so they are only named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from hpt_ray.core.errors import DataError
+
+Indices = npt.NDArray[np.int64]
+
+#: As many classes are named in one line.
+NAMED = 5
+#: A name may have as many characters; no folder's has more than 255.
+LONGEST = 1_000
+
+
+def plain(name: str) -> str:
+    """A class name as it is compared: in Unicode's composed form (NFC), without blanks around it."""
+    return unicodedata.normalize("NFC", name).strip() or name
+
+
+def too_long(name: str) -> str:
+    """What is wrong with a name of more than ``LONGEST`` characters, and what to do; to be said after the place."""
+    return (
+        f"label '{name[:20]}...' has {len(name):,} characters, and a class name at most {LONGEST:,}; write the name of "
+        "the class"
+    )
+
+
+def merged(names: Sequence[str]) -> tuple[tuple[str, ...], Indices] | None:
+    """The classes after names that are equal when compared became one, and by old index the new one; None if none did.
+
+    Names that are equal as they stand stay apart: a list that declares two classes of one name means two (ImageNet's
+    "crane").
+    """
+    spelled = Counter(map(plain, dict.fromkeys(names)))
+    if all(number == 1 for number in spelled.values()):
+        return None
+    keys = [(plain(name), -1) if spelled[plain(name)] > 1 else (name, place) for place, name in enumerate(names)]
+    index = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return tuple(name for name, _ in index), np.array([index[key] for key in keys], dtype=np.int64)
+
+
+def check_trained(
+    spec: str, classes: Sequence[str], labels: Indices, splits: Mapping[str, Indices], given: Collection[str]
+) -> None:
+    """Refuse a given val or test split with classes that train lacks: no image of them could be answered rightly.
+
+    A split that was drawn is as even as the images allow, so that a class of one image may be in test alone; it is
+    refused if all its classes are like that. A class whose images in train are copies of test images was given there.
+
+    Args:
+        labels: int64 [N], -1 without label.
+        given: the splits that the source gave.
+
+    Raises:
+        DataError: names these classes, and the nearest one of train.
+    """
+    held_out = [name for name in ("val", "test") if name in given]
+    # Of train, of splits that were drawn from it, and of copies of test images that were left out of it.
+    known = set(np.delete(labels, np.concatenate([labels[:0], *(splits[name] for name in held_out)])).tolist()) - {-1}
+    trained = {classes[label].casefold(): classes[label] for label in sorted(known)}
+    for split in held_out:
+        strange = sorted(set(labels[splits[split]].tolist()) - known - {-1})
+        if not strange:
+            continue
+        said = []
+        for label in strange[:NAMED]:
+            near = difflib.get_close_matches(classes[label].casefold(), trained, n=1, cutoff=0.7)
+            said.append(f"{classes[label]!r}" + (f" (is it {trained[near[0]]!r}?)" if near else ""))
+        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
+        raise DataError(
+            f"{spec}: {split} has classes that train lacks: {', '.join(said)}{more}. Name each class alike in every "
+            "split, or remove it."
+        )
+    drawn = splits.keys() - set(given)
+    if "test" in drawn and not np.isin(labels[splits["test"]], labels[splits["train"]]).any():
+        raise DataError(f"{spec}: no class of test has an image in train, there are too few of each; add images.")
+
+
+def alike(classes: Sequence[str]) -> str | None:
+    """A remark on classes whose names differ in case only; single letters may."""
+    named: dict[str, list[str]] = {}
+    for name in dict.fromkeys(classes):
+        if len(name) > 1:
+            named.setdefault(plain(name).casefold(), []).append(name)
+    pairs = [" and ".join(map(repr, names)) for names in named.values() if len(names) > 1]
+    return f"classes that differ in case only: {', '.join(pairs[:NAMED])}" if pairs else None

@@ -1,0 +1,77 @@
+"""Pictures that stand in a data set under different labels: no network can answer them rightly each time.
+
+Two images are the same picture when they are equal in every decoded pixel, whatever their splits are.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from hpt_ray.core.errors import StudyError
+from hpt_ray.data.records import source
+
+if TYPE_CHECKING:
+    from hpt_ray.data.dataset import Dataset
+
+Indices = npt.NDArray[np.int64]
+#: An image, and what it is labelled as.
+Labelled = tuple[int, str]
+
+
+def remark(data: Dataset) -> str | None:
+    """How many pictures have different labels, with one example; None where none has.
+
+    Of several labels an image, two images differ if a class is known of both and one alone has it.
+    """
+    groups = [(group, found) for group in _copies(data) if (found := _differ(data, group))]
+    if not groups:
+        return None
+    pair = min((found for _, found in groups), key=lambda found: max(found)[0])  # the first that is complete
+    first, second = (f"{name} ({label})" for name, (_, label) in zip(_names(data, pair), pair, strict=True))
+    pictures = "1 picture has" if len(groups) == 1 else f"{len(groups):,} pictures have"
+    images = sum(len(group) for group, _ in groups)
+    return (
+        f"{pictures} different labels in {images:,} images, such as {first} and {second}; correct these labels or "
+        "remove the images"
+    )
+
+
+def _copies(data: Dataset) -> list[Indices]:
+    """The labelled images that have copies, by picture."""
+    labelled = np.flatnonzero(data.strata >= 0)
+    _, picture, counts = np.unique(data.hashes[labelled], return_inverse=True, return_counts=True)
+    several = np.flatnonzero(counts[picture] > 1)
+    order = several[np.argsort(picture[several], kind="stable")]
+    return np.split(labelled[order], np.flatnonzero(np.diff(picture[order])) + 1) if len(order) else []
+
+
+def _differ(data: Dataset, group: Indices) -> tuple[Labelled, Labelled] | None:
+    """Two images of a group whose labels differ, in their order; None if all agree."""
+    if data.targets is None:
+        labels = data.labels[group]
+        here, there = labels == labels[0], labels != labels[0]
+        said = [repr(data.classes[labels[which.argmax()]]) for which in (here, there)]
+    else:
+        marks = data.targets[group]
+        column = int(((marks == 1).any(axis=0) & (marks == 0).any(axis=0)).argmax())
+        here, there = marks[:, column] == 1, marks[:, column] == 0
+        said = [f"{word} {data.classes[column]!r}" for word in ("has", "has not")]
+    if not (here.any() and there.any()):
+        return None
+    one, other = sorted((int(group[which.argmax()]), word) for which, word in zip((here, there), said, strict=True))
+    return one, other
+
+
+def _names(data: Dataset, pair: tuple[Labelled, Labelled]) -> list[str]:
+    """What the source calls two images: a file, or a row of one; their numbers if it cannot be read any more."""
+    indices = [index for index, _ in pair]
+    try:
+        # Nothing is decoded, and of a large file only the beginning is read.
+        names = [example.where for example in islice(source(data.spec).read().examples, indices[-1] + 1)]
+        return [names[index] for index in indices]
+    except (StudyError, IndexError):
+        return [f"image {index}" for index in indices]

@@ -1,0 +1,246 @@
+"""A data set as training sees it: decoded once into a memory-mapped array, split, and proven free of test leakage.
+
+``load`` turns a spec (a name, ``name:argument`` or a path) into a ``Dataset``. The files in ``datasets/`` know the
+sources, ``decode`` the pixels and ``cache`` the folder that all processes of a machine map.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.identity import VERSIONS, content_id, stream
+from hpt_ray.data import cache, classes, facts
+from hpt_ray.data.brightness import flat, statistics
+from hpt_ray.data.decoding import decode_all
+from hpt_ray.data.duplicates import Hashes, perceptual
+from hpt_ray.data.evaluable import labelled
+from hpt_ray.data.records import PUBLISHED, SPLITS, Records, Source, source
+from hpt_ray.data.splits import RULE, complete, nested, strata
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A decoded data set.
+
+    Attributes:
+        spec: What ``load`` was given.
+        name: Short, for display.
+        size: Side of the images in pixels.
+        images: uint8 [N, 3, size, size], RGB, memory-mapped read-only: every process maps the same pages.
+        labels: int64 [N], index into ``classes``, -1 without label.
+        splits: "train", "val", "test" to sorted indices. An image whose content is also in test is in test alone.
+        classes: Names of the classes, () when unlabelled.
+        hashes: Content hash of each decoded image, 32 hexadecimal digits as bytes [N].
+        perceptual: Perceptual hash of each (see duplicates.py) [N], to find near-duplicates.
+        mean, std: Per channel over train + val, in 0..1.
+        fingerprint: Of the content, the decoding, the size and the split rule: part of every stage's identity.
+        excluded: How many train and val images were left out because their content is also in test.
+        unlabelled: Why no image has a label, where none has: completes "has ...".
+        targets: Of multi-label data int8 [N, C], for each class 1, 0 or -1 (unknown); no image has a label then.
+        given: The splits that the source gave; the others were made.
+        given_by: What gave them: completes "given by ...".
+        remarks: What a user should know of how the source was read, a line each.
+        apart: The data sets whose test images pretraining must not see beside those of this one.
+    """
+
+    spec: str
+    name: str
+    size: int
+    images: npt.NDArray[np.uint8] = field(repr=False)
+    labels: Indices = field(repr=False)
+    splits: dict[str, Indices] = field(repr=False)
+    classes: tuple[str, ...] = field(repr=False)
+    hashes: npt.NDArray[np.bytes_] = field(repr=False)
+    perceptual: Hashes = field(repr=False)
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fingerprint: str
+    excluded: int
+    unlabelled: str = "no labels"
+    targets: npt.NDArray[np.int8] | None = field(default=None, repr=False)
+    given: tuple[str, ...] = ()
+    given_by: str = PUBLISHED
+    remarks: tuple[str, ...] = ()
+    apart: tuple[Dataset, ...] = field(default=(), repr=False)
+
+    @property
+    def metric(self) -> str:
+        """What an evaluation measures: the accuracy of one label an image, or the mean AUROC of several."""
+        return "accuracy" if self.targets is None else "auroc"
+
+    @cached_property
+    def strata(self) -> Indices:
+        """What subsets are stratified by, int64 [N]: the label, or of several the rarest; -1 without any."""
+        return strata(self.labels, self.targets)
+
+    @cached_property
+    def pool(self) -> Indices:
+        """Sorted indices of the train and val images."""
+        return np.sort(np.concatenate([self.splits["train"], self.splits["val"]]))
+
+    @cached_property
+    def left_out(self) -> Indices:
+        """Sorted indices of the train and val images whose content is also in test of ``apart``."""
+        tests = np.concatenate([self.hashes[:0], *(other.hashes[other.splits["test"]] for other in self.apart)])
+        return self.pool[np.isin(self.hashes[self.pool], tests)]
+
+    @cached_property
+    def without(self) -> str | None:
+        """An id of the content that is left out of pretraining for the sake of ``apart``; None where nothing is."""
+        return content_id(sorted(self.hashes[self.left_out].astype(str).tolist())) if len(self.left_out) else None
+
+    @cached_property
+    def _pretraining(self) -> Indices:
+        chosen = np.setdiff1d(self.pool, self.left_out)
+        if chosen.size == 0:
+            raise DataError(f"{self.spec} has no train or val images outside test: nothing to pretrain on.")
+        # The promise is checked where it is given, on the content and not on the indices that were meant to keep it.
+        seen = set(self.hashes[chosen].tolist())
+        for data in (self, *self.apart):
+            if leaked := seen.intersection(data.hashes[data.splits["test"]].tolist()):
+                raise DataError(f"{self.spec}: {len(leaked)} test images are also in pretraining; clear the cache.")
+        return chosen
+
+    def pretraining(self, fraction: float = 1.0, seed: int = 0) -> Indices:
+        """Sorted indices of train + val: what pretraining may see. No image among them has the content of a test image,
+        of this data set or of ``apart``.
+
+        A fraction below 1 is a subset stratified by class, images without a label being a class of their own, and at
+        least one image. The seed decides it: a smaller fraction of a seed lies within the larger. Mean and standard
+        deviation stay those of all train + val images: channel statistics are taken as known.
+
+        Raises:
+            DataError: if there are none.
+        """
+        chosen = self._pretraining
+        if fraction < 1:
+            return nested(chosen, self.strata, max(1, round(fraction * len(chosen))), stream(seed, "subset"))
+        return chosen
+
+    def evaluation(self) -> dict[str, Indices]:
+        """The labelled images of each split, as sorted indices, for probes and fine-tuning.
+
+        Raises:
+            DataError: if they do not serve an evaluation: see ``evaluable.labelled``.
+        """
+        return labelled(self)
+
+
+def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = None) -> Dataset:
+    """A data set by name or path, decoded to ``size`` x ``size`` pixels; from the cache if it holds this content.
+
+    Args:
+        spec: ``digits``, ``synthetic:DOMAIN``, ``torchvision:NAME``, a path, ...: see ``source``.
+        size: Side of the decoded images in pixels.
+        progress: Called with (images done, images) while decoding.
+
+    Raises:
+        UnknownNameError: for a name that no file in ``datasets/`` answers to.
+        DataError: for a source that is missing, empty or broken; one line names the culprit.
+    """
+    found = source(spec)
+    key = _fingerprint(found, size)
+    folder = cache.root() / "decoded" / key
+    cache.build(folder, _whole, lambda target: _decode(target, spec, found.read, size, progress))
+    known = facts.read(folder)
+    with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+        made = Dataset(
+            spec=spec,
+            name=found.name,
+            size=size,
+            images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
+            labels=columns["labels"],
+            splits={name: columns[name] for name in SPLITS},
+            classes=known.classes,
+            hashes=columns["hashes"],
+            perceptual=columns["perceptual"],
+            mean=known.mean,
+            std=known.std,
+            # Where the values decided how they are read, they are part of what was read.
+            fingerprint=content_id(["ranges", key, known.reading], length=32) if known.reading else key,
+            excluded=known.excluded,
+            unlabelled=found.labels,
+            targets=columns.get("targets"),
+            given=known.given,
+            given_by=found.given_by,
+            remarks=(*found.remarks, *known.remarks),
+        )
+    return _merged(made)
+
+
+def _merged(data: Dataset) -> Dataset:
+    """Classes whose names are equal when compared made one. The labels are others then, and so is the fingerprint."""
+    found = classes.merged(data.classes) if data.targets is None else None
+    if found is not None:
+        names, index = found
+        fewer = f"{len(data.classes)} spellings of class names are {len(names)} classes"
+        data = replace(
+            data,
+            classes=names,
+            labels=np.where(data.labels < 0, -1, index[data.labels]),
+            fingerprint=content_id(["classes", data.fingerprint], length=32),
+            remarks=(*data.remarks, f"{fewer} after Unicode's normal form and without blanks around them"),
+        )
+    alike = classes.alike(data.classes)
+    return replace(data, remarks=(*data.remarks, alike)) if alike else data
+
+
+def _fingerprint(found: Source, size: int) -> str:
+    if not 1 <= size <= 4096:
+        raise DataError(f"an image size of {size} pixels is not usable; choose between 1 and 4096.")
+    return content_id([found.fingerprint, VERSIONS["data"], size, RULE], length=32)
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a cached folder can be used.
+
+    A power cut can leave one whose files lack their tails, and an earlier version one without perceptual hashes or
+    without a word on how its values were read.
+    """
+    try:
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+            names, labels = facts.read(folder).classes, columns["labels"]
+            return len(images) == len(columns["perceptual"]) == len(labels) and labels.max(initial=-1) < len(names)
+    except (OSError, ValueError, KeyError, EOFError):
+        return False
+
+
+def _decode(
+    folder: Path, spec: str, read: Callable[[], Records], size: int, progress: Callable[[int, int], None] | None
+) -> None:
+    records = read()
+    if records.count == 0:
+        raise DataError(f"{spec} has no images; check the path.")
+    shape = (records.count, 3, size, size)
+    images = cache.new_map(folder / "images.npy", shape, spec)
+    found = decode_all(records, images, read, progress)
+    images.flush()
+    splits = complete(spec, strata(found.labels, found.targets), found.splits)
+    tests = found.hashes[splits["test"]]
+    kept = {name: chosen[~np.isin(found.hashes[chosen], tests)] for name, chosen in splits.items()}
+    kept["test"] = splits["test"]
+    mean, std = statistics(images, np.concatenate([kept["train"], kept["val"]]))
+    columns = {"labels": found.labels, "hashes": found.hashes, "perceptual": perceptual(images), **kept}
+    columns |= {} if found.targets is None else {"targets": found.targets}
+    np.savez(folder / "columns.npz", allow_pickle=False, **columns)
+    said = {
+        "classes": list(records.classes),
+        "mean": mean,
+        "std": std,
+        "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
+        "given": [name for name in SPLITS if (found.splits == name).any()],
+        "reading": None if found.reading.plain else found.reading.content(),
+        "remarks": [*found.reading.remarks, *flat(images)],
+    }
+    (folder / facts.FACTS).write_text(json.dumps(said), encoding="utf-8")

@@ -1,0 +1,167 @@
+"""The table of an image list: its delimiter is found out, and its columns are known by the names in its header.
+
+Without a header the columns are path, label and split, in this order. The reading tests itself: a delimiter is the one
+with which the first lines have a known header, or name files that exist.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpt_ray.core.errors import DataError
+
+#: What the three columns are called, in lower case and without blanks, hyphens and underscores.
+NAMES = {
+    **dict.fromkeys(("path", "paths", "filepath", "file", "files", "filename", "image", "img", "imagepath"), "path"),
+    **dict.fromkeys(("imgpath", "imagefile", "imagefilename", "imagefilepath", "imagename", "imgname"), "path"),
+    **dict.fromkeys(("label", "labels", "labelname", "class", "classname", "classlabel", "category"), "label"),
+    **dict.fromkeys(("target", "targets"), "label"),
+    **dict.fromkeys(("split", "splits", "subset", "partition", "set"), "split"),
+}
+ORDER = ("path", "label", "split")
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", " ": "blank"}
+#: Lines that are looked at to find out the delimiter.
+LOOKED_AT = 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a list: its number in the file, and its path, label and split as they are written there."""
+
+    number: int
+    path: str
+    label: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A list as it was read.
+
+    Attributes:
+        classes: the classes of several labels an image, where a header names them.
+        usual: the columns stand where they stand without a header.
+        remarks: what a user should know of how it was read.
+    """
+
+    lines: list[Line]
+    classes: tuple[str, ...]
+    usual: bool
+    remarks: tuple[str, ...]
+
+
+def table(path: Path) -> Table:
+    """Read a list.
+
+    Raises:
+        DataError: for a file that is no text, and a header that does not tell where the labels are.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = list(_rows(text, _delimiter(path, text)))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{path} cannot be read as an image list ({error}); write UTF-8 text, one image per line."
+        ) from error
+    if not rows or not _is_header(rows[0][1]):
+        return Table([_line(path, number, cells, ORDER) for number, cells in rows], (), True, ())
+    header = rows[0][1]
+    columns = _columns(path, header)
+    listed = next((cell for cell in header if "," in cell), "")
+    extra = [cell for cell, column in zip(header, columns, strict=True) if column is None and cell]
+    ended = [cell for cell, column in zip(header, columns, strict=True) if column == "label" and not _is_label(cell)]
+    return Table(
+        lines=[_line(path, number, cells, columns) for number, cells in rows[1:]],
+        classes=tuple(name.strip() for name in listed.split(",")) if listed else (),
+        usual=columns == ORDER[: len(columns)],
+        remarks=(
+            *(f"its labels are from the column {cell!r}" for cell in ended),
+            *([f"columns passed over: {', '.join(extra)}"] if extra else []),
+        ),
+    )
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Lines by their number, without comments, empty ones and a spreadsheet's ``sep=;``."""
+    for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True), 1):
+        cells = [cell.strip() for cell in row]
+        named = number == 1 and cells[:1] != [] and cells[0].lower().startswith("sep=")
+        if any(cells) and not cells[0].startswith("#") and not named:
+            yield number, cells
+
+
+def _delimiter(path: Path, text: str) -> str:
+    first = text.lstrip().split("\n", 1)[0]
+    if first.lower().startswith("sep=") and len(first) == 5:
+        return first[4]
+    for delimiter in DELIMITERS:
+        rows = [cells for _, cells in itertools.islice(_rows(text, delimiter), LOOKED_AT)]
+        if rows and (_is_header(rows[0]) or any(_is_file(path.parent, cells[0]) for cells in rows)):
+            return delimiter
+    return ","
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).is_file() or (folder / name.replace("\\", "/")).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def may_be_label(name: str) -> bool:
+    """Whether a column's name is, or ends like, one of labels: ``label``, ``fine_label``, ``imageClass``."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").replace(".", " ").split()
+    return any(_name("".join(words[place:])) == "label" for place in range(len(words)))
+
+
+def may_be_split(name: str) -> bool:
+    """Whether a column's name is one of splits: ``split``, ``subset``, ``set``, ..."""
+    return _name(name) == "split"
+
+
+def _name(cell: str) -> str | None:
+    return NAMES.get(cell.lower().translate(str.maketrans("", "", " -_")))
+
+
+def _is_label(cell: str) -> bool:
+    return "," in cell or _name(cell) == "label"
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    return any(_name(cell) == "path" for cell in cells)
+
+
+def _columns(path: Path, header: Sequence[str]) -> tuple[str | None, ...]:
+    """What each column is; None for one that is passed over, beside a column of labels."""
+    columns = tuple("label" if _is_label(cell) else _name(cell) for cell in header)
+    if "label" not in columns:
+        columns = tuple(
+            column or ("label" if may_be_label(cell) else None) for column, cell in zip(columns, header, strict=True)
+        )
+    for column in ORDER:
+        if columns.count(column) > 1:
+            names = [repr(cell) for cell, found in zip(header, columns, strict=True) if found == column]
+            raise DataError(f"{path} has several columns for the {column} ({', '.join(names)}); keep one of them.")
+    unknown = [repr(cell) for cell, found in zip(header, columns, strict=True) if found is None and cell]
+    if unknown and "label" not in columns:
+        raise DataError(
+            f"{path}: column {', '.join(unknown[:5])} is none of path, label and split; call the column of labels "
+            '\'label\' (of several labels an image: one column "cat,dog" with "1,0"), and remove what is no label.'
+        )
+    return columns
+
+
+def _line(path: Path, number: int, cells: Sequence[str], columns: Sequence[str | None]) -> Line:
+    if len(cells) > len(columns):
+        raise DataError(
+            f"{path}, line {number} has {len(cells)} columns; write {','.join(filter(None, columns))} and quote what "
+            "has commas."
+        )
+    found = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
+    return Line(number, found.get("path", ""), found.get("label", ""), found.get("split", ""))

@@ -1,0 +1,143 @@
+"""The images under a folder, and a count by suffix of what was passed over.
+
+A file is an image by its suffix or, where it has none, by its first bytes. Hidden files and what systems leave in a
+folder (thumbnails of a network drive, recycle bins) are nobody's data: they are passed over.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.data.decode import SUFFIXES
+
+#: Of an image: those of decode.py, and rarer ones of the same formats.
+IMAGES = SUFFIXES | {".jfif", ".jfi", ".jif", ".jpe", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
+
+#: What systems leave in folders, in lower case: Synology, QNAP, Windows, Linux, macOS, Android, Python.
+SYSTEM = frozenset(
+    {
+        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot"),
+        *("$recycle.bin", "recycler", "system volume information", "found.000", "lost+found", "lost.dir"),
+        *("icon\r", "__pycache__", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
+    }
+)
+
+#: As many suffixes and folders are named of files that were passed over.
+NAMED = 6
+
+#: A folder may be reached by as many paths: links that meet again double them with every folder on the way.
+PATHS = 100
+
+#: How files of decode.py's formats begin.
+BEGINNINGS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    *(b"P5\n", b"P6\n", b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+)
+
+
+def images(root: Path) -> tuple[list[Path], list[str]]:
+    """All images under a folder, in the order of their paths, and remarks on what was passed over.
+
+    Symbolic links are followed.
+
+    Raises:
+        DataError: for what cannot be read, for a loop of links, and for more than ``PATHS`` paths to one folder.
+    """
+    others: dict[Path, Counter[str]] = {}
+    found = []
+    for path in _files(root):
+        suffix = path.suffix.lower()
+        if suffix in IMAGES or (_says_nothing(suffix) and _begins_like_an_image(path)):
+            found.append(path)
+        else:
+            others.setdefault(path.parent, Counter())[suffix] += 1
+    found.sort(key=str)
+    return found, _passed_over(root, found, others)
+
+
+def tables(root: Path) -> list[Path]:
+    """All Parquet files under a folder, in the order of their paths; see ``images``."""
+    return sorted((path for path in _files(root) if path.suffix.lower() == ".parquet"), key=str)
+
+
+def _passed_over(root: Path, found: Sequence[Path], others: Mapping[Path, Counter[str]]) -> list[str]:
+    """``3 files passed over: .txt 2, no suffix 1``, the most frequent first, and the folders with nothing else."""
+    suffixes = sum(others.values(), Counter[str]())
+    if not suffixes:
+        return []
+    named = suffixes.most_common(NAMED)
+    rest = suffixes.total() - sum(number for _, number in named)
+    said = [f"{suffix or 'no suffix'} {number:,}" for suffix, number in named] + ([f"others {rest:,}"] if rest else [])
+    files = "1 file" if suffixes.total() == 1 else f"{suffixes.total():,} files"
+    holding = set(
+        itertools.chain.from_iterable((folder, *folder.parents) for folder in {path.parent for path in found})
+    )
+    lost = sorted(str(folder.relative_to(root)) for folder in others if folder not in holding and folder != root)
+    more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+    only = f"; no image that can be read is in {', '.join(lost[:NAMED])}{more}" if lost else ""
+    return [f"{files} passed over: {', '.join(said)}{only}"]
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All files under a folder, but for hidden ones and a system's."""
+    # Folders to look into, each with those on the way to it.
+    waiting: list[tuple[Path, tuple[tuple[int, int], ...]]] = [(root, (_place(root),))]
+    reached: Counter[tuple[int, int]] = Counter()
+    while waiting:
+        folder, above = waiting.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            raise DataError(f"{folder} cannot be read: {error.strerror}. Mend or remove it.") from error
+        for entry in entries:
+            path = folder / entry.name
+            if entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in SYSTEM:
+                continue
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:
+                raise DataError(f"{path} cannot be followed: {error.strerror}. Mend or remove the link.") from error
+            if not is_folder:
+                yield path
+                continue
+            place = _place(path)
+            if place in above:
+                raise DataError(f"{path} is a symbolic link to a folder above it, a loop; remove the link.")
+            reached[place] += 1
+            if reached[place] > PATHS:
+                raise DataError(
+                    f"{path} is one of more than {PATHS} paths to one folder, {path.resolve()}, by symbolic links; "
+                    "remove the links."
+                )
+            waiting.append((path, (*above, place)))
+
+
+def _says_nothing(suffix: str) -> bool:
+    """Whether a file's kind does not follow from its suffix: it has none, or a number (``scan.1.2.840``)."""
+    return not suffix or suffix[1:].isdecimal()
+
+
+def _begins_like_an_image(path: Path) -> bool:
+    try:
+        if not path.is_file():  # a pipe would keep its reader waiting for ever
+            return False
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return False
+    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    bitmap = start[:2] == b"BM" and start[6:10] == bytes(4)
+    return start.startswith(BEGINNINGS) or webp or bitmap
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    try:
+        state = folder.stat()
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}. Mend or remove it.") from error
+    return state.st_dev, state.st_ino

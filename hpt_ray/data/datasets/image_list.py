@@ -1,0 +1,122 @@
+"""An image list: a text file with one ``path[,label[,split]]`` per line, paths relative to the list.
+
+The list is a ``.csv`` or ``.txt``, separated by commas, semicolons, tabs or blanks. A header names its columns, in any
+order (see ``_columns``); empty lines and lines that begin with # are passed over. Labels are class names (in numerical
+order if all are whole numbers); an empty label marks an image without one.
+
+A path stays inside the list's folder: ``../`` that leads out of it and absolute paths elsewhere are refused, since a
+list may be a stranger's. Links in the folder are followed, as in a folder of images, since they are its owner's: images
+that are kept elsewhere are listed by way of a link beside the list (``ln -s /data/imagenet/train train``).
+
+Several labels an image are written ``"1,0,-1"``, in quotes: for each class 1 (has it), 0 (has it not) or -1 (unknown;
+so is an empty one). The classes are named by a header such as ``path,"cat,dog,bird",split``, or else numbered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.identity import content_id
+from hpt_ray.data import cache
+from hpt_ray.data.classes import LONGEST, too_long
+from hpt_ray.data.datasets._columns import Line, table
+from hpt_ray.data.records import MARKS, SPELLINGS, Example, Records, Source, path_argument
+
+
+@dataclass(frozen=True)
+class _Line:
+    path: Path
+    label: str
+    split: str | None
+
+
+def dataset(argument: str | None) -> Source:
+    """An image list."""
+    path = path_argument("image_list", argument)
+    found = table(path)
+    folder = path.parent.resolve()
+    names, lines = (
+        found.classes,
+        [_line(f"{path}, line {line.number}", path.parent, folder, line) for line in found.lines],
+    )
+    if not lines:
+        raise DataError(
+            f"{path} lists no images; write one 'path,label,split' per line (label and split may be left out)."
+        )
+    # The list itself is hashed too: it holds the labels and the splits.
+    files = [path, *dict.fromkeys(line.path for line in lines)]
+    content = cache.fingerprint(files, path.parent)
+    if not found.usual:  # what the cache may hold of it from before columns had names is something else
+        content = content_id(["columns", content], length=32)
+    several = any(_marked(line.label) for line in lines)
+    if several:
+        # Not the files alone: what the cache may hold of them from before such labels were read is something else.
+        content = content_id(["multilabel", content], length=32)
+    return Source(
+        path.stem,
+        content,
+        lambda: _multilabel(lines, names) if several else _records(lines),
+        given_by="its column of splits",
+        remarks=found.remarks,
+    )
+
+
+def _marked(label: str) -> bool:
+    """Whether a label is one mark for each of several classes."""
+    return "," in label and all(mark.strip() in MARKS for mark in label.split(","))
+
+
+def _multilabel(lines: Sequence[_Line], names: Sequence[str]) -> Records:
+    """Images with several labels each; without names the classes are numbered."""
+    count = len(names) or next(line.label.count(",") + 1 for line in lines if _marked(line.label))
+    examples = []
+    for line in lines:
+        if line.label and (not _marked(line.label) or line.label.count(",") + 1 != count):
+            raise DataError(
+                f"{line.path} has the label {line.label!r}, which is not {count} of 1, 0 and -1 separated by "
+                "commas, one for each class."
+            )
+        targets = tuple(MARKS[mark.strip()] for mark in line.label.split(",")) if line.label else None
+        examples.append(Example(line.path, str(line.path), split=line.split, targets=targets))
+    return Records(len(examples), tuple(names) or tuple(map(str, range(count))), examples, multilabel=True)
+
+
+def _records(lines: list[_Line]) -> Records:
+    used = {line.label for line in lines if line.label}
+    numeric = all(label.isdecimal() for label in used)
+    classes = tuple(sorted(used, key=lambda label: (int(label) if numeric else 0, label)))
+    index = {name: i for i, name in enumerate(classes)}
+    examples = [Example(line.path, str(line.path), index.get(line.label), line.split) for line in lines]
+    return Records(len(examples), classes, examples)
+
+
+def _line(where: str, base: Path, folder: Path, listed: Line) -> _Line:
+    """A line whose path is checked: ``folder`` is ``base`` without links, and ``where`` names the line in an error."""
+    name, label, split = listed.path, listed.label, listed.split
+    if "\\" in name and not (base / name).is_file():
+        name = name.replace("\\", "/")  # as Windows writes it
+    try:
+        image = (base / name).resolve()
+        # A link leads out of the folder by its owner's will, a path by the list's.
+        if not image.is_relative_to(folder):
+            image = Path(os.path.normpath(folder / name))
+        inside = image.is_relative_to(folder)
+        exists = image.is_file()
+    # A loop of links; RuntimeError is what Python before 3.13 makes of it.
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{where}: {name!r} cannot be followed ({error}). Mend or remove the line.") from error
+    if not inside:
+        raise DataError(f"{where}: {name!r} leaves the list's folder {base}; link what lies elsewhere into it.")
+    if not exists:
+        raise DataError(f"{where}: there is no file {name!r} in {base}. Check the path.")
+    if label.startswith("-") and label[1:].isdecimal():
+        raise DataError(f"{where}: label {label} is out of range; leave it empty for an image without a label.")
+    if len(label) > LONGEST and not _marked(label):
+        raise DataError(f"{where}: {too_long(label)}.")
+    if split and split.lower() not in SPELLINGS:
+        raise DataError(f"{where}: split {split!r} is none of train, val, test.")
+    return _Line(base / image.relative_to(folder), label, SPELLINGS[split.lower()] if split else None)

@@ -1,0 +1,204 @@
+"""An encoded image to a square of RGB pixels.
+
+The geometry is the usual evaluation transform: the shorter side is resized to ``size`` (bicubic, antialiased) and the
+centre cropped, done as one resampling of the centre square so that a very long image never becomes a very large one.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.data import ranges
+from hpt_ray.data.ranges import PLAIN, Look, Reading
+from hpt_ray.data.records import Encoded, Example
+
+#: Pillow's decoders in use; the others (EPS starts an interpreter, for one) have no business with a stranger's file.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2"}
+)
+
+#: Pillow's decoders report a corrupt file with whatever they stumble over.
+BROKEN = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+#: How files begin that are saved under an image's name, and what to do about them.
+DISGUISED = (
+    (b"version https://git-lfs", "a Git LFS pointer: fetch the images with 'git lfs pull'"),
+    (b"<!doctype html", "an HTML page: download the image again"),
+    (b"<html", "an HTML page: download the image again"),
+)
+#: How files of other kinds begin, as patterns, and what they are.
+FOREIGN = (
+    (rb".{4}ftyp(heic|heix|heim|hevc|mif1|msf1)", "a HEIC photograph"),
+    (rb".{4}ftypavi[fs]", "an AVIF image"),
+    (rb".{4}ftyp", "a film"),
+    (rb".{128}DICM", "a DICOM file"),
+    (rb"%PDF", "a PDF document"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg", "a drawing (SVG)"),
+    (rb"\x89HDF|\x93NUMPY|SIMPLE  =|.{344}n[+i]1", "a file of scientific data"),
+)
+WIDTH, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 256, 258, 262, 339  # tags of TIFF
+
+# Without a handler Python prints what Pillow logs of each odd TIFF; an image is good or refused in our words.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+#: Names of Pillow for colour of 16 bits, of which it keeps the upper byte; with the other ending it keeps the lower.
+OTHER_BYTE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+def pixels(example: Example, size: int, reading: Reading = PLAIN) -> tuple[npt.NDArray[np.uint8], Look | None]:
+    """Decode one image to uint8 [3, size, size].
+
+    EXIF orientation is applied; transparency is laid over white; of an animation the first frame is taken. Values of
+    more than eight bits are scaled by ``reading``.
+
+    Returns:
+        The pixels, and what the image says of how the data set is to be read, None where it leaves nothing open.
+
+    Raises:
+        DataError: names the image that is missing, corrupt, truncated, or larger than Pillow's limit against
+            decompression bombs.
+    """
+    try:
+        with _opened(example.image) as image:
+            _check_extent(image, example.where)
+            # Only JPEG acts on this: it decodes at a fraction of the resolution, never below twice what is needed.
+            image.draft(None, (2 * size, 2 * size))
+            lower = _lower_bytes(example.image) if _wide(image) and not isinstance(example.image, Image.Image) else None
+            upright = ImageOps.exif_transpose(image)
+            if lower is None:
+                values = ranges.numbers(upright)
+            else:
+                values = np.asarray(upright.convert("RGB")).astype(np.uint16) << 8 | lower
+            look = ranges.look(image, values)
+            eight = upright if values is None else _eight(upright, reading.grey(values, ranges.declared(image)))
+            if reading.opaque and look is not None and look.soft is not None:
+                eight = eight.convert("RGB")  # Pillow drops the band
+            square = ImageOps.fit(rgb(eight), (size, size), method=Image.Resampling.BICUBIC)
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(example.where) from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{example.where} is not an image {_instead(example.image)}.") from error
+    except BROKEN as error:
+        raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
+    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)), look
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """An image of eight bits, of any mode of Pillow, to RGB: transparency is laid over white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    return image.convert("RGB")
+
+
+def _wide(image: Image.Image) -> bool:
+    """Whether an image that is not yet loaded is colour of 16 bits."""
+    colour, _, how = _layout(next(iter(getattr(image, "tile", [])), None)).partition(";16")
+    return colour in ("RGB", "RGBA", "RGBX") and how in OTHER_BYTE
+
+
+def _lower_bytes(source: Encoded) -> npt.NDArray[np.uint8]:
+    """The lower bytes of colour in 16 bits, uint8 [H, W, 3], upright: decoded as if of the other byte order."""
+    with _opened(source) as image:
+        image.tile = [_swapped(tile) for tile in image.tile]  # type: ignore[attr-defined]  # _wide saw it
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _layout(tile: Any) -> str:
+    """Pillow's name for how pixels lie in a tile of an image file, such as "RGB;16L"."""
+    args = getattr(tile, "args", None) or ""
+    return str(args if isinstance(args, str) else args[0])
+
+
+def _swapped(tile: Any) -> Any:
+    name = _layout(tile)
+    other = name[:-1] + OTHER_BYTE[name[-1]]
+    return tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))
+
+
+def _eight(image: Image.Image, shades: npt.NDArray[np.uint8]) -> Image.Image:
+    """An image of more than eight bits with the shades that its values were scaled to; it keeps its transparency."""
+    scaled = Image.fromarray(shades)
+    if image.mode == "RGBA":
+        scaled.putalpha(image.getchannel("A"))
+    elif image.mode == "RGB" and "transparency" in image.info:
+        scaled.info["transparency"] = image.info["transparency"]
+    return scaled
+
+
+def _opened(image: Encoded) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(image)
+    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=FORMATS)
+
+
+def _instead(image: Encoded) -> str:
+    """What a file is that Pillow does not know, and what to do: completes "is not an image ..."."""
+    head = b""
+    if isinstance(image, bytes):
+        head = image[:512]
+    elif isinstance(image, Path):
+        with image.open("rb") as file:
+            head = file.read(512)
+    for start, what in DISGUISED:
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(start):
+            return f"but {what}"
+    for start, what in FOREIGN:
+        if re.match(start, head, re.DOTALL):
+            return f"that can be read but {what}: convert it to PNG or JPEG"
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _odd_tiff(image)
+    return "that can be read; mend or remove it"
+
+
+def _odd_tiff(image: Encoded) -> str:
+    """What a TIFF is whose pixels Pillow cannot hold: completes "is not an image ..."."""
+    try:
+        with io.BytesIO(image) if isinstance(image, bytes) else Path(str(image)).open("rb") as file:
+            start = file.read(8)
+            tags = TiffImagePlugin.ImageFileDirectory_v2(start + (file.read(8) if b"+" in start[2:4] else b""))
+            file.seek(tags.next)
+            tags.load(file)
+            tags[WIDTH]  # every TIFF has it
+        bits, kinds = tags.get(BITS, (1,)), tags.get(SAMPLE_FORMAT, (1,))
+        bands = tags.get(ranges.SAMPLES_TAG, len(bits))
+        kind = {2: "signed ", 3: "float ", 5: "complex ", 6: "complex "}.get(kinds[0], "")
+    except BROKEN:
+        return "that can be read: its TIFF header is damaged; mend or remove it"
+    marked = ", marked as shades of grey" if bands > 2 and tags.get(PHOTOMETRIC, 0) < 2 else ""
+    return (
+        f"that can be read but a TIFF of {bands} {'band' if bands == 1 else 'bands'} of {kind}{bits[0]} bits{marked}: "
+        "convert it to one band (8 or 16 bits, or 32 of float), or to three marked as red, green and blue (8 or 16)"
+    )
+
+
+def _check_extent(image: Image.Image, where: str) -> None:
+    # Between the limit and twice the limit Pillow only warns, on a channel that threads share.
+    if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise _too_large(where)
+    if min(image.size) < 1:
+        raise DataError(f"{where} has no pixels; remove it.")
+
+
+def _too_large(where: str) -> DataError:
+    return DataError(
+        f"{where} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, the limit against decompression bombs; "
+        "scale it down or cut it into tiles."
+    )

@@ -1,0 +1,64 @@
+"""Whether a data set can be evaluated on, and with which images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.metrics.auroc import both
+from hpt_ray.data import classes
+from hpt_ray.data.records import PUBLISHED
+
+if TYPE_CHECKING:
+    from hpt_ray.data.dataset import Dataset
+
+Indices = npt.NDArray[np.int64]
+
+
+def labelled(data: Dataset) -> dict[str, Indices]:
+    """The labelled images of each split, as sorted indices.
+
+    Raises:
+        DataError: unless there are labels, at least two classes, labelled images in every split, and in train all
+            classes of the others where these were given; of several labels an image, a class with positives and
+            negatives in train and val, and one in train and test.
+    """
+    found = {name: chosen[data.strata[chosen] >= 0] for name, chosen in data.splits.items()}
+    present = np.unique(data.strata[data.strata >= 0])
+    if present.size == 0:
+        raise DataError(f"{data.spec} has {data.unlabelled}, so it serves pretraining only; evaluate on another.")
+    if data.targets is None and present.size == 1:
+        only = data.classes[int(present[0])]
+        raise DataError(f"{data.spec} has one class only ({only}); an evaluation needs at least two.")
+    for name, chosen in found.items():
+        if chosen.size == 0:
+            raise DataError(f"{data.spec} has no labelled images in {name}{_why_none(data, name)}")
+    if data.targets is None:
+        classes.check_trained(data.spec, data.classes, data.labels, data.splits, data.given)
+        return found
+    defined = {name: both(data.targets[chosen]) for name, chosen in found.items()}
+    for name in ("val", "test"):
+        if not (defined["train"] & defined[name]).any():
+            raise DataError(
+                f"{data.spec} has no class with both positives and negatives in train and in {name}, and so no "
+                f"AUROC; add images{_or_no_splits(data)}."
+            )
+    return found
+
+
+def _why_none(data: Dataset, split: str) -> str:
+    """Completes "no labelled images in ..."."""
+    if split in data.given and (here := len(data.splits[split])):
+        return f": its {here} images have no label; label them{_or_no_splits(data)}."
+    if data.excluded:
+        return f" ({data.excluded} copies of test images left out); add some{_or_no_splits(data)}."
+    few = int((data.strata >= 0).sum())
+    return f": {few} labelled images are too few to take it from; add images."
+
+
+def _or_no_splits(data: Dataset) -> str:
+    """Only where the user gave them, and not where a published data set has them: those are not hers to leave out."""
+    return ", or give no splits and have them made" if data.given and data.given_by != PUBLISHED else ""

@@ -1,0 +1,193 @@
+"""What a file in ``datasets/`` hands over: images not yet decoded, and a fingerprint that costs little to know.
+
+Reading is apart from knowing: the fingerprint decides whether the decoded cache already holds this content, and only
+if it does not is anything read. So a second load of drawn or downloaded data draws and imports nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hpt_ray.core import registry
+from hpt_ray.core.errors import DataError, UnknownNameError
+from hpt_ray.core.paths import path_of
+
+SPLITS = ("train", "val", "test")
+
+#: The spellings that public data sets use for the three splits.
+SPELLINGS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+#: Encoded bytes, a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
+Encoded = bytes | Path | Image.Image | npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image, not yet decoded.
+
+    Attributes:
+        image: See ``Encoded``.
+        where: Names the image in an error.
+        label: Index into the classes, or None.
+        targets: Of several labels an image: for each class 1 (has it), 0 (has it not) or -1 (unknown), or None.
+        split: "train", "val" or "test" where the source gives splits, else None.
+    """
+
+    image: Encoded
+    where: str
+    label: int | None = None
+    split: str | None = None
+    targets: tuple[int, ...] | None = None
+
+
+#: How targets may be written. An empty one is unknown.
+MARKS = {"1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1, "": -1}
+
+
+@dataclass(frozen=True)
+class Records:
+    """All images of a source, in a fixed order. ``examples`` is walked once, so that a large file can be streamed
+    (a second ``Source.read`` gives the same in the same order).
+
+    ``multilabel``: an image may have several of the classes; its examples have targets and no label.
+    """
+
+    count: int
+    classes: tuple[str, ...]
+    examples: Iterable[Example]
+    multilabel: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.classes:
+            # A folder's name can be any bytes, but the tables that classes are written to hold text.
+            if not name.isascii() and name != name.encode(errors="ignore").decode():
+                raise DataError(f"the name of class {name!r} is no text in Unicode; rename it.")
+
+
+#: What gives splits that nobody chose who uses them.
+PUBLISHED = "the data set"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set before decoding.
+
+    Attributes:
+        name: Short, for display.
+        fingerprint: Of the content: bytes of the files, or name, parameters and version of what is drawn.
+        read: Gives the records; called only if the decoded cache does not hold this fingerprint.
+        labels: What its labels are, where they are not one an image: completes "has ..." in an error.
+        given_by: What says which split an image is in, where the source gives splits: completes "given by ...".
+        remarks: What a user should know of how it was read, a line each.
+    """
+
+    name: str
+    fingerprint: str
+    read: Callable[[], Records]
+    labels: str = "no labels"
+    given_by: str = PUBLISHED
+    remarks: tuple[str, ...] = ()
+
+
+def split_name(text: str) -> str | None:
+    """The split that a file's or folder's name speaks of: ``validation-00000-of-00002`` is "val", ``photos`` none."""
+    found = {SPELLINGS[word] for word in re.split(r"[^a-z]+", text.lower()) if word in SPELLINGS}
+    return found.pop() if len(found) == 1 else None
+
+
+def path_argument(name: str, argument: str | None) -> Path:
+    """The path in ``NAME:PATH``.
+
+    Raises:
+        DataError: if there is none, or nothing at it.
+    """
+    if not argument:
+        raise DataError(f"data set {name!r} needs a path: write {name}:PATH.")
+    path = path_of(argument)
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', error)}. Check the path.") from error
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is neither a file nor a folder. Check the path.")
+    return path
+
+
+def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Take ``HEAD,key=value,...`` apart: the head ("" if there is none) and the options, defaults filled in.
+
+    Raises:
+        DataError: for a part that is not key=value. UnknownNameError: for a key that is not in ``defaults``.
+    """
+    parts = [part.strip() for part in re.split(r",(?=\s*\w+=)", argument or "")]  # a value may have commas
+    if "=" not in parts[0]:
+        parts = [part.strip() for part in parts[0].split(",")] + parts[1:]
+    head = parts.pop(0) if "=" not in parts[0] else ""
+    chosen = dict(defaults)
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or not value:
+            raise DataError(f"{name}:{argument}: {part!r} is not an option; write key=value, separated by commas.")
+        if key not in defaults:
+            raise UnknownNameError(f"option of data set {name!r}", key, defaults)
+        chosen[key] = value
+    return head, chosen
+
+
+def source(spec: str) -> Source:
+    """What a spec speaks of: ``NAME`` or ``NAME:ARGUMENT`` for a file in ``datasets/``, else a path.
+
+    A path is read by what it is: a folder with Parquet files or a ``.parquet`` file, an image list (``.txt``,
+    ``.csv``), any other folder as images. A path to a Python file that defines ``dataset`` stands for a name.
+
+    Raises:
+        UnknownNameError: for neither a name nor an existing path. DataError: for a path with nothing usable at it.
+    """
+    name, colon, argument = spec.partition(":")
+    if name in registry.names("datasets") or name.endswith(".py"):
+        made: Source = registry.load("datasets", name)(argument if colon else None)
+        if not colon and not name.endswith(".py") and path_of(name).exists():
+            return replace(
+                made,
+                remarks=(
+                    *made.remarks,
+                    f"the data set of this name is meant; write ./{name} for what lies in this folder",
+                ),
+            )
+        return made
+    path = path_of(spec)
+    kind = _kind(path) if spec else None
+    if kind is None:
+        if any(sign in spec for sign in "/\\~.") and not colon:
+            raise DataError(
+                f"data set {spec}: no folder, image list (.txt, .csv) or .parquet file there. Check the path."
+            )
+        raise UnknownNameError("data set (neither a name nor an existing path)", name, registry.names("datasets"))
+    by_path: Source = registry.load("datasets", kind)(spec)
+    return by_path
+
+
+def _kind(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return "parquet" if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")) else "image_folder"
+    if path.is_file():
+        return {".parquet": "parquet", ".txt": "image_list", ".csv": "image_list"}.get(suffix)
+    return None

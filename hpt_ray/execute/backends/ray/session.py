@@ -1,0 +1,200 @@
+"""Ray itself: start it on this machine or join a cluster, and leave nothing behind."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hpt_ray.core.errors import StudyError
+from hpt_ray.execute import machine
+from hpt_ray.execute.backends.ray.scratch import scratch
+from hpt_ray.execute.interrupts import StopNow
+
+#: Set before Ray is imported. Defaults only: what the user's environment says wins.
+ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",  # two seconds by default; much less costs two cores a few per cent
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone in actors without a GPU
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune draws nothing; the command line does
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are ours; Tune's loggers write and fsync for every trial
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is the command line's
+    "PYTHONWARNINGS": "ignore",
+    # Some twenty processes of Ray's, each with an arena per thread: 200 MB saved on two cores.
+    "MALLOC_ARENA_MAX": "2",
+}
+
+
+#: Bytes that must be free in the temporary folder for Ray's logs and sockets.
+ROOM = 64 << 20
+#: Characters that the path of a run's own folder may have. That of a socket may have 103 or 107, and the longest, the
+#: dashboard's, is 70 longer: "/r/session_" with date, time and process, "/sockets/dash_MetricsHead".
+LONGEST = 33 if sys.platform == "darwin" else 37
+
+LOCAL_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+#: The same, of a Ray on this machine: loopback keeps other machines out, and a token other users of this one.
+LOCAL = {
+    LOCAL_ONLY: "0",  # or every server of Ray's listens to the network
+    "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+    "RAY_AUTH_TOKEN": secrets.token_hex(16),  # Ray asks for it by itself, unless RAY_AUTH_MODE says otherwise
+}
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
+    """A connected Ray: a new one on this machine, bound to loopback, or the cluster at ``address``.
+
+    Yields:
+        The ``ray`` module. A Ray that was started here is shut down at the end; a Ray that was already connected in
+        this process is used as it is and left running.
+
+    Raises:
+        StudyError: if the address does not answer or Ray cannot start.
+    """
+    _knock(address)
+    for name, value in (ENVIRONMENT if address else ENVIRONMENT | LOCAL).items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    for noisy in ("ray.train", "ray.tune", "ray.data", "ray._private"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    if ray.is_initialized():
+        yield ray
+        return
+    if address is None and LOCAL_ONLY in os.environ:  # which it read when it was imported, perhaps before
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = os.environ[LOCAL_ONLY] != "0"
+    with scratch(LONGEST) as folder:
+        try:
+            Path.home()
+        except RuntimeError:  # Ray Train looks for it when it is imported, and keeps nothing of ours there
+            os.environ["HOME"] = folder
+        with _inside(folder):
+            _start(ray, address, dashboard, folder)
+        try:
+            yield ray
+        except StopNow as stop:
+            _kill(ray, 128 + stop.args[0])
+            raise
+        except BaseException:
+            if alive(ray):
+                ray.shutdown()
+            else:
+                _kill(ray, 2)
+            raise
+        else:
+            ray.shutdown()
+
+
+def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
+    """Start Ray on this machine with its files in ``folder``, or join the cluster at ``address``."""
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is None:
+        _check_room(folder)
+        settings |= {
+            "address": "local",
+            "_temp_dir": f"{folder}/r",  # within, since Ray opens it to all users
+            "num_cpus": machine.cores(),
+            "include_dashboard": dashboard,
+            "dashboard_host": "127.0.0.1",
+            "_node_ip_address": "127.0.0.1",
+            "object_store_memory": 200 * 2**20,  # images travel as memory-mapped files, so this is enough for messages
+        }
+    else:
+        settings |= {"address": address, "runtime_env": {"env_vars": {"PYTHONWARNINGS": "ignore"}}}
+    try:
+        ray.init(**settings)
+    except Exception as error:
+        first = str(error).strip().split("\n", 1)[0]
+        if address is None:
+            _check_room(folder)  # a full disk has many faces: "Timed out waiting for file" is one
+            raise StudyError(f"Ray cannot start on this machine ({first}): try --runner inline.") from error
+        raise StudyError(
+            f"no Ray answers at {address} ({first}): check the address, or leave --address out."
+        ) from error
+
+
+def _check_room(folder: str) -> None:
+    """Raise StudyError where the disk has no room for Ray's logs and sockets."""
+    free = shutil.disk_usage(folder).free
+    if free < ROOM:
+        raise StudyError(
+            f"the temporary folder {Path(folder).parent} is full ({free / 2**20:.0f} MB free), and Ray needs "
+            f"{ROOM >> 20} MB there: free some, or set TMPDIR to a folder on another disk."
+        )
+
+
+@contextlib.contextmanager
+def _inside(folder: str) -> Iterator[None]:
+    """Have what starts meanwhile work in an empty folder of this run's own, and keep its temporary files there.
+
+    The folder in which Ray starts is on the import path of its processes and of every worker: in the user's, a file of
+    her own called ``queue.py`` would end them. And nothing is left in the temporary folder that all users share.
+    """
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = folder
+    try:
+        with contextlib.chdir(folder):
+            yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
+
+
+def _kill(ray: Any, code: int) -> None:
+    """End Ray without its help, and this process with a code when its time comes: Ray, gone or not asked, would have it
+    wait a minute, and end with a code of its own if a thread still uses it."""
+    node: Any = ray._private.worker._global_node
+    node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    atexit.register(os._exit, code)
+
+
+def alive(ray: Any) -> bool:
+    """Whether what Ray started on this machine is there: a SIGTERM to a whole process group ends it."""
+    node = ray._private.worker._global_node
+    return node is None or not node.dead_processes()
+
+
+def _knock(address: str | None) -> None:
+    """Knock before Ray does: it tries for minutes where nobody listens."""
+    if address and "://" in address:
+        raise StudyError(
+            f"a study cannot run through {address}, since Tune and Train need a node of the cluster: submit it as a "
+            "job there, `ray job submit --address http://HEAD:8265 -- hpt-study run ... --address auto`."
+        )
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise StudyError(
+            f"no Ray answers at {address} ({error}): check the address, or leave --address out."
+        ) from error
+
+
+def resources(ray: Any) -> tuple[int, int]:
+    """Cores and GPUs of the whole cluster."""
+    total = ray.cluster_resources()
+    return int(total.get("CPU", 0)), int(total.get("GPU", 0))
+
+
+def dashboard_of(ray: Any) -> str | None:
+    """Where the Ray dashboard is, if it is on, and what it asks for if this process started it."""
+    url = ray._private.worker.get_dashboard_url()
+    node = ray._private.worker._global_node  # None where a client is connected
+    token = os.environ.get("RAY_AUTH_TOKEN") if node and node.is_head() else None
+    return url and f"http://{url}" + (f"  token {token}" if token else "")

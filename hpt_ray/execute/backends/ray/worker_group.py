@@ -1,0 +1,158 @@
+"""A resident worker group: started once by Ray Train, it serves units until the desk has no more.
+
+Starting a process and importing torch costs ten seconds and more; handing a unit to a group that is up costs
+milliseconds. Ray Train places the workers, gives them their ranks and restarts the group when one dies.
+
+The groups are Ray Train's ``DataParallelTrainer``; the workers join their process group (gloo or nccl) themselves. Its
+subclass ``TorchTrainer`` would do that for them, but imports torch into a controller process per group, which never
+computes anything: measured on two cores, 290 MB of memory and two seconds of start for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hpt_ray.execute.machine import Layout
+
+#: Ray Train restarts the workers of a group. A controller that is killed or cannot start them takes its group with it:
+#: another is started.
+STARTS = 10
+
+
+def serve(config: dict[str, Any]) -> None:
+    """What every worker of a group runs: the first fetches a unit, all run it, the first settles it."""
+    import ray
+    import ray.train
+    from ray.train.collective import broadcast_from_rank_zero
+
+    from hpt_ray.core.errors import StageInterruptedError
+    from hpt_ray.core.paths import resolve_from
+    from hpt_ray.execute.failures import record_failure
+    from hpt_ray.execute.unit_lock import claimed
+    from hpt_ray.execute.worker import reason_of, run_unit
+    from hpt_ray.store.store import Store
+    from hpt_ray.training.workers import Workers, peer_lost
+
+    resolve_from(config["folder"])
+    with contextlib.suppress(OSError):  # a node may lack it; where it is, code of the user's may open files in it
+        os.chdir(config["folder"])
+    desk, group, store = config["desk"], config["group"], Store(config["store"])
+    context = ray.train.get_context()
+    rank, size = context.get_world_rank(), context.get_world_size()
+    meeting = _meeting_place(config["scratch"]) if rank == 0 and size > 1 else ""
+    workers = Workers.join(rank, size, broadcast_from_rank_zero(meeting) if size > 1 else meeting)
+    if rank == 0:
+        ray.get(desk.arrive.remote(group))
+    fresh = True
+    while True:
+        unit = ray.get(desk.fetch.remote(group, fresh)) if rank == 0 else None
+        fresh, reason, tell = False, "", _Teller(desk)
+        try:
+            with claimed(unit, store, tell) if unit else contextlib.nullcontext():
+                unit = workers.hand_round(unit)
+                if unit is None:
+                    return
+                run_unit(unit, store, workers, config["threads"], tell)
+                workers.wait()
+        except StageInterruptedError as error:
+            reason = str(error)
+        except Exception as error:  # a failed stage is recorded with its reason and the study goes on
+            if size > 1 and peer_lost(error):
+                raise  # the group is restarted and gets the unit again
+            reason = reason_of(error)
+            if unit is not None:
+                record_failure(unit, store, reason)
+            if size > 1:
+                # The others may wait for this one for ever: settle the unit and have the whole group restarted.
+                ray.get(desk.settle.remote(group, unit and unit.id, reason))
+                raise
+        if rank == 0:
+            ray.get(desk.settle.remote(group, unit and unit.id, reason))
+
+
+class _Teller:
+    """Tells the desk without waiting: the answer to one event is looked at when the next is told."""
+
+    def __init__(self, desk: Any) -> None:
+        self.desk, self.answer = desk, None
+
+    def __call__(self, event: Any) -> bool:
+        import ray
+
+        go_on = self.answer is None or bool(ray.get(self.answer))
+        self.answer = self.desk.tell.remote(event)
+        return go_on
+
+
+def _meeting_place(scratch: str) -> str:
+    """Where workers find each other: at a port, which a network reaches, only if they may be on several machines."""
+    import ray
+
+    address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    if address == "127.0.0.1":
+        return f"file://{scratch}/{uuid.uuid4().hex}"
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return f"tcp://{address}:{probe.getsockname()[1]}"
+
+
+def start(
+    desk: Any, number: int, name: str, layout: Layout, store: str, scratch: str, over: threading.Event
+) -> threading.Thread:
+    """Start group ``number`` of a study in the background; it ends when the desk closes, and is not started again once
+    the run is ``over``."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+
+    from hpt_ray.execute.backends.ray.trainer import GroupTrainer, Place
+
+    # 0.9 of a core each: the trials that hand units in need a place beside them, or nothing would ever be scheduled.
+    worker = {"CPU": 0.9 * layout.threads} | ({"GPU": 1} if layout.gpu else {})
+
+    def trainer(attempt: int) -> GroupTrainer:
+        return GroupTrainer(
+            serve,
+            place=Place(desk, number),
+            train_loop_config={
+                "desk": desk,
+                "group": number,
+                "threads": layout.threads,
+                "store": store,
+                "scratch": scratch,
+                "folder": str(Path.cwd()),
+            },
+            scaling_config=ScalingConfig(num_workers=layout.workers, use_gpu=layout.gpu, resources_per_worker=worker),
+            run_config=RunConfig(
+                name=f"{name}-group{number}.{attempt}",
+                storage_path=scratch,
+                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=0),  # type: ignore[call-arg]
+            ),
+        )
+
+    thread = threading.Thread(target=_fit, args=(trainer, desk, number, over), name=f"group-{number}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _fit(trainer: Callable[[int], Any], desk: Any, number: int, over: threading.Event) -> None:
+    """Keep a group up. The traceback of what it was lost to is in Ray's logs, and nobody waits for it here."""
+    import ray
+
+    for attempt in range(STARTS):
+        try:
+            trainer(attempt).fit()
+            return
+        except Exception:
+            if os.environ.get("HPT_DEBUG"):
+                raise
+        if over.is_set():
+            return
+        # The next controller may wait a minute for a place: what this group was working on does not.
+        with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may be gone
+            ray.get(desk.abandon.remote(number))

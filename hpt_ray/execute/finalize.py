@@ -1,0 +1,141 @@
+"""From finished stages to a run's folder: tables, manifest, verdicts and report."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.verdict import Verdict
+from hpt_ray.core.errors import StoreError
+from hpt_ray.core.registry import load, names
+from hpt_ray.execute import manifest as account
+from hpt_ray.execute.collect import NOT_RUN, collect, finished
+from hpt_ray.execute.events import NEEDS
+from hpt_ray.execute.prepare import Prepared
+from hpt_ray.execute.stored import name_of
+from hpt_ray.planning.plan import Plan
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.study import Pretraining
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Store, foreign, parquet
+from hpt_ray.training.preview import preview
+from hpt_ray.training.weights import audit
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left behind.
+
+    Attributes:
+        run: the tables (pandas) and manifest, ready for ``hpt_ray.analysis``.
+        verdicts: what the run says about each of its targets.
+        results: path or address of the results table. report: of the HTML report.
+        failures: reasons by stage label; empty when every cell is there.
+    """
+
+    run: Run
+    verdicts: tuple[Verdict, ...]
+    results: str
+    report: str
+    failures: dict[str, str]
+
+
+def conclude(plan: Plan, views: pa.Table, store: Store, manifest: dict[str, Any]) -> Result:
+    """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
+    there = finished(plan, store)
+    tables = collect(plan, store, there)
+    missing = {stage: store.failure(stage) for stage in plan.stages if stage not in there}
+    manifest["compute_seconds"] = sum(each.record.work_seconds for each in there.values())
+    manifest["stages"] = {
+        "total": len(plan.stages),
+        "cached": manifest["cached"],
+        "trained": len(there) - manifest["cached"],
+        "failed": sum(reason is not None for reason in missing.values()),
+        "not_run": sum(reason is None for reason in missing.values()),
+    }
+    manifest["weights"] = _loaded(plan, there, store)
+    manifest["given_up"] = _given_up(plan, there, missing, manifest.get("given_up"))
+    cells = _cells(plan, missing)
+    manifest["failures"] = [
+        {"stage": stage, "reason": reason or NOT_RUN, "cells": cells[stage]} for stage, reason in missing.items()
+    ]
+    return publish(plan, {**tables, "views": views}, store, manifest)
+
+
+def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: dict[str, Any]) -> Result:
+    """Write the folder of a run from its tables and manifest: both of them, and the report."""
+    from hpt_ray.report.render import render, verdicts
+
+    folder = f"runs/{name_of(plan)}"
+    manifest["study"] = plan.study.model_dump(mode="json")
+    made = Run(**{name: results.to_frame(table) for name, table in tables.items()}, manifest=manifest)
+    dashboard = dashboard_for(plan.study.name)
+    found = verdicts(made, dashboard)
+    files = {PLAN: account.plan(plan), "report.html": render(made, dashboard, found).encode()}
+    store.seal(folder, MANIFEST, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
+    failures = {
+        plan.stages[failure["stage"]].label: failure["reason"]
+        for failure in manifest["failures"]
+        if failure["reason"] != NOT_RUN
+    }
+    paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
+    return Result(made, tuple(found), *paths, failures)
+
+
+def dashboard_for(study: str) -> Any:
+    """The study's own dashboard, or for a user's own study the one of the augmentation ablation."""
+    return load("dashboards", study if study in names("dashboards") else "augment_ablation")
+
+
+def _given_up(plan: Plan, there: Collection[str], missing: Mapping[str, str | None], known: str | None) -> str | None:
+    """The one reason for which nothing can be said: the run was given up for it, or no cell was finished for it."""
+    reasons = {reason for reason in missing.values() if reason and not reason.startswith(NEEDS)}
+    if known in reasons:
+        return known
+    nothing = not any(set(cell.evaluations) <= set(there) for cell in plan.cells)
+    return reasons.pop() if nothing and len(reasons) == 1 else None
+
+
+def _loaded(plan: Plan, there: Collection[str], store: Store) -> list[str]:
+    """What was taken over of each checkpoint that the run was given, as its stage wrote it down."""
+    lines = []
+    for stage in plan.stages.values():
+        if stage.kind == "weights" and stage.id in there:
+            try:
+                found = audit.Audit.model_validate((store.record(stage.id) or {})["audit"])
+            except (KeyError, ValidationError) as error:
+                place = store.path(f"stages/{stage.id}/{RECORD}")
+                raise StoreError(foreign(place, "it does not say what was loaded")) from error
+            lines += audit.lines(str(stage.source), found)
+    return lines
+
+
+def _cells(plan: Plan, stages: Collection[str]) -> dict[str, list[str]]:
+    """By each of some stages the labels of the cells that need it."""
+    found: dict[str, list[str]] = {stage: [] for stage in stages}
+    for cell in plan.cells:
+        for stage in found.keys() & {*cell.phases, *cell.evaluations, *cell.step0}:
+            found[stage].append(cell.label)
+    return found
+
+
+def views(prepared: Prepared) -> pa.Table:
+    """Augmented views of the first target's images, for the report."""
+    study = prepared.plan.study
+    levels: dict[str, Policy] = {}
+    for factor in study.factors:
+        if factor.field == "policy":
+            levels = {name: Policy.model_validate(value) for name, value in factor.levels.items()}
+    if study.search is not None:  # has tried too many policies to look at: those that it confirms are shown
+        confirmed = [cell.levels.values() for cell in prepared.plan.cells if cell.seed not in study.search.seeds]
+        levels = {name: levels[name] for name in levels if any(name in names for names in confirmed)}
+    recipe = study.recipes.get("target")
+    if not levels and isinstance(recipe, Pretraining):
+        levels = {"policy": recipe.policy}
+    rows = preview(prepared.datasets[study.targets[0]], levels, study.image_size)
+    return pa.Table.from_pylist(rows, schema=results.VIEWS)

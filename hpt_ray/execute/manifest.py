@@ -1,0 +1,59 @@
+"""What a run writes down about itself, so that it can be read, compared and run again."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from hpt_ray.data import inventory, leakage
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.execute.stored import StoredPlan
+from hpt_ray.planning.plan import Plan
+from hpt_ray.spec.study import Study
+from hpt_ray.store.files import public
+from hpt_ray.training.backbone import outline
+from hpt_ray.training.normalisation import describe
+
+
+def command(study: Study, store: str, name: str | None = None) -> str:
+    """The command that reproduces a study that was made from a name or path (None: its own name) and settings.
+
+    A path is written as it was given: without it another study, a built-in one, may answer to the name.
+    """
+    parts = ["hpt-study", "run", name or study.name]
+    for setting, value in study.parameters.items():
+        shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        parts += ["--set", f"{setting}={shown}"]
+    return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", public(store)])])
+
+
+def notes(study: Study) -> list[str]:
+    """What a reader of the report should know of how the study was run."""
+    adapted = any(phase.tune == "bn" for arm in study.arms for phase in arm.phases)
+    note = describe(outline(study.backbone, study.image_size)) if adapted else None
+    return [note] if note else []
+
+
+def data(data: Dataset) -> dict[str, Any]:
+    """A data set in numbers: splits, classes, channels, fingerprint, how it was read, what the targets' tests hold."""
+    return {
+        "name": data.name,
+        **{split: len(indices) for split, indices in data.splits.items()},
+        "classes": list(data.classes),
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "fingerprint": data.fingerprint,
+        "excluded": data.excluded,
+        "found": inventory.lines([data]),
+        "shared": [leakage.shared(data, target).model_dump(mode="json") for target in data.apart],
+    }
+
+
+def plan(plan: Plan) -> bytes:
+    """A plan, stage by stage and cell by cell, as JSON."""
+    stages, cells = tuple(plan.stages.values()), tuple(plan.cells)
+    return (
+        StoredPlan.model_construct(id=plan.id, study=plan.study, stages=stages, cells=cells, basis=plan.basis)
+        .model_dump_json(indent=1)
+        .encode()
+    )

@@ -1,0 +1,227 @@
+"""Run one unit on one worker: load data and weights, train or probe, write the stages' folders.
+
+Both runners call this, in their own process or in a resident worker group; nothing here knows which.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hpt_ray.core.errors import StageError, StageInterruptedError, StudyError, WeightsError
+from hpt_ray.core.metrics.auroc import auroc
+from hpt_ray.core.registry import load
+from hpt_ray.data import dataset
+from hpt_ray.execute import machine
+from hpt_ray.execute.events import Event, Tell
+from hpt_ray.planning.plan import Unit
+from hpt_ray.planning.stage import Stage
+from hpt_ray.spec import weights_source
+from hpt_ray.spec.study import Pretraining
+from hpt_ray.store import schema as results
+from hpt_ray.store.store import Store, parquet
+from hpt_ray.training import device
+from hpt_ray.training.backbone import Backbone, build
+from hpt_ray.training.loop.pretrain import Pretrainer
+from hpt_ray.training.probe import Answer, Subject, measure
+from hpt_ray.training.weights import checkpoints
+from hpt_ray.training.weights.audit import Audit
+from hpt_ray.training.workers import Workers
+
+#: A message for every iteration of a small network would cost it some per cent.
+TELL_SECONDS = 0.5
+WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
+    "weights.safetensors",
+    "curves.parquet",
+    "results.parquet",
+    "predictions.parquet",
+)
+
+
+def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tell) -> None:
+    """Run the unfinished stages of a unit in their order; only the first worker writes and tells.
+
+    Raises:
+        StageInterruptedError: when ``tell`` answers that the run is to stop.
+        StudyError: why the unit cannot be finished.
+    """
+    device.keep_memory()
+    warm: dict[str, Subject] = {}
+    with device.threads(threads):
+        for stage in unit.stages:
+            if store.record(stage.id) is not None:
+                continue
+            if stage.kind == "pretrain":
+                _pretrain(stage, unit, store, workers, tell)
+            elif workers.rank == 0:
+                # Probes and given weights need one process; the others wait for the next unit.
+                _given(stage, store) if stage.kind == "weights" else _evaluate(stage, store, workers, warm)
+
+
+def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
+    began, content = time.perf_counter(), stage.content
+    data = _data(stage)
+    backbone = build(content["backbone"], content["seed"], content["image_size"])
+    if content["init"]:
+        checkpoints.load(backbone, stored(content["init"], store), threshold=1.0)
+    recipe = Pretraining.model_validate({**content["recipe"], "iterations": content["iterations"]})
+    pretrainer = Pretrainer(
+        recipe,
+        backbone,
+        data,
+        iterations=content["iterations"],
+        image_size=content["image_size"],
+        seed=content["seed"],
+        tune=content["tune"],
+        precision=content["precision"],
+        workers=workers,
+    )
+    told, told_at = 0, 0.0
+
+    def report(iteration: int, row: dict[str, float]) -> bool:
+        nonlocal told, told_at
+        if time.monotonic() - told_at < TELL_SECONDS and iteration < content["iterations"]:
+            return True
+        told_at = time.monotonic()
+        images = iteration * recipe.batch
+        go_on = tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=row["loss"]))
+        told = images
+        return go_on
+
+    curve = pretrainer.run(store.checkpoints(stage.id), report)
+    if pretrainer.iteration < content["iterations"]:
+        raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content['iterations']}")
+    if workers.rank > 0:
+        return
+    rows = [{**row, "phase": content["tune"], "stage": stage.id} for row in curve.table]
+    files = {
+        WEIGHTS: checkpoints.to_bytes(backbone),
+        CURVES: packed(results.to_table(rows, results.CURVES)),
+    }
+    _finish(stage, store, files, workers, began, seconds=curve.seconds, images=stage.images)
+
+
+def stored(stage: str, store: Store) -> checkpoints.State:
+    """The weights of a finished stage, checked against their checksum."""
+    return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
+
+
+def load_given(backbone: Backbone, source: str, store: Store) -> Audit:
+    """Load what is behind ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
+
+    Raises:
+        WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
+    """
+    name, place = weights_source.split(source)
+    is_stage = name.startswith("stage:")
+    state = stored(name.removeprefix("stage:"), store) if is_stage else checkpoints.read(name)
+    try:
+        return checkpoints.load(backbone, state, place=place)
+    except WeightsError as error:  # a study may be given several
+        raise WeightsError(f"{name}: {error}") from error
+
+
+def _given(stage: Stage, store: Store) -> None:
+    assert stage.source is not None
+    began = time.perf_counter()
+    backbone = build(stage.content["backbone"], 0, stage.content["image_size"])
+    audit = load_given(backbone, stage.source, store)
+    _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit.model_dump())
+
+
+def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subject]) -> None:
+    content = stage.content
+    began = time.perf_counter()
+    key = f"{content['weights']} {content['init']} {content['data']}"
+    if key not in warm:
+        warm.clear()
+        backbone = build(content["backbone"], content["init"] or 0, content["image_size"])
+        if content["weights"]:
+            checkpoints.load(backbone, stored(content["weights"], store), threshold=1.0)
+        precision = content.get("precision", "float32")
+        warm[key] = Subject(backbone, _data(stage), content["image_size"], workers.device, precision)
+    subject = warm[key]
+    answers = load("probes", content["probe"])(subject, **content["options"])
+    files = {
+        RESULTS: packed(results.to_table(_measured(subject, content["probe"], answers), results.STAGE_RESULTS)),
+        PREDICTIONS: packed(_predictions(subject, content["probe"], answers)),
+    }
+    chosen = [answer.chosen for answer in answers]
+    _finish(stage, store, files, workers, began, chosen=chosen)
+
+
+def packed(rows: pa.Table) -> bytes:
+    """A stage's table as its file."""
+    return parquet(results.occupied(rows))
+
+
+def _measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[str, Any]]:
+    """The rows of a stage's results: of multi-label data the mean over classes first, then each class."""
+    data, rows = subject.data, list[dict[str, Any]]()
+    for repeat, answer in enumerate(answers):
+        for split, predicted in (("val", answer.val), ("test", answer.test)):
+            indices = subject.labelled[split]
+            wanted = subject.wanted(indices)
+            common = {"evaluation": probe, "metric": data.metric, "split": split, "repeat": repeat}
+            rows.append({**common, "value": measure(predicted, wanted), "n": len(indices)})
+            if data.targets is not None:
+                known = (wanted >= 0).sum(axis=0).tolist()
+                areas = [None if math.isnan(area) else area for area in auroc(predicted, wanted).tolist()]
+                rows += [
+                    {**common, "class": name, "value": area, "n": n}
+                    for name, area, n in zip(data.classes, areas, known, strict=True)
+                ]
+    return rows
+
+
+def _predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:
+    data, indices = subject.data, subject.labelled["test"]
+    columns = {
+        "evaluation": [probe] * (len(answers) * len(indices)),
+        "repeat": np.repeat(np.arange(len(answers)), len(indices)),
+        "example": np.tile(indices, len(answers)),
+    }
+    found = np.concatenate([answer.test for answer in answers])
+    if data.targets is None:
+        columns |= {"label": np.tile(data.labels[indices], len(answers)), "prediction": found}
+    else:
+        columns |= {"labels": list(np.tile(data.targets[indices], (len(answers), 1))), "scores": list(found)}
+    rest = {name: [None] * len(found) for name in results.PREDICTIONS.names if name not in columns}
+    return pa.table({**columns, **rest}, schema=results.PREDICTIONS)
+
+
+def _data(stage: Stage) -> dataset.Dataset:
+    """The stage's data set, proven to be the one that was planned and without what was left out of it."""
+    assert stage.data is not None
+    tests = tuple(dataset.load(spec, stage.decode_size) for spec in stage.apart)
+    data = dataclasses.replace(dataset.load(stage.data, stage.decode_size), apart=tests)
+    if (data.fingerprint, data.without) != (stage.content["data"], stage.content.get("without")):
+        raise StageError(f"data set {stage.data} has changed since the study was planned: run the command again.")
+    return data
+
+
+def _finish(stage: Stage, store: Store, files: dict[str, bytes], workers: Workers, began: float, **more: Any) -> None:
+    """Leave a stage in the store. Of a pretraining ``seconds`` are those of its iterations, over all interruptions;
+    ``work_seconds`` are all that was spent on the stage since it was last begun, and at least those."""
+    spent = time.perf_counter() - began
+    record = {
+        **stage.model_dump(),
+        "seconds": spent,
+        "images": 0,
+        **more,
+        "work_seconds": max(spent, more.get("seconds", 0.0)),
+        "device": device.describe(workers.device),
+        "workers": workers.size,
+        "versions": machine.versions(),
+    }
+    store.finish(stage.id, files, record)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a stage failed, in one line."""
+    return str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}".split("\n", 1)[0]

@@ -1,0 +1,259 @@
+"""The plan: a study unfolded into unique stages, in levels.
+
+Equal work has an equal id, so one base pretraining serves every arm, factor level and study of a store. A stage needs
+only stages of earlier levels; the evaluations of one stage's weights run as one unit with it, while they are warm.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from hpt_ray.core.errors import StudyError, explain
+from hpt_ray.core.identity import content_id
+from hpt_ray.core.values import Frozen
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.planning.stage import Stage, evaluate, given, pretrain
+from hpt_ray.spec.study import Arm, Pretraining, Study, Weights
+from hpt_ray.store.schema import AXES, TABLES
+
+
+class Cell(Frozen):
+    """One arm at one factor level with one seed on one target.
+
+    ``levels`` and ``seed`` are None where the arm does not depend on them: direct transfer is one cell.
+    ``evaluations`` and ``step0`` hold evaluation stages in the order of the study's evaluations.
+    """
+
+    target: str
+    arm: str
+    levels: dict[str, str | None]
+    seed: int | None
+    phases: tuple[str, ...]
+    evaluations: tuple[str, ...]
+    step0: tuple[str, ...]
+    iterations: int
+
+    @property
+    def axes(self) -> tuple[Any, ...]:
+        """What tells this cell from every other of its study."""
+        return (self.target, self.arm, *self.levels.values(), self.seed)
+
+    @property
+    def label(self) -> str:
+        levels = [level for level in self.levels.values() if level is not None]
+        seeds = [] if self.seed is None else [f"seed {self.seed}"]
+        return ", ".join([Arm.parse(self.arm).label, *levels, *seeds])
+
+
+class Unit(Frozen):
+    """Stages that one worker group runs in one go: a stage that makes weights and the evaluations of them."""
+
+    id: str
+    stages: tuple[Stage, ...]
+    needs: str | None  # another unit
+
+    @property
+    def label(self) -> str:
+        return self.stages[0].label
+
+    @property
+    def images(self) -> int:
+        return sum(stage.images for stage in self.stages)
+
+
+@dataclass
+class Plan:
+    """A study's cells and the unique stages behind them, parents before children."""
+
+    study: Study
+    stages: dict[str, Stage] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    basis: Any = None  # what the id follows from, where that is not all cells: a search has one id, whatever it finds
+    remarks: list[str] = field(default_factory=list)  # what to know before it is run, a line each
+
+    @property
+    def id(self) -> str:
+        """Changes with the study's cells and with any stage behind them."""
+        return content_id([self.study.name, self.basis or [cell.model_dump() for cell in self.cells]], 12)
+
+    def units(self, without: Iterable[str] = ()) -> list[Unit]:
+        """What is left to do when the stages ``without`` are finished: the longest chains of work first."""
+        finished = set(without)
+        groups: dict[str, list[Stage]] = {}
+        for stage in self.stages.values():
+            if stage.id not in finished:
+                head = stage.id if stage.kind != "evaluate" else stage.needs or str(stage.content["init"])
+                groups.setdefault(head, []).append(stage)
+        units = []
+        for head, stages in groups.items():
+            # Weights that are there can be built on, whatever becomes of an evaluation of them that is still to do.
+            needs = stages[0].needs if stages[0].kind != "evaluate" else None
+            units.append(Unit(id=head, stages=tuple(stages), needs=needs if needs not in finished else None))
+        ahead = self._work_ahead(units)
+        return sorted(units, key=lambda unit: -ahead[unit.id])
+
+    @staticmethod
+    def _work_ahead(units: list[Unit]) -> dict[str, int]:
+        """Images on the longest chain that starts with each unit."""
+        children: dict[str | None, list[Unit]] = {}
+        for unit in units:
+            children.setdefault(unit.needs, []).append(unit)
+        ahead: dict[str, int] = {}
+        for unit in reversed(units):  # children come after their parents
+            ahead[unit.id] = unit.images + max((ahead[child.id] for child in children.get(unit.id, [])), default=0)
+        return ahead
+
+
+def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
+    """Unfold a study whose precision is resolved, given its data sets by name or path.
+
+    Raises:
+        DataError: if a target has no labels to evaluate with. WeightsError: if a checkpoint file is missing.
+        StudyError: for a factor level that makes no valid recipe, or a factor named like a column of the results.
+    """
+    taken = {name for schema in (AXES, *TABLES.values()) for name in schema.names}
+    for factor in study.factors:
+        if factor.name in taken:
+            raise StudyError(
+                f"study {study.name}: factor {factor.name!r} has the name of a column of the results: "
+                f"call it something else, such as {factor.roles[0]}_{factor.name}."
+            )
+    plan, made = Plan(study), set[tuple[Any, ...]]()
+    loaded = functools.cache(functools.partial(given, study))  # which hashes a checkpoint: not once for each cell
+    for target in study.targets:
+        datasets[target].evaluation()
+        for levels in grid(study):
+            recipes = _recipes(study, levels)
+            for seed, arm in itertools.product(study.seeds, study.arms):
+                if any(levels[f.name] not in f.levels_of(arm) for f in study.factors if f.varies(arm)):
+                    continue
+                cell = _cell(study, target, arm, levels, recipes, seed)
+                if cell.axes not in made:
+                    made.add(cell.axes)
+                    _unfold(plan, cell, arm, recipes, seed, datasets, loaded)
+    return plan
+
+
+def data_of(study: Study) -> list[str]:
+    """Every data set a study names, targets first."""
+    named = {recipe.data for recipe in recipes_of(study) if isinstance(recipe, Pretraining) and recipe.data}
+    return [*study.targets, *sorted(named - set(study.targets))]
+
+
+def grid(study: Study) -> list[dict[str, str]]:
+    """Every combination of factor levels: factor to level name."""
+    names = [factor.name for factor in study.factors]
+    combinations = itertools.product(*(factor.levels for factor in study.factors))
+    return [dict(zip(names, levels, strict=True)) for levels in combinations]
+
+
+def recipes_of(study: Study) -> list[Pretraining | Weights]:
+    """Every recipe that some cell uses, each once.
+
+    Raises:
+        StudyError: for a factor level that makes no valid recipe.
+    """
+    roles = {phase.role: None for arm in study.arms for phase in arm.phases}
+    found: list[Pretraining | Weights] = []
+    for levels in grid(study):
+        recipes = _recipes(study, levels)
+        found += [recipes[role] for role in roles if recipes[role] not in found]
+    return found
+
+
+def _cell(
+    study: Study, target: str, arm: Arm, levels: dict[str, str], recipes: dict[str, Pretraining | Weights], seed: int
+) -> Cell:
+    """A cell without its stages yet."""
+    roles = {phase.role for phase in arm.phases}
+    return Cell(
+        target=target,
+        arm=arm.chain,
+        levels={f.name: levels[f.name] if f.varies(arm) else None for f in study.factors},
+        seed=seed if any(_depends(recipes[role]) for role in roles) else None,
+        phases=(),
+        evaluations=(),
+        step0=(),
+        iterations=0,
+    )
+
+
+def _unfold(
+    plan: Plan,
+    cell: Cell,
+    arm: Arm,
+    recipes: dict[str, Pretraining | Weights],
+    seed: int,
+    datasets: Mapping[str, Dataset],
+    loaded: Callable[[Weights], Stage],
+) -> None:
+    """Add a cell and the stages behind it."""
+    study, target = plan.study, cell.target
+    seeds = [_seed(recipes[phase.role], seed) for phase in arm.phases]
+    phases: list[Stage] = []
+    for phase, phase_seed in zip(arm.phases, seeds, strict=True):
+        recipe, parent = recipes[phase.role], phases[-1] if phases else None
+        if isinstance(recipe, Weights):
+            stage = loaded(recipe)
+        else:
+            spec = recipe.data or target
+            stage = pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
+        phases.append(_keep(plan, stage, _label(study, cell, phase.role, recipe)))
+
+    def evaluations(weights: Stage | int) -> tuple[str, ...]:
+        label = weights.label if isinstance(weights, Stage) else f"random features, seed {weights}"
+        stages = (evaluate(study, item, weights, target, datasets[target]) for item in study.evaluations)
+        return tuple(_keep(plan, stage, label).id for stage in stages)
+
+    before = phases[-2] if len(phases) > 1 else seeds[-1]
+    cell = cell.model_copy(
+        update={
+            "phases": tuple(stage.id for stage in phases),
+            "step0": evaluations(before) if isinstance(recipes[arm.phases[-1].role], Pretraining) else (),
+            "evaluations": evaluations(phases[-1]),
+            "iterations": int(phases[-1].content.get("iterations", 0)),
+        }
+    )
+    plan.cells.append(cell)
+
+
+def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights) -> str:
+    """What a phase is called: the cell that asked for it, or by its role where it is the same at every seed."""
+    if _depends(recipe):
+        return f"{cell.label} on {cell.target}" if len(study.targets) > 1 else cell.label
+    levels = [str(cell.levels[factor.name]) for factor in study.factors if role in factor.roles]
+    return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels])
+
+
+def _keep(plan: Plan, stage: Stage, label: str) -> Stage:
+    return plan.stages.setdefault(stage.id, stage.model_copy(update={"label": label}))
+
+
+def _recipes(study: Study, levels: dict[str, str]) -> dict[str, Pretraining | Weights]:
+    recipes = dict(study.recipes)
+    for factor in study.factors:
+        level = levels[factor.name]
+        for role in factor.roles:
+            recipe = recipes[role]
+            assert isinstance(recipe, Pretraining)
+            try:
+                recipes[role] = Pretraining.model_validate(recipe.model_dump() | factor.changes(level))
+            except ValidationError as error:
+                raise StudyError(
+                    f"study {study.name}: level {level!r} of factor {factor.name!r}: {explain(error)}."
+                ) from error
+    return recipes
+
+
+def _depends(recipe: Pretraining | Weights) -> bool:
+    return isinstance(recipe, Pretraining) and recipe.seed is None
+
+
+def _seed(recipe: Pretraining | Weights, seed: int) -> int:
+    return seed if _depends(recipe) else getattr(recipe, "seed", None) or 0

@@ -1,5 +1,0 @@
-"""MoCo-v2's policy: crop, colour jitter, grayscale, blur and flip."""
-
-from hpt_ray.policy import Policy
-
-policy = Policy()

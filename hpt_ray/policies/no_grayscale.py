@@ -1,5 +1,0 @@
-"""The baseline without random grayscale (the paper's "remove grayscale")."""
-
-from hpt_ray.policies.baseline import policy as baseline
-
-policy = baseline.without("grayscale")

@@ -1,0 +1,117 @@
+"""What a figure is: ``compute`` turns a run into a typed value, ``draw`` turns the value into a picture.
+
+``hpt_ray/figures/NAME.py`` defines ``figure = Figure(compute, draw, caption)``. Tests look at the computed value; the
+report draws it. Figures carry no colours of axes, grid or text: the page sets those, in light and in dark.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.subplots import make_subplots
+
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.core.text import visible
+
+Value = TypeVar("Value")
+
+#: A Plotly figure, or trusted HTML of our own making.
+Drawing: TypeAlias = go.Figure | Markup
+
+
+@dataclass(frozen=True)
+class Figure(Generic[Value]):
+    """Two functions and a caption. ``compute`` is pure and returns what is there; it never fails on a partial run."""
+
+    compute: Callable[[Run], Value]
+    draw: Callable[[Value], Drawing]
+    caption: str
+
+
+class Look(NamedTuple):
+    """How an arm is drawn, in every figure alike."""
+
+    color: str
+    symbol: str
+
+
+#: Okabe and Ito's colours (2008), which colour-blind readers can tell apart, the blue lightened to be legible on
+#: near-black as on white; the symbol repeats what the colour says. The paper's arms, then looks for any other chain.
+LOOKS = {
+    "target": Look("#D55E00", "circle"),
+    "base": Look("#8A8A8A", "line-ew"),
+    "base>target": Look("#2E86C9", "diamond"),
+    "base>target:bn": Look("#009E73", "square"),
+}
+OTHERS = (Look("#CC79A7", "triangle-up"), Look("#E69F00", "triangle-down"), Look("#56B4E9", "x"))
+
+
+def looks(arms: list[str]) -> dict[str, Look]:
+    """A look for every arm: fixed for the paper's four, in order for the others."""
+    others = [arm for arm in arms if arm not in LOOKS]
+    return {arm: LOOKS[arm] if arm in LOOKS else OTHERS[others.index(arm) % len(OTHERS)] for arm in arms}
+
+
+def faint(color: str, opacity: float) -> str:
+    """A colour ``#RRGGBB`` with an opacity, as Plotly reads it."""
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def text(name: str) -> str:
+    """A name from outside for Plotly, which reads a little HTML in labels, and ``%{...}`` in templates of them."""
+    return html.escape(visible(name), quote=False).replace("%{", "&#37;{")
+
+
+def beside(number: int, count: int) -> float:
+    """Where the ``number``th of ``count`` arms stands around its level, in a width that leaves a gap to the next."""
+    return (number - (count - 1) / 2) * 0.6 / count
+
+
+def markers(look: Look, intervals: list[Interval], *, along: str = "y") -> dict[str, Any]:
+    """Estimates of shares as symbols with error bars, in per cent or points, along one axis; for ``add_scatter``."""
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": [100 * (part.high - part.estimate) for part in intervals],
+        "arrayminus": [100 * (part.estimate - part.low) for part in intervals],
+        "thickness": 2,
+        "width": 4,
+    }
+    return {
+        "mode": "markers",
+        along: [100 * part.estimate for part in intervals],
+        f"error_{along}": bars,
+        # The line is all there is of symbols without a face.
+        "marker": {"color": look.color, "symbol": look.symbol, "size": 10, "line": {"width": 2, "color": look.color}},
+        "customdata": [[100 * part.low, 100 * part.high, part.seeds] for part in intervals],
+    }
+
+
+def level_axis(drawn: go.Figure, row: int, levels: tuple[str, ...]) -> None:
+    """Make the horizontal axis of a panel one of named levels, at 0, 1, 2, ..."""
+    names = [text(level_name(level)).replace(" ", "<br>").replace("<br>+", " +") for level in levels]
+    ticks = {"tickvals": list(range(len(levels))), "ticktext": names, "tickangle": 0, "tickfont": {"size": 11}}
+    drawn.update_xaxes(row=row, col=1, **ticks, range=[-0.5, len(levels) - 0.5], showgrid=False, zeroline=False)
+
+
+def panels(titles: list[str], *, height: int) -> go.Figure:
+    """An empty figure of panels, one below the other, ``height`` pixels each; several show their titles."""
+    shown = [text(title) for title in titles] if len(titles) > 1 else None
+    drawn = make_subplots(rows=len(titles), cols=1, subplot_titles=shown, vertical_spacing=90 / (height * len(titles)))
+    drawn.update_layout(
+        template="none",
+        height=height * len(titles) + 100,
+        margin={"l": 56, "r": 12, "t": 32 if shown else 12, "b": 90},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        hovermode="closest",
+    )
+    drawn.update_annotations(font_size=13, x=0, xanchor="left", yshift=8)
+    return drawn

@@ -1,0 +1,60 @@
+"""HPT minus its alternatives on every target, and the mean over targets: a forest plot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from hpt_ray.analysis.across import across_targets
+from hpt_ray.analysis.measures.run import HPT, Run
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.report.figure import LOOKS, Figure, Look
+from hpt_ray.report.figures._forest import Line, Plot, forest
+
+MEAN = Look("#8A8A8A", "diamond")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """HPT against one arm: the difference on each target, which of them Holm's correction decides, and the mean."""
+
+    against: str
+    differences: dict[str, Interval]
+    decided: frozenset[str]
+    mean: Interval
+
+
+def compute(run: Run) -> tuple[Panel, ...]:
+    found = across_targets(run)
+    return tuple(
+        Panel(
+            against=comparison.against,
+            differences=comparison.differences,
+            decided=frozenset(comparison.found.wins + comparison.found.losses + comparison.found.ties),
+            mean=comparison.found.mean,
+        )
+        for comparison in (found.comparisons if found else ())
+        if comparison.found is not None
+    )
+
+
+def draw(value: tuple[Panel, ...]) -> go.Figure:
+    plots = []
+    for panel in value:
+        lines = [
+            Line(target, difference, LOOKS[HPT], target in panel.decided)
+            for target, difference in panel.differences.items()
+        ]
+        decided = panel.mean.low > 0 or panel.mean.high < 0
+        plots.append(Plot(f"HPT minus {panel.against.lower()}", (*lines, Line("Mean", panel.mean, MEAN, decided))))
+    return forest(plots)
+
+
+figure = Figure(
+    compute,
+    draw,
+    "Difference of test accuracy on each target with its own 95 % interval, in points; right of zero HPT is better. "
+    "Filled symbols: a win, a loss or a tie (within 1 point) after Holm's correction over targets; open: not enough "
+    "evidence. Mean: over targets, with Student's interval, as if they were a random sample of domains.",
+)

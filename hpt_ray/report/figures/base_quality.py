@@ -1,0 +1,109 @@
+"""Accuracy of what stands on a base against the quality of that base: its own accuracy in direct transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from hpt_ray.analysis.measures.numbers import numbers
+from hpt_ray.analysis.measures.robustness import accuracy
+from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
+from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.report.figure import Figure, faint, looks, markers, panels, text
+from hpt_ray.report.figures.accuracy import draw_line
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One target: direct transfer's accuracy by base (level), and per arm (chain) its label and accuracy by base.
+
+    ``scratch``: the accuracy from scratch, where no base is in it. Shares.
+    """
+
+    target: str
+    quality: dict[str, Interval]
+    arms: dict[str, str]
+    accuracy: dict[str, dict[str, Interval]]
+    scratch: tuple[str, Interval] | None
+
+
+def compute(run: Run) -> tuple[Panel, ...]:
+    based = DIRECT in run.arms and run.varies(DIRECT)
+    return tuple(_panel(run, target) for target in run.study.targets) if based else ()
+
+
+def _panel(run: Run, target: str) -> Panel:
+    levels = list(dict.fromkeys([*numbers(run), *run.levels]))
+    quality = {level: part for level in levels if (part := accuracy(run, target, DIRECT, level)) is not None}
+    arms = {arm: label for arm, label in run.arms.items() if arm.startswith(f"{DIRECT}>")}
+    found = {
+        arm: {level: part for level in quality if (part := accuracy(run, target, arm, level)) is not None}
+        for arm in arms
+    }
+    still = SCRATCH in run.arms and not run.varies(SCRATCH)
+    scratch = accuracy(run, target, SCRATCH, run.baseline) if still else None
+    return Panel(target, quality, arms, found, (run.arms[SCRATCH], scratch) if scratch else None)
+
+
+def draw(value: tuple[Panel, ...]) -> go.Figure:
+    drawn = panels([panel.target for panel in value] or [""], height=400)
+    for row, panel in enumerate(value, start=1):
+        if not any(panel.accuracy.values()):
+            continue
+        look = looks([SCRATCH, *panel.arms])
+        qualities = [100 * part.estimate for part in panel.quality.values()]
+        room = 0.15 * (max(qualities) - min(qualities)) or 1.0
+        ends = min(qualities) - room, max(qualities) + room
+        if panel.scratch is not None:
+            label, line = panel.scratch
+            draw_line(drawn, row, ends, (SCRATCH, label, look[SCRATCH]), line)
+        drawn.add_scatter(
+            row=row,
+            col=1,
+            x=list(ends),
+            y=list(ends),
+            mode="lines",
+            line={"color": looks([DIRECT])[DIRECT].color, "width": 2, "dash": "dash"},
+            name="Direct transfer itself",
+            legendgroup=DIRECT,
+            showlegend=row == 1,
+            hoverinfo="skip",
+        )
+        for number, (arm, found) in enumerate(panel.accuracy.items()):
+            symbols = markers(look[arm], list(found.values()))
+            symbols["marker"]["line"] = {"width": 2, "color": look[arm].color}
+            across = [panel.quality[level] for level in found]
+            drawn.add_scatter(
+                row=row,
+                col=1,
+                name=text(panel.arms[arm]),
+                legendgroup=arm,
+                showlegend=row == 1,
+                x=[100 * part.estimate for part in across],
+                error_x=markers(look[arm], across, along="x")["error_x"]
+                | {"thickness": 1, "color": faint(look[arm].color, 0.5)},
+                **symbols | {"mode": "markers" if number else "markers+text"},
+                text=[text(level_name(level)) for level in found],
+                # Names stay inside the panel.
+                textposition=[f"top {'left' if 200 * part.estimate > sum(ends) else 'right'}" for part in across],
+                textfont={"size": 11},
+                hovertemplate="%{fullData.name}, base %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, "
+                "%{customdata[1]:.1f}], direct transfer %{x:.1f} %<extra></extra>",
+            )
+        drawn.update_xaxes(
+            row=row, col=1, title="direct transfer of the base, test accuracy, %", zeroline=False, range=ends
+        )
+        drawn.update_yaxes(row=row, col=1, title="test accuracy, %", zeroline=False)
+    return drawn
+
+
+figure = Figure(
+    compute,
+    draw,
+    "Each symbol is one base: across, its quality, which is the accuracy of direct transfer from it; upwards, the "
+    "accuracy of an arm that starts from it; both with 95 % intervals. On the dashed diagonal target pretraining adds"
+    " nothing; the height above it is its gain. Horizontal line and band: pretraining from scratch, which needs no "
+    "base.",
+)

@@ -1,0 +1,69 @@
+"""What the pretraining of each arm cost: seconds, images and images per second, the base's own cost apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import duration
+from hpt_ray.report.figure import Figure
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An arm's last pretraining phases on a target: how many runs, and their seconds and images in total."""
+
+    target: str
+    arm: str
+    label: str
+    runs: int
+    seconds: float
+    images: int
+
+    @property
+    def rate(self) -> float:
+        """Images per second."""
+        return self.images / self.seconds if self.seconds else 0.0
+
+
+def compute(run: Run) -> tuple[Cost, ...]:
+    rows = run.rows().dropna(subset=["seconds", "weights"]).drop_duplicates(["target", "weights"])
+    found = []
+    for target in run.study.targets:
+        for arm, label in run.arms.items():
+            mine = rows[(rows["target"] == target) & (rows["arm"] == arm)]
+            if len(mine):
+                seconds, images = float(mine["seconds"].sum()), int(mine["images"].sum())
+                found.append(Cost(target, arm, label, len(mine), seconds, images))
+    return tuple(found)
+
+
+def draw(value: tuple[Cost, ...]) -> Markup:
+    several = len({cost.target for cost in value}) > 1
+    line = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 5 + Markup("</tr>")
+    lines = [
+        line.format(
+            f"{cost.label}, {cost.target}" if several else cost.label,
+            cost.runs,
+            duration(cost.seconds),
+            duration(cost.seconds / cost.runs),
+            f"{cost.images:,}",
+            f"{cost.rate:,.0f}",
+        )
+        for cost in value
+    ]
+    names = ("Arm", "Phases", "Time", "Time each", "Images", "Images/s")
+    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
+    return Markup(
+        '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(heads, Markup("").join(lines))
+
+
+figure = Figure(
+    compute,
+    draw,
+    "Last pretraining phase of each arm, added over policies and seeds. Chains that begin with the base share one base "
+    "pretraining, whose cost stands in the line of direct transfer and in no other.",
+)

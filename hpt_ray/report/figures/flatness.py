@@ -1,0 +1,65 @@
+"""How flat each arm's optimum is: what every random policy loses against the best, from the least to the most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.search import Flatness, flatness
+from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.report.figure import Figure, looks, panels, text
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One target: per arm (chain, label) its flatness."""
+
+    target: str
+    arms: dict[str, str]
+    found: dict[str, Flatness]
+
+
+def compute(run: Run) -> tuple[Panel, ...]:
+    found = []
+    for target in run.study.targets if run.study.search else ():
+        by_arm = flatness(run, target)
+        found.append(Panel(target, {arm: run.arms[arm] for arm in by_arm}, by_arm))
+    return tuple(found)
+
+
+def draw(value: tuple[Panel, ...]) -> go.Figure:
+    drawn = panels([panel.target for panel in value] or [""], height=320)
+    for row, panel in enumerate(value, start=1):
+        look = looks(list(panel.arms))
+        for arm, part in panel.found.items():
+            ordered = sorted(part.losses, key=lambda level: part.losses[level])
+            drawn.add_scatter(
+                row=row,
+                col=1,
+                name=text(panel.arms[arm]),
+                legendgroup=arm,
+                showlegend=row == 1,
+                x=[100 * (place + 1) / len(ordered) for place in range(len(ordered))],
+                y=[-100 * part.losses[level] for level in ordered],
+                mode="lines+markers",
+                line={"color": look[arm].color, "width": 2},
+                marker={"symbol": look[arm].symbol, "size": 8},
+                text=[text(level_name(level)) for level in ordered],
+                hovertemplate="%{fullData.name}, %{text}<br>%{y:+.1f} points<extra></extra>",
+            )
+        drawn.add_hline(row=row, col=1, y=-100 * MARGIN, line={"color": "#8A8A8A", "width": 2, "dash": "dot"})
+        drawn.update_xaxes(row=row, col=1, title="share of the random policies, %", range=[0, 103], zeroline=False)
+        drawn.update_yaxes(row=row, col=1, title="test accuracy against the best, points", zerolinewidth=2)
+    return drawn
+
+
+figure = Figure(
+    compute,
+    draw,
+    "Test accuracy of each random policy against the one that val chooses among them, from the best down; the policies "
+    "are the same for every arm. A curve above the dotted line is within one point of the best: the further right a "
+    "curve stays there, the less the choice of policy matters. Above zero, val chose one that test does not favour.",
+)

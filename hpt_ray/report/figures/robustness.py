@@ -1,0 +1,69 @@
+"""Worst change and spread per arm, with intervals: robustness in two numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from hpt_ray.analysis.measures.robustness import robustness
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.report.figure import Figure, looks, markers, panels, text
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One arm on one target, as shares: the worst change and its level, and the range over all levels."""
+
+    target: str
+    arm: str
+    label: str
+    worst: Interval
+    worst_level: str
+    spread: Interval
+
+
+def compute(run: Run) -> tuple[Bar, ...]:
+    pairs = [(target, arm) for target in run.study.targets for arm in run.arms]
+    found = {(target, arm): robustness(run, target, arm) for target, arm in pairs}
+    return tuple(
+        Bar(target, arm, run.arms[arm], part.worst, part.worst_level, part.range)
+        for (target, arm), part in found.items()
+        if part is not None
+    )
+
+
+def draw(value: tuple[Bar, ...]) -> go.Figure:
+    targets = list(dict.fromkeys(bar.target for bar in value)) or [""]
+    suffixes = [f", {target}" if len(targets) > 1 else "" for target in targets]
+    titles = [f"{what}{suffix}" for suffix in suffixes for what in ("Worst change, points", "Spread, points")]
+    drawn = panels(titles, height=210)
+    look = looks(list(dict.fromkeys(bar.arm for bar in value)))
+    for bar in reversed(value):
+        row = 2 * targets.index(bar.target) + 1
+        for below, part in enumerate((bar.worst, bar.spread)):
+            drawn.add_scatter(
+                row=row + below,
+                col=1,
+                y=[text(bar.label)],
+                showlegend=False,
+                **markers(look[bar.arm], [part], along="x"),
+                hovertemplate=f"{text(bar.label)}{f', {text(level_name(bar.worst_level))}' if not below else ''}<br>"
+                "%{x:+.1f} points [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]<extra></extra>",
+            )
+    drawn.update_layout(margin_b=40)
+    drawn.update_xaxes(zeroline=True, zerolinewidth=2)
+    # Room above the first and below the last arm.
+    drawn.update_yaxes(showgrid=False, zeroline=False, range=[-0.6, len(look) - 0.4])
+    return drawn
+
+
+figure = Figure(
+    compute,
+    draw,
+    "Worst change: against the arm's own baseline, at the policy where it falls most; nearer to zero is more robust. "
+    "Spread: the range of accuracy over all policies; smaller is more robust. A range of noisy numbers is too large "
+    "on average; its 95 % interval corrects for that and so reaches further down than up.",
+)

@@ -1,0 +1,77 @@
+"""Speed-up in iterations, images and seconds, without and with what the base cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from hpt_ray.analysis.measures.numbers import field
+from hpt_ray.analysis.measures.run import SCRATCH, Run
+from hpt_ray.analysis.measures.speedup import Bound
+from hpt_ray.analysis.measures.spending import UNITS, Ahead, ahead, brief_interval
+from hpt_ray.analysis.measures.text_format import duration, percent
+from hpt_ray.report.figure import Figure
+
+
+@dataclass(frozen=True)
+class Line:
+    """One arm on one target in one unit, at its ``own`` best accuracy or at that of from scratch."""
+
+    target: str
+    label: str
+    unit: str
+    own: bool
+    found: Ahead
+
+
+def compute(run: Run) -> tuple[Line, ...]:
+    if SCRATCH not in run.arms or field(run) != "iterations":
+        return ()
+    return tuple(
+        Line(target, label, unit, own, found)
+        for target in run.study.targets
+        for arm, label in run.arms.items()
+        if arm != SCRATCH and run.varies(arm)
+        for own in (True, False)
+        for unit in UNITS
+        if (found := ahead(run, target, arm, unit, best_of="" if own else SCRATCH)) is not None
+    )
+
+
+def draw(value: tuple[Line, ...]) -> Markup:
+    several = len({line.target for line in value}) > 1
+    row = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 5 + Markup("</tr>")
+    rows = [row.format(f"{line.label}, {line.target}" if several else line.label, *_cells(line)) for line in value]
+    names = ("Arm", "Accuracy", "Arm needs", "From scratch needs", "Speed-up", "with the base")
+    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
+    return Markup(
+        '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(heads, Markup("").join(rows))
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    found = line.found
+    best = ("≤ " if found.best.smallest else "") + _spent(line.unit, found.best.cost)
+    sign = "> " if found.never else "≤ " if found.early else ""
+    other = "–" if found.speed.bound is Bound.UNKNOWN else sign + _spent(line.unit, found.cost)
+    return (
+        f"{percent(found.best.accuracy)}, {'its own' if line.own else 'from scratch'}",
+        *((best, other) if line.own else (other, best)),
+        brief_interval(found.speed),
+        brief_interval(found.included) if found.included is not None else "not known",
+    )
+
+
+def _spent(unit: str, cost: float) -> str:
+    return duration(cost) if unit == "seconds" else f"{cost:,.0f} {unit}"
+
+
+figure = Figure(
+    compute,
+    draw,
+    "At the best accuracy of an arm itself, and at that of from scratch: what each needs for it in its last phase, "
+    "the ratio with its 95 % interval, and the ratio with the cost of the base (its line is in the table of costs) "
+    "added to the arm's. > stands for never within the budgets, ≤ for at the smallest budget already, ≥ for a ratio "
+    "of which only that bound is known. Seconds are those of this hardware, a mean over seeds.",
+)

@@ -1,0 +1,176 @@
+"""Dashboard + run -> one self-contained HTML page: it works offline, fetches nothing and escapes every name.
+
+Scripts stand in the page itself and are allowed by their hashes alone (Content-Security-Policy), so that a name which
+slipped through escaping could still not run. Jinja escapes what the template shows, ``figure.text`` what Plotly shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import jinja2
+import pandas as pd
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from hpt_ray.analysis.across import across_targets
+from hpt_ray.analysis.by_class import by_class
+from hpt_ray.analysis.cells import cells
+from hpt_ray.analysis.measures import text_format as wording
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.verdict import Verdict
+from hpt_ray.core.registry import folder, load
+from hpt_ray.core.text import visible
+from hpt_ray.data.duplicates import NEAR
+from hpt_ray.report.dashboard import Dashboard, Section
+from hpt_ray.report.figure import Figure
+
+#: Cells that a page lists: a browser still sorts so many while one waits.
+MOST_CELLS = 5000
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A section as the template sees it: its figure drawn, as HTML or as Plotly's JSON."""
+
+    section: Section
+    caption: str
+    html: Markup | None
+    plot: Markup | None
+    height: int
+
+
+#: Stands on every page of a study with several targets.
+ACROSS = Section(
+    title="Target by target",
+    figure="across_targets",
+    prose="""
+        One line per target. Symbols that lie on one side of zero say that the finding does not hang on the choice of
+        the target; how far they scatter says how much it may differ on the next one.
+    """,
+)
+
+
+def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
+    """The verdict of a dashboard on each of a run's targets, in the words of the run's metric."""
+    verdict: Callable[[Run, str], Verdict] = load("verdicts", dashboard.verdict)
+    return [_measured(verdict(run, target), run.metric) for target in run.study.targets]
+
+
+def _measured(verdict: Verdict, metric: str) -> Verdict:
+    def said(text: str) -> str:
+        return wording.measured(text, metric)
+
+    tiles = [replace(tile, title=said(tile.title), remark=said(tile.remark)) for tile in verdict.tiles]
+    return replace(
+        verdict,
+        sentence=said(verdict.sentence),
+        tiles=tuple(tiles),
+        table=replace(verdict.table, columns=tuple(map(said, verdict.table.columns))),
+        notes=tuple(map(said, verdict.notes)),
+    )
+
+
+def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
+    """The report of a run, finished or partly failed, as HTML text; ``found`` are its verdicts.
+
+    Raises:
+        StudyError: for a dashboard that names a figure which does not exist.
+    """
+    place = folder("dashboards")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(place),
+        autoescape=True,
+        finalize=_visible,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters |= {
+        "percent": wording.percent,
+        "points": wording.points,
+        "duration": wording.duration,
+        "level": wording.level_name,
+        "share_interval": wording.share_interval,
+        "change_interval": wording.change_interval,
+        "together": _together,
+    }
+    together = across_targets(run)
+    sections = [*([ACROSS] if together else []), *dashboard.sections]
+    shown = [_section(run, section) for section in sections]
+    scripts = [Markup((place / "page.js").read_text(encoding="utf-8"))]
+    if any(part.plot for part in shown):
+        scripts.insert(0, Markup(get_plotlyjs()))
+    table = cells(run)
+    if len(table) > MOST_CELLS:
+        lost = table["status"] != "done"
+        table = pd.concat([table[lost], table[~lost]])
+    return environment.get_template("template.html.j2").render(
+        title=wording.measured(dashboard.title, run.metric),
+        run=run,
+        manifest=run.manifest,
+        near=NEAR,
+        started=_moment(run.manifest["started"]),
+        across=together,
+        verdicts=found,
+        sections=shown,
+        classes={target: made for target in run.study.targets if (made := by_class(run, target))},
+        cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
+        total=len(table),
+        study=json.dumps(run.manifest["study"], indent=2, ensure_ascii=False),
+        style=Markup((place / "style.css").read_text(encoding="utf-8")),
+        scripts=scripts,
+        hashes=[_hash(script) for script in scripts],
+    )
+
+
+def _section(run: Run, section: Section) -> Shown:
+    def said(text: str) -> str:
+        return wording.measured(text, run.metric)
+
+    def name(axis: Any) -> None:
+        if axis.title.text:
+            axis.title.text = said(axis.title.text)
+
+    section = section.model_copy(update={"title": said(section.title), "prose": said(section.prose)})
+    if section.figure is None:
+        return Shown(section, "", None, None, 0)
+    figure: Figure[Any] = load("figures", section.figure)
+    drawn, caption = figure.draw(figure.compute(run)), said(figure.caption)
+    if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
+        drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
+    if isinstance(drawn, Markup):
+        return Shown(section, caption, Markup(visible(said(drawn), lines=True)), None, 0)
+    drawn.for_each_xaxis(name)
+    drawn.for_each_yaxis(name)
+    return Shown(section, caption, None, _script_json(drawn), int(drawn.layout.height))
+
+
+def _script_json(drawn: go.Figure) -> Markup:
+    """A figure as JSON that is safe inside a script element: no '<' can close it, and JSON reads \\u003c as '<'."""
+    return Markup(drawn.to_json().replace("<", "\\u003c").replace("&", "\\u0026"))
+
+
+def _visible(value: object) -> object:
+    """Whatever the template shows, but for what is already HTML; the page folds newlines, and some text has them."""
+    return visible(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _together(text: str) -> str:
+    """Keep each number and its interval on one line."""
+    return re.sub(r"\S+ \[[^]]*\]", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def _hash(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _moment(text: str) -> str:
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()

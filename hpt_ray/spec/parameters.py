@@ -1,0 +1,182 @@
+"""Studies are functions: their typed keyword arguments are the parameters that ``--set`` sets and ``show`` lists."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from hpt_ray.core.errors import StudyError, UnknownNameError, explain
+from hpt_ray.core.paths import path_of
+from hpt_ray.core.registry import load
+from hpt_ray.core.values import Frozen
+from hpt_ray.spec.study import Study
+
+#: A path is looked for with as many commas in it.
+COMMAS = 10
+
+
+class Parameter(Frozen):
+    """One keyword argument of a study function.
+
+    ``default`` is a dict of scale to value where it is the scale's: a study that leaves such an argument None, or out,
+    says so by a dict in the annotation.
+    """
+
+    name: str
+    type: str
+    default: Any
+    help: str
+
+
+def parameters(function: Callable[..., Study]) -> list[Parameter]:
+    """The keyword arguments of a study function, each written ``name: Annotated[type, "help"] = default``.
+
+    Where the scale gives the default: ``name: Annotated[type | None, "help", {"quick": 1, "paper": 2}] = None``.
+
+    Raises:
+        StudyError: if ``study`` is no function, or one of its arguments has no type or no default.
+    """
+    if not inspect.isfunction(function):
+        raise StudyError(
+            f"`study` is not a function but {function!r}: write def study(*, name: type = value) -> Study."
+        )
+    hints = _hints(function)
+    found = []
+    for name, argument in inspect.signature(function).parameters.items():
+        if argument.kind is argument.VAR_KEYWORD and name not in hints:
+            found += [_parameter(shared, hints[shared], None) for shared in hints if shared not in _named(function)]
+        elif name not in hints or argument.default is argument.empty:
+            raise StudyError(f"argument {name!r} of a study has no type or no default: write {name}: type = value.")
+        else:
+            found.append(_parameter(name, hints[name], argument.default))
+    return found
+
+
+def _named(function: Callable[..., Study]) -> list[str]:
+    """The arguments that a study function names itself, beside those of ``**settings: Unpack[...]``."""
+    return list(inspect.signature(function).parameters)
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    said = get_args(hint)[1:] if get_origin(hint) is Annotated else ()  # bounds of a value, too
+    help_text = next((item for item in said if isinstance(item, str)), "")
+    if default is None:
+        default = next((item for item in said if isinstance(item, dict)), None)
+    return Parameter(name=name, type=_spell(hint), default=default, help=help_text)
+
+
+def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
+    """Call the study function behind a name or a path with settings, each checked against its declared type.
+
+    Settings may be strings as typed on a command line (``"5"``, ``"a,b"``) or Python values.
+
+    Raises:
+        UnknownNameError: for an unknown study or parameter. StudyError: for a value of the wrong type or a study
+            that does not hold together.
+    """
+    function: Callable[..., Study] = load("studies", name)
+    known = {parameter.name: parameter for parameter in parameters(function)}
+    hints = _hints(function)
+    values: dict[str, Any] = {}
+    for key, value in (settings or {}).items():
+        if key not in known:
+            raise UnknownNameError(f"parameter of {name}", key, known)
+        values[key] = _coerce(known[key], hints[key], value)
+    try:
+        study = function(**values)
+    except StudyError:
+        raise
+    except ValidationError as error:
+        raise StudyError(f"study {name}: {explain(error)}.") from error
+    except (Exception, SystemExit) as error:  # often the study is the user's own: she mends it, or what she gave it
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename == function.__code__.co_filename] or frames
+        place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
+        raise StudyError(f"study {name} stopped at {place}: {type(error).__name__}: {error}.") from error
+    if not isinstance(study, Study):
+        raise StudyError(f"study {name} returned {type(study).__name__}: it must return a hpt_ray.spec.study.Study.")
+    return study.model_copy(update={"parameters": values})
+
+
+def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
+    if isinstance(value, str) and value.lower() == "none" and type(None) in _members(hint):
+        value = None
+    elif isinstance(value, str) and _takes_list(hint):
+        value = _separated(value, paths="list of str" in parameter.type)
+    if isinstance(value, (list, tuple, str)) and len(value) == 0:
+        raise StudyError(f"{parameter.name} is empty; expected {parameter.type}.")
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        shown = ",".join(map(str, value)) if isinstance(value, list) else value
+        raise StudyError(f"{parameter.name}={shown}: {explain(error)}; expected {parameter.type}.") from error
+
+
+def _separated(text: str, paths: bool) -> list[str]:
+    """The values of a list as it is typed, separated by commas; a path with commas in it stays whole if it exists."""
+    # "synthetic:shape,n=200" is one data set: a comma before an option separates no values.
+    parts = re.split(r",(?!\s*\w+=)", text)
+    values = []
+    while parts:
+        longest = range(min(len(parts), COMMAS + 1) if paths else 1, 1, -1)
+        taken = next((number for number in longest if _is_there(",".join(parts[:number]))), 1)
+        values.append(",".join(parts[:taken]).strip())
+        del parts[:taken]
+    return [value for value in values if value]
+
+
+def _is_there(value: str) -> bool:
+    """Whether a value is a path to something, after ``image_folder:`` or ``torchvision:NAME,root=`` if it has these."""
+    try:
+        return any(path_of(re.sub(before, "", value.strip())).exists() for before in (r"^\w+:", r"^.*,\s*\w+="))
+    except StudyError:
+        return False
+
+
+def _hints(function: Callable[..., Study]) -> dict[str, Any]:
+    """The types of all keyword arguments, those of ``**settings: Unpack[SomeTypedDict]`` among them."""
+    try:
+        hints = get_type_hints(function, include_extras=True)
+        for name, argument in inspect.signature(function).parameters.items():
+            if argument.kind is argument.VAR_KEYWORD and get_origin(hints.get(name)) is typing.Unpack:
+                hints |= get_type_hints(get_args(hints.pop(name))[0], include_extras=True)
+        return {name: hint for name, hint in hints.items() if name != "return"}
+    except (NameError, TypeError, SyntaxError) as error:
+        raise StudyError(f"the types of a study's arguments cannot be read: {error}. Import what they name.") from error
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    """The types that a value may have, without what else is said of each."""
+    bare = _bare(hint)
+    return tuple(map(_bare, get_args(bare))) if get_origin(bare) in (typing.Union, types.UnionType) else (bare,)
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _takes_list(hint: Any) -> bool:
+    return any(get_origin(member) in (list, tuple) for member in _members(hint))
+
+
+def _spell(hint: Any) -> str:
+    """A type as a user would say it: ``int``, ``quick | paper``, ``list of str``."""
+    spelled = []
+    for member in _members(hint):
+        if member is type(None):
+            spelled.append("none")
+        elif get_origin(member) is typing.Literal:
+            spelled.extend(map(str, get_args(member)))
+        elif get_origin(member) in (list, tuple):
+            spelled.append(f"list of {_spell(get_args(member)[0])}")
+        else:
+            spelled.append(getattr(member, "__name__", str(member)))
+    return " | ".join(spelled)

@@ -1,0 +1,207 @@
+"""The two scales every study comes in, and the parameters that every study has to depart from them.
+
+``quick`` answers on a laptop in minutes; ``paper`` is the paper's protocol: Reed et al., arXiv 2103.12718, and its
+published configurations: ResNet-50, 224 px, MoCo-v2 with a queue of 65,536, SGD at lr 0.03 for a global batch of 256 as
+four normalisation groups of 64, hue jitter 0.4, the SGD probe in three repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict, Unpack
+
+from pydantic import Field
+
+from hpt_ray.core.errors import UnknownNameError
+from hpt_ray.core.paths import path_of
+from hpt_ray.core.registry import names
+from hpt_ray.core.values import Frozen
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.study import Evaluation, Positive, Precision, Pretraining, Weights
+from hpt_ray.spec.weights_source import split
+
+Options = dict[str, float | int]
+
+ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
+Base = Annotated[str, "data set to pretrain the base on, or weights: a file (or FILE#PLACE), weights:torchvision:NAME"]
+Targets = Annotated[tuple[str, ...], "data sets to pretrain and evaluate on, by name or path"]
+Arms = Annotated[tuple[str, ...], "pretraining hierarchies to compare, written as chains"]
+Seeds = Annotated[Positive, Field(le=10_000), "repeats of every target pretraining, paired across arms and levels"]
+
+#: What the quick scale is shown on: see "The quick scale" in the README.
+BASE, TARGET = "synthetic:objects,n=8000", ("synthetic:aerial",)
+ARMS = ("target", "base", "base>target", "base>target:bn")
+
+
+def _by_scale(value: Callable[[Scale], Any]) -> dict[str, Any]:
+    return {name: value(scale) for name, scale in SCALES.items()}
+
+
+class Settings(TypedDict, total=False):
+    """Parameters that every study has beside its own; what is left out follows the scale."""
+
+    method: Annotated[str, "self-supervised method of every phase", _by_scale(lambda scale: scale.target.method)]
+    backbone: Annotated[str, "network", _by_scale(lambda scale: scale.backbone)]
+    image_size: Annotated[Positive, "side of the views in pixels", _by_scale(lambda scale: scale.image_size)]
+    base_iterations: Annotated[Positive, "base pretraining", _by_scale(lambda scale: scale.base.iterations)]
+    batch: Annotated[Positive, "images per iteration, over all workers", _by_scale(lambda scale: scale.target.batch)]
+    group: Annotated[
+        Positive,
+        "images that are normalised together; divides the batch",
+        _by_scale(lambda scale: scale.target.group),
+    ]
+    lr: Annotated[float, "initial learning rate", _by_scale(lambda scale: scale.target.lr)]
+    precision: Annotated[
+        Precision,
+        "auto: bfloat16 where the hardware multiplies it natively",
+        _by_scale(lambda scale: scale.precision),
+    ]
+
+
+class Budgets(Settings, total=False):
+    """The same, for a study whose subject is not the target's budget."""
+
+    iterations: Annotated[
+        Positive, "target pretraining that starts from a base", _by_scale(lambda scale: scale.target.iterations)
+    ]
+    scratch_iterations: Annotated[
+        Positive,
+        "target pretraining from scratch",
+        _by_scale(lambda scale: scale.target.iterations_from_scratch or scale.target.iterations),
+    ]
+
+
+class Scale(Frozen):
+    """What differs between the scales; a study starts from one and changes what it studies.
+
+    ``base`` and ``target`` are recipes without data; the target's budget from scratch is its own. ``methods`` has each
+    method's options, ``finetune`` those of fine-tuning.
+    """
+
+    backbone: str
+    image_size: int
+    decode_size: int
+    precision: Precision = "auto"
+    base: Pretraining
+    target: Pretraining
+    methods: dict[str, Options]
+    evaluations: tuple[Evaluation, ...]
+    finetune: Options
+
+    def adjusted(self, **settings: Unpack[Budgets]) -> Scale:
+        """This scale with what a user set.
+
+        Raises:
+            UnknownNameError: for a method that the scales have no options for. ValueError: for values that do not fit.
+        """
+        recipe: dict[str, Any] = {name: settings.get(name) for name in ("batch", "group", "lr")}
+        if "method" in settings:
+            recipe |= {"method": settings["method"], "options": self.options(settings["method"])}
+        size = settings.get("image_size", self.image_size)
+        return self.model_copy(
+            update={
+                "backbone": settings.get("backbone", self.backbone),
+                "precision": settings.get("precision", self.precision),
+                "image_size": size,
+                "decode_size": round(size * self.decode_size / self.image_size),
+                "base": change(self.base, iterations=settings.get("base_iterations"), **recipe),
+                "target": change(
+                    self.target,
+                    iterations=settings.get("iterations"),
+                    iterations_from_scratch=settings.get("scratch_iterations"),
+                    **recipe,
+                ),
+            }
+        )
+
+    def options(self, method: str) -> Options:
+        """The options of a method at this scale."""
+        if method not in self.methods:
+            raise UnknownNameError("method", method, self.methods)
+        return self.methods[method]
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """The fields of a study that say what is computed with."""
+        names = ("backbone", "image_size", "decode_size", "precision")
+        return {name: getattr(self, name) for name in names}
+
+
+def change(recipe: Pretraining, **changes: Any) -> Pretraining:
+    """A recipe with some fields changed, validated; None leaves a field as it is."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    return Pretraining.model_validate({**recipe.model_dump(), **given})
+
+
+def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
+    """How a base comes about: ``weights:SOURCE`` or a checkpoint file is loaded, any other name is data to pretrain on.
+
+    ``FILE#PLACE`` names the network in a checkpoint that holds several.
+
+    The base is one fixed given, as in the paper: its seed is not the cell's.
+    """
+    if base.startswith("weights:"):
+        return Weights(source=base.removeprefix("weights:"))
+    return Weights(source=base) if _is_checkpoint(split(base)[0]) else change(recipe, data=base, seed=0)
+
+
+CHECKPOINTS = (".pt", ".pth", ".tar", ".ckpt", ".torch", ".bin", ".pkl", ".safetensors")
+DATA = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".py")
+
+
+def _is_checkpoint(name: str) -> bool:
+    """Whether a base is weights: by its suffix, or a file that is no data set, as many checkpoints have no suffix."""
+    suffix = Path(name).suffix.lower()
+    if name.partition(":")[0] in names("datasets") or suffix in DATA:
+        return False
+    return suffix in CHECKPOINTS or path_of(name).is_file()
+
+
+def with_hue(policy: Policy, hue: float) -> Policy:
+    """A policy whose colour jitter, if it has one, shifts hue by up to ``hue`` turns.
+
+    The paper's configurations jitter hue by 0.4, MoCo-v2 itself by 0.1.
+    """
+    if policy.color_jitter is None:
+        return policy
+    return policy.replace(color_jitter=policy.color_jitter.model_copy(update={"hue": hue}))
+
+
+#: A short budget wants many small steps and a sharp softmax: see "The quick scale" in the README.
+_QUICK_METHODS: dict[str, Options] = {
+    "moco_v2": {"queue": 1024, "key_momentum": 0.99, "temperature": 0.1, "dim": 64},
+    "simclr": {"temperature": 0.2, "dim": 64},
+    "byol": {"momentum": 0.97, "hidden": 256, "dim": 64},
+    "supervised": {},
+}
+_QUICK = Pretraining(
+    iterations=90, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=_QUICK_METHODS["moco_v2"]
+)
+_PAPER = Pretraining(
+    iterations=5_000, iterations_from_scratch=100_000, batch=256, group=64, lr=0.03, policy=with_hue(Policy(), 0.4)
+)
+
+SCALES: dict[str, Scale] = {
+    "quick": Scale(
+        backbone="resnet_small",
+        image_size=32,
+        decode_size=32,
+        base=_QUICK.model_copy(update={"iterations": 1200}),
+        target=_QUICK,
+        methods=_QUICK_METHODS,
+        evaluations=(Evaluation(probe="linear"), Evaluation(probe="knn")),
+        finetune={"iterations": 60, "batch": 64, "lr": 0.1, "head": 3.0},
+    ),
+    # MoCo-v2's 800 epochs of ImageNet at a batch of 256 are 4 million iterations; the paper takes that base as given.
+    "paper": Scale(
+        backbone="resnet50",
+        image_size=224,
+        decode_size=256,
+        base=_PAPER.model_copy(update={"iterations": 4_003_200, "iterations_from_scratch": None}),
+        target=_PAPER,
+        methods={"moco_v2": {}, "simclr": {}, "byol": {}, "supervised": {}},
+        evaluations=(Evaluation(probe="sgd"), Evaluation(probe="knn")),
+        finetune={"iterations": 2_500, "batch": 256},
+    ),
+}

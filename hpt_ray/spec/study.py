@@ -1,0 +1,250 @@
+"""The specification of a study: one question as arms x factor levels x seeds on targets, with evaluations.
+
+A study is a frozen, complete value. Nothing patches it later; the plan and every stage id follow from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from hpt_ray.core.errors import StudyError, UnknownNameError
+from hpt_ray.core.values import Frozen
+from hpt_ray.spec.policy import Policy
+
+#: Beyond any study, and small enough that products of two are exact in every table.
+Positive = Annotated[int, Field(gt=0, le=10**9)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+#: Policies of one round: more could not be planned in reasonable time.
+Some = Annotated[int, Field(gt=0, le=1_000)]
+Tune = Literal["all", "bn"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+#: What the paper calls the chains it compares; any other chain is shown as it is written.
+LABELS = {
+    "target": "From scratch",
+    "base": "Direct transfer",
+    "base>target": "HPT",
+    "base>target:bn": "HPT-BN",
+}
+
+
+class Phase(Frozen):
+    """One link of a pretraining hierarchy: a role (base, source, target) and what it may change."""
+
+    role: str
+    tune: Tune = "all"
+
+
+class Arm(Frozen):
+    """A pretraining hierarchy, as a chain: ``base>target:bn`` pretrains on base, then adapts batch norm on target."""
+
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+
+    @classmethod
+    def parse(cls, chain: str) -> Arm:
+        """Read a chain of ``role`` or ``role:bn`` links joined by ``>``.
+
+        Raises:
+            StudyError: for an empty link or an unknown modifier.
+        """
+        phases = []
+        for link in chain.split(">"):
+            role, _, tune = link.strip().partition(":")
+            if not role.isidentifier() or tune not in ("", "all", "bn"):
+                raise StudyError(
+                    f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', with an optional ':bn', "
+                    "such as 'target', 'base>target' or 'base>target:bn'."
+                )
+            phases.append(Phase(role=role, tune="bn" if tune == "bn" else "all"))
+        return cls(phases=tuple(phases))
+
+    @property
+    def chain(self) -> str:
+        return ">".join(phase.role + (":bn" if phase.tune == "bn" else "") for phase in self.phases)
+
+    @property
+    def label(self) -> str:
+        return LABELS.get(self.chain, self.chain)
+
+
+class Pretraining(Frozen):
+    """How one role pretrains. ``batch`` is global, cut into ``group``s that are normalised together."""
+
+    iterations: Positive
+    iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
+    data: Annotated[str, Field(min_length=1)] | None = None  # None: the cell's target
+    seed: Seed | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
+    #: Share of the pretraining images that may be seen: nested, stratified subsets, drawn by the seed of the phase.
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    policy: Policy = Policy()
+    method: str = "moco_v2"
+    options: dict[str, float | int] = Field(default_factory=dict)
+    batch: Positive = 256
+    group: Positive = 64
+    lr: Annotated[float, Field(gt=0)] = 0.03
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+
+    @model_validator(mode="after")
+    def _check(self) -> Pretraining:
+        if self.batch % self.group:
+            raise ValueError(f"batch {self.batch} is not a multiple of the normalisation group {self.group}")
+        return self
+
+
+class Weights(Frozen):
+    """A role that is given: ``torchvision:resnet50`` or a checkpoint file, loaded and audited key by key.
+
+    ``FILE#PLACE`` names the network in a file that holds several: what its tensors' names begin with.
+    """
+
+    source: str
+
+
+class Evaluation(Frozen):
+    """An evaluation of weights, by the name of its file in ``training/probes``; ``name`` is its name in the results."""
+
+    probe: str
+    options: dict[str, float | int] = Field(default_factory=dict)
+    name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        return {"name": values.get("probe"), **values} if isinstance(values, dict) else values
+
+
+class Factor(Frozen):
+    """What is varied: a field of the recipes of some roles, at named levels, one of which is the baseline.
+
+    Without a ``field`` a level is a dict of several. ``only`` names the levels of an arm that does not have them all
+    (the paper gives from-scratch pretraining other budgets than HPT).
+    """
+
+    name: str
+    field: str | None = None
+    levels: Annotated[dict[str, Any], Field(min_length=1)]
+    baseline: str
+    roles: Annotated[tuple[str, ...], Field(min_length=1)] = ("target",)
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> Factor:
+        for name in (self.baseline, *itertools.chain.from_iterable(self.only.values())):
+            if name not in self.levels:
+                raise ValueError(f"{name!r} is none of the levels of {self.name}")
+        for level in self.levels:
+            for field in self.changes(level):
+                if field not in Pretraining.model_fields:
+                    raise ValueError(f"a recipe has no field {field!r}")
+        return self
+
+    def changes(self, level: str) -> dict[str, Any]:
+        """The fields of a recipe that a level sets."""
+        value = self.levels[level]
+        if self.field is None and not isinstance(value, dict):
+            raise ValueError(f"level {level!r} of {self.name} is no dict of fields of a recipe")
+        return {self.field: value} if self.field else dict(value)
+
+    def varies(self, arm: Arm) -> bool:
+        """Whether an arm contains a role that the factor varies."""
+        return any(phase.role in self.roles for phase in arm.phases)
+
+    def levels_of(self, arm: Arm) -> tuple[str, ...]:
+        """The levels that an arm has, in their order."""
+        return tuple(level for level in self.levels if level in self.only.get(arm.chain, self.levels))
+
+
+class Search(Frozen):
+    """How a study looks for policies: see ``hpt_ray.planning.search``.
+
+    The first factor of the study varies the policy and has only its baseline as a level, the search adds the others;
+    the second has the rungs of successive halving, from the shortest budget to the full one.
+
+    Attributes:
+        random: policies of the first round, the same for every arm. asked: policies of each later round, per arm.
+        rounds: of policies that the sampler is asked for, after the random one.
+        eta: one of so many policies goes on to the next rung, in the rounds that were asked for.
+        winners: policies of each arm, beside the baseline, that are confirmed.
+        seeds: the study's seeds to search with; the others are for confirming alone.
+        seed: of the random policies and of the sampler.
+    """
+
+    random: Some
+    asked: Some
+    rounds: Annotated[int, Field(ge=0, le=100)] = 1
+    eta: Annotated[int, Field(ge=2)] = 3
+    winners: Positive = 1
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    seed: Seed = 0
+
+
+class Study(Frozen):
+    """One question, complete. ``recipes`` maps each role named by the arms to how it comes about."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+    question: str
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    recipes: dict[str, Pretraining | Weights]
+    factors: tuple[Factor, ...] = ()
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
+    evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
+    backbone: str
+    image_size: Positive  # side of the views the network sees, pixels
+    decode_size: Positive  # side of the decoded images the views are cut from, pixels
+    precision: Precision = "auto"
+    search: Search | None = None
+    #: How the study function was called: for the report and to reproduce. It changes no number.
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _chains(cls, arms: Any) -> Any:
+        return tuple(Arm.parse(arm) if isinstance(arm, str) else arm for arm in arms)
+
+    @model_validator(mode="after")
+    def _check(self) -> Study:
+        for arm in self.arms:
+            for position, phase in enumerate(arm.phases):
+                if phase.role not in self.recipes:
+                    raise UnknownNameError(f"role in arm {arm.chain!r}", phase.role, self.recipes)
+                if isinstance(self.recipes[phase.role], Weights) and (position or phase.tune == "bn"):
+                    raise StudyError(f"arm {arm.chain!r}: {phase.role} is given weights and can only come first.")
+            if arm.phases[0].tune == "bn":
+                raise StudyError(
+                    f"arm {arm.chain!r}: ':bn' adapts the batch norm of an earlier phase and cannot come first."
+                )
+        named = {
+            "arm": [arm.chain for arm in self.arms],
+            "seed": self.seeds,
+            "target": self.targets,
+            "factor": [factor.name for factor in self.factors],
+            "evaluation": [evaluation.name for evaluation in self.evaluations],
+        }
+        for what, values in named.items():
+            if len(set(values)) < len(values):
+                raise StudyError(f"study {self.name}: the same {what} is named twice in {list(values)}.")
+        if self.decode_size < self.image_size:
+            raise StudyError(
+                f"study {self.name}: views of {self.image_size} pixels cannot be cut from images decoded to "
+                f"{self.decode_size}: use a smaller image_size or a larger decode_size."
+            )
+        for factor in self.factors:
+            for role in factor.roles:
+                if not isinstance(self.recipes.get(role), Pretraining):
+                    raise StudyError(
+                        f"factor {factor.name}: the role {role!r} does not pretrain, so nothing can be varied."
+                    )
+        if self.search is not None:
+            if [factor.field == "policy" for factor in self.factors] != [True, False]:
+                raise StudyError(f"study {self.name}: a search needs two factors, the policy and then the rungs.")
+            if not set(self.search.seeds) < set(self.seeds):
+                raise StudyError(
+                    f"study {self.name}: a search needs some of the seeds {list(self.seeds)} and must leave others to "
+                    f"confirm with, not {list(self.search.seeds)}."
+                )
+        return self

@@ -1,0 +1,193 @@
+"""Whole files under one root: in a local folder, on a shared file system or in an object store.
+
+Every file appears whole or not at all, and stays through a power cut. Whatever goes wrong with one, here or at the
+other end of a network, is a StoreError. An address may hold a password; what is shown or written down of it does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+from pyarrow import fs
+
+from hpt_ray.core.errors import StoreError
+from hpt_ray.core.paths import path_of
+
+#: What object stores answer to credentials that are missing, wrong, or not enough.
+DENIED = re.compile(
+    r"access.?denied|forbidden|unauthori[sz]ed|invalid.?access.?key|signature.?does.?not.?match|authentication|"
+    r"expired.?token|credential|permission.?denied|HTTP (response|status)( code)? 40[13]",
+    re.IGNORECASE,
+)
+
+#: A parameter of an address that lets one in.
+SECRET = r"[^=]*(secret|key|token|password|signature)"
+
+
+class Files:
+    """Reads and writes under one root; paths are relative to it, with forward slashes."""
+
+    def __init__(self, where: str | Path, create: bool = True) -> None:
+        """Open a root.
+
+        Args:
+            where: a local folder, or an address that pyarrow knows (``s3://bucket/folder``, ``gs://...``, ``hdfs://...``).
+            create: it will be written, so prove that it can be; False only reads. A root that is not there is empty.
+
+        Attributes:
+            where: what opens it again, in another process as well. shown: the same for people, without a password.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        self.where, self.shown = str(where), public(str(where))
+        try:
+            if "://" in self.where:
+                self.fs, self.root = fs.FileSystem.from_uri(self.where)
+            else:
+                self.where = self.shown = str(path_of(self.where).absolute())
+                self.fs, self.root = fs.LocalFileSystem(), self.where
+            self.root = self.root.rstrip("/")
+            self.local = isinstance(self.fs, fs.LocalFileSystem)
+            if create and self.local:
+                # Folders come with the first file, so that a study that is refused leaves none behind.
+                place = Path(self.root, "stages")
+                there = next(folder for folder in (place, *place.parents) if folder.exists())
+                tempfile.TemporaryDirectory(dir=there, prefix=".hpt-").cleanup()
+            elif create:
+                self.fs.create_dir(f"{self.root}/stages", recursive=True)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            reason = _reason(error).replace(self.where, self.shown)
+            verb = "written" if create else "read"
+            raise StoreError(f"store {self.shown} cannot be {verb} ({reason}): {_advice(error)}.") from error
+
+    @classmethod
+    def existing(cls, where: str | Path) -> Self:
+        """Open a root to read. Raises StoreError if nothing is there: no folder, or no bucket that holds anything."""
+        opened = cls(where, create=False)
+        with opened._told("", "read"):
+            found = opened.fs.get_file_info(opened.root)
+        if found.type == fs.FileType.NotFound:
+            raise StoreError(f"there is no store at {opened.shown}: run a study first, or name another with --store.")
+        return opened
+
+    def path(self, relative: str) -> str:
+        """The full path or address of a file, to show to a user."""
+        base, mark, query = self.shown.partition("?") if "://" in self.shown else (self.shown, "", "")
+        return f"{base.rstrip('/')}/{relative}{mark}{query}"
+
+    def exists(self, relative: str) -> bool:
+        """Whether there is such a file. Raises StoreError where that cannot be known."""
+        with self._told(relative, "read"):
+            return bool(self.fs.get_file_info(f"{self.root}/{relative}").type == fs.FileType.File)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Every file below a folder, by its path, with its size in bytes; none where there is no such folder."""
+        with self._told(folder, "read"):
+            found = self.fs.get_file_info(
+                fs.FileSelector(f"{self.root}/{folder}", recursive=True, allow_not_found=True)
+            )
+        root = self.root.strip("/") + "/"  # not every file system says its paths with the slash in front
+        return {info.path.strip("/").removeprefix(root): info.size for info in found if info.type == fs.FileType.File}
+
+    def read(self, relative: str) -> bytes:
+        """The content of a file. Raises StoreError if it cannot be read."""
+        with self._told(relative, "read"), self.fs.open_input_file(f"{self.root}/{relative}") as file:
+            return bytes(file.read())
+
+    def write(self, relative: str, data: bytes) -> None:
+        """Write a file whole: under a temporary name, then renamed (an object store does so by itself).
+
+        Raises:
+            StoreError: if it cannot be written, for example when the disk is full.
+        """
+        full = f"{self.root}/{relative}"
+        with self._told(relative, "written"):
+            self.fs.create_dir(full.rsplit("/", 1)[0], recursive=True)
+            if self.local:
+                _replace(Path(full), data)
+                return
+            with self.fs.open_output_stream(full) as stream:
+                stream.write(data)
+
+    def remove(self, relative: str) -> None:
+        """Remove a file, if it is there."""
+        if self.exists(relative):
+            with self._told(relative, "removed"), contextlib.suppress(FileNotFoundError):
+                self.fs.delete_file(f"{self.root}/{relative}")
+
+    def remove_folder(self, relative: str) -> None:
+        """Remove a folder with all that is in it, if it is there."""
+        with self._told(relative, "removed"), contextlib.suppress(FileNotFoundError):
+            self.fs.delete_dir(f"{self.root}/{relative}")
+
+    def write_json(self, relative: str, value: Any) -> None:
+        self.write(relative, as_json(value))
+
+    @contextlib.contextmanager
+    def _told(self, relative: str, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{self.path(relative)} cannot be {verb} ({_reason(error)}): {_advice(error)}.") from error
+
+
+def as_json(value: Any) -> bytes:
+    """JSON in the order that it was given: the order of a factor's levels means something."""
+    return json.dumps(value, indent=1).encode()
+
+
+def public(address: str) -> str:
+    """An address without what lets one in: ``user:password@`` in front of the host, and secrets behind the ``?``."""
+    if "://" not in address:
+        return address
+    # A port is no password, and an @ further on is part of a path, unless the password holds a / that it should not.
+    bare = re.sub(r"(?<=://)[^/?@]*:([^/?@]*@|(?!\d+/)[^?]*@)", "", address)
+    base, mark, query = bare.partition("?")
+    kept = "&".join(each for each in query.split("&") if not re.match(SECRET, each, re.IGNORECASE))
+    return f"{base}{mark if kept else ''}{kept}"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink()
+    # A rename lasts once its folder is on disk, where a folder can be opened and flushed (not so on Windows).
+    with contextlib.suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _reason(error: Exception) -> str:
+    """The error in a few words, without a library's trace behind it."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return re.split(r"\. Detail:|\n", text)[0]
+
+
+def _advice(error: Exception) -> str:
+    """What to do about an error."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space or choose another store"
+    if not isinstance(error, PermissionError) and DENIED.search(str(error)):  # that is of a folder
+        return "check the credentials, and what they allow"
+    return "choose another with --store, or mend it"

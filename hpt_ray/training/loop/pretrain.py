@@ -1,0 +1,230 @@
+"""Self-supervised pretraining of one stage: plain torch, one process per worker, no Ray.
+
+The result does not depend on how many workers share the groups out (beyond floating-point order), and a stage resumed
+from a checkpoint ends bit-identical to one never interrupted: every draw comes from (seed, stream, iteration).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.core.registry import load
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.study import Pretraining, Tune
+from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.loop.batches import Batches
+from hpt_ray.training.loop.monitor import Monitor
+from hpt_ray.training.loop.optimiser import SGD
+from hpt_ray.training.method import Method, precision_context
+from hpt_ray.training.normalisation import GroupStatistics, adapt_only_norm, average_statistics, statistics
+from hpt_ray.training.workers import Workers
+
+CURVE_POINTS = 100
+CHECKPOINT_SECONDS = 60.0
+
+
+class Checkpoints(Protocol):
+    """Where an unfinished stage keeps its last state."""
+
+    def read(self) -> bytes | None: ...
+    def write(self, data: bytes) -> None: ...
+
+
+@dataclass
+class Curve:
+    """What is recorded while training: ``rows``, one per logged iteration, with columns as in ``results.CURVES``.
+
+    Those of the monitor are in some rows only; ``start`` has them as they were before the first iteration. ``seconds``
+    is training time over all attempts, the monitor's left out.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    start: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def table(self) -> list[dict[str, float]]:
+        """All rows, iteration 0 first; a column that a row lacks is null."""
+        return [{"iteration": 0, **self.start}, *self.rows]
+
+
+def learning_rate(recipe: Pretraining, iteration: int, iterations: int) -> float:
+    """Cosine from ``lr`` to 0 over this stage's own budget (Loshchilov and Hutter, SGDR, eq. 5)."""
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * iteration / iterations))
+
+
+class Pretrainer:
+    """One pretraining stage on one worker: networks, optimiser and position, all of which a checkpoint holds."""
+
+    def __init__(
+        self,
+        recipe: Pretraining,
+        backbone: Backbone,
+        data: Dataset,
+        *,
+        iterations: int,
+        image_size: int,
+        seed: int,
+        tune: Tune = "all",
+        precision: str = "float32",
+        workers: Workers | None = None,
+    ) -> None:
+        """
+        Raises:
+            DataError: if the data set has fewer pretraining images than a batch, or not the labels a method needs.
+            StudyError: if batch, groups, queue and workers do not fit together, or HPT-BN finds no norm layer.
+        """
+        self.recipe, self.iterations, self.precision = recipe, iterations, precision
+        self.workers = workers or Workers()
+        self.iteration, self.curve = 0, Curve()
+        device = self.workers.device
+        method: type[Method] = load("methods", recipe.method)
+        self.batches = Batches(
+            recipe,
+            data,
+            iterations=iterations,
+            image_size=image_size,
+            seed=seed,
+            precision=precision,
+            device=device,
+            supervised=method.supervised,
+        )
+        mine = self.workers.share(recipe.batch // recipe.group)
+        if tune == "bn" and not adapt_only_norm(backbone):
+            raise StudyError("HPT-BN needs normalisation layers, and this backbone has none.")
+        options = method.options(recipe.options)
+        method.check(options, recipe.batch)
+        self.method = method(backbone, options, seed, len(data.classes))
+        self.method.to(device).to(memory_format=torch.channels_last)
+        self.method.train()
+        self.backbone = backbone
+        GroupStatistics(backbone, len(mine))
+        self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
+        self.optimiser = SGD(self.trained, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        self.method.distribute(self.workers)
+        self.every = max(1, iterations // CURVE_POINTS)
+        logged = [*range(0, iterations, self.every), iterations]
+        self.monitor = Monitor(data, logged, batch=recipe.batch, image_size=image_size, seed=seed, workers=self.workers)
+        if self.workers.size > 1:
+            self._settle()
+
+    def run(
+        self, checkpoints: Checkpoints | None = None, report: Callable[[int, dict[str, float]], bool] | None = None
+    ) -> Curve:
+        """Train to the end of the budget, from the last checkpoint if there is one.
+
+        Args:
+            report: called by the first worker at each logged iteration; False stops the stage there, with a
+                checkpoint, and ``iteration`` says how far it came.
+
+        Raises:
+            StageError: when the loss is no longer finite.
+        """
+        state = checkpoints.read() if checkpoints else None
+        if state is not None:
+            self.restore(state)
+        if self.iteration == 0:
+            self.curve.start = self.monitor.check(self.backbone)
+        marked, marked_at, saved = time.perf_counter(), self.iteration, time.monotonic()
+        while self.iteration < self.iterations:
+            loss = self.step()
+            if self.iteration % self.every and self.iteration < self.iterations:
+                continue
+            value = float(self.workers.gather(loss[None]).mean())
+            now = time.perf_counter()
+            self.curve.seconds += now - marked
+            row = {
+                "iteration": self.iteration,
+                "loss": value,
+                "lr": learning_rate(self.recipe, self.iteration - 1, self.iterations),
+                "images_per_second": (self.iteration - marked_at) * self.recipe.batch / (now - marked),
+                "feature_std": float(self.method.feature_std()),
+            }
+            marked, marked_at = now, self.iteration
+            self.curve.rows.append(row)
+            if not math.isfinite(value):
+                raise StageError(
+                    f"the loss is {value} at iteration {self.iteration} of {self.iterations}: lower the learning rate."
+                )
+            if self.iteration in self.monitor.at:
+                row |= self.monitor.check(self.backbone)
+                marked = time.perf_counter()
+            stop = not self.workers.agree(report(self.iteration, row) if report and self.workers.rank == 0 else True)
+            due = self.workers.agree(time.monotonic() - saved > CHECKPOINT_SECONDS)
+            if checkpoints and (due or stop) and self.iteration < self.iterations:
+                state = self.state()
+                if self.workers.rank == 0:
+                    checkpoints.write(state)
+                saved = time.monotonic()
+            if stop and self.iteration < self.iterations:
+                return self.curve
+        average_statistics(self.backbone, self.workers, self.iteration)
+        return self.curve
+
+    def step(self) -> Tensor:
+        """One iteration. Returns this worker's mean loss, without waiting for the device."""
+        batch = self.batches.batch(self.iteration)
+        with precision_context(self.workers.device, self.precision):
+            loss = self.method.step(batch, self.workers)
+        self.optimiser.step(learning_rate(self.recipe, self.iteration, self.iterations))
+        self.iteration += 1
+        return loss
+
+    def _settle(self) -> None:
+        """One iteration to throw away, so that the sums over workers have the order that they keep.
+
+        DistributedDataParallel lays its buckets out anew after its first backward, and of three workers or more the
+        place of a gradient in a bucket decides in which order it is summed. Without this the first iteration after a
+        checkpoint would differ in its last bits from the same one of a stage never interrupted.
+        """
+        before = self.state()
+        with precision_context(self.workers.device, self.precision):
+            self.method.step(self.batches.batch(0), self.workers)
+        self.optimiser.clear()
+        self.restore(before)
+
+    def state(self) -> bytes:
+        """Everything that decides what follows; every worker's own running statistics, since they are averaged last."""
+        each = [self.workers.gather(tensor[None]) for tensor in statistics(self.backbone)]
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "iteration": self.iteration,
+                "method": _unwrapped(self.method.state_dict()),
+                "optimiser": self.optimiser.state(),
+                "statistics": each,
+                "rows": self.curve.rows,
+                "seconds": self.curve.seconds,
+                "start": self.curve.start,
+            },
+            buffer,
+        )
+        return buffer.getvalue()
+
+    def restore(self, data: bytes) -> None:
+        """Continue from ``state()``, also with another number of workers (then from the mean of their statistics)."""
+        state = torch.load(io.BytesIO(data), map_location=self.workers.device, weights_only=True)
+        wrapped = {_unwrapped_name(name): name for name in self.method.state_dict()}
+        self.method.load_state_dict({wrapped[name]: tensor for name, tensor in state["method"].items()})
+        self.optimiser.restore(state["optimiser"])
+        for tensor, each in zip(statistics(self.backbone), state["statistics"], strict=True):
+            tensor.copy_(each[self.workers.rank] if len(each) == self.workers.size else each.mean(dim=0))
+        self.iteration = state["iteration"]
+        self.curve = Curve(state["rows"], state["seconds"], state["start"])
+
+
+def _unwrapped_name(name: str) -> str:
+    return name.replace("student.module.", "student.", 1)
+
+
+def _unwrapped(state: dict[str, Any]) -> dict[str, Any]:
+    return {_unwrapped_name(name): tensor for name, tensor in state.items()}

@@ -1,0 +1,189 @@
+"""What a file of weights holds and whether it would load, without training anything or making any network."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+
+from torchvision import models
+
+from hpt_ray.core import registry
+from hpt_ray.core.paths import path_of
+from hpt_ray.core.values import Frozen
+from hpt_ray.spec.weights_source import split
+from hpt_ray.training.backbone import outline
+from hpt_ray.training.weights.audit import HOW, Audit, fits, is_copy, theirs
+from hpt_ray.training.weights.checkpoints import State, read, tensors
+from hpt_ray.training.weights.downloads import DOWNLOADS
+from hpt_ray.training.weights.formats import format_of
+from hpt_ray.training.weights.matching import Reading, readings
+from hpt_ray.training.weights.places import match
+from hpt_ray.training.weights.refusal import complete, refusal
+
+EXAMPLES = 3
+MEANINGS = {
+    "matched": "taken over",
+    "resampled": "position embeddings of another image size, taken over by interpolation",
+    "reshaped": "of another shape: the backbone would keep its random values",
+    "missing": "not in the file: the backbone would keep its random values",
+    "unexpected": "of this network, but not in the backbone",
+    "heads": "projectors, predictors, classifiers: dropped",
+    "ignored": "other networks, queues, optimiser state, counters of batches",
+}
+
+
+class Network(Frozen):
+    """One place of the file that may be the network: of the backbone's tensors, ``fits`` stand there in their shape."""
+
+    prefix: str
+    fits: int
+    chosen: bool
+    why: str
+
+
+class Part(Frozen):
+    """One list of the audit: how many keys, the first few, and what becomes of them."""
+
+    name: str
+    meaning: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Inspection(Frozen):
+    """Everything that is known about a file of weights before it is used.
+
+    Attributes:
+        format: what kind of file it is.
+        tensors: how many tensors it holds; ``places`` has the first parts of their names with their counts.
+        backbone: the one asked for, or the one guessed; None if no known one fits.
+        networks: where in the file that backbone may stand, the chosen place first.
+        parts: the audit as counts with examples, () without a backbone; ``audit`` has every key.
+        loads: whether a study would accept the file for that backbone; ``verdict`` says it in words.
+    """
+
+    source: str
+    format: str
+    tensors: int
+    places: dict[str, int]
+    backbone: str | None
+    guessed: bool
+    networks: tuple[Network, ...]
+    parts: tuple[Part, ...]
+    audit: Audit | None
+    loads: bool
+    verdict: str
+
+
+def inspect_weights(
+    source: str, backbone: str | None = None, image_size: int | None = None, threshold: float = 0.9
+) -> Inspection:
+    """Read a source of weights as ``checkpoints.read`` does and audit it for a backbone.
+
+    Args:
+        backbone: its name; by default the best match among those of ``backbones/`` and torchvision's ResNets.
+        image_size: as in ``backbone.build``.
+        threshold: as in ``checkpoints.load``.
+
+    Raises:
+        WeightsError: for a source that cannot be read. StudyError: for a backbone that does not exist.
+    """
+    file, place = split(source)
+    state = read(source)
+    name, share = (backbone, 1.0) if backbone else _guess(state, place)
+    own = tensors(outline(name, image_size))
+    found = match(own, state, place)
+    reason = refusal(found, own, state, threshold)
+    guessed = backbone is None
+    unknown = guessed and not complete(found, threshold)
+    if unknown:
+        verdict = (
+            f"no backbone of ours and no ResNet of torchvision's fits (the nearest, {name}, by {share:.0%}): "
+            "say which network it is, such as timm/NAME."
+        )
+    elif reason:
+        verdict = f"refused: {reason}"
+    else:
+        verdict = f"would load into {name}: {fits(found)} of {len(own)} tensors {HOW[found.how]}."
+    return Inspection(
+        source=source,
+        format=_format(file),
+        tensors=len(state),
+        places=_places(list(state)),
+        backbone=None if unknown else name,
+        guessed=guessed,
+        networks=_networks(readings(own, state), found, state, len(own)),
+        parts=() if unknown else _parts(found),
+        audit=None if unknown else found,
+        loads=reason is None,
+        verdict=verdict,
+    )
+
+
+def _places(keys: list[str]) -> dict[str, int]:
+    """The first component of every key, and how many keys begin with it; one that is alone is followed further."""
+    found = Counter(re.match(r"[^./]*[./]?", key)[0] for key in keys)  # type: ignore[index]  # it matches anything
+    if len(found) == 1 and (alone := next(iter(found))).endswith((".", "/")):
+        return {alone + place: count for place, count in _places([key.removeprefix(alone) for key in keys]).items()}
+    return dict(found)
+
+
+def _guess(state: State, place: str | None) -> tuple[str, float]:
+    """The known backbone whose tensors the file shares most of there, and that share (of both their tensors)."""
+    state = {key: value for key, value in state.items() if key.startswith((place or "").strip("./"))}
+    ours = [name for name in registry.names("backbones") if not _family(name)]
+    resnets = [f"torchvision/{name}" for name in models.list_models(module=models) if "resne" in name]
+    best, most = "", -1.0
+    for name in (*ours, *resnets):
+        own = tensors(outline(name))
+        found = match(own, state)
+        share = fits(found) / max(len(own), theirs(found))
+        if share > most:
+            best, most = name, share
+    return best, most
+
+
+def _family(name: str) -> bool:
+    return bool(inspect.signature(registry.load("backbones", name)).parameters)
+
+
+def _networks(found: list[Reading], audit: Audit, file: State, wanted: int) -> tuple[Network, ...]:
+    """The chosen place, and the others that hold at least half of the backbone."""
+    ranked = sorted(found, key=lambda reading: reading.prefix != audit.prefix)
+    return tuple(
+        Network(
+            prefix=reading.prefix,
+            fits=reading.fits,
+            chosen=not place,
+            why=_why(reading, ranked[0], audit, file, wanted),
+        )
+        for place, reading in enumerate(ranked)
+        if not place or reading.fits >= wanted / 2
+    )
+
+
+def _why(reading: Reading, chosen: Reading, audit: Audit, file: State, wanted: int) -> str:
+    if reading is chosen:
+        return f"{reading.fits} of {wanted} tensors fit {HOW[reading.how]}"
+    if reading.prefix in audit.rivals:
+        return f"fits as well and differs: name the one that you want, such as #{reading.prefix} after the file"
+    if is_copy(reading.prefix, file):
+        return "by its name the copy of another network"
+    return "the same tensors" if reading.prefix in audit.copies else "fits less"
+
+
+def _parts(found: Audit) -> tuple[Part, ...]:
+    parts = []
+    for name, meaning in MEANINGS.items():
+        keys = getattr(found, name)
+        shown = [f"{own} <- {key}" for own, key in keys.items()] if isinstance(keys, dict) else list(keys)
+        parts.append(Part(name=name, meaning=meaning, count=len(keys), examples=tuple(shown[:EXAMPLES])))
+    return tuple(parts)
+
+
+def _format(source: str) -> str:
+    if source.startswith(DOWNLOADS):
+        return f"weights that {source.partition(':')[0]} publishes"
+    known = {"safetensors": "safetensors", "torch": "torch.save, read without executing anything"}
+    return known[format_of(path_of(source), source)]
