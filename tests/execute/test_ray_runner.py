@@ -159,3 +159,13 @@ def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.Mon
     lost = runner._loss(ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.\n..."))
     assert "memory is full" in lost and "what is finished is kept" in lost and "--slots 1" in lost
     assert "memory" not in runner._loss(ray.exceptions.RayActorError())
+
+
+def test_a_ray_of_a_user_without_a_home_is_one_line(monkeypatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(StudyError, match=r"without a home folder: set HOME before ray\.init"), ray_session(None):
+        pytest.fail("its workers could not import Ray Train")
