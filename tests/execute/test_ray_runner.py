@@ -163,3 +163,13 @@ def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.Mon
         "The actor died. Common causes: (1) the process was killed by the OOM killer due to high memory usage, (2) ..."
     )
     assert "memory is full" not in runner._loss(RuntimeError(killed))
+
+
+def test_a_ray_of_a_user_without_a_home_is_one_line(monkeypatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(StudyError, match=r"without a home folder: set HOME before ray\.init"), ray_session(None):
+        pytest.fail("its workers could not import Ray Train")

@@ -71,14 +71,14 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
     for noisy in ("ray.train", "ray.tune", "ray.data", "ray._private"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     if ray.is_initialized():
+        if not _has_home():
+            raise StudyError("this Ray was started for a user without a home folder: set HOME before ray.init().")
         yield ray
         return
     if address is None and LOCAL_ONLY in os.environ:  # which it read when it was imported, perhaps before
         ray._private.ray_constants.ENABLE_RAY_CLUSTER = os.environ[LOCAL_ONLY] != "0"
     with scratch(LONGEST) as folder:
-        try:
-            Path.home()
-        except RuntimeError:  # Ray Train looks for it when it is imported, and keeps nothing of ours there
+        if not _has_home():
             os.environ["HOME"] = folder
         with _inside(folder):
             _start(ray, address, dashboard, folder)
@@ -95,6 +95,16 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
             raise
         else:
             ray.shutdown()
+
+
+def _has_home() -> bool:
+    """Whether this user has a home folder, which Ray Train looks for when a process imports it; nothing of ours is kept
+    there."""
+    try:
+        Path.home()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
