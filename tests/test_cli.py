@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from hpt_ray.cli import console
 from hpt_ray.cli import main as cli
+from hpt_ray.cli.compiler_folder import COMPILER
 from hpt_ray.core import registry
 from hpt_ray.data import cache
 from hpt_ray.spec.parameters import parameters
@@ -529,7 +530,7 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, runner: str) ->
     asked = settings(backbone="resnet18", image_size="32", policies="baseline", arms="target")
     done = subprocess.run(
         [sys.executable, "-c", MAIN, "run", "augment_ablation", *asked, "--runner", runner, "--store", "store"],
-        env={name: value for name, value in os.environ.items() if name != cli.COMPILER}
+        env={name: value for name, value in os.environ.items() if name != COMPILER}
         | {"TMPDIR": str(tmp_path / "temporary")},
         cwd=tmp_path,
         capture_output=True,

@@ -10,11 +10,11 @@ import gc
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_ray.cli import streams
+from hpt_ray.cli import compiler_folder, streams
 from hpt_ray.core.errors import StudyError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-st
     from hpt_ray.cli import console, progress
     from hpt_ray.execute.estimate import estimate
     from hpt_ray.execute.prepare import prepare
-    from hpt_ray.spec.parameters import make
+    from hpt_ray.spec.parameters import given, make
     from hpt_ray.store.store import Store
 
-    made, existing = make(study, _settings(settings)), Store(store, create=False)
+    made, existing = make(study, given(settings)), Store(store, create=False)
     with progress.decoding() as said:
         prepared = prepare(made, existing, said)
     console.plan(prepared.plan, estimate(prepared, existing, workers))
@@ -92,11 +92,11 @@ def run(
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
     from hpt_ray.cli import progress
-    from hpt_ray.spec.parameters import make
+    from hpt_ray.spec.parameters import given, make
 
     if runner not in ("ray", "inline"):
         raise UnknownNameError("runner", runner, ("ray", "inline"))
-    made = make(study, _settings(settings))
+    made = make(study, given(settings))
     try:
         with progress.live() as observer:
             from hpt_ray.execute.run import run as execute
@@ -217,29 +217,14 @@ def inspect_file(
         raise typer.Exit(2)
 
 
-def _settings(pairs: list[str] | None) -> dict[str, Any]:
-    settings = {}
-    for pair in pairs or []:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise StudyError(f"--set {pair}: write it as NAME=VALUE, such as --set seeds=5.")
-        settings[name.strip()] = value.strip()
-    return settings
-
-
-#: Where torch's compiler keeps what it makes. Importing torchvision imports it, and it then makes a folder in the
-#: temporary folder that all users share, names it here and, as nothing is compiled, leaves it empty.
-COMPILER = "TORCHINDUCTOR_CACHE_DIR"
-
-
 def main() -> None:
     """The entry point: a user's error is one line and exit code 2."""
     # Arrow's own allocator has the kernel clear much more memory than the tables need.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    compiles = COMPILER in os.environ
     streams.prepare()
     try:
-        app()
+        with compiler_folder.removed():
+            app()
     except StudyError as error:
         _say(f"error: {error}")
         sys.exit(2)
@@ -248,9 +233,6 @@ def main() -> None:
             sys.exit(0)
         raise
     finally:
-        if not compiles and COMPILER in os.environ:
-            with contextlib.suppress(OSError):  # it is removed only if it is empty
-                os.rmdir(os.environ[COMPILER])  # noqa: PTH106
         if lost := streams.close(console.out.lost if (console := sys.modules.get("hpt_ray.cli.console")) else None):
             _say(f"error: the output cannot be written ({lost}); what was done is kept.")
 

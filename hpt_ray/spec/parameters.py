@@ -7,7 +7,7 @@ import re
 import traceback
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -71,6 +71,21 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     if default is None:
         default = next((item for item in said if isinstance(item, dict)), None)
     return Parameter(name=name, type=_spell(hint), default=default, help=help_text)
+
+
+def given(pairs: Iterable[str] | None) -> dict[str, str]:
+    """What ``--set NAME=VALUE`` says, as text by name.
+
+    Raises:
+        StudyError: for what is not written so.
+    """
+    settings = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise StudyError(f"--set {pair}: write it as NAME=VALUE, such as --set seeds=5.")
+        settings[name.strip()] = value.strip()
+    return settings
 
 
 def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
