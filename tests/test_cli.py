@@ -523,7 +523,8 @@ def test_a_user_without_a_home_is_told_to_set_the_cache(refused, monkeypatch) ->
     assert "set HPT_CACHE to a folder" in refused("plan", "augment_ablation", *settings())
 
 
-@pytest.mark.parametrize("runner", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", ["inline", "ray"])
 def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, runner: str) -> None:
     """A network of torchvision's brings torch's compiler along, which makes a folder there."""
     (tmp_path / "temporary").mkdir()
@@ -555,7 +556,9 @@ def test_a_reader_that_has_seen_enough_is_no_failure(arguments: list[str], reade
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true"])
+@pytest.mark.parametrize(
+    "redirection", [">/dev/full", *(pytest.param(to, marks=pytest.mark.slow) for to in (">&-", "| true"))]
+)
 def test_where_a_result_is_stands_on_stderr_if_stdout_does_not_take_it(workplace, redirection: str) -> None:
     done = outer(redirection, "run", "augment_ablation", "--runner", "inline", *settings(arms="base"))
     again = outer(redirection, "report", "augment_ablation")

@@ -119,7 +119,10 @@ def drawn_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["stage.json", "failed.json", *(pytest.param(name, marks=pytest.mark.slow) for name in ("run.json", "plan.json"))],
+    [
+        "failed.json",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("stage.json", "run.json", "plan.json")),
+    ],
 )
 def test_no_key_of_a_record_can_end_a_command_in_a_traceback(store, whole, ends, monkeypatch, name):
     if name != "plan.json":

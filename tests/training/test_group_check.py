@@ -21,7 +21,13 @@ from hpt_ray.training.workers import Workers
 
 @pytest.mark.parametrize(
     ("backbone", "size"),
-    [("resnet_small", 8), ("resnet_small", 16), ("resnet_small", 32), ("resnet18", 32), ("torchvision/vit_b_32", 32)],
+    [
+        ("resnet_small", 8),
+        ("resnet_small", 16),
+        ("resnet_small", 32),
+        ("resnet18", 32),
+        pytest.param("torchvision/vit_b_32", 32, marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("group", [1, 2])
 @pytest.mark.parametrize("method", registry.names("methods"))
