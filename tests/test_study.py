@@ -153,3 +153,9 @@ def test_a_factors_baseline_and_field_must_exist():
 def test_options_of_an_evaluation_are_numbers():
     with pytest.raises(ValidationError):
         Evaluation(probe="linear", options={"penalty": "strong"})
+
+
+@pytest.mark.parametrize("arms", [None, -1, "target", {}, [3], [None]])
+def test_arms_that_are_no_list_of_chains_are_refused_in_a_line(arms: object) -> None:
+    with pytest.raises(ValidationError, match="arms"):
+        small.study(arms=arms)

@@ -6,6 +6,7 @@ A study is a frozen, complete value. Nothing patches it later; the plan and ever
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -204,6 +205,8 @@ class Study(Frozen):
     @field_validator("arms", mode="before")
     @classmethod
     def _chains(cls, arms: Any) -> Any:
+        if isinstance(arms, str) or not isinstance(arms, Iterable):
+            return arms  # to be refused for its type
         return tuple(Arm.parse(arm) if isinstance(arm, str) else arm for arm in arms)
 
     @model_validator(mode="after")

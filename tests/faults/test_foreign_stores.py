@@ -117,6 +117,7 @@ def drawn_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "_section", lambda _, section: report.Shown(section, "", None, None, 0))
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     "name",
     [
@@ -125,6 +126,10 @@ def drawn_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_no_key_of_a_record_can_end_a_command_in_a_traceback(store, whole, ends, monkeypatch, name):
+    def no_data(*_: object) -> None:
+        raise StudyError("there is no such data.")
+
+    monkeypatch.setattr("hpt_ray.execute.runs.prepare", no_data)
     if name != "plan.json":
         drawn_without_figures(monkeypatch)
     path = one(store, name)
