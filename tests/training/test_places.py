@@ -124,6 +124,7 @@ def test_a_place_stands_after_the_last_number_sign_of_a_source(tmp_path: Path) -
     assert split(f"{tmp_path}/run#3.pth#ema") == (f"{tmp_path}/run#3.pth", "ema")
 
 
+@pytest.mark.slow
 def test_inspect_shows_the_choice_and_takes_it(tmp_path: Path) -> None:
     source = str(tmp_path / "towers.pth")
     torch.save({"ir": ONE, "rgb": OTHER}, source)
