@@ -227,11 +227,13 @@ def test_a_fingerprint_is_of_content_and_size_and_not_of_place(tmp_path: Path) -
     assert load(str(one), 8).fingerprint != load(str(one), 16).fingerprint
 
 
-def test_a_damaged_cache_is_made_anew(cache: Path) -> None:
+@pytest.mark.parametrize("name", ["images.npy", "columns.npz"])
+@pytest.mark.parametrize("size", [0, 3, 1000])
+def test_a_damaged_cache_is_made_anew(cache: Path, name: str, size: int) -> None:
     images = load("digits", 8).images.copy()
-    (file,) = cache.glob("decoded/*/images.npy")
+    (file,) = cache.glob(f"decoded/*/{name}")
     with file.open("r+b") as stream:
-        stream.truncate(1000)
+        stream.truncate(size)
     assert np.array_equal(load("digits", 8).images, images)
 
 

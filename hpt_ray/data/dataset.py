@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -212,7 +213,7 @@ def _whole(folder: Path) -> bool:
         with np.load(folder / "columns.npz", allow_pickle=False) as columns:
             names, labels = facts.read(folder).classes, columns["labels"]
             return len(images) == len(columns["perceptual"]) == len(labels) and labels.max(initial=-1) < len(names)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return False
 
 
