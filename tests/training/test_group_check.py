@@ -24,7 +24,7 @@ from hpt_ray.training.workers import Workers
     [
         ("resnet_small", 8),
         ("resnet_small", 16),
-        ("resnet_small", 32),
+        pytest.param("resnet_small", 32, marks=pytest.mark.slow),
         pytest.param("resnet18", 32, marks=pytest.mark.slow),
         pytest.param("torchvision/vit_b_32", 32, marks=pytest.mark.slow),
     ],
