@@ -117,7 +117,11 @@ def name_of(plan: Plan) -> str:
 
 def started(store: Store, run: str) -> str:
     """When a run was started, in ISO 8601. Raises StoreError."""
-    moment = store.manifest(run).get("started")
+    return _moment(store, run, store.manifest(run))
+
+
+def _moment(store: Store, run: str, record: dict[str, Any]) -> str:
+    moment = record.get("started")
     try:
         datetime.datetime.fromisoformat(moment)  # type: ignore[arg-type]
     except (ValueError, TypeError) as error:
@@ -127,8 +131,8 @@ def started(store: Store, run: str) -> str:
 
 def manifest(store: Store, run: str) -> dict[str, Any]:
     """What a run says of itself, all that its page shows having the right type. Raises StoreError."""
-    started(store, run)
     record = store.manifest(run)
+    _moment(store, run, record)
     try:
         return record | Manifest.model_validate(record).model_dump(mode="json")
     except ValidationError as error:

@@ -40,7 +40,8 @@ def dataset(argument: str | None) -> Source:
     named = [_split(file, folder) for file in files]
     given = [part.splits or [split] * part.rows for part, split in zip(tables, named, strict=True)]
     by_column = any(part.splits for part in tables)
-    if any(set(splits) - {split} for splits, split in zip(given, named, strict=True)) or _labels_elsewhere(tables):
+    elsewhere = sorted({part.label for part in tables if part.label is not None} - {"label"})
+    if elsewhere or any(set(splits) - {split} for splits, split in zip(given, named, strict=True)):
         # What the cache may hold of them from before these columns were read is something else.
         content = content_id(["columns", content], length=32)
     several = sorted({name for part in tables if part.label is None for name in part.candidates})
@@ -48,7 +49,7 @@ def dataset(argument: str | None) -> Source:
         f"several columns that may be its labels ({', '.join(map(repr, several))}) and none called 'label'; call one so"
     )
     remarks = [f"it has {doubt}"] if several else []
-    if elsewhere := _labels_elsewhere(tables):
+    if elsewhere:
         remarks.append(f"its labels are from the column {', '.join(map(repr, elsewhere))}")
     return Source(
         path.resolve().name.removesuffix(".parquet"),
@@ -58,11 +59,6 @@ def dataset(argument: str | None) -> Source:
         given_by="its column of splits" if by_column else "its file names",
         remarks=tuple(remarks),
     )
-
-
-def _labels_elsewhere(tables: Sequence[Table]) -> list[str]:
-    """The columns of labels that are not called ``label``."""
-    return sorted({part.label for part in tables if part.label is not None} - {"label"})
 
 
 def _files(folder: Path) -> list[Path]:
