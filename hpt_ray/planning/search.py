@@ -224,8 +224,8 @@ def _concluded(study: Study, tried: Tried) -> Study:
 def _ask(trials: Sequence[Trial], number: int, seed: int) -> list[Point]:
     """Ask the sampler for a round of policies, all at once, having told it what was tried; none if all of it failed.
 
-    A new one is created for every round, so that what it answers follows from the trials and the seed alone. Until a round
-    is told, it takes its own proposals for poor ones, which keeps them apart ("constant liar").
+    A new one is created for every round, so that what it answers follows from the trials and the seed alone. Until a
+    round is told, it takes its own proposals for poor ones, which keeps them apart ("constant liar").
     """
     import optuna
 
