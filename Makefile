@@ -17,7 +17,7 @@ test-faults: .venv/installed-test
 	$(BIN)/pytest tests/faults -m 'slow or not slow' --override-ini timeout=3600
 
 benchmark: .venv/installed-test
-	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	for script in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || exit 1; done
 
 check: .venv/installed-test
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""What all tests share. Pytest puts this folder on the path: tests can ``import simulate`` and ``import small``."""
+"""What all tests share without asking for it; what they ask for is in ``tests/support/``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
+
 PACKAGE = ROOT / "hpt_ray"
 
 #: The longest matching prefix decides.
@@ -29,6 +30,9 @@ FLOORS = {
 }
 ROOMS = {"ray": ("hpt_ray.execute.backends.ray",), "torch": ("hpt_ray.training", "hpt_ray.data")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = ROOT / "tests"
+#: Folders of tests of the whole house; all others mirror the package.
+WHOLE_HOUSE = ("faults", "benchmarks")
 
 
 def name_of(path: Path) -> str:
@@ -114,6 +118,27 @@ def test_no_circles() -> None:
 def test_source_files_hold_one_idea() -> None:
     long = {name_of(path): lines for path in MODULES if (lines := len(path.read_text().splitlines())) > 260}
     assert not long, f"split these: {long}"
+
+
+def in_the_folder_of_what_it_tests(path: Path) -> bool:
+    """Whether a test imports a file of the package that its folder mirrors, is named after one or loads one by name."""
+    folder = path.parent.relative_to(TESTS)
+    files = {file.stem for file in (PACKAGE / folder).glob("*.py")}
+    package = ".".join((PACKAGE.name, *folder.parts))
+    imported = {module for module, _ in imports(path)} & {package, *(f"{package}.{file}" for file in files)}
+    named = path.stem.removeprefix("test_") in {file.lstrip("_") for file in files}
+    constants = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    return bool(imported) or named or (bool(files) and folder.name in constants)
+
+
+def test_the_tests_mirror_the_package() -> None:
+    inner = [path for path in TESTS.rglob("test_*.py") if path.parent != TESTS]
+    strays = [
+        str(path.relative_to(ROOT))
+        for path in sorted(inner)
+        if path.relative_to(TESTS).parts[0] not in WHOLE_HOUSE and not in_the_folder_of_what_it_tests(path)
+    ]
+    assert not strays, f"these stand in no folder of what they test: {strays}"
 
 
 def test_help_imports_neither_torch_nor_ray() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 import hpt_ray
 from hpt_ray.cli.main import main
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAPERS = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob(".github/*.md")])
 
 

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpt_ray.store.schema import RESULTS, run_schema, to_table
+from tests.support.places import ROOT
 
 duckdb = pytest.importorskip("duckdb", reason="duckdb, of the test extra, is not installed")
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 TARGETS, POLICIES = ("aerial", "medical"), ("baseline", "crop_only")
 #: The cell that has no value, as one that failed.
 FAILED = ("medical", "base>target", "crop_only", 1)

@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-import simulate_studies as simulate
 from scipy import stats
 
 from hpt_ray.analysis.across import across_targets, p_value
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.spec.study import Factor
+from tests.support import simulate_studies as simulate
 
 TARGETS = ("far", "near", "same", "lost")
 SEEDS = (0, 1, 2, 3, 4)

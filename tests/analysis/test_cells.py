@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import simulate
 
 from hpt_ray.analysis.cells import cells
+from tests.support import simulate
 
 
 def test_every_cell_stands_in_the_table_with_its_reason() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import simulate
 from scipy import integrate, stats
 
 from hpt_ray.analysis.measures.robustness import measures
 from hpt_ray.analysis.stats.bootstrap import Interval, replicate
 from hpt_ray.analysis.verdict import Outcome, judge
+from tests.support import simulate
 
 
 def interval(values: np.ndarray, replicates: int = 1000) -> Interval:

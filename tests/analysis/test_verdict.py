@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import simulate
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Outcome, Verdict, judge
 from hpt_ray.analysis.verdicts.robustness import verdict
+from tests.support import simulate
 
 LEVEL = (0.80, 0.80, 0.80, 0.80, 0.80)
 FALLING = (0.80, 0.75, 0.65, 0.55, 0.45)

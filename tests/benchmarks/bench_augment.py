@@ -1,6 +1,6 @@
 """Views per second of the batched augmentation on one thread, drawing included, against torchvision image by image.
 
-python tests/benchmarks/bench_augment.py
+python -m tests.benchmarks.bench_augment
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torchvision.transforms import v2
 
 from hpt_ray.core.identity import stream
 from hpt_ray.spec.policy import Policy
-from hpt_ray.training import reference
 from hpt_ray.training.augment import augment
 from hpt_ray.training.augment.draws import draw
+from tests.support import reference
 
 REPEATS = 15
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

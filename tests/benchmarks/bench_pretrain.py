@@ -1,6 +1,6 @@
 """Pretraining against the compute-only limit and against a plain lightly loop: same network, images, batch, machine.
 
-    python tests/benchmarks/bench_pretrain.py
+    python -m tests.benchmarks.bench_pretrain
 
 The limit is forward, backward and the key encoder's forward on one fixed batch already in memory, in the same groups,
 precision and layout, and nothing else: no data, no augmentation, no loss over a queue, no optimiser, no momentum

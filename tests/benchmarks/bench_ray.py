@@ -1,6 +1,6 @@
 """What Ray adds: per stage once the groups are up, and for a whole run.
 
-    python tests/benchmarks/bench_ray.py
+    python -m tests.benchmarks.bench_ray
 
 A study of many small units runs on Ray. Overhead per unit (one Tune trial: a pretraining and its evaluations) is the
 time of all slots from the first start to the last finish that no stage accounts for, over the units; the rest of the

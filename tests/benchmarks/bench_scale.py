@@ -1,6 +1,6 @@
 """How a study of 10,000 stages, and results of a million rows, behave: seconds, memory and the size of the report.
 
-    python tests/benchmarks/bench_scale.py
+    python -m tests.benchmarks.bench_scale
 
 Stages are stubs: nothing trains, and each folder holds files as small training would have left them. Every line is a
 median of three, by the clock and, since other work may be going on, of this process's CPU time.

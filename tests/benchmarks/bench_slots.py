@@ -1,6 +1,6 @@
 """What handing ten thousand stages to eight slots on Ray costs, where the stages themselves are nothing.
 
-    python tests/benchmarks/bench_slots.py
+    python -m tests.benchmarks.bench_slots
 
 The worker groups fetch and settle units as always and do nothing in between: all that is left is Tune, the desk and
 the messages between them. On fewer than eight cores the groups share them, so that this is an upper bound there.

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import small
 
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.collect import collect
@@ -18,6 +17,7 @@ from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.planning.stage import Stage
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store, parquet
+from tests.support import small
 
 
 def value_of(stage: Stage) -> float:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import small
 import torch
 
 from hpt_ray.execute import estimate as module
@@ -21,6 +20,7 @@ from hpt_ray.training.backbone import build
 from hpt_ray.training.loop.rate import MOCO_PASSES, gpu_hours
 from hpt_ray.training.probe import TRAINED, Subject
 from hpt_ray.training.probes import finetune, sgd
+from tests.support import small
 
 #: Seconds of an image of pretraining, and of each evaluation that is on record.
 IMAGE, LINEAR, KNN = 0.01, 2.0, 0.5

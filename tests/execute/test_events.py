@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import small
-
 from hpt_ray.execute import events
 from hpt_ray.execute.events import Event, Progress
+from tests.support import small
 
 
 def told(kind: str, unit: str = "u", **more: object) -> Event:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import small
 from PIL import Image
 
 from hpt_ray.cli import console
@@ -21,6 +20,7 @@ from hpt_ray.planning.stage import Stage
 from hpt_ray.spec.study import Study
 from hpt_ray.store.store import Store
 from hpt_ray.training.loop.pretrain import Pretrainer
+from tests.support import small
 
 LINE = "base: 2 images are also test images of target: left out of pretraining."
 

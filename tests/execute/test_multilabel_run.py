@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import small
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
@@ -25,6 +24,7 @@ from hpt_ray.spec.parameters import make, parameters
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store
+from tests.support import small
 
 CLASSES = ("red", "green", "blue", "never")
 SPLITS = ("train", "train", "train", "val", "test")

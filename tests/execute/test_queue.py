@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import small
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from hpt_ray.execute.backends.ray.runner import _searcher
 from hpt_ray.execute.queue import TRIALS, Queue
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
+from tests.support import small
 
 SOME = small.plan().units()[0]
 

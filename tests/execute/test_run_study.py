@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import small
 import torch
 
 import hpt_ray
@@ -31,6 +30,7 @@ from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.probes import linear
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.checkpoints import to_bytes
+from tests.support import small
 
 #: Of the tiny study: the base, 3 arms x 2 policies, and two probes of each and of the random features.
 STAGES = (1 + 3 * 2) + 2 * (1 + 3 * 2 + 1)

@@ -7,8 +7,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import simulate_search as simulated
-import small
 
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.events import Event, Observer, Progress
@@ -18,6 +16,8 @@ from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.study import Search
 from hpt_ray.store.store import Store
+from tests.support import simulate_search as simulated
+from tests.support import small
 
 STUDY = simulated.study(seeds=1).model_copy(
     update={"arms": small.study(arms=("target", "base")).arms, "search": Search(random=2, asked=3, eta=3)}

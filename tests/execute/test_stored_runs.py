@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import small
 
 from hpt_ray.cli import main as cli
 from hpt_ray.core.errors import StoreError
@@ -22,6 +21,7 @@ from hpt_ray.spec.study import Study, Weights
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import build
 from hpt_ray.training.weights.checkpoints import to_bytes
+from tests.support import small
 
 
 def draw(folder: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faulty
 import pytest
 
 import hpt_ray
+from tests.support import faulty
 
 
 @pytest.fixture(scope="session")

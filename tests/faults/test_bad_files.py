@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 import torch
-from generated import PLAIN, ends_well, exits_well, generated, image, plan, tiny, workplace
 from hypothesis import strategies as st
 
 from hpt_ray.execute.run import run
 from hpt_ray.spec.parameters import make
 from hpt_ray.training.backbone import build
+from tests.support.generated import PLAIN, ends_well, exits_well, generated, image, plan, tiny, workplace
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generated import BASE, ENDED, PLAIN, TARGET, ends_well, exits_well, generated, plan, tiny, workplace
 from hypothesis import strategies as st
 
 from hpt_ray.core import registry
 from hpt_ray.spec.parameters import parameters
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Pretraining
+from tests.support.generated import BASE, ENDED, PLAIN, TARGET, ends_well, exits_well, generated, plan, tiny, workplace
 
 
 @pytest.fixture(scope="module", autouse=True)

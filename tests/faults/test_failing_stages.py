@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import faulty
 import pytest
-from deadly import Fault
-from processes import bench, tables
 
 import hpt_ray
+from tests.support import faulty
+from tests.support.deadly import Fault
+from tests.support.processes import bench, tables
 
 #: What a stage that fails says of itself, and how its worker ended where it could not say anything.
 REASONS = {

@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import small
 
 from hpt_ray.cli import main as cli
 from hpt_ray.core.errors import StudyError
@@ -23,6 +22,7 @@ from hpt_ray.report import render as report
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.store.store import Store, _checksum, as_json, parquet
 from hpt_ray.training.probes import knn
+from tests.support import small
 
 #: What takes the place of a value; the first takes its key away.
 OTHERS = ["gone", [], {}, "x", -1, None, [[[[[["x"]]]]]]]

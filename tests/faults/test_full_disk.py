@@ -6,7 +6,8 @@ import shutil
 import subprocess
 
 import pytest
-from processes import assert_same, bench
+
+from tests.support.processes import assert_same, bench
 
 #: A file system of its own for the store, which only the run and its children see.
 MOUNTED = ["unshare", "--map-root-user", "--mount", "sh", "-c"]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
-from processes import assert_same, bench
+
+from tests.support.places import SUPPORT
+from tests.support.processes import assert_same, bench
 
 #: Kills of one run before it is let finish, runs, and the seconds after a start that a kill comes at the latest: then
 #: the report is being written, of a run that goes on where it was.
 KILLS, RUNS = 5, 4
 LATEST = {"inline": 12.0, "ray": 40.0}
 #: Of about eighty writes: stages, and from the 60th on the run's own folder and its report.
-DYING = Path(__file__).with_name("dying.py")
+DYING = SUPPORT / "dying.py"
 WRITES = sorted(random.Random(0).sample(range(1, 82), 20))
 
 

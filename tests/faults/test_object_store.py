@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import small
 from moto.server import DomainDispatcherApplication, create_backend_app
 from typer.testing import CliRunner
 from werkzeug.serving import make_server
@@ -30,6 +29,7 @@ from hpt_ray.spec.study import Evaluation
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store
 from hpt_ray.store.verify import verify
+from tests.support import small
 
 GIVEN: dict[str, Any] = {"factors": (), "evaluations": (Evaluation(probe="knn"),)}
 STUDY = small.study(arms=("target", "base>target"), **GIVEN)

@@ -9,8 +9,9 @@ import sys
 import time
 
 import pytest
-from processes import assert_same, at_work, bench, wait_until
 from ray.cluster_utils import Cluster
+
+from tests.support.processes import assert_same, at_work, bench, wait_until
 
 #: Says which placement groups a cluster still has.
 PLACES = """
@@ -53,7 +54,7 @@ def test_a_process_is_killed(name, times, tmp_path, reference):
 def test_a_worker_is_killed_again_while_its_group_starts(moment, tmp_path, reference):
     """Ray Train then leaves behind the place of the group, which on a full machine nothing else can have."""
     with bench(tmp_path) as runs:
-        process = runs.start(RAY_TRAIN_CALLBACKS=f"untimely.{moment}")
+        process = runs.start(RAY_TRAIN_CALLBACKS=f"tests.support.untimely.{moment}")
         assert wait_until(lambda: at_work(tmp_path), 120)
         assert runs.kill_one("ray::RayTrainWo")
         said = process.communicate(timeout=120)[0]

@@ -22,9 +22,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import simulate
-import simulate_numbers
-import simulate_studies
 import torch
 from packaging.requirements import Requirement
 
@@ -38,8 +35,9 @@ from hpt_ray.execute.events import Event
 from hpt_ray.execute.events import Progress as RunProgress
 from hpt_ray.report.render import render, verdicts
 from hpt_ray.spec.study import Factor, Study
+from tests.support import simulate, simulate_numbers, simulate_studies
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("hpt_ray", "studies", "dashboards") for path in (ROOT / folder).rglob("*.py"))
 
 # What the source may do

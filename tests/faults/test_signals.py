@@ -7,7 +7,8 @@ import signal
 import time
 
 import pytest
-from processes import assert_same, at_work, bench, end, wait_until
+
+from tests.support.processes import assert_same, at_work, bench, end, wait_until
 
 SLOW = pytest.mark.slow
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from processes import assert_same, bench
 
 from hpt_ray.store.store import Store
+from tests.support.places import SUPPORT
+from tests.support.processes import assert_same, bench
 
-COUNTING = Path(__file__).with_name("counting.py")
+COUNTING = SUPPORT / "counting.py"
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import assert_same, at_work, bench, end, wait_until
+
+from tests.support.processes import assert_same, at_work, bench, end, wait_until
 
 TWO = ("--workers", "2")
 

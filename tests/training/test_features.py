@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from sklearn.preprocessing import StandardScaler
 from torchvision.transforms import v2
@@ -13,6 +12,7 @@ from hpt_ray.core.errors import DataError, StudyError
 from hpt_ray.training import features
 from hpt_ray.training.backbone import build
 from hpt_ray.training.features import centre, extract, standardised
+from tests.support import tiny
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import small
-import tiny
 import torch
 
 from hpt_ray.core import registry
@@ -17,6 +15,7 @@ from hpt_ray.training.backbone import build
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.method import Method
 from hpt_ray.training.workers import Workers
+from tests.support import small, tiny
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import copy
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from torch import Tensor, nn
 
 from hpt_ray.core import registry
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import Projected, follow, follower
+from tests.support import tiny
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from torch import Tensor, nn
 
 from hpt_ray.training import normalisation
 from hpt_ray.training.normalisation import GroupStatistics, adapt_only_norm, average_statistics, momentum_of
 from hpt_ray.training.workers import Workers
+from tests.support import tiny
 
 
 def activations(n: int, seed: int) -> Tensor:

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-import tiny
 from PIL import Image
 from torch import from_numpy
 from torchvision.transforms import v2
@@ -16,6 +14,7 @@ from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.policy import Policy
 from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.preview import preview
+from tests.support import reference, tiny
 
 POLICIES = {"baseline": Policy(), "crop": tiny.CROP}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -19,6 +18,7 @@ from hpt_ray.training.backbone import build
 from hpt_ray.training.loop import pretrain
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.workers import Workers, peer_lost
+from tests.support import tiny
 
 CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn")]
 ITERATIONS = 6

@@ -11,7 +11,7 @@ is open (0, inf) where more than that say nothing about it. Percentiles suit a p
 ratio exceeds x in the replicates in which from scratch is below HPT at cost x, so that the interval holds the x at
 which that difference, a linear statistic, has zero in its interval (the idea of Fieller 1954).
 
-Measured on power laws with HPT ahead by a known factor (tests/analysis; factors 0.5 to 10, half-decade budgets, 300
+Measured on power laws with HPT ahead by a known factor (by its tests; factors 0.5 to 10, half-decade budgets, 300
 and 1000 examples, 3, 5 and 10 seeds; 1000 studies each): the median ratio is that factor where it falls on a budget of
 from scratch, and up to 6 % above it between two, as the chord of a concave curve lies below it. Intervals cover the
 factor in 94 to 99 %; near from-scratch's largest budget most of those of 3 seeds have no upper end.

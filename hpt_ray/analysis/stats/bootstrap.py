@@ -26,7 +26,7 @@ w, so replicates are paired wherever the values are.
   From 5 % down to 0.8 % that lies 0 to 6 % above the Behrens-Fisher quantile; draws alone would have the normal's tail,
   too thin for Holm's levels. p is of the interval after it was widened.
 
-Measured on crossed probit data with known truth (tests/analysis; 60 to 400 examples, 3, 5 and 10 seeds; 400 to 10,000
+Measured on crossed probit data with known truth (by its tests; 60 to 400 examples, 3, 5 and 10 seeds; 400 to 10,000
 studies each): differences of means 94 to 96 %; worst changes, with the worst level taken as given, 92 to 97 % for one
 arm (ties between levels are the lowest) and 95 to 98 % for the difference of two; range and standard deviation over
 levels, and their differences, 84 to 99 %. Of differences that are zero, p is below 0.05 in 3.7 to 5.4 %, below 0.01 in

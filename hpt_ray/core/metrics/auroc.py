@@ -15,7 +15,7 @@ variance that resampling examples gives its mean, is DeLong's; of a difference o
 So x stands where correctness does of single labels, and the mean of x over classes is that of the mean AUROC.
 
 That is first order: each example's part in the area is taken as known. Measured on binormal scores of 200 examples
-(tests/analysis/test_auroc.py; 2,000 samples each), 95 % intervals of the AUROC of one class and one seed cover it, of
+(by its tests; 2,000 samples each), 95 % intervals of the AUROC of one class and one seed cover it, of
 0.75, in 93 % with 80 positives and in 88 % with 10; of 0.97, in 89 % and, far too seldom, in 71 %. Differences, which
 claims are made on, fare better: of arms that differ by chance alone, with three seeds, the interval of the difference
 in mean AUROC over three classes covers zero in 97 to 98 %, of rare classes and near 1 too.

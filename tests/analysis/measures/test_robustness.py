@@ -1,0 +1,177 @@
+"""Robustness measures against pandas on the results table, and their coverage where the truth is known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from hpt_ray.analysis.measures.robustness import accuracy, difference, gain, measures, robustness, robustness_difference
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.stats.bootstrap import replicate
+from tests.support import simulate
+
+TARGET = "rsscn7"
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return simulate.run()
+
+
+def table(run: Run, arm: str) -> pd.DataFrame:
+    """Linear test accuracy of an arm after its last phase, [seed, policy]."""
+    rows = run.results.query("arm == @arm and split == 'test' and evaluation == 'linear' and iteration > 0")
+    return rows.pivot(index="seed", columns="policy", values="value")[list(simulate.POLICIES)].astype(float)
+
+
+@pytest.mark.parametrize("arm", ["target", "base>target", "base>target:bn"])
+def test_measures_are_those_of_the_results_table(run: Run, arm: str) -> None:
+    values = table(run, arm)
+    changes = values.sub(values["baseline"], axis=0).mean().drop("baseline")
+    found = robustness(run, TARGET, arm)
+    assert found is not None
+    assert {level: part.estimate for level, part in found.changes.items()} == pytest.approx(changes.to_dict())
+    assert (found.worst_level, found.worst.estimate) == (changes.idxmin(), pytest.approx(changes.min()))
+    assert found.mean.estimate == pytest.approx(changes.mean())
+    assert found.range.estimate == pytest.approx(np.ptp(values.mean()))
+    assert found.sd.estimate == pytest.approx(values.mean().std())
+    assert found.missing == ()
+    assert found.worst.low <= found.worst.estimate <= found.worst.high
+    assert found.range.low >= 0
+
+
+def test_difference_between_arms(run: Run) -> None:
+    hpt, scratch = robustness(run, TARGET, "base>target"), robustness(run, TARGET, "target")
+    between = robustness_difference(run, TARGET, "base>target", "target")
+    assert hpt is not None and scratch is not None and between is not None
+    for measure in ("worst", "mean", "range", "sd"):
+        expected = getattr(hpt, measure).estimate - getattr(scratch, measure).estimate
+        assert getattr(between, measure).estimate == pytest.approx(expected)
+
+
+def test_accuracy_difference_and_gain(run: Run) -> None:
+    hpt, scratch = table(run, "base>target"), table(run, "target")
+    own, gap = (
+        accuracy(run, TARGET, "base>target", "crop_only"),
+        difference(run, TARGET, "base>target", "target", "no_color"),
+    )
+    assert own is not None and own.estimate == pytest.approx(hpt["crop_only"].mean())
+    assert gap is not None and gap.estimate == pytest.approx((hpt - scratch)["no_color"].mean())
+    before = run.results.query("arm == 'base>target' and split == 'test' and evaluation == 'linear' and iteration == 0")
+    gained = gain(run, TARGET, "base>target", "baseline")
+    assert gained is not None and gained.estimate == pytest.approx(hpt["baseline"].mean() - before["value"].iloc[0])
+
+
+def test_direct_transfer_has_no_robustness_and_no_seeds(run: Run) -> None:
+    assert robustness(run, TARGET, "base") is None
+    found = accuracy(run, TARGET, "base", "crop_only")
+    assert found is not None and found.seeds == 1
+
+
+def test_a_failed_cell_leaves_the_seeds_that_pair() -> None:
+    run = simulate.run(failed=lambda cell: cell == ("base>target", "crop_only", 1))
+    values = table(run, "base>target").drop(index=1)
+    found = robustness(run, TARGET, "base>target")
+    assert found is not None
+    assert found.changes["crop_only"].estimate == pytest.approx((values["crop_only"] - values["baseline"]).mean())
+    assert (found.changes["crop_only"].seeds, found.changes["no_color"].seeds) == (2, 3)
+
+
+def test_a_failed_level_is_named_and_left_out_of_both_arms() -> None:
+    run = simulate.run(failed=lambda cell: cell[:2] == ("base>target", "crop_only"))
+    found = robustness(run, TARGET, "base>target")
+    between = robustness_difference(run, TARGET, "base>target", "target")
+    assert found is not None and between is not None
+    assert found.missing == ("crop_only",)
+    scratch = table(run, "target").drop(columns="crop_only")
+    changes = scratch.sub(scratch["baseline"], axis=0).mean().drop("baseline")
+    assert between.worst.estimate == pytest.approx(found.worst.estimate - changes.min())
+
+
+def test_without_a_baseline_there_is_nothing_to_compare() -> None:
+    run = simulate.run(failed=lambda cell: cell[:2] == ("target", "baseline"))
+    assert robustness(run, TARGET, "target") is None
+    assert robustness_difference(run, TARGET, "base>target", "target") is None
+    assert difference(run, TARGET, "base>target", "target", "baseline") is None
+
+
+#: Effects (seed, example, own seed, own example): an arm whose changes are noisy, and one whose changes are not.
+NOISY, CALM = (0.1, 1.0, 0.15, 0.5), (0.1, 1.0, 0.02, 0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("drops", [(0, 0, 0, 0), (0, 0, 0.1, 0.15), (0, 0, 0.1, 0.8)], ids=["ties", "near", "clear"])
+def test_coverage_of_the_worst_change(seeds: int, drops: tuple[float, ...]) -> None:
+    """The minimum of noisier changes is lower by chance; that must not make the calm arm the more robust one."""
+    generator = np.random.default_rng(seeds)
+    means = 0.8 - np.array([0, *drops])
+    truths = []
+    for effects in (CALM, NOISY):
+        shares = stats.norm.cdf(means / np.sqrt(1 + np.square(effects).sum()))
+        truths.append(float((shares[1:] - shares[0]).min()))
+    studies = 400
+    counts = dict.fromkeys(("between", "favoured", "single"), 0)
+    for _ in range(studies):
+        arms = [simulate.crossed(means, seeds, 200, generator, effects) for effects in (CALM, NOISY)]
+        changes = [arm[1:] - arm[:1] for arm in arms]
+        between = measures(replicate(np.concatenate(changes), replicates=1000), arms=2)["worst"]
+        single = measures(replicate(changes[1], replicates=1000))["worst"]
+        truth = truths[0] - truths[1]
+        counts["between"] += between.low <= truth <= between.high
+        counts["favoured"] += between.low > truth
+        counts["single"] += single.low <= truths[1] <= single.high
+    # The difference, on which the verdict rests, holds its level; a single arm's worst change comes close to it.
+    assert counts["between"] >= stats.binom.ppf(0.001, studies, 0.95)
+    assert counts["favoured"] <= stats.binom.ppf(0.999, studies, 0.025)
+    assert counts["single"] >= 0.87 * studies
+
+
+def test_an_accuracy_lies_between_none_and_all(run: Run) -> None:
+    """Two seeds that disagree on everything leave open what it is, but not that it could be less than none."""
+    kept = run.predictions["seed"].isin([0, 1]) | run.predictions["seed"].isna()
+    predictions = run.predictions[kept].copy()
+    wrong = (predictions["seed"] == 1).fillna(False).astype(int)
+    predictions["prediction"] = predictions["label"] + wrong
+    found = accuracy(dataclasses.replace(run, predictions=predictions), TARGET, "base>target", "baseline")
+    assert found is not None
+    assert (found.low, found.estimate, found.high) == (0.0, 0.5, 1.0)
+
+
+def answering_alike(run: Run, arm: str, other: str) -> Run:
+    """The run with the answers of ``arm`` as those of ``other``, too."""
+    kept = run.predictions[run.predictions["arm"] != other]
+    copied = run.predictions[run.predictions["arm"] == arm].assign(arm=other)
+    return dataclasses.replace(run, predictions=pd.concat([kept, copied], ignore_index=True))
+
+
+def test_arms_that_answer_alike_are_not_certain_to_differ_in_no_measure(run: Run) -> None:
+    """Their changes are many, their differences none: 300 images leave up to 1.2 % of them open, twice over."""
+    alike = answering_alike(run, "base>target", "target")
+    assert (
+        np.abs(alike.correct(TARGET, "target", "crop_only") - alike.correct(TARGET, "target", "baseline")).sum() > 100
+    )
+    found = robustness_difference(alike, TARGET, "base>target", "target")
+    assert found is not None
+    for measure in ("worst", "mean", "range", "sd"):
+        interval = getattr(found, measure)
+        assert interval.estimate == pytest.approx(0.0)
+        assert interval.high == pytest.approx(2 * (1 - 0.025 ** (1 / 300)))
+        assert interval.low == pytest.approx(-interval.high)
+        assert interval.p == pytest.approx(1.0)
+
+
+def test_arms_that_often_differ_keep_the_bootstraps_interval(run: Run) -> None:
+    found = robustness_difference(run, TARGET, "base>target", "target")
+    changes = [
+        run.correct(TARGET, arm, level) - run.correct(TARGET, arm, "baseline")
+        for arm in ("base>target", "target")
+        for level in simulate.POLICIES[1:]
+    ]
+    assert found is not None
+    for name, interval in measures(replicate(np.stack(changes)), arms=2).items():
+        assert getattr(found, name) == interval

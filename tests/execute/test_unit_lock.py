@@ -1,0 +1,69 @@
+"""A claim on a unit: one holder at a time, gone with its process, and no trace once the unit is finished."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+
+import pytest
+
+from hpt_ray.core.errors import StageInterruptedError
+from hpt_ray.execute import unit_lock as claim
+from hpt_ray.execute.unit_lock import claimed
+from hpt_ray.store.store import Store
+from tests.support import small
+
+UNIT = small.plan().units()[0]
+
+
+def go_on(event):
+    return True
+
+
+def hold(where, held):
+    with claimed(UNIT, Store(where), go_on):
+        held.set()
+        time.sleep(60)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the unit."""
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=hold, args=(tmp_path, held))
+    process.start()
+    assert held.wait(60)
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_who_waits_can_be_told_to_stop(holder, tmp_path, monkeypatch):
+    monkeypatch.setattr(claim, "POLL_SECONDS", 0.05)
+    told = []
+    with pytest.raises(StageInterruptedError), claimed(UNIT, Store(tmp_path), lambda event: bool(told.append(event))):
+        raise AssertionError("held by another")
+    assert [event.unit for event in told] == [UNIT.id]
+
+
+def test_a_claim_ends_with_its_process(holder, tmp_path):
+    holder.kill()
+    with claimed(UNIT, Store(tmp_path), go_on):
+        pass
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_the_file_goes_when_nobody_will_need_it(finished, tmp_path):
+    store = Store(tmp_path)
+    with claimed(UNIT, store, go_on):
+        assert [path.name for path in (tmp_path / "locks").iterdir()] == [f"{UNIT.id}.lock"]
+        for stage in UNIT.stages if finished else ():
+            store.finish(stage.id, {}, {})
+    assert len(list((tmp_path / "locks").iterdir())) == (0 if finished else 1)
+
+
+def test_units_do_not_keep_each_other(tmp_path):
+    other = UNIT.model_copy(update={"id": "other"})
+    with claimed(UNIT, Store(tmp_path), go_on), claimed(other, Store(tmp_path), go_on):
+        pass

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from hpt_ray.core.errors import StudyError
+from hpt_ray.spec.study import Arm, Evaluation, Factor, Phase, Pretraining, Study, Weights
+from tests.support import small
+
+roles = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
+phases = st.lists(st.builds(Phase, role=roles, tune=st.sampled_from(["all", "bn"])), min_size=1, max_size=5)
+space = st.sampled_from(["", " ", "  "])
+
+
+@given(phases)
+def test_a_chain_reads_back_as_the_arm_it_was_written_from(links):
+    arm = Arm(phases=tuple(links))
+    assert Arm.parse(arm.chain) == arm
+
+
+@given(phases, st.data())
+def test_spaces_around_links_and_an_explicit_all_mean_nothing(links, data):
+    arm = Arm(phases=tuple(links))
+    written = [
+        data.draw(space)
+        + link.role
+        + (":bn" if link.tune == "bn" else data.draw(st.sampled_from(["", ":all"])))
+        + data.draw(space)
+        for link in links
+    ]
+    assert Arm.parse(">".join(written)) == arm
+
+
+@given(st.text(alphabet="ab:>- .", max_size=8))
+def test_whatever_is_written_is_read_or_refused_in_one_line(text):
+    try:
+        assert Arm.parse(Arm.parse(text).chain) == Arm.parse(text)
+    except StudyError as error:
+        assert "cannot be read" in str(error)
+
+
+@pytest.mark.parametrize("chain", ["", ">", "base>", ">target", "base>>target", "base>target:batchnorm", "1a", "a-b"])
+def test_a_broken_chain_is_refused(chain):
+    with pytest.raises(StudyError, match="write roles joined by '>'"):
+        Arm.parse(chain)
+
+
+def test_arms_have_the_names_of_the_paper():
+    labels = {chain: Arm.parse(chain).label for chain in (*small.ARMS, "base>source>target")}
+    assert labels == {
+        "target": "From scratch",
+        "base": "Direct transfer",
+        "base>target": "HPT",
+        "base>target:bn": "HPT-BN",
+        "base>source>target": "base>source>target",
+    }
+
+
+def test_a_study_is_frozen_and_survives_the_way_through_json():
+    study = small.study()
+    assert Study.model_validate_json(study.model_dump_json()).model_dump(mode="json") == study.model_dump(mode="json")
+    with pytest.raises(ValidationError, match="frozen"):
+        study.backbone = "resnet18"  # type: ignore[misc]
+
+
+def test_chains_may_be_given_as_text():
+    assert small.study(arms=("target",)).arms == (Arm(phases=(Phase(role="target"),)),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arms": ("bse>target",)}, r"unknown role in arm 'bse>target' 'bse'\. Did you mean 'base'\?"),
+        ({"arms": ("target:bn",)}, "':bn' adapts the batch norm of an earlier phase and cannot come first"),
+        ({"arms": ("target", "target")}, "the same arm is named twice"),
+        ({"seeds": (1, 1)}, "the same seed is named twice"),
+        ({"targets": ("digits", "digits")}, "the same target is named twice"),
+        ({"factors": (small.policy_factor(), small.policy_factor())}, "the same factor is named twice"),
+        ({"image_size": 17}, "views of 17 pixels cannot be cut from images decoded to 16"),
+        (
+            {"recipes": {"base": Weights(source="a.pt"), "target": small.recipe()}, "arms": ("target>base",)},
+            "base is given weights and can only come first",
+        ),
+        (
+            {"recipes": {"base": Weights(source="a.pt"), "target": small.recipe()}, "arms": ("target>base:bn",)},
+            "base is given weights and can only come first",
+        ),
+        (
+            {"factors": (Factor(name="f", field="lr", levels={"a": 0.1}, baseline="a", roles=("source",)),)},
+            "the role 'source' does not pretrain",
+        ),
+    ],
+)
+def test_a_study_that_does_not_hold_together_says_why(changes, message):
+    with pytest.raises(StudyError, match=message):
+        small.study(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": "../up"}, "name"),
+        ({"name": "a b"}, "name"),
+        ({"name": ""}, "name"),
+        ({"arms": ()}, "arms"),
+        ({"seeds": ()}, "seeds"),
+        ({"targets": ()}, "targets"),
+        ({"evaluations": ()}, "evaluations"),
+        ({"image_size": 0}, "image_size"),
+        ({"precision": "float16"}, "precision"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_a_field_out_of_range_is_named(changes, field):
+    with pytest.raises(ValidationError) as caught:
+        small.study(**changes)
+    assert caught.value.errors()[0]["loc"][0] == field
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iterations": 0},
+        {"iterations": -1},
+        {"batch": 100},
+        {"group": 0},
+        {"lr": 0.0},
+        {"lr": float("inf")},
+        {"lr": float("nan")},
+        {"momentum": 1.0},
+        {"weight_decay": -1e-4},
+        {"data": ""},
+        {"options": {"temperature": float("nan")}},
+        {"epochs": 3},
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused(changes):
+    with pytest.raises(ValidationError):
+        Pretraining.model_validate({"iterations": 5, **changes})
+
+
+def test_a_factors_baseline_and_field_must_exist():
+    with pytest.raises(ValidationError, match="'b' is none of the levels of f"):
+        Factor(name="f", field="lr", levels={"a": 0.1}, baseline="b")
+    with pytest.raises(ValidationError, match="a recipe has no field 'learning_rate'"):
+        Factor(name="f", field="learning_rate", levels={"a": 0.1}, baseline="a")
+    with pytest.raises(ValidationError):
+        Factor(name="f", field="lr", levels={}, baseline="a")
+
+
+def test_options_of_an_evaluation_are_numbers():
+    with pytest.raises(ValidationError):
+        Evaluation(probe="linear", options={"penalty": "strong"})
+
+
+@pytest.mark.parametrize("arms", [None, -1, "target", {}, [3], [None]])
+def test_arms_that_are_no_list_of_chains_are_refused_in_a_line(arms: object) -> None:
+    with pytest.raises(ValidationError, match="arms"):
+        small.study(arms=arms)

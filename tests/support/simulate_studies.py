@@ -1,0 +1,200 @@
+"""Runs of any study with a known truth, for tests of what reads them: no training, the schema of the store.
+
+Correctness is drawn from the crossed probit model of ``simulate``, whose seeds and examples all cells of a target share
+in all evaluations, as they do in a real run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.store.schema import TABLES, run_schema
+from tests.support import simulate
+
+CLASSES = 7
+TRAIN = 1400
+STEP0 = 0.25
+ITERATIONS = 100
+
+
+class Cell(NamedTuple):
+    """What a true accuracy is asked for; ``level`` is "" where the arm does not vary."""
+
+    target: str
+    arm: str
+    level: str
+    evaluation: str
+
+
+Truth = Callable[[Cell], float]
+
+
+def study(name: str, arms: tuple[str, ...], **changes: Any) -> Study:
+    """A study with a fixed base, a source and a target to pretrain on."""
+    given: dict[str, Any] = {
+        "name": name,
+        "question": "Does it hold together?",
+        "arms": arms,
+        "targets": ("aerial",),
+        "recipes": {
+            "base": Pretraining(iterations=600, data="objects", seed=0),
+            "source": Pretraining(iterations=100, data="drawings"),
+            "target": Pretraining(iterations=100),
+        },
+        "seeds": (0, 1, 2),
+        "evaluations": (Evaluation(probe="linear"),),
+        "backbone": "resnet_small",
+        "image_size": 32,
+        "decode_size": 32,
+    }
+    return Study(**given | changes)
+
+
+SEQUENTIAL = ("base", "target", "base>target", "base>source", "source>target", "base>source>target")
+FOUR = ("target", "base", "base>target", "base>target:bn")
+METHODS = ("moco_v2", "simclr", "byol")
+
+
+def sequential(**changes: Any) -> Study:
+    return study("sequential", SEQUENTIAL, **changes)
+
+
+def low_label(labels: tuple[int, ...] = (50, 200), arms: tuple[str, ...] = FOUR, **changes: Any) -> Study:
+    """Fine-tuning with so many labels and with all, and a linear probe."""
+    tuned = [Evaluation(probe="finetune", name=f"finetune_{number}", options={"labels": number}) for number in labels]
+    all_of_them = Evaluation(probe="finetune", name="finetune_all")
+    return study("low_label", arms, **{"evaluations": (*tuned, all_of_them, Evaluation(probe="linear"))} | changes)
+
+
+def methods(names: tuple[str, ...] = METHODS, arms: tuple[str, ...] = FOUR, **changes: Any) -> Study:
+    levels = {name: {"method": name} for name in names}
+    factor = Factor(name="method", roles=("base", "target"), levels=levels, baseline=names[0])
+    return study("methods", arms, **{"factors": (factor,)} | changes)
+
+
+def run(
+    spec: Study,
+    truth: Truth,
+    *,
+    examples: int = 300,
+    failed: Callable[[Cell, int | None], bool] = lambda cell, seed: False,
+    seed: int = 0,
+) -> Run:
+    """A run with true accuracies ``truth``; cells for which ``failed(cell, seed)`` holds have no result."""
+    factors = [factor.name for factor in spec.factors]
+    schemas = {name: run_schema(table, factors).names for name, table in TABLES.items()}
+    tables: dict[str, list[pd.DataFrame]] = {name: [pd.DataFrame(columns=names)] for name, names in schemas.items()}
+    for number, target in enumerate(spec.targets):
+        generator = np.random.default_rng([seed, number])
+        labels = generator.integers(CLASSES, size=examples)
+        cells = list(_cells(spec, target))
+        accuracies = [_before(spec, cell, truth) if step0 else truth(cell) for cell, step0 in cells]
+        means = np.array([simulate.latent_mean(accuracy) for accuracy in accuracies])
+        correct = simulate.crossed(means, len(spec.seeds), examples, generator)
+        for (cell, step0), by_seed in zip(cells, correct, strict=True):
+            for row, own in enumerate(spec.seeds if _seeded(spec, cell.arm) else (None,)):
+                axes = {"study": spec.name, "target": target, "arm": cell.arm, "seed": own}
+                axes |= dict.fromkeys(factors, cell.level or None) | {"evaluation": cell.evaluation, "repeat": 0}
+                axes |= {"iteration": 0 if step0 else ITERATIONS}
+                lost = not step0 and failed(cell, own)
+                tables["results"].append(_result(axes, None if lost else by_seed[row].mean(), examples))
+                if not lost:
+                    prediction = np.where(by_seed[row] > 0, labels, (labels + 1) % CLASSES)
+                    found = {"example": np.arange(examples), "label": labels, "prediction": prediction}
+                    tables["predictions"].append(pd.DataFrame(axes | found))
+                if not lost and not step0 and cell.evaluation == spec.evaluations[0].name:
+                    tables["curves"].append(_curve(axes))
+    joined = {
+        name: pd.concat([part.astype(object) for part in parts], ignore_index=True)[schemas[name]].infer_objects()
+        for name, parts in tables.items()
+    }
+    joined = {name: table.astype({"seed": "Int64"}) for name, table in joined.items()}
+    return Run(**joined, views=pd.DataFrame(columns=["policy", "example", "view", "png"]), manifest=_manifest(spec))
+
+
+def _cells(spec: Study, target: str) -> Iterator[tuple[Cell, bool]]:
+    """Every cell, and whether it is its step 0, which direct transfer has too."""
+    for arm, evaluation in itertools.product(spec.arms, spec.evaluations):
+        factor = spec.factors[0] if spec.factors and spec.factors[0].varies(arm) else None
+        for level in factor.levels_of(arm) if factor else ("",):
+            for step0 in (True, False):
+                yield Cell(target, arm.chain, level, evaluation.name), step0
+
+
+def _before(spec: Study, cell: Cell, truth: Truth) -> float:
+    """The true accuracy at step 0: that of the chain without its last link, or of random features."""
+    before = cell.arm.rpartition(">")[0]
+    return truth(cell._replace(arm=before)) if before in [arm.chain for arm in spec.arms] else STEP0
+
+
+def _seeded(spec: Study, arm: str) -> bool:
+    """Whether an arm depends on the cell's seed: the base is one fixed given."""
+    recipes = [spec.recipes[phase.role] for phase in Arm.parse(arm).phases]
+    return any(isinstance(recipe, Pretraining) and recipe.seed is None for recipe in recipes)
+
+
+def _result(axes: dict[str, Any], value: float | None, examples: int) -> pd.DataFrame:
+    done, trained = value is not None, axes["iteration"] > 0
+    found = {
+        "metric": "accuracy",
+        "split": "test",
+        "value": value,
+        "n": examples,
+        "seconds": 12.0 if done and trained else None,
+        "images": 25_600 if done and trained else None,
+        "device": "cpu",
+        "status": "done" if done else "failed",
+        "reason": None if done else "loss is not finite at iteration 37",
+        "weights": _stage(axes) if trained else None,
+    }
+    return pd.DataFrame([axes | found])
+
+
+def _curve(axes: dict[str, Any]) -> pd.DataFrame:
+    """Loss at every tenth iteration, and the monitor's two at every fiftieth, as a run records them."""
+    iteration = np.arange(0, ITERATIONS + 1, 10)
+    watched = np.where(iteration % 50 == 0, 1.0, np.nan)
+    noise = np.random.default_rng(zlib.crc32(_stage(axes).encode())).normal(0, 0.02, len(iteration))
+    found = {
+        "phase": axes["arm"].split(">")[-1],
+        "iteration": iteration,
+        "loss": np.where(iteration > 0, 2 + 2 * np.exp(-iteration / 40) + noise, np.nan),
+        "feature_std": np.where(iteration > 0, 0.06 + noise / 10, np.nan),
+        "knn": watched * (0.4 + iteration / 500 + noise),
+        "effective_rank": watched * (50 + iteration / 5 + 10 * noise),
+        "n": watched * 200,
+        "stage": _stage(axes),
+    }
+    names = {name: value for name, value in axes.items() if name not in ("evaluation", "repeat", "iteration")}
+    return pd.DataFrame(names | found)
+
+
+def _stage(axes: dict[str, Any]) -> str:
+    return "/".join(str(value) for name, value in axes.items() if name not in ("evaluation", "repeat", "iteration"))
+
+
+def _manifest(spec: Study) -> dict[str, Any]:
+    data = {"train": TRAIN, "val": 200, "test": 300, "mean": [0.4] * 3, "std": [0.2] * 3, "excluded": 0}
+    names = (*spec.targets, "objects", "drawings")
+    return {
+        "study": spec.model_dump(mode="json"),
+        "plan_id": "3f9a1c02bd77",
+        "command": f"hpt-study run {spec.name}",
+        "versions": {"hpt_ray": "0.1.0"},
+        "hardware": {"cpu": "2 cores"},
+        "started": "2026-01-15T09:30:00+00:00",
+        "seconds": 203.4,
+        "compute_seconds": 361.0,
+        "stages": {"total": 60, "cached": 0, "trained": 60, "failed": 0},
+        "datasets": {name: {"name": name, "classes": ["a", "b"], "fingerprint": "a1b2", **data} for name in names},
+        "failures": [],
+        "notes": [],
+    }
