@@ -13,8 +13,9 @@ paper's rates end at 30.4 %; every arm comes out above its linear probe. With 24
 
 from typing import Annotated, Unpack
 
+from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Evaluation, Positive, Study
+from hpt_ray.spec.study import Arm, Evaluation, Study
 
 LABELS = {"quick": (120, 600), "paper": (1_000,)}
 ITERATIONS = {name: scale.finetune["iterations"] for name, scale in SCALES.items()}

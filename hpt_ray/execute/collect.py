@@ -16,7 +16,7 @@ from hpt_ray.core.errors import StoreError, explain
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.planning.plan import Cell, Plan
-from hpt_ray.planning.stage import Stage
+from hpt_ray.planning.stage import EvaluationStage, Stage
 from hpt_ray.spec.study import Arm
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import RECORD, Store, foreign, from_parquet
@@ -85,7 +85,8 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
             for evaluation, stage in zip(plan.study.evaluations, stages, strict=bool(stages)):
                 # What a study calls an evaluation is no part of a stage, which other studies share.
                 named = axes | {"evaluation": evaluation.name, "iteration": iteration}
-                found = there.get(stage)
+                found, planned = there.get(stage), plan.stages[stage]
+                assert planned.kind == "evaluate"
                 measured = trained or found
                 reason = None if found else store.failure(stage)
                 row = named | {
@@ -95,11 +96,11 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
                     "status": "done" if found else "failed" if reason else "missing",
                     "reason": None if found else reason or NOT_RUN,
                     "stage": stage,
-                    "weights": plan.stages[stage].content["weights"],
+                    "weights": planned.content.weights,
                     "parents": list(cell.phases if iteration else cell.phases[:-1]),
                     "version": found.record.versions.get("hpt_ray") if found else None,
                 }
-                parts["results"].append((row, found.tables[RESULTS] if found else _no_result(plan.stages[stage])))
+                parts["results"].append((row, found.tables[RESULTS] if found else _no_result(planned)))
                 if found:
                     parts["predictions"].append((named, found.tables[PREDICTIONS]))
         for phase, stage in zip(phases[cell.arm], cell.phases, strict=True):
@@ -174,9 +175,9 @@ def _fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
         raise StoreError(foreign(store.path(f"stages/{stage}/{name}"), str(error))) from error
 
 
-def _no_result(stage: Stage) -> pa.Table:
+def _no_result(stage: EvaluationStage) -> pa.Table:
     """The one row of an evaluation that is not there."""
-    return pa.table({"metric": [stage.content.get("metric", "accuracy")], "split": ["test"], "repeat": [0]})
+    return pa.table({"metric": [stage.content.metric], "split": ["test"], "repeat": [0]})
 
 
 def _together(parts: list[Part], schema: pa.Schema) -> pa.Table:

@@ -10,8 +10,7 @@ from hpt_ray.execute import machine
 from hpt_ray.execute.collect import StageRecord
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, Unit
-from hpt_ray.planning.stage import Stage
-from hpt_ray.spec.study import Pretraining
+from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.device import gpus
@@ -60,7 +59,8 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
         rate, source = _measure(prepared, training[0]), "a test here"
     images = sum(stage.images for stage in training)
     passes = _passes(units, prepared)
-    untimed = [stage for stage in waiting if stage.id in passes and _work(stage) not in known]
+    evaluating = [stage for stage in waiting if stage.kind == "evaluate"]
+    untimed = [stage for stage in evaluating if stage.id in passes and _work(stage) not in known]
     a_pass = _a_pass(prepared, untimed[0]) if untimed else 0.0
 
     def seconds_of(stage: Stage) -> float:
@@ -94,8 +94,9 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
 
 def _work(stage: Stage) -> str:
     """What a stage does: equal for those of a plan that take as long, or as long an image."""
-    content = stage.content
-    return f"{content['probe']} {content['options']} {content['data']}" if stage.kind == "evaluate" else stage.kind
+    if stage.kind != "evaluate":
+        return stage.kind
+    return f"{stage.content.probe} {stage.content.options} {stage.content.data}"
 
 
 def _recorded(plan: Plan, store: Store, finished: set[str]) -> dict[str, float]:
@@ -123,25 +124,20 @@ def _passes(units: list[Unit], prepared: Prepared) -> dict[str, int]:
     return found
 
 
-def _of_probe(stage: Stage, prepared: Prepared) -> int:
-    probe = registry.module("probes", stage.content["probe"])
+def _of_probe(stage: EvaluationStage, prepared: Prepared) -> int:
+    probe = registry.module("probes", stage.content.probe)
     if not hasattr(probe, "passes"):
         return 0
-    assert stage.data is not None
-    given = inspect.signature(probe.probe).bind(None, **stage.content["options"])
+    given = inspect.signature(probe.probe).bind(None, **stage.content.options)
     given.apply_defaults()
     return int(probe.passes(prepared.datasets[stage.data], given.arguments))
 
 
-def _a_pass(prepared: Prepared, stage: Stage) -> float:
-    assert stage.data is not None
+def _a_pass(prepared: Prepared, stage: EvaluationStage) -> float:
     content, data = stage.content, prepared.datasets[stage.data]
-    return 1 / passes_per_second(content["backbone"], data, content["image_size"], content["precision"])
+    return 1 / passes_per_second(content.backbone, data, content.image_size, content.precision)
 
 
-def _measure(prepared: Prepared, stage: Stage) -> float:
-    content = stage.content
-    assert stage.data is not None
-    recipe = Pretraining.model_validate({**content["recipe"], "iterations": content["iterations"]})
-    data = prepared.datasets[stage.data]
-    return images_per_second(recipe, content["backbone"], data, content["image_size"], content["precision"])
+def _measure(prepared: Prepared, stage: PretrainingStage) -> float:
+    content, data = stage.content, prepared.datasets[stage.data]
+    return images_per_second(content.recipe, content.backbone, data, content.image_size, content.precision)

@@ -185,11 +185,3 @@ def _misfits(study: Study, stages: Mapping[str, Stage], cells: Iterable[Cell]) -
         numbers = len(cell.phases), len(cell.evaluations), len(cell.step0) or evaluations
         if numbers != (len(arm.phases), evaluations, evaluations):
             yield f"cell {cell.label} has other phases or evaluations than the study"
-    for stage in stages.values():
-        content = stage.content
-        if stage.kind == "evaluate" and (
-            not isinstance(content.get("weights", 0), str | None) or not isinstance(content.get("metric", ""), str)
-        ):
-            yield f"evaluation {stage.id} does not say of what it is"
-        if stage.kind == "weights" and stage.source is None:
-            yield f"stage {stage.id} does not say where its weights are from"

@@ -20,9 +20,8 @@ from hpt_ray.data import dataset
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.planning.plan import Unit
-from hpt_ray.planning.stage import Stage
+from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.spec import weights_source
-from hpt_ray.spec.study import Pretraining
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store, parquet
 from hpt_ray.training import device
@@ -58,47 +57,48 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
                 continue
             if stage.kind == "pretrain":
                 _pretrain(stage, unit, store, workers, tell)
-            elif workers.rank == 0:
-                # Probes and given weights need one process; the others wait for the next unit.
-                _given(stage, store) if stage.kind == "weights" else _evaluate(stage, store, workers, warm)
+            # Probes and given weights need one process; the others wait for the next unit.
+            elif workers.rank == 0 and stage.kind == "weights":
+                _given(stage, store)
+            elif workers.rank == 0 and stage.kind == "evaluate":
+                _evaluate(stage, store, workers, warm)
 
 
-def _pretrain(stage: Stage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
+def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
     began, content = time.perf_counter(), stage.content
-    data = _data(stage)
-    backbone = build(content["backbone"], content["seed"], content["image_size"])
-    if content["init"]:
-        checkpoints.load(backbone, stored(content["init"], store), threshold=1.0)
-    recipe = Pretraining.model_validate({**content["recipe"], "iterations": content["iterations"]})
+    data = _data(stage, stage.apart, content.without)
+    backbone = build(content.backbone, content.seed, content.image_size)
+    if content.init:
+        checkpoints.load(backbone, stored(content.init, store), threshold=1.0)
     pretrainer = Pretrainer(
-        recipe,
+        content.recipe,
         backbone,
         data,
-        iterations=content["iterations"],
-        image_size=content["image_size"],
-        seed=content["seed"],
-        tune=content["tune"],
-        precision=content["precision"],
+        iterations=content.iterations,
+        image_size=content.image_size,
+        seed=content.seed,
+        tune=content.tune,
+        precision=content.precision,
         workers=workers,
     )
     told, told_at = 0, 0.0
 
     def report(iteration: int, row: dict[str, float]) -> bool:
         nonlocal told, told_at
-        if time.monotonic() - told_at < TELL_SECONDS and iteration < content["iterations"]:
+        if time.monotonic() - told_at < TELL_SECONDS and iteration < content.iterations:
             return True
         told_at = time.monotonic()
-        images = iteration * recipe.batch
+        images = iteration * content.recipe.batch
         go_on = tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=row["loss"]))
         told = images
         return go_on
 
     curve = pretrainer.run(store.checkpoints(stage.id), report)
-    if pretrainer.iteration < content["iterations"]:
-        raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content['iterations']}")
+    if pretrainer.iteration < content.iterations:
+        raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content.iterations}")
     if workers.rank > 0:
         return
-    rows = [{**row, "phase": content["tune"], "stage": stage.id} for row in curve.table]
+    rows = [{**row, "phase": content.tune, "stage": stage.id} for row in curve.table]
     files = {
         WEIGHTS: checkpoints.to_bytes(backbone),
         CURVES: packed(results.to_table(rows, results.CURVES)),
@@ -126,30 +126,28 @@ def load_given(backbone: Backbone, source: str, store: Store) -> Audit:
         raise WeightsError(f"{name}: {error}") from error
 
 
-def _given(stage: Stage, store: Store) -> None:
-    assert stage.source is not None
+def _given(stage: WeightsStage, store: Store) -> None:
     began = time.perf_counter()
-    backbone = build(stage.content["backbone"], 0, stage.content["image_size"])
+    backbone = build(stage.content.backbone, 0, stage.content.image_size)
     audit = load_given(backbone, stage.source, store)
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit.model_dump())
 
 
-def _evaluate(stage: Stage, store: Store, workers: Workers, warm: dict[str, Subject]) -> None:
+def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict[str, Subject]) -> None:
     content = stage.content
     began = time.perf_counter()
-    key = f"{content['weights']} {content['init']} {content['data']}"
+    key = f"{content.weights} {content.init} {content.data}"
     if key not in warm:
         warm.clear()
-        backbone = build(content["backbone"], content["init"] or 0, content["image_size"])
-        if content["weights"]:
-            checkpoints.load(backbone, stored(content["weights"], store), threshold=1.0)
-        precision = content.get("precision", "float32")
-        warm[key] = Subject(backbone, _data(stage), content["image_size"], workers.device, precision)
+        backbone = build(content.backbone, content.init or 0, content.image_size)
+        if content.weights:
+            checkpoints.load(backbone, stored(content.weights, store), threshold=1.0)
+        warm[key] = Subject(backbone, _data(stage), content.image_size, workers.device, content.precision)
     subject = warm[key]
-    answers = load("probes", content["probe"])(subject, **content["options"])
+    answers = load("probes", content.probe)(subject, **content.options)
     files = {
-        RESULTS: packed(results.to_table(_measured(subject, content["probe"], answers), results.STAGE_RESULTS)),
-        PREDICTIONS: packed(_predictions(subject, content["probe"], answers)),
+        RESULTS: packed(results.to_table(_measured(subject, content.probe, answers), results.STAGE_RESULTS)),
+        PREDICTIONS: packed(_predictions(subject, content.probe, answers)),
     }
     chosen = [answer.chosen for answer in answers]
     _finish(stage, store, files, workers, began, chosen=chosen)
@@ -195,12 +193,13 @@ def _predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Tabl
     return pa.table({**columns, **rest}, schema=results.PREDICTIONS)
 
 
-def _data(stage: Stage) -> dataset.Dataset:
+def _data(
+    stage: PretrainingStage | EvaluationStage, apart: tuple[str, ...] = (), without: str | None = None
+) -> dataset.Dataset:
     """The stage's data set, proven to be the one that was planned and without what was left out of it."""
-    assert stage.data is not None
-    tests = tuple(dataset.load(spec, stage.decode_size) for spec in stage.apart)
+    tests = tuple(dataset.load(spec, stage.decode_size) for spec in apart)
     data = dataclasses.replace(dataset.load(stage.data, stage.decode_size), apart=tests)
-    if (data.fingerprint, data.without) != (stage.content["data"], stage.content.get("without")):
+    if (data.fingerprint, data.without) != (stage.content.data, without):
         raise StageError(f"data set {stage.data} has changed since the study was planned: run the command again.")
     return data
 

@@ -88,7 +88,7 @@ class Plan:
         groups: dict[str, list[Stage]] = {}
         for stage in self.stages.values():
             if stage.id not in finished:
-                head = stage.id if stage.kind != "evaluate" else stage.needs or str(stage.content["init"])
+                head = stage.id if stage.kind != "evaluate" else stage.needs or str(stage.content.init)
                 groups.setdefault(head, []).append(stage)
         units = []
         for head, stages in groups.items():
@@ -207,17 +207,17 @@ def _unfold(
         phases.append(_keep(plan, stage, _label(study, cell, phase.role, recipe)))
 
     def evaluations(weights: Stage | int) -> tuple[str, ...]:
-        label = weights.label if isinstance(weights, Stage) else f"random features, seed {weights}"
+        label = f"random features, seed {weights}" if isinstance(weights, int) else weights.label
         stages = (evaluate(study, item, weights, target, datasets[target]) for item in study.evaluations)
         return tuple(_keep(plan, stage, label).id for stage in stages)
 
-    before = phases[-2] if len(phases) > 1 else seeds[-1]
+    last, before = phases[-1], phases[-2] if len(phases) > 1 else seeds[-1]
     cell = cell.model_copy(
         update={
             "phases": tuple(stage.id for stage in phases),
             "step0": evaluations(before) if isinstance(recipes[arm.phases[-1].role], Pretraining) else (),
-            "evaluations": evaluations(phases[-1]),
-            "iterations": int(phases[-1].content.get("iterations", 0)),
+            "evaluations": evaluations(last),
+            "iterations": last.content.iterations if last.kind == "pretrain" else 0,
         }
     )
     plan.cells.append(cell)

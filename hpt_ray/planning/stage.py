@@ -1,73 +1,161 @@
 """Stages: the units of work with an identity, and what makes up the identity of each kind.
 
-Inside: whatever can change the numbers. Outside: workers, devices, paths, storage, threads, labels.
+Inside the content: whatever can change the numbers. Outside: workers, devices, paths, storage, threads, labels.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
 from hpt_ray.core.paths import path_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
+from hpt_ray.spec.recipe import Recipe
+from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Study, Tune, Weights
 from hpt_ray.spec.weights_source import split
 
-Kind = Literal["pretrain", "weights", "evaluate"]
+
+def _later(default: Any) -> Any:
+    """A field of content that a later version added: at its default it is left out, so that earlier ids hold."""
+    return Field(default=default, exclude_if=lambda value: value == default)
 
 
-class Stage(Frozen):
-    """One unit of work with an identity.
+class PretrainingContent(Frozen):
+    """What the weights of a pretraining phase follow from.
 
     Attributes:
-        content: everything that can change the numbers; ``id`` is its hash.
-        needs: the stage whose weights this one starts from or evaluates, if any.
-        data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
-        label: the first cell that asked for this stage, for people.
-        images: images to train on, for estimates.
-        apart: the data sets whose test images are left out of ``data``, where it has any: what is left out is in
-            ``content``.
+        version: of the code of this kind of stage. data: the fingerprint of its data set.
+        init: the id of the stage whose weights it starts from; None: from random initialisation.
+        without: the id of the images that are left out of the data set; None where all may be seen.
     """
 
+    kind: Literal["pretrain"] = "pretrain"
+    version: int
+    backbone: str
+    image_size: int
+    precision: Precision
+    tune: Tune
+    recipe: Recipe
+    iterations: int
+    seed: int
+    data: str
+    init: str | None
+    without: str | None = _later(None)
+
+
+class WeightsContent(Frozen):
+    """What given weights are: the hash of their file or the name they are published by, and the place in the file."""
+
+    kind: Literal["weights"] = "weights"
+    version: int
+    backbone: str
+    image_size: int  # a vision transformer's position embeddings are fitted to it
+    source: str
+    place: str | None = _later(None)
+
+
+class EvaluationContent(Frozen):
+    """What the answers of an evaluation follow from.
+
+    Attributes:
+        version: of the code of this kind of stage. data: the fingerprint of its data set.
+        precision: of what a probe trains; features are float32.
+        weights: the id of the stage whose weights are evaluated; None: those of the random initialisation ``init``.
+        init: the seed of that initialisation; None where ``weights`` are evaluated.
+    """
+
+    kind: Literal["evaluate"] = "evaluate"
+    version: int
+    probe: str
+    options: dict[str, float | int]
+    backbone: str
+    image_size: int
+    precision: Precision
+    data: str
+    weights: str | None
+    init: int | None
+    metric: str = _later("accuracy")
+
+
+class _Stage(Frozen):
+    """What stages of every kind have.
+
+    Attributes:
+        id: the hash of the stage's content.
+        needs: the stage whose weights this one starts from or evaluates, if any.
+        label: the first cell that asked for this stage, for people.
+        images: images to train on, for estimates.
+    """
+
+    model_config = ConfigDict(extra="ignore")  # earlier versions wrote the fields of all kinds
+
     id: str
-    kind: Kind
     level: int
-    content: dict[str, Any]
     needs: str | None = None
-    data: str | None = None
-    decode_size: int = 0
-    source: str | None = None
     label: str = ""
     images: int = 0
+
+
+class PretrainingStage(_Stage):
+    """A phase of pretraining.
+
+    Attributes:
+        data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
+        apart: the data sets whose test images are left out of ``data``, where it has any.
+    """
+
+    kind: Literal["pretrain"] = "pretrain"
+    content: PretrainingContent
+    data: str
+    decode_size: int
     apart: tuple[str, ...] = ()
 
 
+class WeightsStage(_Stage):
+    """Weights that are given, by ``source`` as the user wrote it."""
+
+    kind: Literal["weights"] = "weights"
+    content: WeightsContent
+    source: str
+
+
+class EvaluationStage(_Stage):
+    """An evaluation of weights on ``data``, the data set's name or path as the user wrote it."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    content: EvaluationContent
+    data: str
+    decode_size: int
+
+
+#: One unit of work with an identity.
+Stage = Annotated[PretrainingStage | WeightsStage | EvaluationStage, Field(discriminator="kind")]
+
+
 def pretrain(
-    study: Study, recipe: Pretraining, tune: str, spec: str, data: Dataset, seed: int, parent: Stage | None
-) -> Stage:
+    study: Study, recipe: Pretraining, tune: Tune, spec: str, data: Dataset, seed: int, parent: Stage | None
+) -> PretrainingStage:
     """A phase of pretraining, from a parent's weights or from random initialisation."""
     iterations = recipe.iterations if parent else recipe.iterations_from_scratch or recipe.iterations
-    varying = {"data", "seed", "iterations", "iterations_from_scratch"}
-    content = {
-        "kind": "pretrain",
-        "version": VERSIONS["pretrain"],
-        "backbone": study.backbone,
-        "image_size": study.image_size,
-        "precision": study.precision,
-        "tune": tune,
-        "recipe": recipe.model_dump(mode="json", exclude=varying),
-        "iterations": iterations,
-        "seed": seed,
-        "data": data.fingerprint,
-        "init": parent.id if parent else None,
-    }
-    if data.without:  # where all may be seen the ids stay as they were
-        content["without"] = data.without
-    return Stage(
+    content = PretrainingContent(
+        version=VERSIONS["pretrain"],
+        backbone=study.backbone,
+        image_size=study.image_size,
+        precision=study.precision,
+        tune=tune,
+        recipe=recipe.recipe,
+        iterations=iterations,
+        seed=seed,
+        data=data.fingerprint,
+        init=parent.id if parent else None,
+        without=data.without,
+    )
+    return PretrainingStage(
         id=content_id(content),
-        kind="pretrain",
         level=parent.level + 1 if parent else 0,
         content=content,
         needs=parent.id if parent else None,
@@ -78,7 +166,7 @@ def pretrain(
     )
 
 
-def given(study: Study, recipe: Weights) -> Stage:
+def given(study: Study, recipe: Weights) -> WeightsStage:
     """Weights that are given.
 
     Raises:
@@ -91,38 +179,33 @@ def given(study: Study, recipe: Weights) -> Stage:
         raise WeightsError(
             f"no checkpoint at {path}: give a file, weights:torchvision:NAME, weights:timm:NAME or weights:stage:ID."
         )
-    content = {
-        "kind": "weights",
-        "version": VERSIONS["weights"],
-        "backbone": study.backbone,
-        "image_size": study.image_size,  # a vision transformer's position embeddings are fitted to it
-        "source": file_hash(path) if is_file else name,
-    }
-    if place is not None:  # without one the ids stay as they were
-        content["place"] = place
-    return Stage(id=content_id(content), kind="weights", level=0, content=content, source=recipe.source)
+    content = WeightsContent(
+        version=VERSIONS["weights"],
+        backbone=study.backbone,
+        image_size=study.image_size,
+        source=file_hash(path) if is_file else name,
+        place=place,
+    )
+    return WeightsStage(id=content_id(content), level=0, content=content, source=recipe.source)
 
 
-def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target: str, data: Dataset) -> Stage:
+def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target: str, data: Dataset) -> EvaluationStage:
     """The evaluation of a stage's weights, or of the random initialisation of a seed, on a target."""
-    parent = weights if isinstance(weights, Stage) else None
-    content = {
-        "kind": "evaluate",
-        "version": VERSIONS["evaluate"],
-        "probe": evaluation.probe,
-        "options": evaluation.options,
-        "backbone": study.backbone,
-        "image_size": study.image_size,
-        "precision": study.precision,  # of what a probe trains; features are float32
-        "data": data.fingerprint,
-        "weights": parent.id if parent else None,
-        "init": None if parent else weights,
-    }
-    if data.metric != "accuracy":  # which needs no saying: the ids of single-label data stay as they were
-        content["metric"] = data.metric
-    return Stage(
+    parent, init = (None, weights) if isinstance(weights, int) else (weights, None)
+    content = EvaluationContent(
+        version=VERSIONS["evaluate"],
+        probe=evaluation.probe,
+        options=evaluation.options,
+        backbone=study.backbone,
+        image_size=study.image_size,
+        precision=study.precision,
+        data=data.fingerprint,
+        weights=parent.id if parent else None,
+        init=init,
+        metric=data.metric,
+    )
+    return EvaluationStage(
         id=content_id(content),
-        kind="evaluate",
         level=parent.level + 1 if parent else 0,
         content=content,
         needs=parent.id if parent else None,

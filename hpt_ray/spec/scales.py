@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, Unpack
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import Field
 
@@ -18,7 +18,8 @@ from hpt_ray.core.paths import path_of
 from hpt_ray.core.registry import names
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.policy import Policy
-from hpt_ray.spec.study import Evaluation, Positive, Precision, Pretraining, Weights
+from hpt_ray.spec.recipe import Positive, Recipe
+from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Weights
 from hpt_ray.spec.weights_source import split
 
 Options = dict[str, float | int]
@@ -128,10 +129,13 @@ class Scale(Frozen):
         return {name: getattr(self, name) for name in names}
 
 
-def change(recipe: Pretraining, **changes: Any) -> Pretraining:
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def change(recipe: AnyRecipe, **changes: Any) -> AnyRecipe:
     """A recipe with some fields changed, validated; None leaves a field as it is."""
     given = {name: value for name, value in changes.items() if value is not None}
-    return Pretraining.model_validate({**recipe.model_dump(), **given})
+    return type(recipe).model_validate({**recipe.model_dump(), **given})
 
 
 def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:

@@ -13,10 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.values import Frozen
-from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.recipe import Positive, Recipe
 
-#: Beyond any study, and small enough that products of two are exact in every table.
-Positive = Annotated[int, Field(gt=0, le=10**9)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 #: Policies of one round: more could not be planned in reasonable time.
 Some = Annotated[int, Field(gt=0, le=1_000)]
@@ -71,29 +69,18 @@ class Arm(Frozen):
         return LABELS.get(self.chain, self.chain)
 
 
-class Pretraining(Frozen):
-    """How one role pretrains. ``batch`` is global, cut into ``group``s that are normalised together."""
+class Pretraining(Recipe):
+    """How one role pretrains: the recipe, for how long, on what and by which seed."""
 
     iterations: Positive
     iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
     data: Annotated[str, Field(min_length=1)] | None = None  # None: the cell's target
     seed: Seed | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
-    #: Share of the pretraining images that may be seen: nested, stratified subsets, drawn by the seed of the phase.
-    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    policy: Policy = Policy()
-    method: str = "moco_v2"
-    options: dict[str, float | int] = Field(default_factory=dict)
-    batch: Positive = 256
-    group: Positive = 64
-    lr: Annotated[float, Field(gt=0)] = 0.03
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
 
-    @model_validator(mode="after")
-    def _check(self) -> Pretraining:
-        if self.batch % self.group:
-            raise ValueError(f"batch {self.batch} is not a multiple of the normalisation group {self.group}")
-        return self
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe alone."""
+        return Recipe.model_construct(**{name: getattr(self, name) for name in Recipe.model_fields})
 
 
 class Weights(Frozen):

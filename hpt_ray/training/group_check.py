@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import load
-from hpt_ray.spec.study import Pretraining
+from hpt_ray.spec.recipe import Recipe
 from hpt_ray.training.backbone import build
 from hpt_ray.training.method import Batch, Method
 from hpt_ray.training.workers import Workers
@@ -26,7 +26,7 @@ from hpt_ray.training.workers import Workers
 CLASSES = 2
 
 
-def check_group(recipe: Pretraining, backbone: str, image_size: int) -> None:
+def check_group(recipe: Recipe, backbone: str, image_size: int) -> None:
     """Refuse groups in which some batch norm layer would be given one value of each channel.
 
     Raises:

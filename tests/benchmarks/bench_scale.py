@@ -134,7 +134,7 @@ def stub(stage: Stage, prepared: Prepared) -> dict[str, bytes]:
     """The files of a stage that was never run."""
     generator = stream(0, f"stub {stage.id}")
     if stage.kind == "pretrain":
-        last = stage.content["iterations"]
+        last = stage.content.iterations
         at = np.arange(10, last + 1, 10)
         columns = {
             "phase": ["all"] * len(at),
@@ -151,7 +151,7 @@ def stub(stage: Stage, prepared: Prepared) -> dict[str, bytes]:
     accuracy = 0.5 + 0.1 * generator.random()
     label = data.labels[shown]
     prediction = np.where(generator.random(len(shown)) < accuracy, label, (label + 1) % len(data.classes))
-    share, probe = float((prediction == label).mean()), stage.content["probe"]
+    share, probe = float((prediction == label).mean()), stage.content.probe
     rows = [
         {"evaluation": probe, "metric": "accuracy", "split": split, "repeat": 0, "value": share, "n": len(shown)}
         for split in ("val", "test")

@@ -33,7 +33,7 @@ def finish(store: Store, stage: Stage) -> None:
         row = {"phase": "all", "iteration": 1, "loss": value_of(stage), "stage": stage.id}
         files = {"curves.parquet": parquet(results.to_table([row], results.CURVES))}
     elif stage.kind == "evaluate":
-        row = {"evaluation": stage.content["probe"], "metric": "accuracy", "repeat": 0, "n": 2}
+        row = {"evaluation": stage.content.probe, "metric": "accuracy", "repeat": 0, "n": 2}
         rows = [row | {"split": split, "value": value_of(stage)} for split in ("val", "test")]
         said = [
             {"evaluation": row["evaluation"], "repeat": 0, "example": i, "label": 0, "prediction": i} for i in (3, 7)

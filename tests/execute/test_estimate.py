@@ -38,7 +38,7 @@ class Recorded:
 
     def record(self, stage: str) -> dict[str, Any]:
         (own,) = [other for other in self.stages if other.id == stage]
-        seconds = {"linear": LINEAR, "knn": KNN}.get(own.content.get("probe", ""), IMAGE * own.images)
+        seconds = {"linear": LINEAR, "knn": KNN}.get(getattr(own.content, "probe", ""), IMAGE * own.images)
         return {"seconds": seconds, "work_seconds": seconds, "images": own.images, "device": "cpu", "versions": {}}
 
 

@@ -58,7 +58,7 @@ def test_parents_stand_before_children_on_an_earlier_level():
     seen: dict[str, int] = {}
     for stage in plan.stages.values():
         assert stage.level == (0 if stage.needs is None else seen[stage.needs] + 1)
-        assert stage.content["weights" if stage.kind == "evaluate" else "init"] == stage.needs
+        assert (stage.content.weights if stage.kind == "evaluate" else stage.content.init) == stage.needs
         seen[stage.id] = stage.level
     assert max(seen.values()) == 3  # base, source, target, evaluation
 
@@ -75,8 +75,8 @@ def test_step_0_of_from_scratch_is_the_random_initialisation_of_its_seed():
     plan = small.plan(small.study(seeds=(0, 1)))
     for cell in cells_of(plan, "target"):
         for stage in cell.step0:
-            assert plan.stages[stage].content["weights"] is None
-            assert plan.stages[stage].content["init"] == cell.seed
+            assert plan.stages[stage].content.weights is None
+            assert plan.stages[stage].content.init == cell.seed
 
 
 def test_from_scratch_has_its_own_budget():
@@ -90,7 +90,9 @@ def test_arms_of_a_seed_are_paired():
     """Same data, same seed of every draw; only what the arm is about differs."""
     plan = small.plan()
     trained = {
-        cell.arm: plan.stages[cell.phases[-1]].content for cell in plan.cells if cell.levels["policy"] == "baseline"
+        cell.arm: plan.stages[cell.phases[-1]].content.model_dump()
+        for cell in plan.cells
+        if cell.levels["policy"] == "baseline"
     }
     different = {
         key
@@ -138,13 +140,13 @@ def test_the_ids_of_single_label_evaluations_have_no_metric_in_them():
         "weights": stage.needs,
         "init": None,
     }
-    assert stage.content == content
+    assert stage.content.model_dump(mode="json") == content
     assert stage.id == content_id(content)
     targets = np.arange(40, dtype=np.int8).reshape(20, 2) // 2 % 2
     several = dataclasses.replace(small.dataset(small.TARGET), targets=targets)
     other = make_plan(small.study(), {small.TARGET: several, small.BASE: small.dataset(small.BASE)})
     found = other.stages[other.cells[0].evaluations[0]]
-    assert found.content == content | {"metric": "auroc"}
+    assert found.content.model_dump(mode="json") == content | {"metric": "auroc"}
     assert found.id != stage.id
 
 
@@ -213,7 +215,7 @@ def test_options_of_a_probe_change_its_evaluations_alone():
     before = small.plan()
     after = small.plan(small.study(evaluations=(Evaluation(probe="linear", options={"x": 1}), Evaluation(probe="knn"))))
     lost = set(before.stages) - set(after.stages)
-    assert {before.stages[stage].content["probe"] for stage in lost} == {"linear"}
+    assert {before.stages[stage].content.probe for stage in lost} == {"linear"}
     assert of_kind(before, "pretrain") == of_kind(after, "pretrain")
 
 
@@ -221,7 +223,7 @@ def test_one_more_seed_adds_only_its_own_stages():
     before, after = small.plan(), small.plan(small.study(seeds=(0, 1)))
     assert set(before.stages) < set(after.stages)
     new = [stage for key, stage in after.stages.items() if key not in before.stages]
-    assert {stage.content["seed"] for stage in new if stage.kind == "pretrain"} == {1}
+    assert {stage.content.seed for stage in new if stage.kind == "pretrain"} == {1}
     assert len([stage for stage in new if stage.kind == "pretrain"]) == 6
 
 
@@ -232,7 +234,7 @@ def test_one_more_policy_adds_only_its_own_stages():
     assert set(before.stages) < set(after.stages)
     new = [stage for key, stage in after.stages.items() if key not in before.stages and stage.kind == "pretrain"]
     assert len(new) == 3
-    assert {stage.content["recipe"]["policy"]["blur"] for stage in new} == {None}
+    assert {stage.content.recipe.policy.blur for stage in new} == {None}
 
 
 def test_an_edited_policy_changes_only_the_cells_that_use_it():
@@ -282,7 +284,7 @@ def test_a_unit_is_weights_with_their_evaluations():
             assert unit.needs == head.needs
             assert unit.needs in (None, *ids)
         else:
-            assert {stage.content["init"] for stage in unit.stages} == {0}
+            assert {stage.content.init for stage in unit.stages} == {0}
             assert unit.needs is None
 
 
@@ -325,12 +327,12 @@ def test_given_weights_are_a_stage_known_by_the_bytes_of_their_file(tmp_path):
     (cell,) = cells_of(one, "base")
     assert (cell.step0, cell.iterations, cell.seed) == ((), 0, None)
     (given,) = (stage for stage in one.stages.values() if stage.kind == "weights")
-    assert "place" not in given.content  # ids of before there were places stay
+    assert "place" not in given.content.model_dump()  # ids of before there were places stay
     recipes = {**small.study().recipes, "base": Weights(source=f"{tmp_path}/a.pt#teacher")}
     placed = small.plan(small.study(recipes=recipes))
     assert of_kind(placed, "weights").isdisjoint(of_kind(one, "weights"))
     (stage,) = (stage for stage in placed.stages.values() if stage.kind == "weights")
-    assert stage.content == given.content | {"place": "teacher"}
+    assert stage.content == given.content.model_copy(update={"place": "teacher"})
 
 
 def test_a_checkpoint_is_hashed_once_for_all_cells(tmp_path, monkeypatch):

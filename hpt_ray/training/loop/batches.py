@@ -11,13 +11,13 @@ from torch import Tensor
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset, Indices
-from hpt_ray.spec.study import Pretraining
+from hpt_ray.spec.recipe import Recipe
 from hpt_ray.training.augment.augment import views
 from hpt_ray.training.augment.draws import Draws, draw
 from hpt_ray.training.method import Batch
 
 
-def visible(recipe: Pretraining, data: Dataset, seed: int, supervised: bool) -> Indices:
+def visible(recipe: Recipe, data: Dataset, seed: int, supervised: bool) -> Indices:
     """Sorted indices of the images that a stage may see, the same for every arm of a seed.
 
     Raises:
@@ -49,7 +49,7 @@ class Batches:
 
     def __init__(
         self,
-        recipe: Pretraining,
+        recipe: Recipe,
         data: Dataset,
         *,
         iterations: int,

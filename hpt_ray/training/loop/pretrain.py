@@ -19,7 +19,8 @@ from torch import Tensor
 from hpt_ray.core.errors import StageError, StudyError
 from hpt_ray.core.registry import load
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.spec.study import Pretraining, Tune
+from hpt_ray.spec.recipe import Recipe
+from hpt_ray.spec.study import Tune
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.loop.batches import Batches
 from hpt_ray.training.loop.monitor import Monitor
@@ -57,7 +58,7 @@ class Curve:
         return [{"iteration": 0, **self.start}, *self.rows]
 
 
-def learning_rate(recipe: Pretraining, iteration: int, iterations: int) -> float:
+def learning_rate(recipe: Recipe, iteration: int, iterations: int) -> float:
     """Cosine from ``lr`` to 0 over this stage's own budget (Loshchilov and Hutter, SGDR, eq. 5)."""
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * iteration / iterations))
 
@@ -67,7 +68,7 @@ class Pretrainer:
 
     def __init__(
         self,
-        recipe: Pretraining,
+        recipe: Recipe,
         backbone: Backbone,
         data: Dataset,
         *,

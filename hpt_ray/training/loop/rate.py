@@ -7,8 +7,8 @@ import time
 import torch
 
 from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.scales import change
-from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.backbone import build, outline
 from hpt_ray.training.device import default_device, threads
 from hpt_ray.training.features import outputs
@@ -29,7 +29,7 @@ V100_GFLOP = 8.17
 MOCO_PASSES = TRAINED + 1
 
 
-def images_per_second(recipe: Pretraining, backbone: str, data: Dataset, image_size: int, precision: str) -> float:
+def images_per_second(recipe: Recipe, backbone: str, data: Dataset, image_size: int, precision: str) -> float:
     """The rate of one worker with one thread (or one GPU), after one iteration to warm up."""
     device, group = default_device(), recipe.group
     while device.type == "cpu" and group > 4 and group % 2 == 0 and group * image_size**2 > PIXELS:

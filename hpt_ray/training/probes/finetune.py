@@ -27,7 +27,7 @@ from hpt_ray.core.identity import stream
 from hpt_ray.core.metrics.auroc import both
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.data.splits import nested
-from hpt_ray.spec.study import Positive
+from hpt_ray.spec.recipe import Positive
 from hpt_ray.training.features import outputs
 from hpt_ray.training.method import precision_context
 from hpt_ray.training.probe import TRAINED, Answer, Subject, best

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.spec.study import Positive
+from hpt_ray.spec.recipe import Positive
 from hpt_ray.training.features import evaluating
 from hpt_ray.training.method import precision_context
 from hpt_ray.training.probe import Answer, Subject, best

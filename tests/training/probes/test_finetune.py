@@ -317,7 +317,7 @@ def test_a_stage_has_a_row_per_repeat_and_weights_are_extracted_once(
         for stage in unit.stages:
             if stage.kind != "evaluate":
                 continue
-            repeats = {"finetune": 2, "sgd": 3}.get(stage.content["probe"], 1)
+            repeats = {"finetune": 2, "sgd": 3}.get(stage.content.probe, 1)
             rows = store.stage_table(stage.id, "results.parquet").to_pylist()
             assert [(row["repeat"], row["split"]) for row in rows] == [
                 (repeat, split) for repeat in range(repeats) for split in ("val", "test")
