@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,13 @@ def test_a_library_stays_in_its_rooms(library: str) -> None:
         if found.split(".")[0] == library
     ]
     assert not strays, f"{library} is imported outside {ROOMS[library]}: {strays}"
+
+
+def test_one_file_names_private_modules_of_ray() -> None:
+    private = PACKAGE / "execute" / "backends" / "ray" / "private.py"
+    naming = re.compile(r"\bray\b.*\b_(private|internal)\b")
+    files = [path for path in [*MODULES, *TESTS.rglob("*.py")] if path != Path(__file__)]
+    assert [path for path in files if naming.search(path.read_text(encoding="utf-8"))] == [private]
 
 
 def test_no_circles() -> None:

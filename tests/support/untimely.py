@@ -8,10 +8,13 @@ import signal
 from typing import Any
 
 import ray
-from ray.train.v2._internal.execution.callback import WorkerGroupCallback
+
+from hpt_ray.execute.backends.ray import private
+
+Callback, _ = private.worker_group_bases()
 
 
-class KillsAtRestart(WorkerGroupCallback):
+class KillsAtRestart(Callback):
     """Kills the first worker of each group when it is started for the second time; Ray finds it dead at its next
     question, which ends the controller."""
 

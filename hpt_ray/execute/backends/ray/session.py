@@ -16,6 +16,7 @@ from typing import Any
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import machine
+from hpt_ray.execute.backends.ray import private
 from hpt_ray.execute.backends.ray.scratch import scratch
 from hpt_ray.execute.interrupts import StopNow
 
@@ -61,14 +62,15 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         this process is used as it is and left running.
 
     Raises:
-        StudyError: if the address does not answer or Ray cannot start.
+        StudyError: if the address does not answer, Ray cannot start, or a name that is needed of it is gone.
     """
     _knock(address)
     for name, value in (ENVIRONMENT if address else ENVIRONMENT | LOCAL).items():
         os.environ.setdefault(name, value)
     import ray
 
-    for noisy in ("ray.train", "ray.tune", "ray.data", "ray._private"):
+    private.check(private.SESSION)
+    for noisy in private.LOGGERS:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     if ray.is_initialized():
         if not _has_home():
@@ -76,7 +78,7 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         yield ray
         return
     if address is None and LOCAL_ONLY in os.environ:  # which it read when it was imported, perhaps before
-        ray._private.ray_constants.ENABLE_RAY_CLUSTER = os.environ[LOCAL_ONLY] != "0"
+        private.allow_network(os.environ[LOCAL_ONLY] != "0")
     with scratch(LONGEST) as folder:
         if not _has_home():
             os.environ["HOME"] = folder
@@ -85,13 +87,13 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         try:
             yield ray
         except StopNow as stop:
-            _kill(ray, 128 + stop.args[0])
+            _kill(128 + stop.args[0])
             raise
         except BaseException:
             if alive(ray):
                 ray.shutdown()
             else:
-                _kill(ray, 2)
+                _kill(2)
             raise
         else:
             ray.shutdown()
@@ -164,17 +166,16 @@ def _inside(folder: str) -> Iterator[None]:
             os.environ["TMPDIR"] = before
 
 
-def _kill(ray: Any, code: int) -> None:
+def _kill(code: int) -> None:
     """End Ray without its help, and this process with a code when its time comes: Ray, gone or not asked, would have it
     wait a minute, and end with a code of its own if a thread still uses it."""
-    node: Any = ray._private.worker._global_node
-    node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    private.node().kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
     atexit.register(os._exit, code)
 
 
 def alive(ray: Any) -> bool:
     """Whether what Ray started on this machine is there: a SIGTERM to a whole process group ends it."""
-    node = ray._private.worker._global_node
+    node = private.node()
     return node is None or not node.dead_processes()
 
 
@@ -204,7 +205,6 @@ def resources(ray: Any) -> tuple[int, int]:
 
 def dashboard_of(ray: Any) -> str | None:
     """Where the Ray dashboard is, if it is on, and what it asks for if this process started it."""
-    url = ray._private.worker.get_dashboard_url()
-    node = ray._private.worker._global_node  # None where a client is connected
+    address, node = private.dashboard_address(), private.node()
     token = os.environ.get("RAY_AUTH_TOKEN") if node and node.is_head() else None
-    return url and f"http://{url}" + (f"  token {token}" if token else "")
+    return address and f"http://{address}" + (f"  token {token}" if token else "")

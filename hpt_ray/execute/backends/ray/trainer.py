@@ -10,13 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 import ray
-from ray.train.v2._internal.execution.callback import WorkerGroupCallback
-from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+from hpt_ray.execute.backends.ray import private
+
+Callback: Any
+Trainer: Any
+Callback, Trainer = private.worker_group_bases()
 UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
 
 
-class Place(WorkerGroupCallback):  # type: ignore[misc, unused-ignore]
+class Place(Callback):  # type: ignore[misc, unused-ignore]
     """Tells the desk the placement group of a worker group, and returns the previous one before a restart."""
 
     def __init__(self, desk: Any, group: int) -> None:
@@ -27,11 +30,10 @@ class Place(WorkerGroupCallback):  # type: ignore[misc, unused-ignore]
             ray.util.remove_placement_group(place)  # of one that is gone already this is nothing
 
     def after_worker_group_start(self, worker_group: Any) -> None:
-        place = worker_group.get_worker_group_state().placement_group_handle.placement_group
-        ray.get(self.desk.put.remote(self.group, place))
+        ray.get(self.desk.put.remote(self.group, private.placement_group(worker_group)))
 
 
-class GroupTrainer(DataParallelTrainer):  # type: ignore[misc, unused-ignore]
+class GroupTrainer(Trainer):  # type: ignore[misc, unused-ignore]
     """Without the processes that Ray Train starts for what is not used here: its data sets, and the clean-up after a
     controller that was killed (``Place`` does that). Two for each group, with 1.5 s of a core and 80 MB each, before
     any worker starts. In a Ray whose callbacks have other names nothing is left out.
