@@ -18,8 +18,21 @@ from PIL import Image
 from hpt_ray.core import registry
 from hpt_ray.core.errors import DataError, UnknownNameError
 from hpt_ray.core.paths import path_of
+from hpt_ray.data import patterns
 
 SPLITS = ("train", "val", "test")
+
+#: What reads a file, by its suffix, and which of these read several at once.
+FILES = {
+    **dict.fromkeys((".txt", ".csv"), "image_list"),
+    **{".parquet": "parquet", ".tar": "webdataset"},
+}
+SHARDED = {"parquet", "webdataset"}
+#: What a path may be: completes an error.
+READABLE = (
+    "a folder of images or of shards, an image list .txt or .csv, .parquet files, WebDataset shards .tar, or a "
+    "pattern such as 'train-*.parquet'"
+)
 
 #: The spellings that public data sets use for the three splits.
 SPELLINGS = {
@@ -154,8 +167,8 @@ def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tup
 def source(spec: str) -> Source:
     """What a spec speaks of: ``NAME`` or ``NAME:ARGUMENT`` for a file in ``datasets/``, else a path.
 
-    A path is read by what it is: a folder with Parquet files or a ``.parquet`` file, an image list (``.txt``,
-    ``.csv``), any other folder as images. A path to a Python file that defines ``dataset`` stands for a name.
+    A path is read by what lies there (see ``READABLE``); a pattern names several files (see ``patterns``). A path to a
+    Python file that defines ``dataset`` stands for a name.
 
     Raises:
         UnknownNameError: for neither a name nor an existing path. DataError: for a path with nothing usable at it.
@@ -172,22 +185,26 @@ def source(spec: str) -> Source:
                 ),
             )
         return made
-    path = path_of(spec)
-    kind = _kind(path) if spec else None
+    kind = _kind(spec) if spec else None
     if kind is None:
         if any(sign in spec for sign in "/\\~.") and not colon:
-            raise DataError(
-                f"data set {spec}: no folder, image list (.txt, .csv) or .parquet file there. Check the path."
-            )
+            raise DataError(f"data set {spec}: nothing there that can be read ({READABLE}). Check the path.")
         raise UnknownNameError("data set (neither a name nor an existing path)", name, registry.names("datasets"))
     by_path: Source = registry.load("datasets", kind)(spec)
     return by_path
 
 
-def _kind(path: Path) -> str | None:
-    suffix = path.suffix.lower()
+def _kind(spec: str) -> str | None:
+    """The file in ``datasets/`` that reads what lies at a path, or what a pattern names; None where nothing does.
+
+    Of a folder ``image_folder`` looks for images first, and hands on what has none.
+    """
+    if patterns.is_pattern(spec):
+        kinds = {FILES.get(path.suffix.lower()) for path in patterns.files(spec)}
+        if len(kinds) > 1 or not kinds <= SHARDED:
+            raise DataError(f"{spec} must name files of one kind: .parquet or .tar.")
+        return kinds.pop()
+    path = path_of(spec)
     if path.is_dir():
         return "parquet" if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")) else "image_folder"
-    if path.is_file():
-        return {".parquet": "parquet", ".txt": "image_list", ".csv": "image_list"}.get(suffix)
-    return None
+    return FILES.get(path.suffix.lower()) if path.is_file() else None

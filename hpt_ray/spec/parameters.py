@@ -137,8 +137,9 @@ def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
 
 def _separated(text: str, paths: bool) -> list[str]:
     """The values of a list as it is typed, separated by commas; a path with commas in it stays whole if it exists."""
-    # "synthetic:shape,n=200" is one data set: a comma before an option separates no values.
-    parts = re.split(r",(?!\s*\w+=)", text)
+    # "synthetic:shape,n=200" is one data set: a comma before an option separates no values, nor does one in braces,
+    # "data/{train,test}-*.parquet".
+    parts = re.split(r",(?!\s*\w+=)(?![^{}]*\})", text)
     values = []
     while parts:
         longest = range(min(len(parts), COMMAS + 1) if paths else 1, 1, -1)

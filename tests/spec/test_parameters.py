@@ -67,6 +67,7 @@ def setting(path: str, name: str, value: object) -> object:
         ("some", " a , b,", ("a", "b")),
         ("some", ["a", "b"], ("a", "b")),
         ("some", "synthetic:shape,n=200,seed=1,digits", ("synthetic:shape,n=200,seed=1", "digits")),
+        ("some", "data/{train,test}-*.parquet,digits", ("data/{train,test}-*.parquet", "digits")),
         ("some", "none", ("none",)),
         ("many", "1,2", (1, 2)),
         ("many", "none", None),

@@ -49,6 +49,10 @@ class Table:
         """Whether an image has a list of integers for its label."""
         return self.label is not None and _is_list(self.schema.field(self.label).type)
 
+    def where(self, row: int) -> str:
+        """What names a row in an error."""
+        return f"{self.path}, row {row}"
+
     def labels(self) -> list[int | str | None]:
         """One label an image as it is written: an integer, a name, or None.
 

@@ -60,9 +60,9 @@ def images(root: Path) -> tuple[list[Path], list[str]]:
     return found, _passed_over(root, found, others)
 
 
-def tables(root: Path) -> list[Path]:
-    """All Parquet files under a folder, in the order of their paths; see ``images``."""
-    return sorted((path for path in _files(root) if path.suffix.lower() == ".parquet"), key=str)
+def files(root: Path, suffix: str) -> list[Path]:
+    """All files with a suffix under a folder, in the order of their paths; see ``images``."""
+    return sorted((path for path in _files(root) if path.suffix.lower() == suffix), key=str)
 
 
 def _passed_over(root: Path, found: Sequence[Path], others: Mapping[Path, Counter[str]]) -> list[str]:

@@ -8,7 +8,7 @@ are otherwise alike or hold the same sub-folders.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
 from hpt_ray.data import cache
 from hpt_ray.data.classes import plain
-from hpt_ray.data.datasets import _walk, parquet
+from hpt_ray.data.datasets import _walk, parquet, webdataset
 from hpt_ray.data.records import SPELLINGS, Example, Records, Source, path_argument, split_name
 
 #: What a folder is called that groups images and is no class.
@@ -24,6 +24,9 @@ GENERIC = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos",
 
 #: A split's word grown together with what it is a split of.
 ENDINGS = rf"({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})(set|data|images?|imgs?)(?![a-z])"
+
+#: What reads a folder without images, by the suffix of files in it, the first that there is.
+SHARDS: dict[str, Callable[[str | None], Source]] = {".parquet": parquet.dataset, ".tar": webdataset.dataset}
 
 Parts = tuple[str, ...]
 
@@ -42,14 +45,15 @@ class _Layout:
 
 
 def dataset(argument: str | None) -> Source:
-    """A folder in one of the three layouts. One without images but with Parquet files further down is read as these."""
+    """A folder in one of the three layouts. One without images but with shards is read as these: see ``SHARDS``."""
     root = path_argument("image_folder", argument)
     if not root.is_dir():
         raise DataError(f"{root} is not a folder of images; give a folder, an image list or a .parquet file.")
     images, passed = _walk.images(root)
-    if not images and _walk.tables(root):
-        return parquet.dataset(argument)
     if not images:
+        for suffix, of_shards in SHARDS.items():
+            if _walk.files(root, suffix):
+                return of_shards(argument)
         found = "".join(f" {line}." for line in passed)
         raise DataError(
             f"{root} has no images in it (looked for {', '.join(sorted(_walk.IMAGES))}).{found} Check the path."

@@ -1,0 +1,93 @@
+"""WebDataset shards: tars in which the files of one key are one sample, ``0001.jpg`` with ``0001.cls``.
+
+One tar, a folder with some, or a pattern (``shards-{000..012}.tar``); a shard's name or folder gives its split. The
+label is in ``.cls`` (or ``.label``, ``.class``, ...), else under ``label`` in ``.json``, else in ``.txt`` where that
+holds classes and not captions: an integer or a class name. Names for integers are taken from ``classes.json`` beside
+the shards. Nothing is unpacked: images are read where they stand.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.identity import content_id
+from hpt_ray.data import cache
+from hpt_ray.data.datasets._names import classes, numbers
+from hpt_ray.data.datasets._samples import Label, image_kinds, labels
+from hpt_ray.data.datasets._shards import shards
+from hpt_ray.data.datasets._tar import Tar, tar
+from hpt_ray.data.records import Example, Records, Source
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image in a tar, and what is known of it."""
+
+    tar: Tar
+    place: tuple[int, int]
+    name: str
+    label: Label
+    split: str | None
+
+    @property
+    def where(self) -> str:
+        return f"{self.tar.path}, {self.name}"
+
+
+def dataset(argument: str | None) -> Source:
+    """A tar, a folder of tars, or a pattern.
+
+    Raises:
+        DataError: for a shard that cannot be read, shards without images, and labels that cannot be any.
+    """
+    place = shards("webdataset", argument, ".tar")
+    names = place.folder / "classes.json"
+    content = cache.fingerprint([*place.files, names] if names.is_file() else place.files, place.folder)
+    tars = [tar(file) for file in place.files]
+    samples = [
+        (held, split, sample) for held, split in zip(tars, place.splits(), strict=True) for sample in held.samples
+    ]
+    pictured = [each for each in samples if each[2].images]
+    if not pictured:
+        raise DataError(f"{argument} holds no images (samples: {len(samples):,}); name them KEY.jpg, KEY.png, ...")
+    kinds, remarks = image_kinds([sample for _, _, sample in pictured])
+    found = labels([sample for _, _, sample in pictured], lambda i: f"{pictured[i][0].path}, {pictured[i][2].key}")
+    images = [
+        _Image(held, sample.images[kind], f"{sample.key}.{kind}", label, split)
+        for (held, split, sample), kind, label in zip(pictured, kinds, found.values, strict=True)
+    ]
+    lost = len(samples) - len(images)
+    links = sum(held.links for held in tars)
+    cut = [held.path.name for held in tars if held.cut]
+    remarks += [
+        *([found.remark] if found.remark else []),
+        *([f"samples without an image passed over: {lost:,}"] if lost else []),
+        *([f"{links:,} links, devices or sparse files passed over"] if links else []),
+        *([f"{', '.join(cut[:5])}: the end mark of a tar is missing, it may have been cut"] if cut else []),
+    ]
+    return Source(
+        place.name,
+        content_id(["webdataset", content], length=32),
+        lambda: _records(place.folder, images, names),
+        labels=found.lacking,
+        given_by="its file names",
+        remarks=(*remarks, *place.remarks()),
+    )
+
+
+def _records(folder: Path, images: Sequence[_Image], listed: Path) -> Records:
+    names = classes(folder, (image.label for image in images), [], listed)
+    indices = numbers([image.label for image in images], names, lambda i: images[i].where)
+    return Records(len(images), names, _examples(images, indices))
+
+
+def _examples(images: Sequence[_Image], indices: Sequence[int | None]) -> Iterator[Example]:
+    for held, group in itertools.groupby(zip(images, indices, strict=True), lambda pair: pair[0].tar):
+        pairs = list(group)
+        contents = held.read(image.place for image, _ in pairs)
+        for (image, index), content in zip(pairs, contents, strict=True):
+            yield Example(content, image.where, index, image.split)
