@@ -56,13 +56,14 @@ def _comparison(run: Run, other: str) -> Comparison:
 
 def _where(run: Run, others: list[str]) -> list[str]:
     """At which levels the arms are compared: the baseline, or where some lack that, each arm's own."""
+    held = [f"{level_name(factor.name)} at {level_name(level)}" for factor, level in run.held]
     if run.factor is None:
-        return []
+        return held
     factor = level_name(run.factor.name)
     levels = {arm: level_name(run.standard_level(arm)) for arm in (HPT, *others) if run.varies(arm)}
     if len(set(levels.values())) < 2:
-        return [f"{factor} at {level_name(run.baseline)}"]
-    return [f"{factor} at {listed([f'{level} ({run.arms[arm]})' for arm, level in levels.items()])}"]
+        return [f"{factor} at {level_name(run.baseline)}", *held]
+    return [f"{factor} at {listed([f'{level} ({run.arms[arm]})' for arm, level in levels.items()])}", *held]
 
 
 def _said(comparison: Comparison) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpt_ray.analysis.measures import health, robustness
+from hpt_ray.analysis.measures import health, robustness, views
 from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Hole, Run
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed
@@ -15,13 +15,15 @@ from hpt_ray.spec.study import Weights
 def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
     """The notes below a verdict on a target."""
     curves = run.curves[run.curves["target"] == target]
-    notes = [*_random(run, target), *_forgetting(run, target), *health.notes(curves)]
+    parts = views.every(run)
+    forgetting = [note for part in parts for note in _forgetting(part, target, views.within(part, run))]
+    notes = [*_random(views.one_factor(run), target), *forgetting, *health.notes(curves)]
     # Of several comparisons of the same two by one measure the first says it: they take about the same.
     told = [claim for claim in reversed(claims) if claim.needed]
     notes += {(claim.measure, claim.subject, claim.against): claim.needed for claim in told}.values()
     if len(run.study.seeds) == 1:
         notes.append("One seed: intervals account for the test sample alone, not for the luck of a pretraining run.")
-    holes = [_hole(run, hole) for hole in run.holes(target)]
+    holes = [_hole(part, hole) + views.within(part, run) for part in parts for hole in part.holes(target)]
     if holes:
         shown = listed(holes if len(holes) <= 4 else [*holes[:3], f"{len(holes) - 3} more"])
         notes.append(f"Missing: {shown}. Estimates use the cells that finished.")
@@ -49,7 +51,7 @@ def _random(run: Run, target: str) -> list[str]:
     ]
 
 
-def _forgetting(run: Run, target: str) -> list[str]:
+def _forgetting(run: Run, target: str, at: str) -> list[str]:
     notes = []
     for arm, label in run.arms.items():
         levels = run.levels_of(arm)
@@ -59,7 +61,7 @@ def _forgetting(run: Run, target: str) -> list[str]:
             level, gain = min(worse.items(), key=lambda item: item[1].estimate)
             where = f" at {listed([level_name(level) for level in worse])}" if run.varies(arm) else ""
             largest = f"{change_interval(gain)} points" + (f" at {level_name(level)}" if len(worse) > 1 else "")
-            notes.append(f"Forgetting: {label} ends below its step-0 value{where} ({largest}).")
+            notes.append(f"Forgetting: {label} ends below its step-0 value{where}{at} ({largest}).")
     return notes
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,14 +12,18 @@ from hpt_ray.analysis.measures.run import Run
 
 
 def cells(run: Run) -> pd.DataFrame:
-    """One row per cell: ``target arm level seed``, a column of accuracy or mean AUROC per evaluation, and what it cost.
+    """One row per cell: ``target arm levels seed``, accuracy or mean AUROC in each evaluation, and what it cost.
 
-    Further columns: ``change`` (of the first evaluation, against the arm's own baseline at the same seed; NaN where
-    either is missing), ``iterations``, ``seconds``, ``images``, ``status`` and ``reason``. ``level`` is "" and
-    ``seed`` is missing where the cell does not depend on them.
+    Further columns: ``change`` (of the first evaluation, against the arm's own baseline of every factor at the same
+    seed; NaN where either is missing), ``iterations``, ``seconds``, ``images``, ``status`` and ``reason``. ``levels``
+    has a level of each factor, "" where the cell does not depend on it; so is ``seed`` missing.
     """
-    rows = run.rows()
-    axes = ["target", "arm", "level", "seed"]
+    rows, factors = run.rows(), run.study.factors
+    names = [factor.name for factor in factors]
+    # In one column: a factor may be called as another column of this table, as the iterations are.
+    levels = pd.Series([tuple(row) for row in rows[names].fillna("").to_numpy()], rows.index, dtype=object)
+    rows = rows.assign(levels=levels)
+    axes = ["target", "arm", "levels", "seed"]
     by_cell = rows.groupby(axes, dropna=False, sort=False)
     # A cell's iterations and cost are those of its last pretraining phase, repeated in each of its rows.
     cost = by_cell.agg(iterations=("iteration", "max"), seconds=("seconds", "max"), images=("images", "max"))
@@ -30,11 +37,17 @@ def cells(run: Run) -> pd.DataFrame:
     )
     found = found.fillna({"status": "done", "reason": ""})
     same = ["target", "arm", "seed"]
-    baseline = found.loc[found["level"] == run.baseline, [*same, run.evaluation]]
-    own = found[same].merge(baseline, how="left", on=same)[run.evaluation]
-    found["change"] = (found[run.evaluation] - own).where(found["level"] != "")
-    arms, levels = list(run.arms), ["", *run.levels]
-    order = {"arm": arms.index, "level": levels.index}
+    baselines = {
+        arm.chain: tuple(factor.baseline if factor.varies(arm) else "" for factor in factors) for arm in run.study.arms
+    }
+    at_baseline = found["levels"] == found["arm"].map(baselines)
+    own = found[same].merge(found.loc[at_baseline, [*same, run.evaluation]], how="left", on=same)[run.evaluation]
+    found["change"] = (found[run.evaluation] - own).where(found["levels"].map(any))
+    arms, places = list(run.arms), [["", factor.baseline, *factor.levels] for factor in factors]
+    order: dict[str, Callable[[Any], Any]] = {
+        "arm": arms.index,
+        "levels": lambda levels: tuple(place.index(level) for place, level in zip(places, levels, strict=True)),
+    }
     return found.sort_values(
         axes, key=lambda column: column.map(order[str(column.name)]) if column.name in order else column
     ).reset_index(drop=True)

@@ -89,7 +89,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one target: one sentence, the claims behind it, the key numbers, and what qualifies them."""
+    """The verdict on one target: one sentence, the claims behind it, the key numbers, and what qualifies them.
+
+    ``held``: at which levels of the factors that it does not compare everything is, "" where it compares all.
+    """
 
     target: str
     sentence: str
@@ -97,6 +100,7 @@ class Verdict:
     tiles: tuple[Tile, ...]
     table: Table
     notes: tuple[str, ...]
+    held: str = ""
 
 
 def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outcome:

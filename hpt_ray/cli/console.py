@@ -145,6 +145,7 @@ KINDS = {"pretrain": "pretrainings", "weights": "given weights", "evaluate": "ev
 def result(made: Result) -> None:
     """The verdicts, a small table of each and, as the last two lines, where everything is."""
     from hpt_ray.analysis.across import across_targets
+    from hpt_ray.analysis.measures.views import one_factor
 
     given_up = made.run.manifest.get("given_up")
     if given_up:
@@ -156,11 +157,13 @@ def result(made: Result) -> None:
         for note in found.notes:
             out.print(note, style="dim")
         out.print()
+        if found.held:
+            out.print(f"{found.held[0].upper()}{found.held[1:]}:")
         lines = table(*found.table.columns)
         for row in found.table.rows:
             lines.add_row(*row)
         out.print(lines)
-    if not given_up and (together := across_targets(made.run)):
+    if not given_up and (together := across_targets(one_factor(made.run))):
         out.print()
         out.print(together.sentence)
     if made.failures:

@@ -73,7 +73,8 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
 
     folder = f"runs/{name_of(plan)}"
     manifest["study"] = plan.study.model_dump(mode="json")
-    made = Run(**{name: results.to_frame(table) for name, table in tables.items()}, manifest=manifest)
+    frames: dict[str, Any] = {name: results.to_frame(table) for name, table in tables.items()}
+    made = Run(**frames, manifest=manifest)
     dashboard = dashboard_for(plan.study.name)
     found = verdicts(made, dashboard)
     files = {PLAN: account.plan(plan), "report.html": render(made, dashboard, found).encode()}

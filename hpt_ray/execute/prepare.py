@@ -51,7 +51,6 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     Raises:
         StudyError: one line for whatever does not fit: data, weights, backbone, method, probe, batch.
     """
-    _check_factors(study)
     backbone.check(study.backbone, study.image_size)
     for evaluation in study.evaluations:
         _check_options(evaluation)
@@ -88,15 +87,6 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         plan = make_plan(resolved, datasets)
     plan.remarks = [*loaded, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
-
-
-def _check_factors(study: Study) -> None:
-    """Refuse what no verdict, figure or table could show: they would average over the second factor without a word."""
-    if study.search is None and len(study.factors) > 1:
-        names = " and ".join(factor.name for factor in study.factors)
-        raise StudyError(
-            f"study {study.name} varies {names} at once, and its report could only show one of them: give each a study."
-        )
 
 
 def _check_options(evaluation: Evaluation) -> None:

@@ -28,11 +28,15 @@ Drawing: TypeAlias = go.Figure | Markup
 
 @dataclass(frozen=True)
 class Figure(Generic[Value]):
-    """Two functions and a caption. ``compute`` is pure and returns what is there; it never fails on a partial run."""
+    """Two functions and a caption. ``compute`` is pure and returns what is there; it never fails on a partial run.
+
+    ``every_factor``: it shows a run of several factors; any other figure is given a view of one factor.
+    """
 
     compute: Callable[[Run], Value]
     draw: Callable[[Value], Drawing]
     caption: str
+    every_factor: bool = False
 
 
 class Look(NamedTuple):

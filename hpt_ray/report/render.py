@@ -26,8 +26,9 @@ from hpt_ray.analysis.by_class import by_class
 from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.measures import text_format as wording
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.views import held_text, one_factor
 from hpt_ray.analysis.verdict import Verdict
-from hpt_ray.core.registry import folder, load
+from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
 from hpt_ray.data.duplicates import NEAR
 from hpt_ray.report.dashboard import Dashboard, Section
@@ -60,9 +61,16 @@ ACROSS = Section(
 
 
 def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
-    """The verdict of a dashboard on each of a run's targets, in the words of the run's metric."""
+    """The verdict of a dashboard on each of a run's targets, in the words of the run's metric.
+
+    Of a run of several factors a verdict sees the first, with the others at their baselines, unless its file says
+    ``EVERY_FACTOR = True``.
+    """
     verdict: Callable[[Run, str], Verdict] = load("verdicts", dashboard.verdict)
-    return [_measured(verdict(run, target), run.metric) for target in run.study.targets]
+    whole = getattr(module("verdicts", dashboard.verdict), "EVERY_FACTOR", False)
+    shown = run if whole else one_factor(run)
+    held = held_text(shown)
+    return [_measured(replace(verdict(shown, target), held=held), run.metric) for target in run.study.targets]
 
 
 def _measured(verdict: Verdict, metric: str) -> Verdict:
@@ -102,9 +110,10 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
         "change_interval": wording.change_interval,
         "together": _together,
     }
-    together = across_targets(run)
+    view = one_factor(run)
+    together = across_targets(view)
     sections = [*([ACROSS] if together else []), *dashboard.sections]
-    shown = [_section(run, section) for section in sections]
+    shown = [_section(run, view, section) for section in sections]
     scripts = [Markup((place / "page.js").read_text(encoding="utf-8"))]
     if any(part.plot for part in shown):
         scripts.insert(0, Markup(get_plotlyjs()))
@@ -115,13 +124,14 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
     return environment.get_template("template.html.j2").render(
         title=wording.measured(dashboard.title, run.metric),
         run=run,
+        held=held_text(view),
         manifest=run.manifest,
         near=NEAR,
         started=_moment(run.manifest["started"]),
         across=together,
         verdicts=found,
         sections=shown,
-        classes={target: made for target in run.study.targets if (made := by_class(run, target))},
+        classes={target: made for target in run.study.targets if (made := by_class(view, target))},
         cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
         total=len(table),
         study=json.dumps(run.manifest["study"], indent=2, ensure_ascii=False),
@@ -131,7 +141,9 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
     )
 
 
-def _section(run: Run, section: Section) -> Shown:
+def _section(run: Run, view: Run, section: Section) -> Shown:
+    """A section with its figure, which is given the run or, if it shows one factor, the view of one."""
+
     def said(text: str) -> str:
         return wording.measured(text, run.metric)
 
@@ -143,7 +155,9 @@ def _section(run: Run, section: Section) -> Shown:
     if section.figure is None:
         return Shown(section, "", None, None, 0)
     figure: Figure[Any] = load("figures", section.figure)
-    drawn, caption = figure.draw(figure.compute(run)), said(figure.caption)
+    shown = run if figure.every_factor else view
+    where = f" Shown {held}." if (held := held_text(shown)) else ""
+    drawn, caption = figure.draw(figure.compute(shown)), said(figure.caption) + where
     if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
         drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
     if isinstance(drawn, Markup):

@@ -13,10 +13,10 @@ def test_every_cell_stands_in_the_table_with_its_reason() -> None:
     found = cells(run)
     assert len(found) == 3 * 5 * 3 + 1
     lost = found[found["status"] != "done"]
-    assert lost[["arm", "level", "seed"]].to_numpy().tolist() == [["base>target", "baseline", 1]]
+    assert lost[["arm", "levels", "seed"]].to_numpy().tolist() == [["base>target", ("baseline",), 1]]
     assert lost["reason"].iloc[0].startswith("loss is not finite")
-    mine = found[(found["arm"] == "base>target") & (found["level"] == "crop_only")].set_index("seed")
-    own = found[(found["arm"] == "base>target") & (found["level"] == "baseline")].set_index("seed")
+    mine = found[(found["arm"] == "base>target") & (found["levels"] == ("crop_only",))].set_index("seed")
+    own = found[(found["arm"] == "base>target") & (found["levels"] == ("baseline",))].set_index("seed")
     assert mine["change"].isna().tolist() == [False, True, False]
     assert mine["change"][0] == pytest.approx(mine["linear"][0] - own["linear"][0])
 

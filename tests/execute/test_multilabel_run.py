@@ -87,7 +87,8 @@ def test_the_values_are_sklearns_of_the_predictions(finished: tuple[str, Result]
 def test_what_claims_are_made_on_is_the_mean(finished: tuple[str, Result]) -> None:
     target, result = finished
     made = result.run
-    table = cells(made).set_index(["arm", "level"])
+    table = cells(made)
+    table = table.assign(level=table["levels"].str[0]).set_index(["arm", "level"])
     for arm in ("target", "base>target"):
         found = accuracy(made, target, arm, "baseline")
         assert found is not None and found.low < found.estimate < found.high

@@ -487,11 +487,15 @@ def test_failures_of_several_reasons_or_among_successes_end_nothing():
     assert fail("9", "nan") == "nan"
 
 
-def test_a_study_of_two_factors_is_refused_before_anything_runs(tmp_path):
+def test_a_study_of_two_factors_is_shown_at_the_baseline_of_the_second(tmp_path):
     rates = Factor(name="rate", field="lr", levels={"low": 0.01, "high": 0.1}, baseline="low")
-    with pytest.raises(StudyError, match="varies policy and rate at once"):
-        run(small.study(factors=(small.policy_factor(), rates)), store=tmp_path, runner="inline")
-    assert not (tmp_path / "stages").exists()
+    study = small.study(factors=(small.policy_factor(), rates), arms=("target", "base>target"))
+    result = run(study, store=tmp_path, runner="inline")
+    assert result.verdicts[0].sentence.startswith(f"On {small.TARGET}, at lr 0.01, ")
+    alone = study.model_copy(
+        update={"factors": study.factors[:1], "recipes": study.recipes | {"target": small.recipe(lr=0.01)}}
+    )
+    assert result.verdicts[0].table == run(alone, store=tmp_path, runner="inline").verdicts[0].table
 
 
 def test_a_report_runs_python_of_a_store_only_if_it_is_trusted(tmp_path):

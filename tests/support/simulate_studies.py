@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.core.registry import load
 from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
 from hpt_ray.store.schema import TABLES, run_schema
 from tests.support import simulate
@@ -26,12 +27,14 @@ ITERATIONS = 100
 
 
 class Cell(NamedTuple):
-    """What a true accuracy is asked for; ``level`` is "" where the arm does not vary."""
+    """What a true accuracy is asked for; ``level`` is "" where the arm does not vary with the (first) factor, and
+    ``others`` has the levels of further factors."""
 
     target: str
     arm: str
     level: str
     evaluation: str
+    others: tuple[str, ...] = ()
 
 
 Truth = Callable[[Cell], float]
@@ -74,6 +77,14 @@ def low_label(labels: tuple[int, ...] = (50, 200), arms: tuple[str, ...] = FOUR,
     return study("low_label", arms, **{"evaluations": (*tuned, all_of_them, Evaluation(probe="linear"))} | changes)
 
 
+def landscape(arms: tuple[str, ...] = FOUR, **changes: Any) -> Study:
+    """Two policies by two iteration budgets."""
+    policies = {name: load("policies", name) for name in ("baseline", "crop_only")}
+    policy = Factor(name="policy", field="policy", levels=policies, baseline="baseline")
+    budget = Factor(name="iterations", field="iterations", levels={"30": 30, "270": 270}, baseline="270")
+    return study("landscape", arms, **{"factors": (policy, budget)} | changes)
+
+
 def methods(names: tuple[str, ...] = METHODS, arms: tuple[str, ...] = FOUR, **changes: Any) -> Study:
     levels = {name: {"method": name} for name in names}
     factor = Factor(name="method", roles=("base", "target"), levels=levels, baseline=names[0])
@@ -102,7 +113,8 @@ def run(
         for (cell, step0), by_seed in zip(cells, correct, strict=True):
             for row, own in enumerate(spec.seeds if _seeded(spec, cell.arm) else (None,)):
                 axes = {"study": spec.name, "target": target, "arm": cell.arm, "seed": own}
-                axes |= dict.fromkeys(factors, cell.level or None) | {"evaluation": cell.evaluation, "repeat": 0}
+                axes |= {name: level or None for name, level in zip(factors, (cell.level, *cell.others), strict=False)}
+                axes |= {"evaluation": cell.evaluation, "repeat": 0}
                 axes |= {"iteration": 0 if step0 else ITERATIONS}
                 lost = not step0 and failed(cell, own)
                 tables["results"].append(_result(axes, None if lost else by_seed[row].mean(), examples))
@@ -123,10 +135,11 @@ def run(
 def _cells(spec: Study, target: str) -> Iterator[tuple[Cell, bool]]:
     """Every cell, and whether it is its step 0, which direct transfer has too."""
     for arm, evaluation in itertools.product(spec.arms, spec.evaluations):
-        factor = spec.factors[0] if spec.factors and spec.factors[0].varies(arm) else None
-        for level in factor.levels_of(arm) if factor else ("",):
+        own = (factor.levels_of(arm) if factor.varies(arm) else ("",) for factor in spec.factors)
+        for levels in itertools.product(*own):
+            level, *others = levels or ("",)
             for step0 in (True, False):
-                yield Cell(target, arm.chain, level, evaluation.name), step0
+                yield Cell(target, arm.chain, level, evaluation.name, tuple(others)), step0
 
 
 def _before(spec: Study, cell: Cell, truth: Truth) -> float:

@@ -9,32 +9,20 @@ import numpy as np
 from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.spec.study import Factor
 
 #: Field of a recipe to what a number of it is called on an axis, after the role that it is a field of.
 NAMES = {"iterations": "{role} iterations", "fraction": "share of the {role}'s pretraining images"}
 
 
 def field(run: Run) -> str:
-    """The field of a recipe that the factor sets to a number; "" where no level does."""
-    if run.factor is None:
-        return ""
-    changes = [run.factor.changes(level) for level in run.factor.levels]
-    named = [name for change in changes for name, value in change.items() if len(change) == 1 and _positive(value)]
-    return named[0] if named else ""
+    """The field of a recipe that the run's factor sets to a number; "" where no level does."""
+    return _field(run.factor) if run.factor else ""
 
 
 def numbers(run: Run) -> dict[str, float]:
     """Level to number, ascending. A level that sets something else, or more (a supervised base), has none."""
-    name = field(run)
-    if run.factor is None or not name:
-        return {}
-    changes = {level: run.factor.changes(level) for level in run.factor.levels}
-    found = {
-        level: float(change[name])
-        for level, change in changes.items()
-        if list(change) == [name] and _positive(change[name])
-    }
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+    return _numbers(run.factor) if run.factor else {}
 
 
 def common(run: Run, target: str, arms: Sequence[str]) -> list[str]:
@@ -54,12 +42,23 @@ def axis_name(run: Run) -> str:
 
 def number_name(run: Run, level: str) -> str:
     """A level in a sentence: "90 iterations", "10 % of the images", and the name of one without a number."""
-    number, name = numbers(run).get(level), field(run)
+    return level_text(run.factor, level) if run.factor else level_name(level)
+
+
+def level_text(factor: Factor, level: str) -> str:
+    """A level of a factor in a sentence, as ``number_name`` writes it."""
+    number, name = _numbers(factor).get(level), _field(factor)
     if number is None:
         return level_name(level)
     if name == "iterations":
         return counted(number, name)
     return f"{100 * number:g} % of the images" if name == "fraction" else f"{level_name(name)} {number:g}"
+
+
+def at_level(factor: Factor, level: str) -> str:
+    """Where something is shown: "at 90 iterations", "at the crop only policy"."""
+    written = level_text(factor, level)
+    return f"at {written}" if level in _numbers(factor) else f"at the {written} {level_name(factor.name)}"
 
 
 def counted(number: float, what: str) -> str:
@@ -70,3 +69,19 @@ def counted(number: float, what: str) -> str:
 def _positive(value: object) -> bool:
     """Whether a value has a place on a logarithmic axis."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _field(factor: Factor) -> str:
+    changes = [factor.changes(level) for level in factor.levels]
+    named = [name for change in changes for name, value in change.items() if len(change) == 1 and _positive(value)]
+    return named[0] if named else ""
+
+
+def _numbers(factor: Factor) -> dict[str, float]:
+    name, changes = _field(factor), {level: factor.changes(level) for level in factor.levels}
+    found = {
+        level: float(change[name])
+        for level, change in changes.items()
+        if list(change) == [name] and _positive(change[name])
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1]))

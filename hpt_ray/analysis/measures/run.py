@@ -12,12 +12,14 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from hpt_ray.core.errors import StudyError
 from hpt_ray.core.metrics.auroc import components
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
 
-#: What tells the rows of one cell and evaluation, before its last phase or after it, from all others.
-CELL = ["target", "evaluation", "arm", "level", "step0", "seed"]
-SCORED = [*CELL, "cell", "repeat", "example", "correct"]
+#: What tells the rows of one cell and evaluation, before its last phase or after it, from all others, beside the
+#: levels of the factors.
+CELL = ["target", "evaluation", "arm", "step0", "seed"]
+SCORED = [*CELL, "level", "cell", "repeat", "example", "correct"]
 
 #: The paper's arms (arXiv 2103.12718, section 3), by the chains the study writes them as.
 SCRATCH, DIRECT, HPT = "target", "base", "base>target"
@@ -29,6 +31,13 @@ class Hole(NamedTuple):
     arm: str
     level: str
     seeds: tuple[int, ...]
+
+
+class Held(NamedTuple):
+    """A factor that a view does not vary, and the level at which the view shows everything."""
+
+    factor: Factor
+    level: str
 
 
 #: An arm at a level ("" where it has none), at step 0 or not.
@@ -51,7 +60,8 @@ class Run:
 
     ``results``, ``predictions`` and ``curves`` have the columns of ``hpt_ray.store.schema.run_schema``; ``views`` has
     ``policy`` (a level, or "original"), ``example``, ``view`` and ``png`` (bytes); ``manifest`` is what the run
-    wrote down about itself (study, command, versions, hardware, time, data sets, failures, notes).
+    wrote down about itself (study, command, versions, hardware, time, data sets, failures, notes). Of a study with
+    several factors a view (``measures.views``) is a run of one of them, and ``held`` has the levels of the others.
     """
 
     results: pd.DataFrame
@@ -59,6 +69,7 @@ class Run:
     curves: pd.DataFrame
     views: pd.DataFrame
     manifest: dict[str, Any]
+    held: tuple[Held, ...] = ()
 
     @functools.cached_property
     def study(self) -> Study:
@@ -71,8 +82,20 @@ class Run:
 
     @property
     def factor(self) -> Factor | None:
-        """The first factor: the one the robustness measures and figures are about."""
-        return self.study.factors[0] if self.study.factors else None
+        """The factor that is varied, None where none is: what every selector's ``level`` is a level of.
+
+        Raises:
+            StudyError: where several are: a level of one of them would be a mean over the others.
+        """
+        first, *others = self.study.factors or (None,)
+        if first is not None and others:
+            names = [factor.name for factor in self.study.factors]
+            held = ", ".join(f"{other.name}={other.baseline!r}" for other in others)
+            raise StudyError(
+                f"study {self.study.name} varies {' and '.join(names)}: hold all but one of them at a level, as "
+                f"hpt_ray.analysis.measures.views.at(run, {held}) does."
+            )
+        return first
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -96,8 +119,8 @@ class Run:
         return "auroc" if (self.results["metric"] == "auroc").any() else "accuracy"
 
     def varies(self, arm: str) -> bool:
-        """Whether an arm contains a role that the factor varies; direct transfer, for one, seldom does."""
-        return self.factor is not None and self.factor.varies(Arm.parse(arm))
+        """Whether an arm contains a role that a factor varies; direct transfer, for one, seldom does."""
+        return any(factor.varies(Arm.parse(arm)) for factor in self.study.factors)
 
     def levels_of(self, arm: str) -> tuple[str, ...]:
         """The levels an arm has cells at, the baseline first where it has it; one empty level if it does not vary."""
@@ -112,8 +135,9 @@ class Run:
         return self.baseline if self.baseline in own else own[-1]
 
     def rows(self, *, step0: bool = False, by_class: bool = False) -> pd.DataFrame:
-        """Test rows of ``results`` after the arm's last phase, or before it began; with the column ``level``.
+        """Test rows of ``results`` after the arm's last phase, or before it began.
 
+        Of a run that varies at most one factor they have the column ``level``, "" where the arm does not depend on it.
         Of multi-label data they are those of the mean over classes, or ``by_class`` those of each.
         """
         table = self._measured
@@ -174,26 +198,31 @@ class Run:
         return found
 
     def _located(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Add ``level``, ``step0`` and ``cell``, a number for each cell, evaluation and step 0.
+        """Add ``step0`` and ``cell``, a number for each cell, evaluation and step 0.
 
         Of several iterations after step 0, keep the last one of each cell.
         """
-        level = table[self.factor.name].fillna("") if self.factor else ""
+        factors = [factor.name for factor in self.study.factors]
         given = [arm.chain for arm in self.study.arms if isinstance(self.study.recipes[arm.phases[-1].role], Weights)]
         # Given weights have no iterations of their own: iteration 0 is all there is of them, not a step 0.
-        table = table.assign(level=level, step0=table["iteration"].eq(0) & ~table["arm"].isin(given))
-        table["cell"] = table.groupby(CELL, dropna=False).ngroup()
+        table = table.assign(step0=table["iteration"].eq(0) & ~table["arm"].isin(given))
+        table["cell"] = table.groupby([*CELL[:3], *factors, *CELL[3:]], dropna=False).ngroup()
         last = table.groupby("cell")["iteration"].transform("max")
         return table[table["iteration"].isna() | table["iteration"].eq(last)]
 
+    def _leveled(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Add ``level``, "" where a cell does not depend on the factor."""
+        return table.assign(level=table[self.factor.name].fillna("") if self.factor else "")
+
     @functools.cached_property
     def _measured(self) -> pd.DataFrame:
-        return self._located(self.results)
+        table = self._located(self.results)
+        return table if len(self.study.factors) > 1 else self._leveled(table)
 
     @functools.cached_property
     def _scored(self) -> pd.DataFrame:
-        """``predictions`` without the answers themselves: how ``correct`` each is."""
-        table = self._located(self.predictions)
+        """``predictions`` without the answers themselves: how ``correct`` each is, at a ``level`` of the factor."""
+        table = self._leveled(self._located(self.predictions))
         if self.metric == "accuracy":
             table["correct"] = (table["label"] == table["prediction"]).astype(np.float64)
             return table[SCORED]
@@ -210,7 +239,7 @@ class Run:
     @functools.cached_property
     def _cells(self) -> pd.DataFrame:
         """What each ``cell`` of ``_scored`` is: those of a target and an evaluation follow each other."""
-        return self._scored.drop_duplicates("cell").set_index("cell")[CELL].sort_index()
+        return self._scored.drop_duplicates("cell").set_index("cell")[[*CELL, "level"]].sort_index()
 
     @functools.cached_property
     def _scores(self) -> dict[tuple[str, str], Scores]:

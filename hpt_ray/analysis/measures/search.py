@@ -21,7 +21,6 @@ one parameter's range is told from it in 16 to 28 %.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from hpt_ray.analysis.measures import views
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import LEVEL, REPLICATES, Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN
@@ -99,7 +99,7 @@ def winners(run: Run, target: str) -> dict[str, str]:
     inner = confirmed(run, target)
     found = {}
     for arm in varying(run):
-        own = [level for level in inner.levels_of(arm) if level != run.baseline]
+        own = [level for level in inner.levels_of(arm) if level != inner.baseline]
         if own:
             found[arm] = max(own, key=lambda level: values.get((arm, level), -np.inf))
     return found
@@ -113,26 +113,18 @@ def narrowed(run: Run, target: str, seeds: Sequence[int], levels: Mapping[str, I
     factor = policy.model_copy(
         update={"levels": {name: level for name, level in policy.levels.items() if name in named}, "only": own}
     )
-    update = {"targets": (target,), "seeds": tuple(seeds), "factors": (factor,), "search": None}
-    study = run.study.model_copy(update=update)
+    view = views.at(run, **{rung.name: rung.baseline})
+    study = view.study.model_copy(update={"targets": (target,), "seeds": tuple(seeds), "factors": (factor,)})
 
-    def part(table: pd.DataFrame) -> pd.DataFrame:
+    def kept(table: pd.DataFrame) -> pd.Series:
         here = (table["target"] == target) & (table["seed"].isna() | table["seed"].isin(seeds))
-        full = table[rung.name].isna() | (table[rung.name] == rung.baseline)
         known = pd.Series(False, index=table.index)
         for arm in run.arms:
             mine = table["arm"] == arm
             known |= mine & table[policy.name].isin(own[arm]) if arm in own else mine
-        return table[here & full & known]
+        return here & known
 
-    manifest = run.manifest | {"study": study.model_dump(mode="json")}
-    return dataclasses.replace(
-        run,
-        results=part(run.results),
-        predictions=part(run.predictions),
-        curves=part(run.curves),
-        manifest=manifest,
-    )
+    return views.part(view, study, kept)
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ from hpt_ray.analysis.measures.numbers import common, number_name, numbers
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, accuracy, difference, mean
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import brackets, change_interval, level_name, points, share_interval
+from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, few_images, margin_text, settle
@@ -31,9 +32,10 @@ def verdict(run: Run, target: str) -> Verdict:
         for level in run.levels
         if bases and level not in numbers(run) and (found := accuracy(run, target, HPT, level)) is not None
     ]
+    nothing = "nothing was compared: the study varies no base of HPT"
     return Verdict(
         target=target,
-        sentence=f"On {target}, {'; '.join(said) or 'nothing was compared: the study varies no base of HPT'}.",
+        sentence=f"On {target_text(run, target)}, {'; '.join(said) or nothing}.",
         claims=claims,
         tiles=tuple(_tiles(run, target, bases, compared)),
         table=_table(run, target),

@@ -10,6 +10,7 @@ from hpt_ray.analysis.measures import robustness
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import brackets, change_interval, level_name, percent, points, share_interval
+from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.verdict import (
     Claim,
@@ -67,7 +68,7 @@ def verdict(run: Run, target: str) -> Verdict:
         said = ["nothing was compared: the study lacks fine-tuning, HPT, or what HPT is held against"]
     return Verdict(
         target=target,
-        sentence=f"On {target}, {'; '.join(said)}.",
+        sentence=f"On {target_text(run, target)}, {'; '.join(said)}.",
         claims=claims,
         tiles=tuple(_tiles(run, target, ends[0], settled)) if ends else (),
         table=_table(run, target, counts),

@@ -14,6 +14,7 @@ from hpt_ray.analysis.measures import robustness
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import brackets, change_interval, level_name, listed, points, share_interval
+from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.verdict import (
     Claim,
@@ -72,7 +73,7 @@ def verdict(run: Run, target: str) -> Verdict:
     claims = tuple(claim for finding in found for claim in (*finding.under.values(), *finding.changes.values()))
     return Verdict(
         target=target,
-        sentence=f"On {target}, {'; '.join(said)}.",
+        sentence=f"On {target_text(run, target)}, {'; '.join(said)}.",
         claims=claims,
         tiles=tuple(_tiles(found)),
         table=_table(run, target, found),

@@ -11,6 +11,7 @@ from hpt_ray.analysis.caveats import remarks
 from hpt_ray.analysis.measures import robustness
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import brackets, change_interval, listed, percent, points, share_interval
+from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
 
@@ -51,7 +52,7 @@ def verdict(run: Run, target: str) -> Verdict:
     claims = tuple(gain.claim for gain in found)
     return Verdict(
         target=target,
-        sentence=f"On {target}, {said}.",
+        sentence=f"On {target_text(run, target)}, {said}.",
         claims=claims,
         tiles=tuple(_tiles(run, target, asked)),
         table=_table(run, target, found),

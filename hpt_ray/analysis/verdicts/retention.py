@@ -8,6 +8,7 @@ from hpt_ray.analysis.measures.retention import KEPT, Retention, retention
 from hpt_ray.analysis.measures.robustness import accuracy, mean
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import brackets, change_interval, level_name, listed, points, share_interval
+from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.verdict import Claim, Table, Tile, Verdict, compare, settle, spoken
 
 #: The field of a recipe whose numbers are shares of the images.
@@ -25,9 +26,10 @@ def verdict(run: Run, target: str) -> Verdict:
     for place in dict.fromkeys(level for level, _ in asked):
         here = [claim.text for (level, _), claim in settled.items() if level == place]
         said.append(f"with {number_name(run, place)} HPT is {' and '.join(here)}")
+    nothing = "nothing was compared: the study varies no data fraction"
     return Verdict(
         target=target,
-        sentence=f"On {target}, {'; '.join(said) or 'nothing was compared: the study varies no data fraction'}.",
+        sentence=f"On {target_text(run, target)}, {'; '.join(said) or nothing}.",
         claims=claims,
         tiles=tuple(_tiles(run, kept, settled)),
         table=_table(run, target, kept),

@@ -15,6 +15,7 @@ from hpt_ray.analysis.measures.text_format import (
     points,
     share_interval,
 )
+from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.verdict import (
     Claim,
@@ -42,12 +43,10 @@ def verdict(run: Run, target: str) -> Verdict:
     if accuracies:
         place = f"at the {level_name(run.baseline)} {level_name(run.factor.name)}, " if run.factor else ""
         said.append(f"{place}HPT is {' and '.join(accuracies)}")
-    sentence = (
-        f"On {target}, {'; '.join(said) or 'nothing was compared: the study lacks HPT or what it is held against'}."
-    )
+    nothing = "nothing was compared: the study lacks HPT or what it is held against"
     return Verdict(
         target=target,
-        sentence=sentence,
+        sentence=f"On {target_text(run, target)}, {'; '.join(said) or nothing}.",
         claims=claims,
         tiles=tuple(_tiles(run, target, claims)),
         table=_table(run, target),

@@ -30,12 +30,16 @@ from hpt_ray.spec.study import LABELS
 ROBUSTNESS, SEARCHED = "robustness", "accuracy after the search"
 
 
+#: The short budgets are a factor of their own, which the verdict takes apart itself.
+EVERY_FACTOR = True
+
+
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: flatness on the random policies, and accuracy of the winners on fresh seeds."""
     inner, best = confirmed(run, target), winners(run, target)
     flat = [_flat(run, target)] if {HPT, SCRATCH} <= set(varying(run)) else []
     gains = [_gain(run, inner, target, arm, level) for arm, level in best.items()]
-    others = [(other, best.get(other, run.baseline)) for other in (SCRATCH, DIRECT) if other in run.arms]
+    others = [(other, best.get(other, inner.baseline)) for other in (SCRATCH, DIRECT) if other in run.arms]
     rivals = [compare(inner, target, HPT, other, best[HPT], at=level) for other, level in others if HPT in best]
     claims = settle([*flat, *gains, *rivals])
     said = [_flat_text(run, target, claim) for claim in claims if claim.measure == ROBUSTNESS]
@@ -57,7 +61,7 @@ def verdict(run: Run, target: str) -> Verdict:
 
 def _gain(run: Run, inner: Run, target: str, arm: str, level: str) -> Claim:
     """The claim on an arm's accuracy at its winner against that at the baseline."""
-    found = compare(inner, target, arm, arm, level, at=run.baseline)
+    found = compare(inner, target, arm, arm, level, at=inner.baseline)
     needed = found.needed
     for word in ("from", "and"):
         needed = needed.replace(f" {word} {spoken(found.against)}", f" {word} its baseline policy", 1)
@@ -110,7 +114,7 @@ def _table(run: Run, inner: Run, target: str, best: dict[str, str]) -> Table:
     flat, rows = flatness(run, target), []
     for arm, label in run.arms.items():
         at_best = robustness.accuracy(inner, target, arm, best[arm]) if arm in best else None
-        at_baseline = robustness.accuracy(inner, target, arm, run.baseline)
+        at_baseline = robustness.accuracy(inner, target, arm, inner.baseline)
         rows.append(
             (
                 label,

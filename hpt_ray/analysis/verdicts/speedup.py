@@ -29,6 +29,7 @@ from hpt_ray.analysis.measures.spending import (
     times_interval,
 )
 from hpt_ray.analysis.measures.text_format import brackets, listed, percent, points, share_interval
+from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
 
@@ -61,7 +62,7 @@ def verdict(run: Run, target: str) -> Verdict:
     nothing = "nothing was compared: the study lacks HPT, what it is held against, or budgets"
     return Verdict(
         target=target,
-        sentence=f"On {target}, {'; '.join(said) or nothing}.",
+        sentence=f"On {target_text(run, target)}, {'; '.join(said) or nothing}.",
         claims=claims,
         tiles=tuple(_tiles(run, target, own, scratch, [settled[at] for at in asked if at[0] == asked[-1][0]])),
         table=_table(run, target),

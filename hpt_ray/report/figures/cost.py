@@ -66,4 +66,5 @@ figure = Figure(
     draw,
     "Last pretraining phase of each arm, added over policies and seeds. Chains that begin with the base share one base "
     "pretraining, whose cost stands in the line of direct transfer and in no other.",
+    every_factor=True,
 )

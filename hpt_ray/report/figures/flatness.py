@@ -62,4 +62,5 @@ figure = Figure(
     "Test accuracy of each random policy against the one that val chooses among them, from the best down; the policies "
     "are the same for every arm. A curve above the dotted line is within one point of the best: the further right a "
     "curve stays there, the less the choice of policy matters. Above zero, val chose one that test does not favour.",
+    every_factor=True,
 )

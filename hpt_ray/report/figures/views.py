@@ -26,7 +26,8 @@ class Row:
 def compute(run: Run) -> tuple[Row, ...]:
     table = run.views.sort_values(["example", "view"])
     rows = []
-    for policy in (ORIGINAL, *run.levels):
+    policies = [name for factor in run.study.factors if factor.field == "policy" for name in factor.levels]
+    for policy in (ORIGINAL, *policies):
         mine = table[table["policy"] == policy]
         if len(mine):
             rows.append(Row(policy, tuple(tuple(part["png"]) for _, part in mine.groupby("example"))))
@@ -58,4 +59,5 @@ figure = Figure(
     draw,
     "Views as the network receives them, drawn with the study's own augmentation code from images of the target's "
     "training data.",
+    every_factor=True,
 )

@@ -12,6 +12,7 @@ import pytest
 from markupsafe import Markup
 
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.variance import sources
 from hpt_ray.core.registry import load, names
@@ -30,6 +31,7 @@ SPECS = {
     "sequential": simulate.sequential(targets=TWO),
     "low_label": simulate.low_label(),
     "methods": simulate.methods(targets=TWO),
+    "landscape": simulate.landscape(),
     "one seed": simulate.low_label(seeds=(0,)),
     "holes": simulate.methods(targets=TWO),
     "nothing": simulate.sequential(),
@@ -44,9 +46,11 @@ def run_of(name: str) -> Run:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_every_figure_draws_every_study(name: str) -> None:
+    run, view = run_of(name), one_factor(run_of(name))
     for figure_name in names("figures"):
         figure = load("figures", figure_name)
-        assert isinstance(figure.draw(figure.compute(run_of(name))), (go.Figure, Markup)), figure_name
+        value = figure.compute(run if figure.every_factor else view)
+        assert isinstance(figure.draw(value), (go.Figure, Markup)), figure_name
 
 
 def accuracies(run: Run, *by: str) -> pd.Series:
