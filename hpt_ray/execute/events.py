@@ -1,4 +1,4 @@
-"""What a runner tells while it runs, and what a study amounts to so far."""
+"""What a backend tells while it runs units, and how far a run is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOPELESS = 3
 class Event(Frozen):
     """``images`` counts the images trained on since the unit's last event."""
 
-    kind: Literal["started", "progress", "finished", "failed"]
+    kind: Literal["started", "progress", "finished", "interrupted", "failed"]
     unit: str
     label: str
     images: int = 0
@@ -74,7 +74,7 @@ class Progress:
         if event.kind == "finished":
             self.done += 1
             self.in_a_row.clear()
-        elif not event.reason.startswith(INTERRUPTED):
+        elif event.kind == "failed":
             self.failed[event.unit] = event.reason
             if not event.reason.startswith(NEEDS):
                 self.in_a_row.append(event.reason)

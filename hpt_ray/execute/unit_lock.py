@@ -1,4 +1,4 @@
-"""A claim on a unit: of several runs on one store, one trains a stage that they share, and the others wait for it."""
+"""The lock of a unit: of several runs on one store, one trains a stage that they share, the others wait for it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ POLL_SECONDS = 1.0
 
 
 @contextlib.contextmanager
-def claimed(unit: Unit, store: Store, tell: Tell) -> Iterator[None]:
+def locked(unit: Unit, store: Store, tell: Tell) -> Iterator[None]:
     """Hold a unit while it runs; wait for as long as another process holds it.
 
-    The claim is a lock of the operating system on a file in the store: it ends with its process, however that dies. An
+    It is a lock of the operating system on a file in the store: it ends with its process, however that dies. An
     object store has no locks: there two runs may both train a shared stage, and write the same content.
 
     Raises:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_slots
 
-The worker groups fetch and settle units as always and do nothing in between: all that is left is Tune, the desk and
+The worker groups fetch and finish units as always and do nothing in between: all that is left is the broker and
 the messages between them. On fewer than eight cores the groups share them, so that this is an upper bound there.
 """
 
@@ -31,12 +31,12 @@ def idle(config: dict[str, Any]) -> None:
     """A worker group that does nothing with its units."""
     import ray
 
-    desk, number = config["desk"], config["group"]
-    ray.get(desk.arrive.remote(number))
+    broker, number = config["broker"], config["group"]
+    ray.get(broker.arrive.remote(number))
     fresh = True
-    while (unit := ray.get(desk.fetch.remote(number, fresh))) is not None:
+    while (unit := ray.get(broker.fetch.remote(number, fresh))) is not None:
         fresh = False
-        ray.get(desk.settle.remote(number, unit.id, ""))
+        ray.get(broker.finish.remote(number, unit.id, ""))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The order in which units may run, on Ray (``Queue``) and in this process (``in_order_of_need``)."""
+"""The queue of units: what may run when, what a failure takes with it, how often a unit is delivered."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.backends import inline
-from hpt_ray.execute.backends.inline import InlineRunner, in_order_of_need
-from hpt_ray.execute.backends.ray.runner import _searcher
-from hpt_ray.execute.queue import TRIALS, Queue
+from hpt_ray.execute.backends.inline import InlineRunner
+from hpt_ray.execute.events import Event
+from hpt_ray.execute.queue import DELIVERIES, Queue
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 from tests.support import small
@@ -18,19 +19,45 @@ SOME = small.plan().units()[0]
 
 
 def unit(name: str, needs: str | None = None) -> Unit:
-    return SOME.model_copy(update={"id": name, "needs": needs})
-
-
-def queue_of(*rounds: list[Unit]) -> Queue:
-    """A queue that has taken its first round."""
-    queue = Queue(iter(rounds))
-    assert queue.refill()
-    return queue
+    """A unit whose only stage has its name."""
+    stage = SOME.stages[0].model_copy(update={"id": name})
+    return SOME.model_copy(update={"id": name, "stages": (stage,), "needs": needs})
 
 
 def tree(*edges: str) -> list[Unit]:
     """Units of "name" or "name<parent"."""
     return [unit(name, parent or None) for name, _, parent in (edge.partition("<") for edge in edges)]
+
+
+class NoStore:
+    """A store without results that keeps the reasons of failures."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    def record(self, stage: str) -> None:
+        return None
+
+    def fail(self, stage: str, reason: str) -> None:
+        self.reasons[stage] = reason
+
+
+def queue_of(*edges: str, store: NoStore | Store | None = None) -> tuple[Queue, list[Event]]:
+    """A queue of a tree, and what it tells."""
+    events: list[Event] = []
+    queue = Queue(store or NoStore(), events.append)  # type: ignore[arg-type]
+    queue.add(tree(*edges))
+    return queue, events
+
+
+def take(queue: Queue) -> Unit:
+    taken = queue.next()
+    assert taken is not None
+    return taken
+
+
+def told(events: list[Event], kind: str) -> list[str]:
+    return [event.unit for event in events if event.kind == kind]
 
 
 @st.composite
@@ -43,97 +70,109 @@ def forests(draw: st.DrawFn) -> list[Unit]:
 
 @given(forests(), st.data())
 def test_a_unit_runs_after_what_it_needs_and_each_ends_exactly_once(units, data):
-    queue, running, done, failed = queue_of(units), [], [], []
-    while queue.refill():
+    queue, events = queue_of()
+    queue.add(units)
+    running: list[Unit] = []
+    while not queue.done:
         ready = queue.next()
         if ready is not None:
-            assert ready.needs is None or ready.needs in done
+            assert ready.needs is None or ready.needs in told(events, "finished")
             running.append(ready)
             continue
         ended = running.pop(data.draw(st.integers(0, len(running) - 1)))
-        broken = data.draw(st.booleans())
-        (failed if broken else done).append(ended.id)
-        lost = queue.settle(ended, broken)
-        failed += [each.id for each in lost]
-        for each in lost:
-            assert each.needs in failed
-    assert sorted(done + failed) == sorted(each.id for each in units)
-
-
-@given(forests())
-def test_in_this_process_parents_come_first_and_nothing_is_lost(units):
-    placed: set[str] = set()
-    for each in in_order_of_need(units):
-        assert each.needs is None or each.needs in placed
-        placed.add(each.id)
-    assert placed == {each.id for each in units}
+        how = data.draw(st.sampled_from(["finish", "fail", "lose"]))
+        if how == "lose":
+            queue.redeliver(ended)
+        else:
+            queue.finish(ended, "NaN" if how == "fail" else "")
+    failed = told(events, "failed")
+    assert sorted(told(events, "finished") + failed) == sorted(each.id for each in units)
+    assert all(each.id in failed for each in units if each.needs in failed)
+    assert all(queue.deliveries[each.id] <= DELIVERIES for each in units)
 
 
 def test_what_is_ready_keeps_its_order():
-    units = tree("a", "b", "c<a", "d")
-    assert [each.id for each in in_order_of_need(units)] == ["a", "b", "d", "c"]
-    queue = queue_of(units)
-    assert [each.id if each else None for each in (queue.next(), queue.next(), queue.next(), queue.next())] == [
-        "a",
-        "b",
-        "d",
-        None,
-    ]
-    queue.settle(units[0], failed=False)
-    assert queue.next() == units[2]
+    queue, events = queue_of("a", "b", "c<a", "d")
+    first = take(queue)
+    assert [take(queue).id, take(queue).id, queue.next()] == ["b", "d", None]
+    queue.finish(first)
+    assert take(queue).id == "c"
+    assert told(events, "started") == ["a", "b", "d", "c"]
 
 
 def test_a_need_that_is_no_unit_here_is_met():
-    units = tree("a<finished earlier")
-    assert in_order_of_need(units) == units
-    assert queue_of(units).next() == units[0]
+    queue, _ = queue_of("a<finished earlier")
+    assert take(queue).id == "a"
 
 
 def test_a_failure_takes_all_descendants_and_nothing_else():
-    units = tree("a", "b<a", "c<b", "d<a", "e", "f<e")
-    queue = queue_of(units)
-    queue.next()
-    assert {each.id for each in queue.settle(units[0], failed=True)} == {"b", "c", "d"}
-    assert {each.id for each in queue.waiting} == {"e", "f"}
+    store = NoStore()
+    queue, events = queue_of("a", "b<a", "c<b", "d<a", "e", "f<e", store=store)
+    queue.finish(take(queue), "the loss is nan")
+    assert told(events, "failed") == ["a", "b", "c", "d"]
+    assert [each.id for each in queue.waiting] == ["e", "f"]
+    assert store.reasons["a"] == "the loss is nan"
+    assert store.reasons["b"] == store.reasons["d"] == f"needs {SOME.label}, which failed"
+
+
+def test_what_needs_weights_runs_where_they_are_there_and_their_evaluation_failed(tmp_path):
+    store = Store(tmp_path)
+    store.finish("a", {}, {})
+    queue, events = queue_of("a", "b<a", store=store)
+    queue.finish(take(queue), "out of memory")
+    assert take(queue).id == "b"
+    assert store.failure("a") is None  # the stage that is finished did not fail
+    assert told(events, "failed") == ["a"]
+
+
+def test_where_the_store_can_be_neither_read_nor_written_a_failure_is_told():
+    class Broken(NoStore):
+        def record(self, stage: str) -> None:
+            raise StoreError("cannot be read")
+
+    queue, events = queue_of("a", "b<a", store=Broken())
+    queue.finish(take(queue), "no space left")
+    assert [event.reason for event in events][1:] == ["no space left", f"needs {SOME.label}, which failed"]
+    assert queue.done
+
+
+def test_a_unit_whose_worker_died_is_delivered_next_and_in_the_end_given_up():
+    store = NoStore()
+    queue, events = queue_of("a", "b", "c<a", store=store)
+    for _ in range(DELIVERIES):
+        lost = take(queue)
+        assert lost.id == "a"
+        assert not store.reasons
+        queue.redeliver(lost)
+    assert store.reasons["a"] == f"its worker died {DELIVERIES} times while it ran (out of memory, or killed)"
+    assert told(events, "started") == ["a"] * DELIVERIES
+    assert told(events, "failed") == ["a", "c"]
+    assert take(queue).id == "b"
+
+
+def test_an_interrupted_unit_has_not_failed():
+    store = NoStore()
+    queue, events = queue_of("a", store=store)
+    queue.finish(take(queue), "interrupted at iteration 1 of 2")
+    assert queue.done and store.reasons == {}
+    assert told(events, "interrupted") == ["a"]
 
 
 def test_a_circle_is_a_bug():
+    queue, _ = queue_of("a<b", "b<a")
     with pytest.raises(AssertionError, match="no circles"):
-        in_order_of_need(tree("a<b", "b<a"))
-
-
-def test_a_round_is_asked_for_when_all_of_the_one_before_has_ended():
-    asked = []
-
-    def rounds():
-        for units in (tree("a", "b"), tree("c")):
-            asked.append([each.id for each in units])
-            yield units
-
-    queue = Queue(rounds())
-    assert asked == []
-    assert queue.refill()
-    first, second = queue.next(), queue.next()
-    assert first is not None and second is not None
-    queue.settle(first, failed=False)
-    assert queue.refill() and queue.next() is None
-    assert asked == [["a", "b"]]
-    queue.settle(second, failed=True)
-    assert queue.refill()
-    third = queue.next()
-    assert third is not None and asked == [["a", "b"], ["c"]]
-    queue.settle(third, failed=False)
-    assert not queue.refill()
+        queue.next()
 
 
 def test_a_queue_that_is_stopped_ends_with_what_is_at_work():
-    queue = queue_of(tree("a", "b"), tree("c"))
-    at_work = queue.next()
-    assert at_work is not None
+    queue, events = queue_of("a", "b", "c", "d<a")
+    first, second = take(queue), take(queue)
     queue.stop()
-    assert queue.refill() and queue.next() is None
-    queue.settle(at_work, failed=False)
-    assert not queue.refill()
+    assert queue.next() is None and not queue.done
+    queue.finish(first, "interrupted at iteration 1 of 2")
+    queue.redeliver(second)
+    assert queue.done and queue.next() is None
+    assert told(events, "interrupted") == ["a", "b"]
 
 
 def test_this_process_asks_for_a_round_when_the_one_before_has_ended(tmp_path, monkeypatch):
@@ -147,33 +186,3 @@ def test_this_process_asks_for_a_round_when_the_one_before_has_ended(tmp_path, m
 
     InlineRunner().run(rounds(), Store(tmp_path), lambda event: True, lambda: False)
     assert log == ["round", "a", "b", "round", "c"]
-
-
-def test_tune_is_given_round_after_round_and_told_of_the_end_once(tmp_path):
-    """Tune's side of the queue, driven by hand: no Ray is started."""
-    first, second = tree("a", "b"), tree("c")
-    store, queue = Store(tmp_path), Queue(iter((first, second)))
-    searcher = _searcher(queue, store, lambda event: True)
-    given = [searcher.suggest(trial) for trial in ("1", "2", "3")]
-    assert [config and config["unit"] for config in given] == ["a", "b", None]
-    searcher.on_trial_complete("1", {"failed": ""})
-    assert searcher.suggest("3") is None
-    searcher.on_trial_complete("2", {"failed": "its worker died 3 times"})
-    assert store.failure(first[1].stages[0].id) == "its worker died 3 times"  # by whom else, where the worker is dead?
-    assert searcher.suggest("3")["unit"] == "c"
-    searcher.on_trial_complete("3", {"failed": "interrupted at iteration 1 of 2"})
-    assert searcher.suggest("4") == "FINISHED"
-
-
-def test_a_unit_whose_trial_is_lost_is_given_out_again_and_in_the_end_given_up(tmp_path):
-    store, queue = Store(tmp_path), Queue(iter([tree("a", "b")]))
-    searcher = _searcher(queue, store, lambda event: True)
-    for number in range(TRIALS):
-        assert searcher.suggest(f"{number}")["unit"] == "a"
-        assert store.failure(SOME.stages[0].id) is None
-        searcher.on_trial_complete(f"{number}", error=True)
-    assert store.failure(SOME.stages[0].id) == "Ray lost its trial"
-    assert searcher.suggest("b")["unit"] == "b"
-    queue.stop()
-    searcher.on_trial_complete("b", error=True)
-    assert searcher.suggest("none") == "FINISHED"

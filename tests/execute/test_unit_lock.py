@@ -1,4 +1,4 @@
-"""A claim on a unit: one holder at a time, gone with its process, and no trace once the unit is finished."""
+"""The lock of a unit: one holder at a time, gone with its process, and no trace once the unit is finished."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import time
 import pytest
 
 from hpt_ray.core.errors import StageInterruptedError
-from hpt_ray.execute import unit_lock as claim
-from hpt_ray.execute.unit_lock import claimed
+from hpt_ray.execute import unit_lock
+from hpt_ray.execute.unit_lock import locked
 from hpt_ray.store.store import Store
 from tests.support import small
 
@@ -21,7 +21,7 @@ def go_on(event):
 
 
 def hold(where, held):
-    with claimed(UNIT, Store(where), go_on):
+    with locked(UNIT, Store(where), go_on):
         held.set()
         time.sleep(60)
 
@@ -40,23 +40,23 @@ def holder(tmp_path):
 
 
 def test_who_waits_can_be_told_to_stop(holder, tmp_path, monkeypatch):
-    monkeypatch.setattr(claim, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(unit_lock, "POLL_SECONDS", 0.05)
     told = []
-    with pytest.raises(StageInterruptedError), claimed(UNIT, Store(tmp_path), lambda event: bool(told.append(event))):
+    with pytest.raises(StageInterruptedError), locked(UNIT, Store(tmp_path), lambda event: bool(told.append(event))):
         raise AssertionError("held by another")
     assert [event.unit for event in told] == [UNIT.id]
 
 
-def test_a_claim_ends_with_its_process(holder, tmp_path):
+def test_a_lock_ends_with_its_process(holder, tmp_path):
     holder.kill()
-    with claimed(UNIT, Store(tmp_path), go_on):
+    with locked(UNIT, Store(tmp_path), go_on):
         pass
 
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_the_file_goes_when_nobody_will_need_it(finished, tmp_path):
     store = Store(tmp_path)
-    with claimed(UNIT, store, go_on):
+    with locked(UNIT, store, go_on):
         assert [path.name for path in (tmp_path / "locks").iterdir()] == [f"{UNIT.id}.lock"]
         for stage in UNIT.stages if finished else ():
             store.finish(stage.id, {}, {})
@@ -65,5 +65,5 @@ def test_the_file_goes_when_nobody_will_need_it(finished, tmp_path):
 
 def test_units_do_not_keep_each_other(tmp_path):
     other = UNIT.model_copy(update={"id": "other"})
-    with claimed(UNIT, Store(tmp_path), go_on), claimed(other, Store(tmp_path), go_on):
+    with locked(UNIT, Store(tmp_path), go_on), locked(other, Store(tmp_path), go_on):
         pass

@@ -64,7 +64,7 @@ def test_a_worker_is_killed_again_while_its_group_starts(moment, tmp_path, refer
         assert_same(tmp_path, reference)
 
 
-@pytest.mark.parametrize("name", ["ray::Desk", "raylet", "gcs_server"])
+@pytest.mark.parametrize("name", ["ray::Broker", "raylet", "gcs_server"])
 def test_what_a_run_cannot_do_without_is_killed(name, tmp_path, reference):
     """Then the run ends with one line, and the same command goes on."""
     with bench(tmp_path) as runs:
@@ -136,7 +136,7 @@ def test_a_cluster_goes_on_without_a_run_that_lost_its_controller_or_was_killed(
 
 def left(cluster, runs):
     """The places and processes of a run on a cluster."""
-    ours = ("ray::Desk", "ray::Train", "ray::RayTrain", "ray::Implicit", "ray::Synchron")
+    ours = ("ray::Broker", "ray::Train", "ray::RayTrain", "ray::Implicit", "ray::Synchron")
     # In a process of its own: one that has connected to Ray looks like a part of it.
     said = runs.begin([sys.executable, "-c", PLACES, cluster.address]).communicate(timeout=60)[0]
     return said.splitlines()[-1], [each for each in runs.processes("ray::") if each.name().startswith(ours)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 from hpt_ray.core.errors import StageInterruptedError
-from hpt_ray.execute.events import NEEDS, Event, Tell
-from hpt_ray.execute.failures import lacks_weights, record_failure
-from hpt_ray.execute.unit_lock import claimed
+from hpt_ray.execute.events import Tell
+from hpt_ray.execute.queue import Queue
+from hpt_ray.execute.unit_lock import locked
 from hpt_ray.execute.worker import reason_of, run_unit
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
@@ -23,39 +22,18 @@ class InlineRunner:
         self.threads = threads
 
     def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell, stopping: Callable[[], bool]) -> None:
-        workers = Workers(device=default_device())
-        failed: dict[str, str] = {}
-        for unit in itertools.chain.from_iterable(map(in_order_of_need, rounds)):
-            if stopping():
-                return
-            tell(Event(kind="started", unit=unit.id, label=unit.label))
-            reason = f"{NEEDS}{failed[unit.needs]}" if unit.needs and unit.needs in failed else None
-            if reason is None:
+        workers, queue = Workers(device=default_device()), Queue(store, tell)
+        for units in rounds:
+            queue.add(units)
+            while not stopping() and (unit := queue.next()):
+                reason = ""
                 try:
-                    with claimed(unit, store, tell):
+                    with locked(unit, store, tell):
                         run_unit(unit, store, workers, self.threads, tell)
-                except StageInterruptedError:
-                    return
+                except StageInterruptedError as error:
+                    reason = str(error)
                 except Exception as error:  # a failed stage is recorded with its reason and the study goes on
                     reason = reason_of(error)
-            if reason is None:
-                tell(Event(kind="finished", unit=unit.id, label=unit.label))
-            else:
-                if lacks_weights(unit, store):
-                    failed[unit.id] = f"{unit.label}, which failed"
-                record_failure(unit, store, reason)
-                tell(Event(kind="failed", unit=unit.id, label=unit.label, reason=reason))
-
-
-def in_order_of_need(units: list[Unit]) -> list[Unit]:
-    """The units, each after the one it needs, otherwise in their order."""
-    ordered: list[Unit] = []
-    waiting, known = list(units), {unit.id for unit in units}
-    placed: set[str | None] = {None}
-    while waiting:
-        ready = [unit for unit in waiting if unit.needs in placed or unit.needs not in known]
-        assert ready, "a plan has no circles"
-        ordered.extend(ready)
-        placed.update(unit.id for unit in ready)
-        waiting = [unit for unit in waiting if unit.id not in placed]
-    return ordered
+                queue.finish(unit, reason)
+            if stopping():
+                return

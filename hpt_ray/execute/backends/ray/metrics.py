@@ -38,7 +38,8 @@ class Metrics:
             self.running.add(event.unit)
         else:
             self.running.discard(event.unit)
-            self.counters[f"hpt_units_{event.kind}"].inc(tags=tags)
+        if counter := self.counters.get(f"hpt_units_{event.kind}"):
+            counter.inc(tags=tags)
         if event.images:
             self.counters["hpt_images"].inc(event.images, tags=tags)
         if event.loss is not None:

@@ -1,9 +1,8 @@
-"""The runner on Ray: Tune decides what runs when, resident Ray Train worker groups do it.
+"""The runner on Ray: the broker queues units, resident Ray Train worker groups do them, Tune shows them as trials.
 
-Every unit is a Tune trial. Tune asks for the next unit whose needs are met, so the levels of the plan follow from the
-needs themselves and no group waits for the slowest unit of a level. A trial hands its unit to the desk and waits. One
-Tune goes through all rounds of a search and asks for the next when nothing of the one before is open, while the groups
-stay.
+Groups fetch units from the broker, whose queue knows what each unit needs: no group waits for the slowest unit of a
+level, and nothing stands between two units of a group. The driver asks for the next round of a search when the queue
+is done, while the groups stay.
 """
 
 from __future__ import annotations
@@ -11,20 +10,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.backends.ray import worker_group as group
-from hpt_ray.execute.backends.ray.broker import Desk
+from hpt_ray.execute.backends.ray.broker import Broker
+from hpt_ray.execute.backends.ray.experiment import Experiment
 from hpt_ray.execute.backends.ray.scratch import scratch
 from hpt_ray.execute.backends.ray.session import alive
-from hpt_ray.execute.backends.ray.trial import trial
-from hpt_ray.execute.events import INTERRUPTED, NEEDS, Event, Tell
-from hpt_ray.execute.failures import lacks_weights, record_failure
+from hpt_ray.execute.events import Tell
 from hpt_ray.execute.interrupts import StopNow
 from hpt_ray.execute.machine import Layout
-from hpt_ray.execute.queue import Queue
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 
@@ -46,7 +42,7 @@ class RayRunner:
             name: of this run of the study: what Ray calls its parts by.
         """
         self.ray, self.layout, self.study, self.name = ray, layout, study, name
-        self.desk: Any = None
+        self.broker: Any = None
         self.groups: list[threading.Thread] = []
         self.over = threading.Event()
         self.patience = STOP_SECONDS
@@ -57,22 +53,22 @@ class RayRunner:
         Raises:
             StudyError: if the worker groups do not come up, or Ray loses what a run cannot do without.
         """
-        # It stays with this process: a node that is lost takes its groups with it, never the desk.
+        # It stays with this process: a node that is lost takes its groups with it, never the broker.
         here = {"ray.io/node-id": self.ray.get_runtime_context().get_node_id()}
-        desk = self.ray.remote(Desk).options(
-            name=f"desk of {self.name}", num_cpus=0, max_concurrency=1000, label_selector=here
+        broker = self.ray.remote(Broker).options(
+            name=f"broker of {self.name}", num_cpus=0, max_concurrency=1000, label_selector=here
         )
-        self.desk = desk.remote(self.study)
+        self.broker = broker.remote(store.where, self.study)
         self.groups = [
-            group.start(self.desk, number, self.name, self.layout, store.where, self.scratch.name, self.over)
+            group.start(self.broker, number, self.name, self.layout, store.where, self.scratch.name, self.over)
             for number in range(self.layout.slots)
         ]
-        queue = Queue(self._expected(rounds))
-        tuning = threading.Thread(target=self._tune, args=(queue, store, tell), daemon=True)
-        tuning.start()
+        experiment = Experiment(self.broker, self.name, self.scratch.name, self.layout.slots)
         try:
-            self._follow(tuning, queue, tell, stopping)
-            self.ray.get(self.desk.close.remote())
+            self._follow(experiment, rounds, tell, stopping)
+            self.ray.get(self.broker.close.remote())
+            while not experiment.ended(POLL_SECONDS):
+                self._check_alive()
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.OutOfMemoryError) as error:
             raise StudyError(self._loss(error)) from error
         except (StopNow, RayDiedError):
@@ -80,41 +76,39 @@ class RayRunner:
             raise
         except StudyError:
             # Ray ends the whole process if its threads still use it after its shutdown: let them end first.
-            queue.stop()
-            self.ray.get(self.desk.stop.remote())
-            tuning.join(timeout=STOP_SECONDS)
+            self.ray.get(self.broker.stop.remote())
+            experiment.ended(STOP_SECONDS)
             raise
         finally:
             self.over.set()
-        if queue.error:
-            raise queue.error
 
     def close(self) -> None:
-        """Wait for the groups, which end once the desk has closed, and remove what they left behind."""
+        """Wait for the groups, which end once the broker has closed, and remove what they left behind."""
         for thread in self.groups:
             thread.join(timeout=self.patience)
-        if self.desk is not None and alive(self.ray):
-            self.ray.kill(self.desk)
+        if self.broker is not None and alive(self.ray):
+            self.ray.kill(self.broker)
         self.scratch.cleanup()
 
-    def _expected(self, rounds: Iterator[list[Unit]]) -> Iterator[list[Unit]]:
-        for units in rounds:
-            self.ray.get(self.desk.expect.remote(units))
-            yield units
-
-    def _follow(self, tuning: threading.Thread, queue: Queue, tell: Tell, stopping: Callable[[], bool]) -> None:
+    def _follow(
+        self, experiment: Experiment, rounds: Iterator[list[Unit]], tell: Tell, stopping: Callable[[], bool]
+    ) -> None:
+        """Queue round after round, and tell what happens, until there is nothing more to do."""
         began, stopped = time.monotonic(), False
-        while tuning.is_alive():
-            tuning.join(POLL_SECONDS)
-            if not alive(self.ray):
-                raise RayDiedError("Ray's own processes were ended from outside: run the same command again to go on.")
+        while True:
+            self._check_alive()
             if stopping() and not stopped:
                 stopped = True
-                queue.stop()
-                self.ray.get(self.desk.stop.remote())
-            events, ready = self.ray.get(self.desk.listen.remote())
+                self.ray.get(self.broker.stop.remote())
+            events, ready, done = self.ray.get(self.broker.listen.remote())
             for event in events:
+                experiment.note(event)
                 tell(event)
+            if done:
+                units = None if stopping() else next(rounds, None)
+                if units is None:
+                    return
+                self.ray.get(self.broker.add.remote(units))
             if not any(thread.is_alive() for thread in self.groups):
                 raise StudyError("every worker group has stopped: see Ray's logs, or try --runner inline.")
             if not ready and time.monotonic() - began > START_SECONDS:
@@ -122,34 +116,11 @@ class RayRunner:
                     f"no worker group came up in {START_SECONDS:.0f} s: the cluster lacks room for "
                     f"{self.layout.workers} workers; free some or use fewer --workers."
                 )
-        for event in self.ray.get(self.desk.listen.remote())[0]:
-            tell(event)
+            time.sleep(POLL_SECONDS)
 
-    def _tune(self, queue: Queue, store: Store, tell: Tell) -> None:
-        from ray import tune
-
-        try:
-            trainable = tune.with_resources(tune.with_parameters(trial, desk=self.desk), {"CPU": 0.01})
-            tune.Tuner(
-                trainable,
-                tune_config=tune.TuneConfig(
-                    search_alg=_searcher(queue, store, tell),
-                    num_samples=-1,
-                    max_concurrent_trials=self.layout.slots,
-                    reuse_actors=True,
-                    trial_name_creator=lambda trial: trial.config["label"],
-                    trial_dirname_creator=lambda trial: trial.trial_id,
-                ),
-                run_config=tune.RunConfig(
-                    name=self.name,
-                    storage_path=self.scratch.name,
-                    verbose=0,
-                ),
-            ).fit()
-        except StudyError as error:
-            queue.error = error
-        except Exception as error:
-            queue.error = StudyError(self._loss(error))
+    def _check_alive(self) -> None:
+        if not alive(self.ray):
+            raise RayDiedError("Ray's own processes were ended from outside: run the same command again to go on.")
 
     def _loss(self, error: Exception) -> str:
         """What a run was lost to, in one line: what Ray says of a full memory is a page of other users' processes."""
@@ -159,53 +130,4 @@ class RayRunner:
             return (
                 f"this machine's memory is full, so Ray ended processes of this run: {kept}{fewer} once some is free."
             )
-        if isinstance(error, self.ray.exceptions.RayActorError):
-            return f"Ray lost the desk of this run (killed?): {kept}."
-        return f"Ray Tune stopped ({type(error).__name__}: {str(error).splitlines()[0]}): {kept}."
-
-
-def _searcher(queue: Queue, store: Store, tell: Tell) -> Any:
-    """Tune's view of the queue: suggests a unit that is ready, nothing while none is, and ends when all are given."""
-    from ray.tune.search import Searcher
-
-    class ReadyUnits(Searcher):  # type: ignore[misc, unused-ignore]
-        def __init__(self) -> None:
-            super().__init__(metric="failed", mode="min")
-            self.given: dict[str, Unit] = {}
-
-        def set_search_properties(self, metric: Any, mode: Any, config: Any, **spec: Any) -> bool:
-            return True
-
-        def suggest(self, trial_id: str) -> Any:
-            if not queue.refill():
-                return Searcher.FINISHED
-            unit = queue.next()
-            if unit is None:
-                return None
-            self.given[trial_id] = unit
-            return {"unit": unit.id, "label": unit.label}
-
-        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-            unit = self.given.pop(trial_id)
-            if error and queue.again(unit):
-                return
-            why = "Ray lost its trial" if error else (result or {}).get("failed", "")
-            failed = bool(why) and lacks_weights(unit, store)
-            if failed and not why.startswith(INTERRUPTED):
-                record_failure(unit, store, why)  # a worker that was killed could not
-            for lost in queue.settle(unit, failed):
-                reason = f"{NEEDS}{unit.label}, which failed"
-                record_failure(lost, store, reason)
-                tell(Event(kind="failed", unit=lost.id, label=lost.label, reason=reason))
-
-        def __reduce__(self) -> tuple[Any, ...]:
-            # Tune pickles it with the experiment, to resume from; nothing here does, and rounds cannot be pickled.
-            return object, ()
-
-        def save(self, checkpoint_path: str) -> None:
-            Path(checkpoint_path).touch()
-
-        def restore(self, checkpoint_path: str) -> None:
-            raise AssertionError("a study is resumed by running it again, never from Tune's state")
-
-    return ReadyUnits()
+        return f"Ray lost the broker of this run (killed?): {kept}."

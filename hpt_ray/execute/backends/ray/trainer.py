@@ -19,31 +19,31 @@ Callback, Trainer = private.worker_group_bases()
 UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
 
 
-class Place(Callback):  # type: ignore[misc, unused-ignore]
-    """Tells the desk the placement group of a worker group, and returns the previous one before a restart."""
+class Placement(Callback):  # type: ignore[misc, unused-ignore]
+    """Tells the broker the placement group of a worker group, and returns the previous one before a restart."""
 
-    def __init__(self, desk: Any, group: int) -> None:
-        self.desk, self.group = desk, group
+    def __init__(self, broker: Any, group: int) -> None:
+        self.broker, self.group = broker, group
 
     def before_worker_group_start(self, worker_group_context: Any) -> None:
-        if place := ray.get(self.desk.place.remote(self.group)):
-            ray.util.remove_placement_group(place)  # of one that is gone already this is nothing
+        if placement := ray.get(self.broker.placement.remote(self.group)):
+            ray.util.remove_placement_group(placement)  # of one that is gone already this is nothing
 
     def after_worker_group_start(self, worker_group: Any) -> None:
-        ray.get(self.desk.put.remote(self.group, private.placement_group(worker_group)))
+        ray.get(self.broker.place.remote(self.group, private.placement_group(worker_group)))
 
 
 class GroupTrainer(Trainer):  # type: ignore[misc, unused-ignore]
     """Without the processes that Ray Train starts for what is not used here: its data sets, and the clean-up after a
-    controller that was killed (``Place`` does that). Two for each group, with 1.5 s of a core and 80 MB each, before
-    any worker starts. In a Ray whose callbacks have other names nothing is left out.
+    controller that was killed (``Placement`` does that). Two for each group, with 1.5 s of a core and 80 MB each,
+    before any worker starts. In a Ray whose callbacks have other names nothing is left out.
     """
 
-    def __init__(self, *arguments: Any, place: Place, **options: Any) -> None:
+    def __init__(self, *arguments: Any, placement: Placement, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.place = place
+        self.placement = placement
 
     def _create_default_callbacks(self) -> list[Any]:
         made: list[Any] = super()._create_default_callbacks()
         # First, since any of the others may find a worker dead.
-        return [self.place, *(callback for callback in made if type(callback).__name__ not in UNUSED)]
+        return [self.placement, *(callback for callback in made if type(callback).__name__ not in UNUSED)]

@@ -1,4 +1,4 @@
-"""A resident worker group: started once by Ray Train, it serves units until the desk has no more.
+"""A resident worker group: started once by Ray Train, it serves units until the broker has no more.
 
 Starting a process and importing torch costs ten seconds and more; handing a unit to a group that is up costs
 milliseconds. Ray Train places the workers, gives them their ranks and restarts the group when one dies.
@@ -27,15 +27,14 @@ STARTS = 10
 
 
 def serve(config: dict[str, Any]) -> None:
-    """What every worker of a group runs: the first fetches a unit, all run it, the first settles it."""
+    """What every worker of a group runs: the first fetches a unit, all run it, the first says how it ended."""
     import ray
     import ray.train
     from ray.train.collective import broadcast_from_rank_zero
 
     from hpt_ray.core.errors import StageInterruptedError
     from hpt_ray.core.paths import resolve_from
-    from hpt_ray.execute.failures import record_failure
-    from hpt_ray.execute.unit_lock import claimed
+    from hpt_ray.execute.unit_lock import locked
     from hpt_ray.execute.worker import reason_of, run_unit
     from hpt_ray.store.store import Store
     from hpt_ray.training.workers import Workers, peer_lost
@@ -43,19 +42,19 @@ def serve(config: dict[str, Any]) -> None:
     resolve_from(config["folder"])
     with contextlib.suppress(OSError):  # a node may lack it; where it is, code of the user's may open files in it
         os.chdir(config["folder"])
-    desk, group, store = config["desk"], config["group"], Store(config["store"])
+    broker, group, store = config["broker"], config["group"], Store(config["store"])
     context = ray.train.get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
     meeting = _meeting_place(config["scratch"]) if rank == 0 and size > 1 else ""
     workers = Workers.join(rank, size, broadcast_from_rank_zero(meeting) if size > 1 else meeting)
     if rank == 0:
-        ray.get(desk.arrive.remote(group))
+        ray.get(broker.arrive.remote(group))
     fresh = True
     while True:
-        unit = ray.get(desk.fetch.remote(group, fresh)) if rank == 0 else None
-        fresh, reason, tell = False, "", _Teller(desk)
+        unit = ray.get(broker.fetch.remote(group, fresh)) if rank == 0 else None
+        fresh, reason, tell = False, "", _Teller(broker)
         try:
-            with claimed(unit, store, tell) if unit else contextlib.nullcontext():
+            with locked(unit, store, tell) if unit else contextlib.nullcontext():
                 unit = workers.hand_round(unit)
                 if unit is None:
                     return
@@ -67,27 +66,25 @@ def serve(config: dict[str, Any]) -> None:
             if size > 1 and peer_lost(error):
                 raise  # the group is restarted and gets the unit again
             reason = reason_of(error)
-            if unit is not None:
-                record_failure(unit, store, reason)
             if size > 1:
-                # The others may wait for this one for ever: settle the unit and have the whole group restarted.
-                ray.get(desk.settle.remote(group, unit and unit.id, reason))
+                # The others may wait for this one for ever: finish the unit and have the whole group restarted.
+                ray.get(broker.finish.remote(group, unit and unit.id, reason))
                 raise
         if rank == 0:
-            ray.get(desk.settle.remote(group, unit and unit.id, reason))
+            ray.get(broker.finish.remote(group, unit and unit.id, reason))
 
 
 class _Teller:
-    """Tells the desk without waiting: the answer to one event is looked at when the next is told."""
+    """Tells the broker without waiting: the answer to one event is looked at when the next is told."""
 
-    def __init__(self, desk: Any) -> None:
-        self.desk, self.answer = desk, None
+    def __init__(self, broker: Any) -> None:
+        self.broker, self.answer = broker, None
 
     def __call__(self, event: Any) -> bool:
         import ray
 
         go_on = self.answer is None or bool(ray.get(self.answer))
-        self.answer = self.desk.tell.remote(event)
+        self.answer = self.broker.tell.remote(event)
         return go_on
 
 
@@ -104,23 +101,23 @@ def _meeting_place(scratch: str) -> str:
 
 
 def start(
-    desk: Any, number: int, name: str, layout: Layout, store: str, scratch: str, over: threading.Event
+    broker: Any, number: int, name: str, layout: Layout, store: str, scratch: str, over: threading.Event
 ) -> threading.Thread:
-    """Start group ``number`` of a study in the background; it ends when the desk closes, and is not started again once
-    the run is ``over``."""
+    """Start group ``number`` of a study in the background; it ends when the broker closes, and is not started again
+    once the run is ``over``."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
-    from hpt_ray.execute.backends.ray.trainer import GroupTrainer, Place
+    from hpt_ray.execute.backends.ray.trainer import GroupTrainer, Placement
 
-    # 0.9 of a core each: the trials that hand units in need a place beside them, or nothing would ever be scheduled.
+    # 0.9 of a core each: the trials need a place beside them.
     worker = {"CPU": 0.9 * layout.threads} | ({"GPU": 1} if layout.gpu else {})
 
     def trainer(attempt: int) -> GroupTrainer:
         return GroupTrainer(
             serve,
-            place=Place(desk, number),
+            placement=Placement(broker, number),
             train_loop_config={
-                "desk": desk,
+                "broker": broker,
                 "group": number,
                 "threads": layout.threads,
                 "store": store,
@@ -135,12 +132,12 @@ def start(
             ),
         )
 
-    thread = threading.Thread(target=_fit, args=(trainer, desk, number, over), name=f"group-{number}", daemon=True)
+    thread = threading.Thread(target=_fit, args=(trainer, broker, number, over), name=f"group-{number}", daemon=True)
     thread.start()
     return thread
 
 
-def _fit(trainer: Callable[[int], Any], desk: Any, number: int, over: threading.Event) -> None:
+def _fit(trainer: Callable[[int], Any], broker: Any, number: int, over: threading.Event) -> None:
     """Keep a group up. The traceback of what it was lost to is in Ray's logs, and nobody waits for it here."""
     import ray
 
@@ -155,4 +152,4 @@ def _fit(trainer: Callable[[int], Any], desk: Any, number: int, over: threading.
             return
         # The next controller may wait a minute for a place: what this group was working on does not.
         with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may be gone
-            ray.get(desk.abandon.remote(number))
+            ray.get(broker.abandon.remote(number))

@@ -72,7 +72,9 @@ class Listener(Observer):
 
 
 def ray_processes() -> list[str]:
-    return [p.name() for p in psutil.process_iter(["name"]) if "raylet" in p.name() or "gcs_server" in p.name()]
+    """Ray's own processes that this one has started: others on this machine may have a Ray, too."""
+    names = [process.name() for process in psutil.Process().children(recursive=True)]
+    return [name for name in names if "raylet" in name or "gcs_server" in name]
 
 
 def left_for_all() -> list[str]:
@@ -90,7 +92,7 @@ def inline(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 @pytest.fixture(scope="module")
 def on_ray(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Result]]:
     """The study with one worker and with two workers a stage, on one Ray that is gone afterwards."""
-    before, shared = len(ray_processes()), left_for_all()
+    shared = left_for_all()
     found = {}
     with ray_session(None):
         for workers in (1, 2):
@@ -99,7 +101,8 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Re
             found[workers] = store, hpt_ray.run(tiny(), store=store, runner="ray", workers=workers, observer=observer)
             assert observer.addresses == {"127.0.0.1"}
             assert len(observer.folders) == 1
-    assert len(ray_processes()) == before
+        assert len(ray_processes()) == 2
+    assert ray_processes() == []
     assert not observer.folders.pop().exists()
     assert left_for_all() == shared
     return found
@@ -159,10 +162,6 @@ def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.Mon
     lost = runner._loss(ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.\n..."))
     assert "memory is full" in lost and "what is finished is kept" in lost and "--slots 1" in lost
     assert "memory" not in runner._loss(ray.exceptions.RayActorError())
-    killed = (
-        "The actor died. Common causes: (1) the process was killed by the OOM killer due to high memory usage, (2) ..."
-    )
-    assert "memory is full" not in runner._loss(RuntimeError(killed))
 
 
 def test_a_ray_of_a_user_without_a_home_is_one_line(monkeypatch):
