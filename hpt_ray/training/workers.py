@@ -86,10 +86,11 @@ class Workers:
         if self.size > 1:
             dist.barrier()
 
-    def agree(self, flag: bool) -> bool:
-        """The first worker's answer, for decisions that depend on a clock."""
+    def from_first(self, values: list[int]) -> list[int]:
+        """The first worker's numbers, for decisions that depend on a clock; waits for the device."""
         if self.size == 1:
-            return flag
-        answer = torch.tensor([flag], dtype=torch.uint8, device=self.device)
-        dist.broadcast(answer, src=0)
-        return bool(answer.item())
+            return values
+        decided = torch.tensor(values, dtype=torch.int64, device=self.device)
+        dist.broadcast(decided, src=0)
+        received: list[int] = decided.tolist()
+        return received

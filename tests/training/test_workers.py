@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
-from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.core.errors import StageError
 from hpt_ray.spec.policy import Policy
 from hpt_ray.training.backbone import build
-from hpt_ray.training.loop import pretrain
+from hpt_ray.training.loop import clock, pretrain
+from hpt_ray.training.loop.checkpoint import Writer
 from hpt_ray.training.loop.pretrain import Pretrainer
-from hpt_ray.training.workers import Workers, peer_lost
+from hpt_ray.training.workers import Workers
 from tests.support import tiny
 
 CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn")]
@@ -43,7 +45,7 @@ class Kept:
         self.written.append(data)
 
 
-def stage(workers: Workers, method: str = "moco_v2", tune: Any = "all") -> Pretrainer:
+def stage(workers: Workers, method: str = "moco_v2", tune: Any = "all", iterations: int = ITERATIONS) -> Pretrainer:
     """A network with shortcuts, whose gradients do not arrive in the order of its layers.
 
     It is smooth: at the corner of a ReLU the last bit of an activation decides whether a gradient is there at all, and
@@ -54,7 +56,7 @@ def stage(workers: Workers, method: str = "moco_v2", tune: Any = "all") -> Pretr
         tiny.recipe(method=method, policy=Policy(), weight_decay=0.01, batch=32, group=8),
         build("resnet_small", 0),
         tiny.dataset(),
-        iterations=ITERATIONS,
+        iterations=iterations,
         image_size=tiny.SIZE,
         seed=0,
         tune=tune,
@@ -79,15 +81,28 @@ def outcome(trained: Pretrainer) -> dict[str, dict[str, Tensor]]:
     }
 
 
+def stopped_at_any_moment(workers: Workers) -> dict[str, Any]:
+    """A stage that the first worker stops by its clock, between logged points; and the one never interrupted."""
+    clock.SECONDS, iterations = 0.05, 203
+    whole, first, kept = stage(workers, iterations=iterations), stage(workers, iterations=iterations), Kept()
+    whole.run()
+    moment = time.monotonic() + random.SystemRandom().uniform(0.05, 0.3)
+    first.run(kept, lambda iteration, row: iteration % 2 == 0 or time.monotonic() < moment)
+    resumed = stage(workers, iterations=iterations)
+    resumed.run(Kept(workers.hand_round(kept.written[-1] if workers.rank == 0 else None)))
+    return {"stopped": first.iteration, "resumed": outcome(resumed), "whole": outcome(whole)}
+
+
 def work(rank: int, size: int, meeting: str, folder: Path) -> None:
     """Everything that needs the processes, in one go: to start them takes longest."""
     pretrain.CHECKPOINT_SECONDS = -1.0
+    Writer.busy = False  # none is left out because the one before is still being written
     workers = Workers.join(rank, size, meeting)
     made: dict[str, Any] = {"workers": [workers.rank, workers.size, workers.device.type]}
     made["gathered"] = workers.gather(torch.full((2, 3), float(rank)))
     made["gathered transposed"] = workers.gather((torch.arange(6.0) + 10 * rank).view(2, 3).T)
     made["handed"] = workers.hand_round({"from": rank})
-    made["agreed"] = [workers.agree(rank == 0), workers.agree(rank != 0)]
+    made["agreed"] = workers.from_first([rank, 2**40 + rank])
     workers.wait()
 
     for case in CASES:
@@ -119,6 +134,7 @@ def work(rank: int, size: int, meeting: str, folder: Path) -> None:
     stopped.run(report=stop)
     made["stopped"] = [stopped.iteration, asked]
 
+    made["at any moment"] = stopped_at_any_moment(workers)
     poisoned = stage(workers)
     if rank == size - 1:
         with torch.no_grad():
@@ -162,7 +178,7 @@ def test_what_workers_exchange(ranks: list[dict[str, Any]]) -> None:
         parts = [(torch.arange(6.0) + 10 * r).view(2, 3).T for r in range(size)]
         assert torch.equal(made["gathered transposed"], torch.cat(parts))
         assert made["handed"] == {"from": 0}
-        assert made["agreed"] == [True, False]
+        assert made["agreed"] == [0, 2**40]
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)
@@ -212,48 +228,14 @@ def test_the_first_worker_stops_all(ranks: list[dict[str, Any]]) -> None:
     assert [made["stopped"] for made in ranks] == [[2, [1, 2]]] + [[2, []]] * (len(ranks) - 1)
 
 
+def test_all_stop_at_the_moment_the_first_worker_chooses(ranks: list[dict[str, Any]]) -> None:
+    found = [made["at any moment"] for made in ranks]
+    (stopped,) = {one["stopped"] for one in found}
+    assert stopped % 2 == 1  # of 203 iterations, each second one is logged
+    assert 0 < stopped < 203
+    for one in found:
+        assert set(differences(one["resumed"], one["whole"]).values()) == {0.0}
+
+
 def test_a_loss_that_is_not_finite_fails_all(ranks: list[dict[str, Any]]) -> None:
     assert {made["error"] for made in ranks} == {"the loss is nan at iteration 1 of 6: lower the learning rate."}
-
-
-@pytest.mark.parametrize("size", [1, 2, 4])
-def test_every_group_is_computed_once(size: int) -> None:
-    shares = [Workers(rank, size).share(4) for rank in range(size)]
-    assert [group for share in shares for group in share] == [0, 1, 2, 3]
-    assert {len(share) for share in shares} == {4 // size}
-
-
-@pytest.mark.parametrize(("groups", "size"), [(4, 3), (1, 2), (6, 4)])
-def test_groups_that_cannot_be_shared_are_refused(groups: int, size: int) -> None:
-    with pytest.raises(StudyError, match=f"use a number of workers that divides {groups}") as caught:
-        Workers(0, size).share(groups)
-    assert f"by {size} workers" in str(caught.value)
-
-
-def leave(rank: int, meeting: str, folder: Path) -> None:
-    """The second worker is gone, without a word, when the first wants to meet it."""
-    workers = Workers.join(rank, 2, meeting)
-    workers.wait()
-    if rank:
-        os._exit(0)
-    try:
-        workers.gather(torch.zeros(3))
-    except Exception as error:
-        (folder / "seen").write_text(f"{peer_lost(error)}")
-
-
-def test_the_loss_of_another_worker_is_told_from_a_failure(tmp_path: Path) -> None:
-    mp.spawn(leave, (f"file://{tmp_path}/meeting", tmp_path), nprocs=2)
-    assert (tmp_path / "seen").read_text() == "True"
-    assert peer_lost(dist.DistNetworkError("connection reset"))
-    assert not peer_lost(RuntimeError("the loss is not finite"))
-
-
-def test_a_worker_alone_needs_no_process_group() -> None:
-    workers = Workers.join(0, 1, "")
-    tensor = torch.rand(3)
-    assert workers.gather(tensor) is tensor
-    assert workers.hand_round("x") == "x"
-    assert (workers.agree(True), workers.agree(False)) == (True, False)
-    workers.wait()
-    assert not dist.is_initialized()

@@ -6,12 +6,13 @@ from a checkpoint ends bit-identical to one never interrupted: every draw comes 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.study import Tune
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.loop.batches import Batches
+from hpt_ray.training.loop.checkpoint import Checkpoints, Snapshot, Writer
+from hpt_ray.training.loop.clock import Clock, Decision
 from hpt_ray.training.loop.monitor import Monitor
 from hpt_ray.training.loop.optimiser import SGD
 from hpt_ray.training.method import Method, precision_context
@@ -31,13 +34,8 @@ from hpt_ray.training.workers import Workers
 
 CURVE_POINTS = 100
 CHECKPOINT_SECONDS = 60.0
-
-
-class Checkpoints(Protocol):
-    """Where an unfinished stage keeps its last state."""
-
-    def read(self) -> bytes | None: ...
-    def write(self, data: bytes) -> None: ...
+#: Told an iteration and the latest row of the curve; answers whether to go on.
+Report = Callable[[int, dict[str, float]], bool]
 
 
 @dataclass
@@ -118,58 +116,78 @@ class Pretrainer:
         if self.workers.size > 1:
             self._settle()
 
-    def run(
-        self, checkpoints: Checkpoints | None = None, report: Callable[[int, dict[str, float]], bool] | None = None
-    ) -> Curve:
+    def run(self, checkpoints: Checkpoints | None = None, report: Report | None = None) -> Curve:
         """Train to the end of the budget, from the last checkpoint if there is one.
 
         Args:
-            report: called by the first worker at each logged iteration; False stops the stage there, with a
-                checkpoint, and ``iteration`` says how far it came.
+            report: called by the first worker at each logged iteration and about once a second, with the latest row of
+                the curve, empty before the first. False stops the stage there, with a checkpoint, and ``iteration``
+                says how far it came.
 
         Raises:
-            StageError: when the loss is no longer finite.
+            StageError: when the loss is no longer finite. StoreError: when a checkpoint cannot be written.
         """
         state = checkpoints.read() if checkpoints else None
         if state is not None:
             self.restore(state)
         if self.iteration == 0:
             self.curve.start = self.monitor.check(self.backbone)
-        marked, marked_at, saved = time.perf_counter(), self.iteration, time.monotonic()
+        with Writer(checkpoints) if checkpoints else contextlib.nullcontext() as writer:
+            self._train(writer, report)
+        if self.iteration == self.iterations:
+            average_statistics(self.backbone, self.workers, self.iteration)
+        return self.curve
+
+    def _train(self, writer: Writer | None, report: Report | None) -> None:
+        """Iterate until the end of the budget or until ``report`` says to stop."""
+        clock, saved = Clock(self.workers, self.iteration), time.monotonic()
+        logged_at, logged_seconds, marked = self.iteration, self.curve.seconds, time.perf_counter()
         while self.iteration < self.iterations:
             loss = self.step()
-            if self.iteration % self.every and self.iteration < self.iterations:
+            last = self.iteration == self.iterations
+            logged = last or self.iteration % self.every == 0
+            if not logged and not clock.due(self.iteration):
                 continue
-            value = float(self.workers.gather(loss[None]).mean())
+            value = float(self.workers.gather(loss[None]).mean()) if logged else math.nan  # waits for the device
             now = time.perf_counter()
             self.curve.seconds += now - marked
-            row = {
-                "iteration": self.iteration,
-                "loss": value,
-                "lr": learning_rate(self.recipe, self.iteration - 1, self.iterations),
-                "images_per_second": (self.iteration - marked_at) * self.recipe.batch / (now - marked),
-                "feature_std": float(self.method.feature_std()),
-            }
-            marked, marked_at = now, self.iteration
-            self.curve.rows.append(row)
-            if not math.isfinite(value):
-                raise StageError(
-                    f"the loss is {value} at iteration {self.iteration} of {self.iterations}: lower the learning rate."
-                )
-            if self.iteration in self.monitor.at:
-                row |= self.monitor.check(self.backbone)
-                marked = time.perf_counter()
-            stop = not self.workers.agree(report(self.iteration, row) if report and self.workers.rank == 0 else True)
-            due = self.workers.agree(time.monotonic() - saved > CHECKPOINT_SECONDS)
-            if checkpoints and (due or stop) and self.iteration < self.iterations:
-                state = self.state()
-                if self.workers.rank == 0:
-                    checkpoints.write(state)
+            marked = now
+            if logged:
+                self._log(value, self.iteration - logged_at, self.curve.seconds - logged_seconds)
+                logged_at, logged_seconds, marked = self.iteration, self.curve.seconds, time.perf_counter()
+            wanted = Decision(save=False, stop=False)
+            if self.workers.rank == 0:
+                row = self.curve.rows[-1] if self.curve.rows else {}
+                stop = report is not None and not report(self.iteration, row)
+                due = time.monotonic() - saved > CHECKPOINT_SECONDS and writer is not None and not writer.busy
+                wanted = Decision(save=due or stop, stop=stop)
+            decided = clock.agree(self.iteration, wanted)
+            if last:
+                return
+            if decided.save:
+                state = self._state()
+                if writer and self.workers.rank == 0:
+                    writer.write(Snapshot(state))
                 saved = time.monotonic()
-            if stop and self.iteration < self.iterations:
-                return self.curve
-        average_statistics(self.backbone, self.workers, self.iteration)
-        return self.curve
+            if decided.stop:
+                return
+
+    def _log(self, loss: float, iterations: int, seconds: float) -> None:
+        """Add a row to the curve, of so many iterations since the one before it. Raises StageError as ``run``."""
+        row = {
+            "iteration": self.iteration,
+            "loss": loss,
+            "lr": learning_rate(self.recipe, self.iteration - 1, self.iterations),
+            "images_per_second": iterations * self.recipe.batch / seconds,
+            "feature_std": float(self.method.feature_std()),
+        }
+        self.curve.rows.append(row)
+        if not math.isfinite(loss):
+            raise StageError(
+                f"the loss is {loss} at iteration {self.iteration} of {self.iterations}: lower the learning rate."
+            )
+        if self.iteration in self.monitor.at:
+            row |= self.monitor.check(self.backbone)
 
     def step(self) -> Tensor:
         """One iteration. Returns this worker's mean loss, without waiting for the device."""
@@ -194,22 +212,20 @@ class Pretrainer:
         self.restore(before)
 
     def state(self) -> bytes:
-        """Everything that decides what follows; every worker's own running statistics, since they are averaged last."""
-        each = [self.workers.gather(tensor[None]) for tensor in statistics(self.backbone)]
-        buffer = io.BytesIO()
-        torch.save(
-            {
-                "iteration": self.iteration,
-                "method": _unwrapped(self.method.state_dict()),
-                "optimiser": self.optimiser.state(),
-                "statistics": each,
-                "rows": self.curve.rows,
-                "seconds": self.curve.seconds,
-                "start": self.curve.start,
-            },
-            buffer,
-        )
-        return buffer.getvalue()
+        """Everything that decides what follows, as a checkpoint; all workers take part."""
+        return Snapshot(self._state()).to_bytes()
+
+    def _state(self) -> dict[str, Any]:
+        """The tensors in use; every worker's own running statistics, since they are averaged last."""
+        return {
+            "iteration": self.iteration,
+            "method": _unwrapped(self.method.state_dict()),
+            "optimiser": self.optimiser.state(),
+            "statistics": [self.workers.gather(tensor[None]) for tensor in statistics(self.backbone)],
+            "rows": self.curve.rows,
+            "seconds": self.curve.seconds,
+            "start": self.curve.start,
+        }
 
     def restore(self, data: bytes) -> None:
         """Continue from ``state()``, also with another number of workers (then from the mean of their statistics)."""

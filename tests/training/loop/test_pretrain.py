@@ -20,7 +20,8 @@ from hpt_ray.training.augment import augment
 from hpt_ray.training.augment.draws import Draws, draw
 from hpt_ray.training.backbone import build
 from hpt_ray.training.device import resolve_precision
-from hpt_ray.training.loop import batches, pretrain
+from hpt_ray.training.loop import batches, clock, pretrain
+from hpt_ray.training.loop.checkpoint import Writer
 from hpt_ray.training.loop.pretrain import Curve, Pretrainer, learning_rate
 from hpt_ray.training.probe import Subject, accuracy
 from hpt_ray.training.probes import knn, linear
@@ -317,11 +318,33 @@ def test_a_stopped_stage_ends_bit_identical(data: Dataset, whole: Pretrainer, st
     assert_identical(second, whole)
 
 
+def test_a_stage_stopped_between_logged_points_ends_bit_identical(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "SECONDS", 0.0)
+    whole, kept, asked, stop = pretrainer(data, iterations=210), Kept(), list[int](), 7
+    whole.run()
+
+    def report(iteration: int, row: dict[str, float]) -> bool:
+        asked.append(iteration)
+        assert row.get("iteration", 0) == iteration // 2 * 2  # the latest one logged
+        return iteration < stop
+
+    first = pretrainer(data, iterations=210)
+    first.run(kept, report)
+    assert (first.iteration, asked) == (stop, [*range(1, stop + 1)])
+    assert len(kept.written) == 1
+    second = pretrainer(data, iterations=210, backbone=tiny.backbone(9))
+    second.run(kept)
+    assert_identical(second, whole)
+
+
 @pytest.mark.parametrize("at", [1, 2, 5])
 def test_a_killed_stage_resumes_from_its_checkpoint(
     data: Dataset, whole: Pretrainer, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pretrain, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(Writer, "busy", False)  # none is left out because the one before is still being written
     kept = Kept()
 
     class KilledError(Exception):
@@ -349,6 +372,7 @@ def test_checkpoints_change_nothing_and_are_written_by_time(
     trained.run(kept)
     assert kept.written == []  # not a minute has passed
     monkeypatch.setattr(pretrain, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(Writer, "busy", False)  # none is left out because the one before is still being written
     trained = pretrainer(data, tiny.recipe(policy=Policy()))
     trained.run(kept)
     assert len(kept.written) == ITERATIONS - 1
