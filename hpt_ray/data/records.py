@@ -25,13 +25,13 @@ SPLITS = ("train", "val", "test")
 #: What reads a file, by its suffix, and which of these read several at once.
 FILES = {
     **dict.fromkeys((".txt", ".csv"), "image_list"),
-    **{".parquet": "parquet", ".tar": "webdataset"},
+    **{".parquet": "parquet", ".tar": "webdataset", ".arrow": "arrow"},
 }
-SHARDED = {"parquet", "webdataset"}
+SHARDED = {"parquet", "webdataset", "arrow"}
 #: What a path may be: completes an error.
 READABLE = (
-    "a folder of images or of shards, an image list .txt or .csv, .parquet files, WebDataset shards .tar, or a "
-    "pattern such as 'train-*.parquet'"
+    "a folder of images or of shards, an image list .txt or .csv, .parquet files, WebDataset shards .tar, a data set "
+    "saved by Hugging Face's save_to_disk, or a pattern such as 'train-*.parquet'"
 )
 
 #: The spellings that public data sets use for the three splits.
@@ -202,7 +202,7 @@ def _kind(spec: str) -> str | None:
     if patterns.is_pattern(spec):
         kinds = {FILES.get(path.suffix.lower()) for path in patterns.files(spec)}
         if len(kinds) > 1 or not kinds <= SHARDED:
-            raise DataError(f"{spec} must name files of one kind: .parquet or .tar.")
+            raise DataError(f"{spec} must name files of one kind: .parquet, .tar or .arrow.")
         return kinds.pop()
     path = path_of(spec)
     if path.is_dir():

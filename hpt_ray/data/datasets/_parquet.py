@@ -1,4 +1,4 @@
-"""One Parquet file of images: which of its columns hold the images, the labels and the splits, and what is in them."""
+"""One Parquet or Arrow file: which of its columns hold the images, the labels and the splits, and what is in them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.classes import LONGEST, too_long
+from hpt_ray.data.datasets._arrow import ArrowFile
 from hpt_ray.data.datasets._columns import may_be_label, may_be_split
 from hpt_ray.data.records import SPELLINGS
 
@@ -87,7 +88,7 @@ class Table:
         """The encoded bytes of each image, and what names it in an error."""
         row = 0
         try:
-            with pq.ParquetFile(self.path) as file:
+            with opened(self.path) as file:
                 for batch in file.iter_batches(batch_size=ROWS, columns=["image"]):
                     for image in batch.column("image").to_pylist():
                         content = image.get("bytes") if isinstance(image, dict) else image
@@ -108,10 +109,12 @@ def table(path: Path) -> Table:
         DataError: for a file that is no Parquet, has no column of images, or has several columns for one thing.
     """
     try:
-        with pq.ParquetFile(path) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Parquet ({error}); mend or remove it.") from error
+        with opened(path) as file:
+            schema = file.schema_arrow
+            rows = file.num_rows if isinstance(file, ArrowFile) else file.metadata.num_rows
+    except (OSError, EOFError, pa.ArrowException) as error:
+        kind = "Arrow" if path.suffix.lower() == ".arrow" else "Parquet"
+        raise DataError(f"{path} cannot be read as {kind} ({error}); mend or remove it.") from error
     names = schema.names
     if "image" not in names:
         raise DataError(f"{path} has no column 'image' (it has: {', '.join(names)}); name its image column so.")
@@ -127,6 +130,11 @@ def table(path: Path) -> Table:
     candidates = ["label"] if "label" in names else [name for name in names if _may_label(schema, name)]
     label = candidates[0] if len(candidates) == 1 else None
     return Table(path, schema, rows, label, tuple(candidates), _splits(path, schema))
+
+
+def opened(path: Path) -> ArrowFile | pq.ParquetFile:
+    """A file by its suffix, open."""
+    return ArrowFile(path) if path.suffix.lower() == ".arrow" else pq.ParquetFile(path)
 
 
 def _may_label(schema: pa.Schema, name: str) -> bool:
@@ -166,7 +174,7 @@ def _splits(path: Path, schema: pa.Schema) -> list[str | None] | None:
 
 def _column(path: Path, name: str) -> list[Any]:
     try:
-        with pq.ParquetFile(path) as file:
+        with opened(path) as file:
             values: list[Any] = file.read(columns=[name]).column(name).to_pylist()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read ({error}); mend or remove it.") from error

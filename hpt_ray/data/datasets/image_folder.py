@@ -16,7 +16,7 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
 from hpt_ray.data import cache
 from hpt_ray.data.classes import plain
-from hpt_ray.data.datasets import _walk, parquet, webdataset
+from hpt_ray.data.datasets import _walk, arrow, parquet, webdataset
 from hpt_ray.data.records import SPELLINGS, Example, Records, Source, path_argument, split_name
 
 #: What a folder is called that groups images and is no class.
@@ -26,7 +26,11 @@ GENERIC = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos",
 ENDINGS = rf"({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})(set|data|images?|imgs?)(?![a-z])"
 
 #: What reads a folder without images, by the suffix of files in it, the first that there is.
-SHARDS: dict[str, Callable[[str | None], Source]] = {".parquet": parquet.dataset, ".tar": webdataset.dataset}
+SHARDS: dict[str, Callable[[str | None], Source]] = {
+    ".parquet": parquet.dataset,
+    ".tar": webdataset.dataset,
+    ".arrow": arrow.dataset,
+}
 
 Parts = tuple[str, ...]
 

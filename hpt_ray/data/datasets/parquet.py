@@ -19,24 +19,32 @@ from hpt_ray.core.identity import content_id
 from hpt_ray.data import cache
 from hpt_ray.data.datasets._names import classes, names_in, numbers
 from hpt_ray.data.datasets._parquet import Table, table
-from hpt_ray.data.datasets._shards import shards
+from hpt_ray.data.datasets._shards import Shards, shards
 from hpt_ray.data.records import Example, Records, Source
 
 
 def dataset(argument: str | None) -> Source:
     """A Parquet file, or several: a folder with some, or a pattern (``data/{train,test}-*.parquet``)."""
-    found = shards("parquet", argument, ".parquet")
+    return tables(shards("parquet", argument, ".parquet"))
+
+
+def tables(found: Shards) -> Source:
+    """The data set in files that hold tables.
+
+    Raises:
+        DataError: for a file that cannot be read, and for columns that are not what they should be.
+    """
     names = found.folder / "classes.json"
     content = cache.fingerprint([*found.files, names] if names.is_file() else found.files, found.folder)
-    tables = [table(file) for file in found.files]
+    parts = [table(file) for file in found.files]
     named = found.splits()
-    given = [part.splits or [split] * part.rows for part, split in zip(tables, named, strict=True)]
-    by_column = any(part.splits for part in tables)
-    elsewhere = sorted({part.label for part in tables if part.label is not None} - {"label"})
+    given = [part.splits or [split] * part.rows for part, split in zip(parts, named, strict=True)]
+    by_column = any(part.splits for part in parts)
+    elsewhere = sorted({part.label for part in parts if part.label is not None} - {"label"})
     if elsewhere or any(set(splits) - {split} for splits, split in zip(given, named, strict=True)):
         # What the cache may hold of them from before these columns were read is something else.
         content = content_id(["columns", content], length=32)
-    several = sorted({name for part in tables if part.label is None for name in part.candidates})
+    several = sorted({name for part in parts if part.label is None for name in part.candidates})
     doubt = (
         f"several columns that may be its labels ({', '.join(map(repr, several))}) and none called 'label'; call one so"
     )
@@ -46,7 +54,7 @@ def dataset(argument: str | None) -> Source:
     return Source(
         found.name,
         content,
-        lambda: _read(tables, given, names),
+        lambda: _read(parts, given, names),
         labels=doubt if several else "no labels",
         given_by="its column of splits" if by_column else "its file names",
         remarks=(*remarks, *found.remarks()),

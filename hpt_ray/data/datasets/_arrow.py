@@ -1,0 +1,68 @@
+"""An Arrow IPC file or stream of record batches, memory-mapped: what is used of ``pyarrow.parquet.ParquetFile``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+
+#: How a file with an index begins; without one it is a stream, and ends with this mark.
+FILE, END = b"ARROW1", b"\xff\xff\xff\xff\0\0\0\0"
+
+
+class ArrowFile:
+    """An open file.
+
+    Raises:
+        OSError, pyarrow.ArrowException: for one that cannot be read; EOFError for a stream that was cut.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._map = pa.memory_map(str(path))
+        try:
+            self._indexed = self._map.read(len(FILE)) == FILE
+            if not self._indexed:
+                self._map.seek(max(0, self._map.size() - len(END)))
+                if self._map.read(len(END)) != END:
+                    raise EOFError("its end is missing, it was cut")
+            self._map.seek(0)
+            reader = pa.ipc.open_file(self._map) if self._indexed else pa.ipc.open_stream(self._map)
+            self.schema_arrow: pa.Schema = reader.schema
+        except BaseException:
+            self._map.close()
+            raise
+
+    def __enter__(self) -> ArrowFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._map.close()
+
+    @property
+    def num_rows(self) -> int:
+        return sum(batch.num_rows for batch in self._batches())
+
+    def iter_batches(self, batch_size: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows in their order, at most ``batch_size`` at a time."""
+        for batch in self._batches():
+            chosen = batch.select(list(columns))
+            # Offsets of a stranger's file may lead anywhere, and nothing else checks them.
+            chosen.validate(full=True)
+            for start in range(0, batch.num_rows, batch_size):
+                yield chosen.slice(start, batch_size)
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns as a whole."""
+        schema = pa.schema([self.schema_arrow.field(name) for name in columns])
+        batches = [batch.cast(schema) for batch in self.iter_batches(1 << 20, columns)]
+        return pa.Table.from_batches(batches, schema)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        self._map.seek(0)
+        if self._indexed:
+            file = pa.ipc.open_file(self._map)
+            yield from map(file.get_batch, range(file.num_record_batches))
+        else:
+            yield from pa.ipc.open_stream(self._map)
