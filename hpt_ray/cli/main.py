@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_ray.cli import compiler_folder, streams
-from hpt_ray.core.errors import StudyError, UnknownNameError
+from hpt_ray.core.errors import StudyError
 
 if TYPE_CHECKING:
     from hpt_ray.execute.finalize import Result
@@ -43,14 +43,14 @@ StorePath = Annotated[
 
 @app.command("list")
 def list_studies() -> None:
-    """List the studies, data sets and policies there are."""
+    """List everything that is chosen by its name: studies, data sets, policies and more."""
     from hpt_ray.cli import console
     from hpt_ray.core import registry
 
     console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
 
 
-LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes")
+LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes", "backends")
 
 
 @app.command()
@@ -84,7 +84,9 @@ def run(
     study: StudyName,
     settings: Settings = None,
     store: StorePath = "hpt-store",
-    runner: Annotated[str, typer.Option(help="ray, or inline: in this process, one stage at a time.")] = "ray",
+    runner: Annotated[
+        str, typer.Option(help="How stages are run: ray, inline (in this process), or a path to a Python file.")
+    ] = "ray",
     workers: Workers = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; chosen from the machine.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Stages side by side; chosen from the machine.")] = None,
@@ -94,8 +96,6 @@ def run(
     from hpt_ray.cli import progress
     from hpt_ray.spec.parameters import given, make
 
-    if runner not in ("ray", "inline"):
-        raise UnknownNameError("runner", runner, ("ray", "inline"))
     made = make(study, given(settings))
     try:
         with progress.live() as observer:
@@ -105,7 +105,7 @@ def run(
                 made,
                 name=study,
                 store=store,
-                runner="inline" if runner == "inline" else "ray",
+                runner=runner,
                 workers=workers,
                 threads=threads,
                 slots=slots,

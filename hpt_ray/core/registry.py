@@ -31,6 +31,7 @@ SINGULAR = {
     "methods": "method",
     "backbones": "backbone",
     "probes": "probe",
+    "backends": "backend",
 }
 PARENT = {
     "policies": "spec",
@@ -40,6 +41,7 @@ PARENT = {
     "methods": "training",
     "backbones": "training",
     "probes": "training",
+    "backends": "execute",
 }
 
 
@@ -52,8 +54,10 @@ def folder(kind: str) -> Path:
 
 
 def names(kind: str) -> list[str]:
-    """The names of a kind, sorted."""
-    return sorted(path.stem for path in folder(kind).glob("*.py") if not path.stem.startswith("_"))
+    """The names of a kind, sorted: its files, and its folders that are packages."""
+    files, packages = folder(kind).glob("*.py"), folder(kind).glob("*/__init__.py")
+    found = [path.stem for path in files] + [path.parent.name for path in packages]
+    return sorted(name for name in found if not name.startswith("_"))
 
 
 def is_path(name: str) -> bool:
@@ -98,6 +102,8 @@ def load(kind: str, name: str) -> Any:
 def summary(kind: str, name: str) -> str:
     """The first line of the docstring of the file behind a name, read without importing it."""
     path = path_of(name) if is_path(name) else folder(kind) / f"{name}.py"
+    if not path.exists():  # a package
+        path = path.with_suffix("") / "__init__.py"
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.split("\n", 1)[0]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute.machine import Layout
 from hpt_ray.planning.plan import Plan, Unit
-from hpt_ray.store.store import Store
 
 #: What the reason of a unit begins with that was neither finished nor failed: the run was asked to stop.
 INTERRUPTED = "interrupted"
@@ -34,15 +33,6 @@ class Event(Frozen):
 
 #: Answers whether to go on.
 Tell = Callable[[Event], bool]
-
-
-class Runner(Protocol):
-    """Runs rounds of units, each in an order that respects what each unit needs; a failed unit fails what needs it, and
-    nothing else. A round is asked for when all units of the one before have ended: what it holds may depend on them.
-    Once ``stopping`` answers yes, no more units are begun and those at work stop at their next report.
-    """
-
-    def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell, stopping: Callable[[], bool]) -> None: ...
 
 
 @dataclass

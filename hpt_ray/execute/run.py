@@ -9,14 +9,14 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from hpt_ray.core.errors import StoreError, StudyError
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StoreError
 from hpt_ray.execute import machine, stored
 from hpt_ray.execute import manifest as account
-from hpt_ray.execute.backends.inline import InlineRunner
-from hpt_ray.execute.backends.ray.session import dashboard_of, ray_session, resources
-from hpt_ray.execute.events import Event, Observer, Progress, Runner
+from hpt_ray.execute.backend import Backend, Request, Runner
+from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, conclude, views
 from hpt_ray.execute.interrupts import orderly
 from hpt_ray.execute.prepare import prepare
@@ -26,15 +26,13 @@ from hpt_ray.planning.plan import Plan, Unit, recipes_of
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store.store import MANIFEST, PLAN, VIEWS, Store, parquet
 
-RunnerName = Literal["ray", "inline"]
-
 
 def run(
     study: Study,
     *,
     name: str | None = None,
     store: str | Path = "hpt-store",
-    runner: RunnerName = "ray",
+    runner: str = "ray",
     workers: int = 1,
     threads: int | None = None,
     slots: int | None = None,
@@ -46,13 +44,15 @@ def run(
     Args:
         name: the name or path that the study was made from, to say how to run it again; None: its own name.
         store: a local folder or an address that pyarrow knows.
-        runner: ``ray``, or ``inline`` in this process (one worker, one stage at a time; the same numbers).
+        runner: a backend by its name or the path to its file: ``ray``, or ``inline`` in this process (one worker, one
+            stage at a time; the same numbers).
         workers: processes that share the groups of each stage. threads: of each process. slots: stages side by side.
         address: a Ray cluster to join; None starts Ray on this machine.
 
     Raises:
         StudyError: for anything the user can mend. A stage that fails is no error here: see ``Result.failures``.
     """
+    backend: Backend = registry.load("backends", runner)
     observer = observer or Observer()
     began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
     opened = Store(store)
@@ -92,15 +92,18 @@ def run(
 
     closing = threading.Thread()
     if units:
-        with contextlib.ExitStack() as open_runner:
-            chosen = open_runner.enter_context(
-                runner_for(plan, units, runner, workers, threads, slots, address, observer)
-            )
+        _check_workers(plan.study, workers)
+        # A name of its own: the same study may run twice on one cluster.
+        own = f"{name_of(plan)}-{uuid.uuid4().hex[:6]}"
+        request = Request(plan.study.name, own, len(units), workers, threads, slots, address)
+        with contextlib.ExitStack() as open_backend:
+            chosen = open_backend.enter_context(backend(request))
+            observer.started(chosen.layout, chosen.dashboard)
             progress = Progress.of(units)
             execute(begun(), progress, opened, chosen, observer)
             manifest["given_up"] = progress.hopeless
             # Ray takes seconds to end, in processes of its own: meanwhile the report is written.
-            closing = threading.Thread(target=open_runner.pop_all().close)
+            closing = threading.Thread(target=open_backend.pop_all().close)
         closing.start()
         manifest["seconds"] = time.perf_counter() - began
     else:
@@ -120,41 +123,6 @@ def forget_damaged(store: Store, stages: Iterable[str], observer: Observer) -> N
     for stage, damage in store.damaged(stages).items():
         observer.damaged(store.path(f"stages/{stage}"), str(damage))
         store.forget(stage)
-
-
-@contextlib.contextmanager
-def runner_for(
-    plan: Plan,
-    units: list[Unit],
-    runner: RunnerName,
-    workers: int,
-    threads: int | None,
-    slots: int | None,
-    address: str | None,
-    observer: Observer,
-) -> Iterator[Runner]:
-    """A runner that is ready to run.
-
-    Raises:
-        StudyError: for a layout that does not fit the machine or the batches, or a Ray that does not answer.
-    """
-    if runner == "inline":
-        if workers > 1:
-            raise StudyError(f"the inline runner has one worker, not {workers}: leave --workers out, or use Ray.")
-        layout = machine.layout(machine.cores(), 0, 1, workers=1, threads=threads or 1, slots=1)
-        observer.started(layout, None)
-        yield InlineRunner(layout.threads)
-        return
-    from hpt_ray.execute.backends.ray.runner import RayRunner
-
-    _check_workers(plan.study, workers)
-    with ray_session(address) as ray:
-        layout = machine.layout(*resources(ray), len(units), workers=workers, threads=threads, slots=slots)
-        observer.started(layout, dashboard_of(ray))
-        # A name of its own: the same study may run twice on one cluster.
-        chosen = RayRunner(ray, layout, plan.study.name, f"{name_of(plan)}-{uuid.uuid4().hex[:6]}")
-        with contextlib.closing(chosen):
-            yield chosen
 
 
 def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner: Runner, observer: Observer) -> None:

@@ -306,7 +306,7 @@ def test_status_of_a_store_without_runs(workplace):
         (["augment_ablation", "--set", "base=weights:stage:abc"], "stage abc is not finished"),
         (["augment_ablation", "--set", "backbone=resnet51"], "unknown backbone 'resnet51'. Did you mean 'resnet50'?"),
         (["augment_ablation", "--set", "image_size=5000"], "an image size of 5000 pixels is not usable"),
-        (["augment_ablation", "--runner", "dask"], "unknown runner 'dask'. Available: inline, ray"),
+        (["augment_ablation", "--runner", "dask"], "unknown backend 'dask'. Available: inline, ray"),
         (["augment_ablation", "--store", "nowhere://bucket"], "store nowhere://bucket cannot be written"),
     ],
     ids=lambda value: " ".join(value[-1:]) if isinstance(value, list) else "",

@@ -15,14 +15,16 @@ from hpt_ray.spec.policy import Policy
 @pytest.mark.parametrize("kind", registry.SINGULAR)
 def test_the_names_of_a_kind_are_its_files_and_each_registers_something(kind):
     names = registry.names(kind)
-    found = {path.stem for path in registry.folder(kind).iterdir() if path.suffix == ".py" and path.stem[0] != "_"}
-    assert names == sorted(found)
+    files = [
+        path for path in registry.folder(kind).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    assert names == sorted(path.stem for path in files if path.stem[0] != "_")
     assert names
     for name in names:
         assert registry.load(kind, name) is not None
 
 
-@pytest.mark.parametrize("kind", ["studies", "datasets", "policies", "methods", "backbones", "probes"])
+@pytest.mark.parametrize("kind", ["studies", "datasets", "policies", "methods", "backbones", "probes", "backends"])
 def test_every_file_has_a_summary_of_one_sentence(kind):
     for name in registry.names(kind):
         assert registry.summary(kind, name).strip()

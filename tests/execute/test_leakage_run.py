@@ -13,6 +13,7 @@ from hpt_ray.cli import console
 from hpt_ray.core.errors import StageError
 from hpt_ray.execute import worker as stage_module
 from hpt_ray.execute.backends.inline import InlineRunner
+from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
 from hpt_ray.planning.plan import Unit
@@ -84,7 +85,9 @@ def test_a_worker_leaves_out_what_was_planned_or_nothing_at_all(study: Study, tm
             failed[event.unit] = event.reason
         return True
 
-    InlineRunner(1).run(iter([[Unit(id=stage.id, stages=(stage,), needs=None)]]), store, tell, lambda: False)
+    InlineRunner(Layout(slots=1, workers=1, threads=1)).run(
+        iter([[Unit(id=stage.id, stages=(stage,), needs=None)]]), store, tell, lambda: False
+    )
     assert "has changed since the study was planned" in failed[stage.id]
     assert base_stage(study, store).id != stage.id
     with pytest.raises(StageError, match="has changed"):

@@ -10,6 +10,7 @@ from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.backends.inline import InlineRunner
 from hpt_ray.execute.events import Event
+from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.queue import DELIVERIES, Queue
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
@@ -184,5 +185,7 @@ def test_this_process_asks_for_a_round_when_the_one_before_has_ended(tmp_path, m
             log.append("round")
             yield units
 
-    InlineRunner().run(rounds(), Store(tmp_path), lambda event: True, lambda: False)
+    InlineRunner(Layout(slots=1, workers=1, threads=1)).run(
+        rounds(), Store(tmp_path), lambda event: True, lambda: False
+    )
     assert log == ["round", "a", "b", "round", "c"]

@@ -413,6 +413,9 @@ def test_what_can_be_known_beforehand_is_refused_before_anything_is_written(tmp_
     ("options", "message"),
     [
         ({"runner": "inline", "workers": 2}, "the inline runner has one worker, not 2"),
+        ({"runner": "inline", "slots": 2}, "the inline runner runs one stage at a time: leave --slots out"),
+        ({"runner": "inline", "address": "auto"}, "the inline runner joins no cluster: leave --address out"),
+        ({"runner": "rai"}, "unknown backend 'rai'. Did you mean 'ray'"),
         ({"workers": 3}, "2 normalisation groups cannot be shared equally by 3 workers"),
         ({"address": "127.0.0.1:1"}, r"no Ray answers at 127\.0\.0\.1:1 .*refused.*: check the address"),
         ({"address": "ray://127.0.0.1:1"}, "cannot run through ray://127.0.0.1:1, .* submit it as a job"),

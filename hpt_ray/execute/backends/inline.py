@@ -1,10 +1,13 @@
-"""The runner in this process: one unit after the other, no Ray. Same numbers as the Ray runner, to the bit."""
+"""In this process: one unit after the other, without Ray. The same numbers as on Ray, to the bit."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
-from hpt_ray.core.errors import StageInterruptedError
+from hpt_ray.core.errors import StageInterruptedError, StudyError
+from hpt_ray.execute import machine
+from hpt_ray.execute.backend import Request
 from hpt_ray.execute.events import Tell
 from hpt_ray.execute.queue import Queue
 from hpt_ray.execute.unit_lock import locked
@@ -18,8 +21,10 @@ from hpt_ray.training.workers import Workers
 class InlineRunner:
     """Runs units in order of need on one worker."""
 
-    def __init__(self, threads: int = 1) -> None:
-        self.threads = threads
+    dashboard = None
+
+    def __init__(self, layout: machine.Layout) -> None:
+        self.layout = layout
 
     def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell, stopping: Callable[[], bool]) -> None:
         workers, queue = Workers(device=default_device()), Queue(store, tell)
@@ -29,7 +34,7 @@ class InlineRunner:
                 reason = ""
                 try:
                     with locked(unit, store, tell):
-                        run_unit(unit, store, workers, self.threads, tell)
+                        run_unit(unit, store, workers, self.layout.threads, tell)
                 except StageInterruptedError as error:
                     reason = str(error)
                 except Exception as error:  # a failed stage is recorded with its reason and the study goes on
@@ -37,3 +42,18 @@ class InlineRunner:
                 queue.finish(unit, reason)
             if stopping():
                 return
+
+
+@contextlib.contextmanager
+def backend(request: Request) -> Iterator[InlineRunner]:
+    """
+    Raises:
+        StudyError: for what one process cannot do.
+    """
+    if request.workers > 1:
+        raise StudyError(f"the inline runner has one worker, not {request.workers}: leave --workers out, or use Ray.")
+    if request.slots is not None and request.slots > 1:
+        raise StudyError("the inline runner runs one stage at a time: leave --slots out, or use Ray.")
+    if request.address is not None:
+        raise StudyError("the inline runner joins no cluster: leave --address out, or use Ray.")
+    yield InlineRunner(machine.layout(machine.cores(), 0, 1, threads=request.threads, slots=1))

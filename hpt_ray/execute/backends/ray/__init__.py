@@ -1,0 +1,20 @@
+"""On Ray, here or on a cluster: resident worker groups of Ray Train, every unit a trial of Tune."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hpt_ray.execute.backend import Request, Runner
+
+
+def backend(request: Request) -> AbstractContextManager[Runner]:
+    """
+    Raises:
+        StudyError: for a layout that does not fit the cluster, or a Ray that does not answer.
+    """
+    # Here, since every process of Ray's that imports a file of this folder imports this one.
+    from hpt_ray.execute.backends.ray.runner import connected
+
+    return connected(request)

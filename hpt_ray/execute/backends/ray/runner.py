@@ -1,4 +1,4 @@
-"""The runner on Ray: the broker queues units, resident Ray Train worker groups do them, Tune shows them as trials.
+"""Running on Ray: the broker queues units, resident Ray Train worker groups do them, Tune shows them as trials.
 
 Groups fetch units from the broker, whose queue knows what each unit needs: no group waits for the slowest unit of a
 level, and nothing stands between two units of a group. The driver asks for the next round of a search when the queue
@@ -7,20 +7,22 @@ is done, while the groups stay.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from hpt_ray.core.errors import StudyError
+from hpt_ray.execute import machine
+from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.broker import Broker
 from hpt_ray.execute.backends.ray.experiment import Experiment
 from hpt_ray.execute.backends.ray.scratch import scratch
-from hpt_ray.execute.backends.ray.session import alive
+from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, resources
 from hpt_ray.execute.events import Tell
 from hpt_ray.execute.interrupts import StopNow
-from hpt_ray.execute.machine import Layout
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 
@@ -36,12 +38,13 @@ class RayDiedError(StudyError):
 class RayRunner:
     """Runs units on a connected Ray; ``close`` waits until its worker groups have gone home."""
 
-    def __init__(self, ray: Any, layout: Layout, study: str, name: str) -> None:
+    def __init__(self, ray: Any, layout: machine.Layout, study: str, name: str, dashboard: str | None = None) -> None:
         """
         Args:
             name: of this run of the study: what Ray calls its parts by.
+            dashboard: the address of Ray's dashboard, if it has one.
         """
-        self.ray, self.layout, self.study, self.name = ray, layout, study, name
+        self.ray, self.layout, self.study, self.name, self.dashboard = ray, layout, study, name, dashboard
         self.broker: Any = None
         self.groups: list[threading.Thread] = []
         self.over = threading.Event()
@@ -131,3 +134,18 @@ class RayRunner:
                 f"this machine's memory is full, so Ray ended processes of this run: {kept}{fewer} once some is free."
             )
         return f"Ray lost the broker of this run (killed?): {kept}."
+
+
+@contextlib.contextmanager
+def connected(request: Request) -> Iterator[RayRunner]:
+    """A runner on a Ray that this starts or joins, and leaves at the end.
+
+    Raises:
+        StudyError: for a layout that does not fit the cluster, or a Ray that does not answer.
+    """
+    with ray_session(request.address) as ray:
+        layout = machine.layout(
+            *resources(ray), request.units, workers=request.workers, threads=request.threads, slots=request.slots
+        )
+        with contextlib.closing(RayRunner(ray, layout, request.study, request.run, dashboard_of(ray))) as runner:
+            yield runner
