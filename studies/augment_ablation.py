@@ -12,7 +12,7 @@ policy changes in target pretraining alone.
 
 from typing import Annotated, Unpack
 
-from hpt_ray.core.registry import is_path, load
+from hpt_ray.spec import factors
 from hpt_ray.spec.scales import (
     ARMS,
     BASE,
@@ -25,9 +25,8 @@ from hpt_ray.spec.scales import (
     Seeds,
     Targets,
     given_base,
-    with_hue,
 )
-from hpt_ray.spec.study import Arm, Factor, Study
+from hpt_ray.spec.study import Arm, Study
 
 POLICIES = ("baseline", "no_grayscale", "no_color", "crop_blur", "crop_only")
 
@@ -43,25 +42,13 @@ def study(
     **settings: Unpack[Budgets],
 ) -> Study:
     given = SCALES[scale].adjusted(**settings)
-    jitter = given.target.policy.color_jitter
-    levels = {name: load("policies", name) for name in policies}
-    if jitter:
-        # The scale's hue is for the policies that follow it: a user's own file says what it says.
-        levels |= {name: with_hue(levels[name], jitter.hue) for name in policies if not is_path(name)}
     return Study(
         name="augment_ablation",
         question="Is hierarchical pretraining more robust to the augmentation policy than pretraining from scratch?",
         arms=tuple(map(Arm.parse, arms)),
         targets=target,
         recipes={"base": given_base(base, given.base), "target": given.target},
-        factors=(
-            Factor(
-                name="policy",
-                field="policy",
-                levels=levels,
-                baseline=policies[0],
-            ),
-        ),
+        factors=(factors.policies(policies, given.target),),
         seeds=tuple(range(seeds)),
         evaluations=given.evaluations,
         **given.network,

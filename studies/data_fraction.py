@@ -8,8 +8,9 @@ every arm; every probe sees all labels. Reed et al. (arXiv 2103.12718), section 
 
 from typing import Annotated, Unpack
 
+from hpt_ray.spec import factors
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Factor, Study
+from hpt_ray.spec.study import Arm, Study
 
 
 def study(
@@ -35,14 +36,7 @@ def study(
         arms=tuple(map(Arm.parse, arms)),
         targets=target,
         recipes={"base": given_base(base, given.base), "target": given.target},
-        factors=(
-            Factor(
-                name="fraction",
-                field="fraction",
-                levels={f"{share:g} %": share / 100 for share in sorted(percent)},
-                baseline=f"{max(percent):g} %",
-            ),
-        ),
+        factors=(factors.fractions(percent),),
         seeds=tuple(range(seeds)),
         evaluations=given.evaluations,
         **given.network,

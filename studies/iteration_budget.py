@@ -9,9 +9,10 @@ to 80 times fewer iterations than pretraining from scratch.
 
 from typing import Annotated, Unpack
 
+from hpt_ray.spec import factors
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, ScaleName, Seeds, Settings, Targets, given_base
-from hpt_ray.spec.study import Arm, Factor, Study
+from hpt_ray.spec.study import Arm, Study
 
 BUDGETS = {"quick": (10, 30, 90, 270), "paper": (50, 500, 5_000, 50_000)}
 SCRATCH_BUDGETS = {"quick": (30, 90, 270, 810), "paper": (5_000, 50_000, 100_000, 200_000)}
@@ -42,12 +43,10 @@ def study(
             "target": given.target.model_copy(update={"iterations_from_scratch": None}),
         },
         factors=(
-            Factor(
-                name="iterations",
-                field="iterations",
-                levels={str(budget): budget for budget in sorted({*ours, *scratch})},
-                baseline=str(max(ours)),
-                only={arm.chain: tuple(map(str, scratch if arm.chain in alone else ours)) for arm in chains},
+            factors.budgets(
+                {*ours, *scratch},
+                baseline=max(ours),
+                only={arm.chain: scratch if arm.chain in alone else ours for arm in chains},
             ),
         ),
         seeds=tuple(range(seeds)),

@@ -1,0 +1,53 @@
+"""The factors that several studies vary in target pretraining: augmentation policy, share of the images, budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hpt_ray.core.registry import is_path, load
+from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.scales import with_hue
+from hpt_ray.spec.study import Factor, Pretraining
+
+
+def policies(names: tuple[str, ...], recipe: Pretraining) -> Factor:
+    """Augmentation policies, the first of them the baseline.
+
+    Args:
+        names: of policies, or paths to their files.
+        recipe: of the target, whose jitter of hue holds for the named policies: a user's own file says what it says.
+    """
+    levels: dict[str, Policy] = {name: load("policies", name) for name in names}
+    jitter = recipe.policy.color_jitter
+    if jitter:
+        levels |= {name: with_hue(levels[name], jitter.hue) for name in names if not is_path(name)}
+    return Factor(name="policy", field="policy", levels=levels, baseline=names[0])
+
+
+def fractions(percent: Iterable[float]) -> Factor:
+    """Shares of the target's pretraining images, in per cent; the largest is the baseline."""
+    shares = sorted(percent)
+    return Factor(
+        name="fraction",
+        field="fraction",
+        levels={f"{share:g} %": share / 100 for share in shares},
+        baseline=f"{shares[-1]:g} %",
+    )
+
+
+def budgets(
+    iterations: Iterable[int], *, baseline: int | None = None, only: Mapping[str, Iterable[int]] | None = None
+) -> Factor:
+    """Iteration budgets, each a pretraining of its own; the largest is the baseline, unless another is.
+
+    Args:
+        only: the budgets of an arm, by its chain, that does not have them all.
+    """
+    numbers = sorted({*iterations})
+    return Factor(
+        name="iterations",
+        field="iterations",
+        levels={str(number): number for number in numbers},
+        baseline=str(baseline or numbers[-1]),
+        only={arm: tuple(map(str, own)) for arm, own in (only or {}).items()},
+    )
