@@ -24,6 +24,7 @@ OWN = {
     "augment_search": {"base_iterations": 2},
     "base_robustness": {"iterations": 2, "scratch_iterations": 2, "base_budgets": "1,2"},
     "data_fraction": SHORT | {"percent": "10,100"},
+    "landscape": {"base_iterations": 2, "policies": "baseline,crop_only", "budgets": "1,2"},
     "iteration_budget": {"base_iterations": 2, "budgets": "1,2", "scratch_budgets": "1,2"},
     "low_label": SHORT | {"labels": "12", "finetune_iterations": 4},
     "methods": SHORT,

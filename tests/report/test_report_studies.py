@@ -33,7 +33,9 @@ def two() -> Run:
 
 
 @pytest.mark.parametrize(
-    "spec", [simulate.sequential(), simulate.low_label(), simulate.methods()], ids=lambda spec: spec.name
+    "spec",
+    [simulate.sequential(), simulate.low_label(), simulate.methods(), simulate.landscape()],
+    ids=lambda spec: spec.name,
 )
 def test_every_study_has_a_page_whole_and_empty(spec: Study) -> None:
     run = simulate.run(spec, truth, examples=60)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -240,6 +241,7 @@ STUDIES = (
     "base_robustness",
     "data_fraction",
     "iteration_budget",
+    "landscape",
     "low_label",
     "methods",
     "sequential",
@@ -280,6 +282,36 @@ def test_the_papers_grids():
     tuned = make("low_label", {"scale": "paper"}).evaluations[:2]
     assert [(item.options.get("labels"), item.options["iterations"]) for item in tuned] == [(1000, 2500), (None, 2500)]
     assert [change["method"] for change in levels("methods")] == ["moco_v2", "simclr", "byol"]
+
+
+def test_a_landscape_varies_any_two_of_policy_data_and_budget():
+    def axes(**given: object) -> list[tuple[str, tuple[str, ...], str]]:
+        factors = make("landscape", given).factors
+        return [(factor.name, tuple(factor.levels), factor.baseline) for factor in factors]
+
+    policies = ("policy", ("baseline", "no_color", "crop_only"), "baseline")
+    assert axes() == [policies, ("iterations", ("30", "90", "270"), "270")]
+    shares = ("fraction", ("5 %", "50 %"), "50 %")
+    assert axes(rows="fraction", columns="policy", percent="50,5") == [shares, policies]
+    long = make("landscape", {"scale": "paper", "rows": "fraction"}).recipes["target"]
+    assert isinstance(long, Pretraining) and long.iterations_from_scratch is None
+    other = make("landscape", {"rows": "fraction", "columns": "policy", "iterations": 7, "scratch_iterations": 9})
+    recipe = other.recipes["target"]
+    assert isinstance(recipe, Pretraining) and (recipe.iterations, recipe.iterations_from_scratch) == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"rows": "iterations"}, "rows and columns both vary iterations"),
+        ({"percent": "5,50"}, "percent is given, but neither rows nor columns vary fraction"),
+        ({"scratch_iterations": 9}, "scratch_iterations is given, but an axis varies the iterations"),
+        ({"columns": "colour"}, "expected policy | fraction | iterations"),
+    ],
+)
+def test_a_landscape_refuses_what_it_would_not_use(given, line):
+    with pytest.raises(StudyError, match=re.escape(line)):
+        make("landscape", given)
 
 
 @pytest.mark.parametrize(
