@@ -19,6 +19,7 @@ from hpt_ray.core.registry import load
 from hpt_ray.data import dataset
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
+from hpt_ray.execute.watch import Watch
 from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.spec import weights_source
@@ -34,6 +35,8 @@ from hpt_ray.training.workers import Workers
 
 #: A message for every iteration of a small network would cost it some per cent.
 TELL_SECONDS = 0.5
+#: How long a step may take to end once the run is to stop; longer ones are abandoned.
+STEP_PATIENCE = 4.0
 WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
     "weights.safetensors",
     "curves.parquet",
@@ -57,20 +60,53 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
                 continue
             if stage.kind == "pretrain":
                 _pretrain(stage, unit, store, workers, tell)
-            # Probes and given weights need one process; the others wait for the next unit.
-            elif workers.rank == 0 and stage.kind == "weights":
-                _given(stage, store)
-            elif workers.rank == 0 and stage.kind == "evaluate":
-                _evaluate(stage, store, workers, warm)
+            elif workers.rank == 0:
+                # Probes and given weights need one process; the others wait for the next unit.
+                try:
+                    with Watch(unit, tell, patience=0.0):
+                        _given(stage, store) if stage.kind == "weights" else _evaluate(stage, store, workers, warm)
+                except StageInterruptedError:
+                    workers.wait()
+                    raise
 
 
 def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
     began, content = time.perf_counter(), stage.content
+    # Several workers stop together: one that left a step by itself would leave the others waiting in it.
+    with Watch(unit, tell, patience=STEP_PATIENCE if workers.size == 1 else None) as watch:
+        pretrainer = _pretrainer(stage, store, workers)
+        told, told_at = 0, 0.0
+
+        def report(iteration: int, row: dict[str, float]) -> bool:
+            nonlocal told, told_at
+            if time.monotonic() - told_at < TELL_SECONDS and iteration < content.iterations:
+                return True
+            told_at = time.monotonic()
+            images, loss = iteration * content.recipe.batch, row.get("loss")
+            go_on = watch.tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=loss))
+            told = images
+            return go_on
+
+        curve = pretrainer.run(store.checkpoints(stage.id), report)
+    if pretrainer.iteration < content.iterations:
+        raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content.iterations}")
+    if workers.rank > 0:
+        return
+    rows = [{**row, "phase": content.tune, "stage": stage.id} for row in curve.table]
+    files = {
+        WEIGHTS: checkpoints.to_bytes(pretrainer.backbone),
+        CURVES: packed(results.to_table(rows, results.CURVES)),
+    }
+    _finish(stage, store, files, workers, began, seconds=curve.seconds, images=stage.images)
+
+
+def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pretrainer:
+    content = stage.content
     data = _data(stage, stage.apart, content.without)
     backbone = build(content.backbone, content.seed, content.image_size)
     if content.init:
         checkpoints.load(backbone, stored(content.init, store), threshold=1.0)
-    pretrainer = Pretrainer(
+    return Pretrainer(
         content.recipe,
         backbone,
         data,
@@ -81,29 +117,6 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
         precision=content.precision,
         workers=workers,
     )
-    told, told_at = 0, 0.0
-
-    def report(iteration: int, row: dict[str, float]) -> bool:
-        nonlocal told, told_at
-        if time.monotonic() - told_at < TELL_SECONDS and iteration < content.iterations:
-            return True
-        told_at = time.monotonic()
-        images = iteration * content.recipe.batch
-        go_on = tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=row["loss"]))
-        told = images
-        return go_on
-
-    curve = pretrainer.run(store.checkpoints(stage.id), report)
-    if pretrainer.iteration < content.iterations:
-        raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content.iterations}")
-    if workers.rank > 0:
-        return
-    rows = [{**row, "phase": content.tune, "stage": stage.id} for row in curve.table]
-    files = {
-        WEIGHTS: checkpoints.to_bytes(backbone),
-        CURVES: packed(results.to_table(rows, results.CURVES)),
-    }
-    _finish(stage, store, files, workers, began, seconds=curve.seconds, images=stage.images)
 
 
 def stored(stage: str, store: Store) -> checkpoints.State:

@@ -41,6 +41,17 @@ def describe(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''})"
 
 
+def works(device: torch.device) -> bool:
+    """Whether the device still computes. After "CUDA error: illegal memory access" and its kind everything else that
+    the process asks of its GPU fails, too: only a new process helps. Running out of memory is not of that kind."""
+    if device.type == "cpu":
+        return True
+    try:
+        return torch.ones(2, device=device).sum().item() == 2
+    except RuntimeError:
+        return False
+
+
 def keep_memory() -> None:
     """Have the allocator keep what is freed for the next step, where it can be told so (glibc).
 

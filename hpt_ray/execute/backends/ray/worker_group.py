@@ -37,6 +37,7 @@ def serve(config: dict[str, Any]) -> None:
     from hpt_ray.execute.unit_lock import locked
     from hpt_ray.execute.worker import reason_of, run_unit
     from hpt_ray.store.store import Store
+    from hpt_ray.training.device import works
     from hpt_ray.training.workers import Workers, peer_lost
 
     resolve_from(config["folder"])
@@ -63,8 +64,8 @@ def serve(config: dict[str, Any]) -> None:
         except StageInterruptedError as error:
             reason = str(error)
         except Exception as error:  # a failed stage is recorded with its reason and the study goes on
-            if size > 1 and peer_lost(error):
-                raise  # the group is restarted and gets the unit again
+            if (size > 1 and peer_lost(error)) or not works(workers.device):
+                raise  # the group is restarted in new processes and gets the unit again
             reason = reason_of(error)
             if size > 1:
                 # The others may wait for this one for ever: finish the unit and have the whole group restarted.

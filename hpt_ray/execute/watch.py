@@ -1,0 +1,90 @@
+"""Work that does not ask whether to go on: a thread beside it asks, and abandons the work when the run is to stop.
+
+An evaluation may take minutes inside a library, and a step of a large network on a CPU as long: a cluster that sends
+SIGTERM waits 30 s. What is abandoned here is begun again by the next run, or goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+import time
+from types import TracebackType
+
+from hpt_ray.core.errors import StageInterruptedError
+from hpt_ray.execute.events import Event, Tell
+from hpt_ray.planning.plan import Unit
+
+POLL_SECONDS = 0.5
+#: For so long the work may tell nothing before it is asked for.
+QUIET_SECONDS = 2.0
+
+
+class AbandonedError(StageInterruptedError):
+    """Raised in the middle of work that is to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted in the middle of it")
+
+
+class Watch:
+    """A context for work in this thread, which tells by ``tell`` how far it is and whether to go on."""
+
+    def __init__(self, unit: Unit, tell: Tell, patience: float | None) -> None:
+        """
+        Args:
+            patience: seconds that work which is to stop has to notice by itself; None for all the time it needs.
+        """
+        self.unit, self.patience = unit, patience
+        self._tell, self._worker = tell, threading.get_ident()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._told_at, self._refused_at = time.monotonic(), math.inf
+        self._noticed = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+
+    def tell(self, event: Event) -> bool:
+        """Tell what the work has done. Answers whether to go on; work that stops is left alone from then on."""
+        with self._lock:
+            self._told_at = time.monotonic()
+            go_on = self._tell(event) and self._refused_at == math.inf
+            self._noticed = not go_on
+            return go_on
+
+    def _watch(self) -> None:
+        while not self._over.wait(POLL_SECONDS):
+            with self._lock:
+                if self._noticed:
+                    return
+                now = time.monotonic()
+                if self._refused_at == math.inf and now - self._told_at >= QUIET_SECONDS and not self._go_on():
+                    self._refused_at = now
+                # Again and again, since a library may catch it.
+                if self.patience is not None and now - self._refused_at >= self.patience:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(self._worker), ctypes.py_object(AbandonedError)
+                    )
+
+    def _go_on(self) -> bool:
+        try:
+            return self._tell(Event(kind="progress", unit=self.unit.id, label=self.unit.label))
+        except BaseException as error:  # of the work's own thread, as if it had told
+            self._error = error
+            return False
+
+    def __enter__(self) -> Watch:
+        if self.patience is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._over.set()
+            if self._thread.ident:
+                self._thread.join(QUIET_SECONDS)
+        finally:
+            if self._error:
+                raise self._error
