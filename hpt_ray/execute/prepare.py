@@ -1,11 +1,14 @@
-"""From a study to its plan on this machine: precision resolved, data decoded, every name known to exist."""
+"""From a study to its plan on this machine: precision resolved, data decoded, every name known to exist.
+
+Of a search the plan grows with its results: its work comes in rounds, and its report is of the plan in the end.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import get_type_hints
 
@@ -18,7 +21,7 @@ from hpt_ray.core.registry import load
 from hpt_ray.data import dataset, inventory, leakage
 from hpt_ray.execute.collect import score
 from hpt_ray.execute.worker import load_given
-from hpt_ray.planning.plan import Plan, data_of, make_plan, recipes_of
+from hpt_ray.planning.plan import Plan, Unit, data_of, make_plan, recipes_of
 from hpt_ray.planning.search import unfold
 from hpt_ray.planning.stage import given
 from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
@@ -87,6 +90,37 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         plan = make_plan(resolved, datasets)
     plan.remarks = [*loaded, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
+
+
+def rounds(prepared: Prepared, store: Store) -> Iterator[tuple[Plan, list[Unit]]]:
+    """What is left to do, round by round, with the plan as it then stands: all at once, or of a search what is known.
+
+    A backend asks for the next round when every unit of the one before has ended. What has ended without a result has
+    failed; the next run tries it once more.
+    """
+    study = prepared.plan.study
+    if study.search is None:
+        if units := prepared.plan.units(without=store.finished()):
+            yield prepared.plan, units
+        return
+    queued: set[str] = set()
+    while True:
+        known = unfold(study, prepared.datasets, score(store, queued.__contains__))
+        left = known.ready.units(without=store.finished())
+        units = [unit for unit in left if not queued.issuperset(stage.id for stage in unit.stages)]
+        if not units:
+            return
+        queued |= {stage.id for unit in units for stage in unit.stages}
+        yield known.plan, units
+
+
+def with_results(prepared: Prepared, store: Store) -> Prepared:
+    """A study with the plan that a report is about: of a search, what is known from the results and failures there."""
+    study = prepared.plan.study
+    if study.search is None:
+        return prepared
+    known = unfold(study, prepared.datasets, score(store, lambda stage: store.failure(stage) is not None))
+    return dataclasses.replace(prepared, plan=known.ready)
 
 
 def _check_options(evaluation: Evaluation) -> None:

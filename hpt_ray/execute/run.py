@@ -19,8 +19,7 @@ from hpt_ray.execute.backend import Backend, Request, Runner
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, conclude, views
 from hpt_ray.execute.interrupts import orderly
-from hpt_ray.execute.prepare import prepare
-from hpt_ray.execute.rounds import rounds, settled
+from hpt_ray.execute.prepare import prepare, rounds, with_results
 from hpt_ray.execute.stored import name_of
 from hpt_ray.planning.plan import Plan, Unit, recipes_of
 from hpt_ray.spec.study import Pretraining, Study
@@ -111,7 +110,7 @@ def run(
         with contextlib.suppress(StoreError):
             manifest = stored.manifest(opened, name_of(plan))
     try:
-        prepared = settled(prepared, opened)
+        prepared = with_results(prepared, opened)
         return conclude(prepared.plan, views(prepared) if shown is None else shown, opened, manifest)
     finally:
         if closing.ident:

@@ -12,8 +12,7 @@ from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import Result, conclude, publish, views
-from hpt_ray.execute.prepare import Prepared, prepare
-from hpt_ray.execute.rounds import settled
+from hpt_ray.execute.prepare import Prepared, prepare, with_results
 from hpt_ray.planning.plan import Plan, data_of, recipes_of
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store import schema as results
@@ -129,7 +128,7 @@ def _prepared_anew(store: Store, run: str, trust: bool, lacking: StoreError) -> 
         raise StoreError(f"{lacking} It cannot be made anew: {error}") from error
     if stored.name_of(prepared.plan) != run:
         raise StoreError(changed)
-    return settled(prepared, store)
+    return with_results(prepared, store)
 
 
 def code_of(study: Study) -> list[str]:
