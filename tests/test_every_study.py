@@ -43,7 +43,7 @@ def test_a_study_runs_to_its_report(name: str, tmp_path) -> None:
     assert verdict.sentence.startswith("On synthetic:shape,n=120, ") and verdict.sentence.endswith(".")
     assert any("One seed" in note for note in verdict.notes)
     assert {len(row) for row in verdict.table.rows} == {len(verdict.table.columns)}
-    page = (tmp_path / "runs" / f"{name}-{result.run.manifest['plan_id']}" / "report.html").read_text()
+    page = (tmp_path / "runs" / f"{name}-{result.run.manifest.plan_id}" / "report.html").read_text()
     assert verdict.table.rows[0][0] in page
     assert (result.run.results["status"] == "done").all()
     assert registry.load("dashboards", name).verdict in registry.names("verdicts")

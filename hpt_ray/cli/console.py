@@ -147,7 +147,7 @@ def result(made: Result) -> None:
     from hpt_ray.analysis.across import across_targets
     from hpt_ray.analysis.measures.views import one_factor
 
-    given_up = made.run.manifest.get("given_up")
+    given_up = made.run.manifest.given_up
     if given_up:
         out.print()
         out.print(f"Nothing can be said: {given_up}")
@@ -167,10 +167,11 @@ def result(made: Result) -> None:
         out.print()
         out.print(together.sentence)
     if made.failures:
-        stages = made.run.manifest["stages"]
-        rest = f", {several(stages['not_run'], 'stage')} not run" if stages.get("not_run") else ""
+        stages = made.run.manifest.stages
+        assert stages is not None  # a run with failures has been collected
+        rest = f", {several(stages.not_run, 'stage')} not run" if stages.not_run else ""
         out.print(
-            Text(f"{several(stages['failed'], 'stage')} failed{rest}:", "red"),
+            Text(f"{several(stages.failed, 'stage')} failed{rest}:", "red"),
             "run the same command again to try them once more.",
         )
     out.print()

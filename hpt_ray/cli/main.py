@@ -117,7 +117,7 @@ def run(
         raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
     _show(result)
     if result.failures:
-        if given_up := result.run.manifest["given_up"]:
+        if given_up := result.run.manifest.given_up:
             _say(f"error: all that was tried failed for one reason: {given_up}")
         raise typer.Exit(1)
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict, Field, ValidationError
 
-from hpt_ray.core.errors import StoreError, explain
-from hpt_ray.core.values import Frozen
+from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.planning.plan import Cell, Plan
 from hpt_ray.planning.stage import EvaluationStage, Stage
 from hpt_ray.spec.study import Arm
 from hpt_ray.store import schema as results
-from hpt_ray.store.store import RECORD, Store, foreign, from_parquet
+from hpt_ray.store.records import StageRecord
+from hpt_ray.store.store import Store, foreign, from_parquet
 
 #: Stages that are read and checked at a time from an object store, which is waiting. From a folder one thread reads ten
 #: thousand in 0.7 s, and eight in 2.5 s, since they get in each other's way.
@@ -45,27 +44,6 @@ SCHEMAS = {
 
 #: The columns that have a value in every row, of whatever stage.
 FILLED = {CURVES: ["iteration"], RESULTS: ["metric", "split", "repeat"], PREDICTIONS: ["repeat", "example"]}
-
-
-class StageRecord(Frozen):
-    """What a run says of a stage. The rest of ten thousand records is a million objects, which Python would search for
-    garbage again and again."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    seconds: Annotated[float, Field(ge=0)]
-    work_seconds: Annotated[float, Field(ge=0)]
-    images: Annotated[int, Field(ge=0, lt=2**63)]
-    device: str
-    versions: dict[str, str]
-
-    @classmethod
-    def of(cls, store: Store, stage: str, record: dict[str, Any]) -> StageRecord:
-        """Raises StoreError for the record of a stage that is another, though its checksum is right."""
-        try:
-            return cls.model_validate(record)
-        except ValidationError as error:
-            raise StoreError(foreign(store.path(f"stages/{stage}/{RECORD}"), explain(error))) from error
 
 
 def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) -> dict[str, pa.Table]:
@@ -134,7 +112,7 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
 
 
 class Finished(NamedTuple):
-    """A finished stage: what is needed of its record, and its tables by the names of their files."""
+    """A finished stage: its record, and its tables by the names of their files."""
 
     record: StageRecord
     tables: dict[str, pa.Table]
@@ -152,7 +130,7 @@ def finished(plan: Plan, store: Store) -> dict[str, Finished]:
         if record is None:
             return None
         files = {name: store.stage_file(stage.id, name, record) for name in READ.get(stage.kind, [])}
-        return StageRecord.of(store, stage.id, record), files
+        return record, files
 
     with ThreadPoolExecutor(THREADS) as pool:
         each_read = map if store.local else pool.map

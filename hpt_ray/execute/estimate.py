@@ -7,7 +7,6 @@ import inspect
 from hpt_ray.core import registry
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute import machine
-from hpt_ray.execute.collect import StageRecord
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage
@@ -105,7 +104,7 @@ def _recorded(plan: Plan, store: Store, finished: set[str]) -> dict[str, float]:
     for stage in [stage for stage in plan.stages.values() if stage.id in finished]:
         alike = found.setdefault(_work(stage), [])
         if len(alike) < SAMPLE and (record := store.record(stage.id)):
-            alike.append((StageRecord.of(store, stage.id, record).seconds, stage.images or 1))
+            alike.append((record.seconds, stage.images or 1))
     totals = {work: tuple(map(sum, zip(*alike, strict=True))) for work, alike in found.items() if alike}
     return {work: seconds / images for work, (seconds, images) in totals.items()}
 

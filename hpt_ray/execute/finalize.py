@@ -14,7 +14,7 @@ from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.errors import StoreError
 from hpt_ray.core.registry import load, names
 from hpt_ray.execute import manifest as account
-from hpt_ray.execute.collect import NOT_RUN, collect, finished
+from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
 from hpt_ray.execute.events import NEEDS
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.execute.stored import name_of
@@ -22,7 +22,8 @@ from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.store import schema as results
-from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Store, foreign, parquet
+from hpt_ray.store.records import Counts, Failure, Manifest
+from hpt_ray.store.store import PLAN, RECORD, Store, foreign, parquet
 from hpt_ray.training.preview import preview
 from hpt_ray.training.weights import audit
 
@@ -45,44 +46,47 @@ class Result:
     failures: dict[str, str]
 
 
-def conclude(plan: Plan, views: pa.Table, store: Store, manifest: dict[str, Any]) -> Result:
+def conclude(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> Result:
     """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
     there = finished(plan, store)
     tables = collect(plan, store, there)
     missing = {stage: store.failure(stage) for stage in plan.stages if stage not in there}
-    manifest["compute_seconds"] = sum(each.record.work_seconds for each in there.values())
-    manifest["stages"] = {
-        "total": len(plan.stages),
-        "cached": manifest["cached"],
-        "trained": len(there) - manifest["cached"],
-        "failed": sum(reason is not None for reason in missing.values()),
-        "not_run": sum(reason is None for reason in missing.values()),
-    }
-    manifest["weights"] = _loaded(plan, there, store)
-    manifest["given_up"] = _given_up(plan, there, missing, manifest.get("given_up"))
     cells = _cells(plan, missing)
-    manifest["failures"] = [
-        {"stage": stage, "reason": reason or NOT_RUN, "cells": cells[stage]} for stage, reason in missing.items()
-    ]
-    return publish(plan, {**tables, "views": views}, store, manifest)
+    collected = {
+        "compute_seconds": sum(each.record.work_seconds for each in there.values()),
+        "stages": Counts(
+            total=len(plan.stages),
+            cached=manifest.cached,
+            trained=len(there) - manifest.cached,
+            failed=sum(reason is not None for reason in missing.values()),
+            not_run=sum(reason is None for reason in missing.values()),
+        ),
+        "weights": tuple(_loaded(plan, there, store)),
+        "given_up": _given_up(plan, there, missing, manifest.given_up),
+        "failures": tuple(
+            Failure(stage=stage, reason=reason or NOT_RUN, cells=tuple(cells[stage]))
+            for stage, reason in missing.items()
+        ),
+    }
+    return publish(plan, {**tables, "views": views}, store, manifest.model_copy(update=collected))
 
 
-def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: dict[str, Any]) -> Result:
+def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: Manifest) -> Result:
     """Write the folder of a run from its tables and manifest: both of them, and the report."""
     from hpt_ray.report.render import render, verdicts
 
     folder = f"runs/{name_of(plan)}"
-    manifest["study"] = plan.study.model_dump(mode="json")
+    manifest = manifest.model_copy(update={"study": plan.study})  # a search has found its policies
     frames: dict[str, Any] = {name: results.to_frame(table) for name, table in tables.items()}
     made = Run(**frames, manifest=manifest)
     dashboard = dashboard_for(plan.study.name)
     found = verdicts(made, dashboard)
     files = {PLAN: account.plan(plan), "report.html": render(made, dashboard, found).encode()}
-    store.seal(folder, MANIFEST, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
+    store.write_run(name_of(plan), files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
-        plan.stages[failure["stage"]].label: failure["reason"]
-        for failure in manifest["failures"]
-        if failure["reason"] != NOT_RUN
+        plan.stages[failure.stage].label: failure.reason
+        for failure in manifest.failures or ()
+        if failure.reason != NOT_RUN
     }
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
     return Result(made, tuple(found), *paths, failures)
@@ -102,17 +106,17 @@ def _given_up(plan: Plan, there: Collection[str], missing: Mapping[str, str | No
     return reasons.pop() if nothing and len(reasons) == 1 else None
 
 
-def _loaded(plan: Plan, there: Collection[str], store: Store) -> list[str]:
+def _loaded(plan: Plan, there: Mapping[str, Finished], store: Store) -> list[str]:
     """What was taken over of each checkpoint that the run was given, as its stage wrote it down."""
     lines = []
     for stage in plan.stages.values():
         if stage.kind == "weights" and stage.id in there:
             try:
-                found = audit.Audit.model_validate((store.record(stage.id) or {})["audit"])
-            except (KeyError, ValidationError) as error:
+                found = audit.Audit.model_validate(there[stage.id].record.audit)
+            except ValidationError as error:
                 place = store.path(f"stages/{stage.id}/{RECORD}")
                 raise StoreError(foreign(place, "it does not say what was loaded")) from error
-            lines += audit.lines(str(stage.source), found)
+            lines += audit.lines(stage.source, found)
     return lines
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
-from hpt_ray.data import inventory, leakage
+from hpt_ray.data import inventory
 from hpt_ray.data.dataset import Dataset
+from hpt_ray.execute.overlap import shared
 from hpt_ray.execute.stored import StoredPlan
 from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.study import Study
 from hpt_ray.store.files import public
+from hpt_ray.store.records import DataSummary
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.normalisation import describe
 
@@ -34,19 +35,19 @@ def notes(study: Study) -> list[str]:
     return [note] if note else []
 
 
-def data(data: Dataset) -> dict[str, Any]:
-    """A data set in numbers: splits, classes, channels, fingerprint, how it was read, what the targets' tests hold."""
-    return {
-        "name": data.name,
+def data(data: Dataset) -> DataSummary:
+    """A data set in numbers."""
+    return DataSummary(
+        name=data.name,
         **{split: len(indices) for split, indices in data.splits.items()},
-        "classes": list(data.classes),
-        "mean": list(data.mean),
-        "std": list(data.std),
-        "fingerprint": data.fingerprint,
-        "excluded": data.excluded,
-        "found": inventory.lines([data]),
-        "shared": [leakage.shared(data, target).model_dump(mode="json") for target in data.apart],
-    }
+        classes=data.classes,
+        mean=data.mean,
+        std=data.std,
+        fingerprint=data.fingerprint,
+        excluded=data.excluded,
+        found=tuple(inventory.lines([data])),
+        shared=tuple(shared(data, target) for target in data.apart),
+    )
 
 
 def plan(plan: Plan) -> bytes:

@@ -9,11 +9,10 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError
-from hpt_ray.execute import machine, stored
+from hpt_ray.execute import machine
 from hpt_ray.execute import manifest as account
 from hpt_ray.execute.backend import Backend, Request, Runner
 from hpt_ray.execute.events import Event, Observer, Progress
@@ -23,7 +22,8 @@ from hpt_ray.execute.prepare import prepare, rounds, with_results
 from hpt_ray.execute.stored import name_of
 from hpt_ray.planning.plan import Plan, Unit, recipes_of
 from hpt_ray.spec.study import Pretraining, Study
-from hpt_ray.store.store import MANIFEST, PLAN, VIEWS, Store, parquet
+from hpt_ray.store.records import Manifest
+from hpt_ray.store.store import PLAN, VIEWS, Store, parquet
 
 
 def run(
@@ -64,24 +64,23 @@ def run(
     finished = opened.finished() & set(plan.stages)
     units = plan.units(without=finished)
     observer.planned(plan, units, len(finished))
-    manifest: dict[str, Any] = {
-        "study": plan.study.model_dump(mode="json"),
-        "plan_id": plan.id,
-        "command": account.command(study, str(store), name),
-        "versions": machine.versions(),
-        "hardware": machine.hardware(),
-        "started": started.isoformat(timespec="seconds"),
-        "datasets": {spec: account.data(data) for spec, data in prepared.datasets.items()},
-        "notes": account.notes(study),
-        "seconds": 0.0,
-        "cached": len(finished),
-    }
+    manifest = Manifest(
+        study=plan.study,
+        plan_id=plan.id,
+        command=account.command(study, str(store), name),
+        versions=machine.versions(),
+        hardware=machine.hardware(),
+        started=started.isoformat(timespec="seconds"),
+        datasets={spec: account.data(data) for spec, data in prepared.datasets.items()},
+        notes=tuple(account.notes(study)),
+        cached=len(finished),
+    )
 
     shown = None if study.search else views(prepared)  # which a search knows of its policies when it has ended
 
     def note(known: Plan) -> None:
         files = {PLAN: account.plan(known)} | ({} if shown is None else {VIEWS: parquet(shown)})
-        opened.seal(f"runs/{name_of(plan)}", MANIFEST, files, manifest)
+        opened.write_run(name_of(plan), files, manifest)
 
     def begun() -> Iterator[list[Unit]]:
         """The rounds, noted as they begin: a run that cannot begin leaves nothing behind."""
@@ -100,15 +99,15 @@ def run(
             observer.started(chosen.layout, chosen.dashboard)
             progress = Progress.of(units)
             execute(begun(), progress, opened, chosen, observer)
-            manifest["given_up"] = progress.hopeless
             # Ray takes seconds to end, in processes of its own: meanwhile the report is written.
             closing = threading.Thread(target=open_backend.pop_all().close)
         closing.start()
-        manifest["seconds"] = time.perf_counter() - began
+        done = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
+        manifest = manifest.model_copy(update=done)
     else:
         # Nothing was left to do: the report goes on describing the run that did it, if that is still known.
         with contextlib.suppress(StoreError):
-            manifest = stored.manifest(opened, name_of(plan))
+            manifest = opened.manifest(name_of(plan))
     try:
         prepared = with_results(prepared, opened)
         return conclude(prepared.plan, views(prepared) if shown is None else shown, opened, manifest)

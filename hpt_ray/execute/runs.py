@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
-from pydantic import ValidationError
 
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
@@ -42,7 +39,7 @@ def runs(store: Store) -> list[RunState]:
 def _state(store: Store, name: str, finished: set[str]) -> RunState:
     report = store.path(f"runs/{name}/report.html")
     try:
-        ids, started = store.planned(name), stored.started(store, name)
+        ids, started = store.planned(name), store.manifest(name).started
         failed = sum(store.failure(stage) is not None for stage in ids if stage not in finished)
     except StoreError as error:
         return RunState(name=name, report=report, damage=str(error))
@@ -74,28 +71,21 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     named = [name] if name in known else sorted(run for run in known if run.rsplit("-", 1)[0] == name)
     if not named:
         raise UnknownNameError("run", name, known)
-    chosen = max(named, key=lambda run: stored.started(store, run))
-    manifest = stored.manifest(store, chosen)
+    chosen = max(named, key=lambda run: store.manifest(run).started)
+    manifest = store.manifest(chosen)
     store.planned(chosen)  # raises for a damaged plan, which is not written over
     try:
         plan, shown = stored.plan(store, chosen), stored.table(store, chosen, "views", results.VIEWS)
     except StoreError as error:
-        prepared = _prepared_anew(store, chosen, trust, error)
+        prepared = _prepared_anew(store, chosen, manifest.study, trust, error)
         return conclude(prepared.plan, views(prepared), store, manifest)
-    lacked = {failure["stage"] for failure in manifest["failures"] or ()}
-    if not (lacked <= plan.stages.keys() and manifest["datasets"].keys() >= set(plan.study.targets)):
+    lacked = {failure.stage for failure in manifest.failures or ()}
+    if not (lacked <= plan.stages.keys() and manifest.datasets.keys() >= set(plan.study.targets)):
         raise StoreError(foreign(store.path(f"runs/{chosen}/{MANIFEST}"), "it does not fit the plan beside it"))
-    if _stages_gone(plan, store, manifest):
+    # Where stages that the tables were made of are no longer there, only the tables tell of them.
+    if manifest.collected and not plan.stages.keys() - lacked <= store.finished():
         return publish(plan, {**_sealed(store, chosen, plan), "views": shown}, store, manifest)
     return conclude(plan, shown, store, manifest)
-
-
-def _stages_gone(plan: Plan, store: Store, manifest: dict[str, Any]) -> bool:
-    """Whether stages that a run's tables were made of are no longer there, so that only the tables tell of them."""
-    if None in (manifest["failures"], manifest["stages"], manifest["compute_seconds"]):  # it has no tables yet
-        return False
-    lacked = {failure["stage"] for failure in manifest["failures"]}
-    return not plan.stages.keys() - lacked <= store.finished()
 
 
 def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
@@ -105,7 +95,7 @@ def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
     return {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
 
 
-def _prepared_anew(store: Store, run: str, trust: bool, lacking: StoreError) -> Prepared:
+def _prepared_anew(store: Store, run: str, study: Study, trust: bool, lacking: StoreError) -> Prepared:
     """A run's plan and data, made as they were made for it.
 
     Args:
@@ -113,15 +103,12 @@ def _prepared_anew(store: Store, run: str, trust: bool, lacking: StoreError) -> 
     """
     changed = f"{lacking} To make it anew, run {run} would have to be of data and code that have not changed since."
     try:
-        study = Study.model_validate(store.manifest(run).get("study"))
         if not trust and (files := code_of(study)):
             raise StoreError(
                 f"{lacking} Run {run} was made with Python of its own ({', '.join(files)}), which making it anew would "
                 "run: look at it, and if you trust it, add --trust."
             )
         prepared = prepare(study, store)
-    except ValidationError as error:
-        raise StoreError(changed) from error
     except StoreError:
         raise
     except StudyError as error:

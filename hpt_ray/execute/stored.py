@@ -6,21 +6,19 @@ whatever its checksum says.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 import pyarrow as pa
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from hpt_ray.core.errors import StoreError, StudyError, explain
 from hpt_ray.core.values import Frozen
-from hpt_ray.data.leakage import Shared
 from hpt_ray.planning.plan import Cell, Plan
 from hpt_ray.planning.stage import Stage
 from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
-from hpt_ray.store.store import MANIFEST, PLAN, Store, foreign
+from hpt_ray.store.store import PLAN, Store, foreign
 
 #: The tables of a run's folder by their names, with the columns that have a value in every row.
 FILLED = {
@@ -29,69 +27,6 @@ FILLED = {
     "curves": ["study", "target", "arm", "phase", "iteration", "stage"],
     "views": results.VIEWS.names,
 }
-
-Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
-Channels = tuple[float, float, float]
-
-
-class _Open(Frozen):
-    """Earlier versions wrote fewer fields, later ones may write more."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class DataSet(_Open):
-    """A data set in numbers, as ``account.data`` writes it."""
-
-    name: str
-    train: Count
-    val: Count
-    test: Count
-    excluded: Count
-    classes: tuple[str, ...]
-    mean: Channels
-    std: Channels
-    fingerprint: str
-    found: tuple[str, ...] = ()
-    shared: tuple[Shared, ...] = ()
-
-
-class Counts(_Open):
-    """How many stages came from where, or did not come."""
-
-    total: Count
-    cached: Count
-    trained: int  # fewer than none where stages that were there when the run began are not any more
-    failed: Count
-    not_run: Count = 0
-
-
-class Failure(_Open):
-    """A stage that a run lacks, and the labels of the cells that need it."""
-
-    stage: str
-    reason: str
-    cells: tuple[str, ...]
-
-
-class Manifest(_Open):
-    """What a run says of itself in ``run.json``. What follows from its stages is there once it has been concluded."""
-
-    plan_id: str
-    command: str
-    versions: dict[str, str]
-    hardware: dict[str, str | int | float | None]
-    started: str  # see ``started``
-    datasets: dict[str, DataSet]
-    notes: tuple[str, ...]
-    seconds: Seconds
-    cached: Count
-    given_up: str | None = None
-    compute_seconds: Seconds | None = None
-    stages: Counts | None = None
-    weights: tuple[str, ...] = ()
-    failures: tuple[Failure, ...] | None = None
 
 
 class StoredPlan(Frozen):
@@ -113,30 +48,6 @@ class StoredPlan(Frozen):
 def name_of(plan: Plan) -> str:
     """What a run of a plan is called: the folder in its store where it keeps its tables and report."""
     return f"{plan.study.name}-{plan.id}"
-
-
-def started(store: Store, run: str) -> str:
-    """When a run was started, in ISO 8601. Raises StoreError."""
-    return _moment(store, run, store.manifest(run))
-
-
-def _moment(store: Store, run: str, record: dict[str, Any]) -> str:
-    moment = record.get("started")
-    try:
-        datetime.datetime.fromisoformat(moment)  # type: ignore[arg-type]
-    except (ValueError, TypeError) as error:
-        raise StoreError(foreign(store.path(f"runs/{run}/{MANIFEST}"), "it has no date of its start")) from error
-    return str(moment)
-
-
-def manifest(store: Store, run: str) -> dict[str, Any]:
-    """What a run says of itself, all that its page shows having the right type. Raises StoreError."""
-    record = store.manifest(run)
-    _moment(store, run, record)
-    try:
-        return record | Manifest.model_validate(record).model_dump(mode="json")
-    except ValidationError as error:
-        raise StoreError(foreign(store.path(f"runs/{run}/{MANIFEST}"), explain(error))) from error
 
 
 def plan(store: Store, run: str) -> Plan:

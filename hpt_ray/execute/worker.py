@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.spec import weights_source
 from hpt_ray.store import schema as results
+from hpt_ray.store.records import StageRecord
 from hpt_ray.store.store import Store, parquet
 from hpt_ray.training import device
 from hpt_ray.training.backbone import Backbone, build
@@ -97,7 +99,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
         WEIGHTS: checkpoints.to_bytes(pretrainer.backbone),
         CURVES: packed(results.to_table(rows, results.CURVES)),
     }
-    _finish(stage, store, files, workers, began, seconds=curve.seconds, images=stage.images)
+    _finish(stage, store, files, workers, began, seconds=curve.seconds)
 
 
 def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pretrainer:
@@ -143,7 +145,7 @@ def _given(stage: WeightsStage, store: Store) -> None:
     began = time.perf_counter()
     backbone = build(stage.content.backbone, 0, stage.content.image_size)
     audit = load_given(backbone, stage.source, store)
-    _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit.model_dump())
+    _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit)
 
 
 def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict[str, Subject]) -> None:
@@ -162,8 +164,7 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
         RESULTS: packed(results.to_table(_measured(subject, content.probe, answers), results.STAGE_RESULTS)),
         PREDICTIONS: packed(_predictions(subject, content.probe, answers)),
     }
-    chosen = [answer.chosen for answer in answers]
-    _finish(stage, store, files, workers, began, chosen=chosen)
+    _finish(stage, store, files, workers, began, chosen=(answer.chosen for answer in answers))
 
 
 def packed(rows: pa.Table) -> bytes:
@@ -217,21 +218,29 @@ def _data(
     return data
 
 
-def _finish(stage: Stage, store: Store, files: dict[str, bytes], workers: Workers, began: float, **more: Any) -> None:
-    """Leave a stage in the store. Of a pretraining ``seconds`` are those of its iterations, over all interruptions;
-    ``work_seconds`` are all that was spent on the stage since it was last begun, and at least those."""
+def _finish(
+    stage: Stage,
+    store: Store,
+    files: dict[str, bytes],
+    workers: Workers,
+    began: float,
+    seconds: float | None = None,
+    audit: Audit | None = None,
+    chosen: Iterable[dict[str, Any]] = (),
+) -> None:
+    """Leave a stage in the store, which took ``seconds`` (None: the time since it was begun)."""
     spent = time.perf_counter() - began
-    record = {
-        **stage.model_dump(),
-        "seconds": spent,
-        "images": 0,
-        **more,
-        "work_seconds": max(spent, more.get("seconds", 0.0)),
-        "device": device.describe(workers.device),
-        "workers": workers.size,
-        "versions": machine.versions(),
-    }
-    store.finish(stage.id, files, record)
+    record = StageRecord(
+        seconds=spent if seconds is None else seconds,
+        work_seconds=max(spent, seconds or 0.0),
+        images=stage.images,
+        device=device.describe(workers.device),
+        versions=machine.versions(),
+        workers=workers.size,
+        audit=audit.model_dump(mode="json") if audit else None,
+        chosen=tuple(chosen),
+    )
+    store.finish(stage.id, files, record, stage.model_dump(mode="json"))
 
 
 def reason_of(error: Exception) -> str:

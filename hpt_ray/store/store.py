@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from hpt_ray.core.errors import StoreError
+from hpt_ray.core.errors import StoreError, StudyError, explain
 from hpt_ray.core.identity import content_id
-from hpt_ray.store.files import Files, as_json
+from hpt_ray.store.checkpoints import StageCheckpoints
+from hpt_ray.store.files import Files
+from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
 
 RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
 MANIFEST, PLAN, VIEWS = "run.json", "plan.json", "views.parquet"
@@ -56,30 +59,36 @@ class Store(Files):
         """The ids of all finished stages."""
         return _recorded(self.sizes("stages"), RECORD)
 
-    def record(self, stage: str) -> dict[str, Any] | None:
+    def record(self, stage: str) -> StageRecord | None:
         """What a finished stage says of itself; None if it is not finished.
 
         Raises:
             StoreError: if it is not what was written.
         """
         path = f"stages/{stage}/{RECORD}"
-        return self._record(path) if self.exists(path) else None
+        return self._parsed(path, StageRecord) if self.exists(path) else None
 
-    def finish(self, stage: str, files: dict[str, bytes], record: dict[str, Any]) -> None:
-        """Write a stage's files and, last, its record; drop what an unfinished stage keeps."""
-        self.seal(f"stages/{stage}", RECORD, files, record)
+    def files_of(self, stage: str) -> list[str]:
+        """The names of a finished stage's files, its record among them. Raises StoreError if that is damaged."""
+        return [RECORD, *self._record(f"stages/{stage}/{RECORD}")["files"]]
+
+    def finish(
+        self, stage: str, files: dict[str, bytes], record: StageRecord, planned: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write a stage's files and, last, its record; drop what an unfinished stage keeps.
+
+        Args:
+            planned: the stage's fields in the plan, as JSON, which are written beside the record's.
+        """
+        self._seal(f"stages/{stage}", RECORD, files, record, planned or {})
         self.remove(f"stages/{stage}/{CHECKPOINT}")
         self.remove(f"stages/{stage}/{FAILURE}")
 
-    def seal(self, folder: str, name: str, files: dict[str, bytes], record: dict[str, Any]) -> None:
-        """Write files into a folder and, last, the record ``name`` with the checksums of each and of itself."""
-        for file, data in files.items():
-            self.write(f"{folder}/{file}", data)
-        made = {**record, "files": {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}}
-        # As it will be read: JSON knows no tuples and no keys but text.
-        self.write_json(f"{folder}/{name}", made | {"checksum": _checksum(json.loads(as_json(made)))})
+    def write_run(self, run: str, files: dict[str, bytes], manifest: Manifest) -> None:
+        """Write a run's files and, last, its manifest."""
+        self._seal(f"runs/{run}", MANIFEST, files, manifest, {})
 
-    def stage_file(self, stage: str, name: str, record: dict[str, Any] | None = None) -> bytes:
+    def stage_file(self, stage: str, name: str, record: StageRecord | None = None) -> bytes:
         """A file of a finished stage, checked against its checksum in the stage's record (None: which is read first).
 
         Raises:
@@ -88,18 +97,18 @@ class Store(Files):
         record = record or self.record(stage)
         if record is None:
             raise StoreError(f"stage {stage} is not finished in {self.shown}: run the study that makes it first.")
-        return self._file(f"stages/{stage}/{name}", record["files"].get(name))
+        return self._file(f"stages/{stage}/{name}", record.files.get(name))
 
     def stage_table(self, stage: str, name: str) -> pa.Table:
         return from_parquet(self.stage_file(stage, name), self.path(f"stages/{stage}/{name}"))
 
-    def manifest(self, run: str) -> dict[str, Any]:
+    def manifest(self, run: str) -> Manifest:
         """What a run says of itself. Raises StoreError if it is not what was written."""
-        return self._record(f"runs/{run}/{MANIFEST}")
+        return self._parsed(f"runs/{run}/{MANIFEST}", Manifest)
 
     def run_file(self, run: str, name: str) -> bytes:
         """A file of a run. Raises StoreError if there is none or it is not what was written."""
-        checksum = self.manifest(run)["files"].get(name)
+        checksum = self._record(f"runs/{run}/{MANIFEST}")["files"].get(name)
         if checksum is None:
             raise StoreError(f"{self.path(f'runs/{run}/{name}')} was not written: {MEND}")
         return self._file(f"runs/{run}/{name}", checksum)
@@ -154,6 +163,23 @@ class Store(Files):
     def checkpoints(self, stage: str) -> StageCheckpoints:
         return StageCheckpoints(self, f"stages/{stage}/{CHECKPOINT}")
 
+    def _seal(self, folder: str, name: str, files: dict[str, bytes], record: Sealed, beside: Mapping[str, Any]) -> None:
+        """Write files into a folder and, last, the record ``name`` with the checksums of each and of itself."""
+        for file, data in files.items():
+            self.write(f"{folder}/{file}", data)
+        checksums = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
+        content = {**beside, **record.model_dump(mode="json"), "files": checksums}
+        self.write_json(f"{folder}/{name}", content | {"checksum": _checksum(content)})
+
+    def _parsed(self, path: str, kind: type[AnyRecord]) -> AnyRecord:
+        record = self._record(path)
+        try:
+            return kind.model_validate(record)
+        except ValidationError as error:
+            raise StoreError(foreign(self.path(path), explain(error))) from error
+        except StudyError as error:  # of a study that does not hold together
+            raise StoreError(foreign(self.path(path), str(error))) from error
+
     def _record(self, path: str) -> dict[str, Any]:
         record = self._proven(path)
         if record is None:
@@ -192,27 +218,6 @@ class Store(Files):
             if hashlib.sha256(self.read(f"{folder}/{file}")).hexdigest() != checksum:
                 return Damage(file, "has another checksum")
         return None
-
-
-class StageCheckpoints:
-    """The last state of one unfinished stage, behind its checksum."""
-
-    def __init__(self, store: Store, path: str) -> None:
-        self.store, self.path = store, path
-
-    def read(self) -> bytes | None:
-        """The state; None where there is none or it is damaged, so that the stage begins again."""
-        if not self.store.exists(self.path):
-            return None
-        data = self.store.read(self.path)
-        digest, state = data[:DIGEST], data[DIGEST:]
-        return state if hashlib.sha256(state).digest() == digest else None
-
-    def write(self, data: bytes) -> None:
-        self.store.write(self.path, hashlib.sha256(data).digest() + data)
-
-
-DIGEST = hashlib.sha256().digest_size
 
 
 def parquet(table: pa.Table) -> bytes:

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from hpt_ray.core.errors import StoreError
-from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Damage, Store
+from hpt_ray.store.store import MANIFEST, PLAN, Damage, Store
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ def verify(store: Store) -> Findings:
             named.update(store.planned(run))
         except StoreError:
             lost[run] = Damage(PLAN, "names no stages")
-    holds = {stage: _files(store, stage) for stage in sorted(finished - set(damaged))}
+    holds = {
+        stage: [f"stages/{stage}/{file}" for file in store.files_of(stage)] for stage in sorted(finished - set(damaged))
+    }
     kept = set(itertools.chain(*holds.values()))
     if lost:  # what they name is not known, so any stage may be
         named = {path.split("/")[1] for path in sizes}
@@ -86,9 +88,3 @@ def clear(store: Store, found: Findings) -> None:
         store.remove_folder(f"runs/{run}")
     for path in found.leftovers:
         store.remove(path)
-
-
-def _files(store: Store, stage: str) -> list[str]:
-    """The files of a finished stage, as its record lists them."""
-    record = store.record(stage)
-    return [f"stages/{stage}/{file}" for file in (RECORD, *(record["files"] if record else ()))]

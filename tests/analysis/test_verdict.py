@@ -12,6 +12,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Outcome, Verdict, judge
 from hpt_ray.analysis.verdicts.robustness import verdict
+from hpt_ray.spec.study import Weights
 from tests.support import simulate
 
 LEVEL = (0.80, 0.80, 0.80, 0.80, 0.80)
@@ -133,7 +134,9 @@ def test_the_table_has_a_line_per_arm() -> None:
 def test_a_given_base_no_better_than_random_is_flagged() -> None:
     def flagged(run: Run, given: bool) -> bool:
         if given:
-            run.manifest["study"]["recipes"]["base"] = {"source": "moco.pth"}
+            recipes = run.study.recipes | {"base": Weights(source="moco.pth")}
+            study = run.study.model_copy(update={"recipes": recipes})
+            run = dataclasses.replace(run, manifest=run.manifest.model_copy(update={"study": study}))
         note = "The base is not shown to be better than random features (knn: "
         return any(found.startswith(note) for found in on(run).notes)
 

@@ -58,7 +58,7 @@ def main() -> None:
             result = run(study, store=store, observer=watch)
             wall = time.perf_counter() - began
         assert not result.failures, result.failures
-        compute = result.run.manifest["compute_seconds"]
+        compute = result.run.manifest.compute_seconds or 0.0
         busy = watch.last - watch.first
         per_unit.append((busy * watch.slots - compute) / watch.units)
         fixed.append(wall - busy)

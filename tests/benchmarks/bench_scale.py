@@ -28,7 +28,6 @@ from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.identity import stream
 from hpt_ray.core.registry import load, names
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.execute import machine
 from hpt_ray.execute import manifest as account
 from hpt_ray.execute.collect import collect
 from hpt_ray.execute.finalize import dashboard_for
@@ -42,7 +41,9 @@ from hpt_ray.report.dashboard import Dashboard
 from hpt_ray.report.render import render, verdicts
 from hpt_ray.spec.study import Evaluation, Study
 from hpt_ray.store import schema as results
-from hpt_ray.store.store import MANIFEST, PLAN, Store, parquet
+from hpt_ray.store.records import Manifest, StageRecord
+from hpt_ray.store.store import PLAN, Store, parquet
+from tests.support import records
 
 ROUNDS = 3
 TARGETS = ("aerial", "texture", "colour", "shape")
@@ -90,18 +91,20 @@ def planning(prepared: Prepared, store: Store) -> None:
     print(f"{len(plan.cells):,} cells, {len(plan.stages):,} stages")
     measured("Plan.id", lambda: plan.id)
     measured("Plan.units", plan.units)
-    folder = f"runs/{name_of(plan)}"
-    measured("plan.json written", lambda: store.seal(folder, MANIFEST, {PLAN: account.plan(plan)}, {}))
+    measured(
+        "plan.json written",
+        lambda: store.write_run(name_of(plan), {PLAN: account.plan(plan)}, manifest(plan.study, plan.id, {})),
+    )
 
 
 def reporting(prepared: Prepared, store: Store) -> None:
     """From finished stages to the report."""
     plan = prepared.plan
     for stage in plan.stages.values():
-        store.finish(stage.id, stub(stage, prepared), record(stage))
+        store.finish(stage.id, stub(stage, prepared), record(stage), stage.model_dump(mode="json"))
     name = name_of(plan)
     about = manifest(plan.study, plan.id, prepared.datasets)
-    store.seal(f"runs/{name}", MANIFEST, {PLAN: account.plan(plan)}, about)
+    store.write_run(name, {PLAN: account.plan(plan)}, about)
     measured("status", lambda: runs(store))
     tables = measured("collect", lambda: collect(plan, store))
     print(", ".join(f"{len(table):,} rows of {name}" for name, table in tables.items()))
@@ -181,35 +184,18 @@ def filled(columns: Mapping[str, Any] | pd.DataFrame, schema: pa.Schema) -> pa.T
     )
 
 
-def record(stage: Stage) -> dict[str, Any]:
-    return {
-        **stage.model_dump(),
-        "seconds": 2.0,
-        "work_seconds": 2.5,
-        "images": stage.images,
-        "device": "cpu",
-        "workers": 1,
-        "versions": machine.versions(),
-    }
+def record(stage: Stage) -> StageRecord:
+    return records.stage_record(seconds=2.0, work_seconds=2.5, images=stage.images, workers=1)
 
 
-def manifest(study: Study, plan_id: str, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+def manifest(study: Study, plan_id: str, datasets: Mapping[str, Dataset]) -> Manifest:
     """What a run writes down when it begins."""
-    return {
-        "study": study.model_dump(mode="json"),
-        "plan_id": plan_id,
-        "command": account.command(study, "hpt-store"),
-        "versions": machine.versions(),
-        "hardware": machine.hardware(),
-        "started": "2026-01-15T09:30:00+00:00",
-        "datasets": {spec: account.data(data) for spec, data in datasets.items()},
-        "notes": account.notes(study),
-        "seconds": 0.0,
-        "cached": 0,
-        "compute_seconds": 0.0,
-        "stages": {"total": 0, "cached": 0, "trained": 0, "failed": 0},
-        "failures": [],
-    }
+    return records.manifest(
+        study,
+        plan_id=plan_id,
+        datasets={spec: account.data(data) for spec, data in datasets.items()},
+        notes=account.notes(study),
+    )
 
 
 def analysing(store: Store) -> None:

@@ -18,6 +18,7 @@ from hpt_ray.planning.stage import Stage
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store, parquet
 from tests.support import small
+from tests.support.records import stage_record
 
 
 def value_of(stage: Stage) -> float:
@@ -26,8 +27,7 @@ def value_of(stage: Stage) -> float:
 
 
 def finish(store: Store, stage: Stage) -> None:
-    record = {"seconds": 1.5, "work_seconds": 1.5, "images": stage.images, "device": "cpu"}
-    record |= {"versions": {"hpt_ray": "1.2.3"}}
+    record = stage_record(images=stage.images, versions={"hpt_ray": "1.2.3"})
     files: dict[str, bytes] = {}
     if stage.kind == "pretrain":
         row = {"phase": "all", "iteration": 1, "loss": value_of(stage), "stage": stage.id}
@@ -151,11 +151,7 @@ def test_predictions_of_before_multi_label_data_have_no_lists(plan, tmp_path):
             told = pq.read_table(folder / "results.parquet").drop_columns(["class"])
             files = {"predictions.parquet": parquet(said), "results.parquet": parquet(told)}
             shutil.rmtree(folder)
-            store.finish(
-                stage.id,
-                files,
-                {"seconds": 1.0, "work_seconds": 1.0, "images": 0, "device": "cpu", "versions": {"hpt_ray": "0"}},
-            )
+            store.finish(stage.id, files, stage_record(versions={"hpt_ray": "0"}))
     tables = collect(plan, store)
     assert tables["predictions"].schema == results.run_schema(results.PREDICTIONS, ["policy"])
     assert tables["predictions"]["label"].null_count == 0

@@ -63,7 +63,7 @@ def test_nothing_of_test_is_trained_on_and_the_reader_is_told(
     assert not set(seen) & {target.images[i].tobytes() for i in target.splits["test"]}
     console.describe_plan(prepared.plan, 0)
     assert LINE in capsys.readouterr().out
-    assert made.run.manifest["datasets"][study.recipes["base"].data]["shared"][0]["copies"] == 2  # type: ignore[union-attr]
+    assert made.run.manifest.datasets[study.recipes["base"].data].shared[0].copies == 2  # type: ignore[union-attr]
     page = Path(made.report).read_text()
     assert '<th scope="row">base</th><td class="word">target</td><td>2</td><td>0 of 6 (0.0 %)</td>' in page
 

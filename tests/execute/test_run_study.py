@@ -31,6 +31,7 @@ from hpt_ray.training.probes import linear
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.checkpoints import to_bytes
 from tests.support import small
+from tests.support.records import stage_record
 
 #: Of the tiny study: the base, 3 arms x 2 policies, and two probes of each and of the random features.
 STAGES = (1 + 3 * 2) + 2 * (1 + 3 * 2 + 1)
@@ -126,7 +127,7 @@ def test_a_second_run_trains_nothing_and_says_the_same(finished, monkeypatch):
     again = run(small.study(), store=store, runner="inline", observer=spy)
     assert (spy.units, spy.cached, again.failures) == ([], STAGES, {})
     assert numbers(again) == before
-    assert again.run.manifest["seconds"] == result.run.manifest["seconds"]  # the report still describes the first run
+    assert again.run.manifest.seconds == result.run.manifest.seconds  # the report still describes the first run
 
 
 def test_two_stores_hold_the_same_numbers(finished, tmp_path):
@@ -185,7 +186,7 @@ def test_a_stage_that_fails_is_recorded_and_the_rest_finishes(tmp_path, monkeypa
     assert {(row["status"], row["value"], row["reason"]) for row in holes} == {
         ("failed", None, "RuntimeError: out of memory")
     }
-    assert result.run.manifest["failures"][0]["reason"] == "RuntimeError: out of memory"
+    assert result.run.manifest.failures[0].reason == "RuntimeError: out of memory"
     assert "out of memory" in Path(result.report).read_text()
     (state,) = runs(Store(tmp_path))
     assert (state.finished, state.total, state.failed) == (11, 14, 3)
@@ -320,7 +321,7 @@ def test_the_python_calls_make_and_run_a_study(tmp_path):
     )
     result = hpt_ray.run(study, store=tmp_path, runner="inline")
     assert set(result.run.results["arm"]) == {"base"}
-    assert result.run.manifest["command"] == (
+    assert result.run.manifest.command == (
         f"hpt-study run augment_ablation --set base={small.BASE} --set target={small.TARGET} --set arms=base "
         f"--set seeds=1 --set iterations=2 --set base_iterations=2 --set batch=16 --set group=8 --set image_size=16 "
         f"--store {tmp_path}"
@@ -364,7 +365,7 @@ def test_what_is_taken_over_of_given_weights_is_said_by_plan_and_report(tmp_path
     else:
         assert remarks[0] == line
     made = run(study, store=tmp_path / "store", runner="inline")
-    assert made.run.manifest["weights"] == [line]
+    assert made.run.manifest.weights == (line,)
     assert line in Path(made.report).read_text(encoding="utf-8")
 
 
@@ -375,7 +376,7 @@ def test_weights_that_do_not_fit_end_the_study_before_anything_is_trained(tmp_pa
     if source == "file":
         (tmp_path / "other.safetensors").write_bytes(data)
     else:
-        store.finish("abc", {"weights.safetensors": data}, {})
+        store.finish("abc", {"weights.safetensors": data}, stage_record())
     given = str(tmp_path / "other.safetensors") if source == "file" else "stage:abc"
     study = small.study(recipes={**small.study().recipes, "base": Weights(source=given)})
     with pytest.raises(StudyError, match="the checkpoint does not fit: only 0 of"):
@@ -457,24 +458,24 @@ def test_a_run_whose_units_all_fail_for_one_reason_is_given_up_after_the_third(t
     monkeypatch.setattr(Pretrainer, "run", broken)
     result = run(study, store=tmp_path, runner="inline")
     assert len(tried) == 3
-    counts, (state,) = result.run.manifest["stages"], runs(Store(tmp_path))
-    assert result.run.manifest["given_up"] == "there is no folder ./my_images."
+    counts, (state,) = result.run.manifest.stages, runs(Store(tmp_path))
+    assert result.run.manifest.given_up == "there is no folder ./my_images."
     assert (
-        counts["failed"]
+        counts.failed
         == state.failed
-        == len([row for row in result.run.manifest["failures"] if row["reason"] == "there is no folder ./my_images."])
+        == len([row for row in result.run.manifest.failures or () if row.reason == "there is no folder ./my_images."])
     )
-    assert counts["failed"] + counts["not_run"] == counts["total"]
+    assert counts.failed + counts.not_run == counts.total
     page = Path(result.report).read_text()
     assert page.index("Nothing can be said") < page.index("there is no folder ./my_images.")
     assert "cannot be said" not in page
     console.result(result)
     printed = capsys.readouterr().out
-    assert f"{counts['failed']} stages failed, {counts['not_run']} stages not run" in printed
+    assert f"{counts.failed} stages failed, {counts.not_run} stages not run" in printed
     assert "cannot be said" not in printed
     monkeypatch.undo()
     mended = run(study, store=tmp_path, runner="inline")
-    assert mended.failures == {} and mended.run.manifest["given_up"] is None
+    assert mended.failures == {} and mended.run.manifest.given_up is None
 
 
 def test_failures_of_several_reasons_or_among_successes_end_nothing():

@@ -57,7 +57,7 @@ def test_a_search_runs_as_many_units_as_were_announced(finished):
     # Baseline and two random policies at two rungs; three asked for, one of them in full; two confirmed; the base.
     table = result.run.results.query("evaluation == 'linear' and split == 'val' and iteration > 0")
     assert len(table) == 3 * 2 + 3 + 1 + 2 + 1
-    assert result.run.manifest["stages"]["failed"] == 0
+    assert result.run.manifest.stages.failed == 0
     assert set(result.run.study.factors[0].levels) == set(table["policy"].dropna())
     assert set(result.run.views["policy"]) == {"original", *table.query("seed == 1")["policy"].dropna()}
 

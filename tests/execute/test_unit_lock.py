@@ -12,6 +12,7 @@ from hpt_ray.execute import unit_lock
 from hpt_ray.execute.unit_lock import locked
 from hpt_ray.store.store import Store
 from tests.support import small
+from tests.support.records import stage_record
 
 UNIT = small.plan().units()[0]
 
@@ -59,7 +60,7 @@ def test_the_file_goes_when_nobody_will_need_it(finished, tmp_path):
     with locked(UNIT, store, go_on):
         assert [path.name for path in (tmp_path / "locks").iterdir()] == [f"{UNIT.id}.lock"]
         for stage in UNIT.stages if finished else ():
-            store.finish(stage.id, {}, {})
+            store.finish(stage.id, {}, stage_record())
     assert len(list((tmp_path / "locks").iterdir())) == (0 if finished else 1)
 
 

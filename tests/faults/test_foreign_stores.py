@@ -20,7 +20,8 @@ from hpt_ray.execute.runs import runs
 from hpt_ray.execute.stored import FILLED
 from hpt_ray.report import render as report
 from hpt_ray.spec.study import Evaluation
-from hpt_ray.store.store import Store, _checksum, as_json, parquet
+from hpt_ray.store.files import as_json
+from hpt_ray.store.store import Store, _checksum, parquet
 from hpt_ray.training.probes import knn
 from tests.support import small
 

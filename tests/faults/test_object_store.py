@@ -30,6 +30,7 @@ from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store
 from hpt_ray.store.verify import verify
 from tests.support import small
+from tests.support.records import stage_record
 
 GIVEN: dict[str, Any] = {"factors": (), "evaluations": (Evaluation(probe="knn"),)}
 STUDY = small.study(arms=("target", "base>target"), **GIVEN)
@@ -144,7 +145,7 @@ def test_the_commands_work_on_an_address(finished):
 def test_what_is_damaged_or_left_over_is_found_and_mended(server):
     store = Store(server.address("damaged"))
     for stage in ("sound", "damaged"):
-        store.finish(stage, {"weights": b"w" * 300_000}, {"seconds": 1.5})
+        store.finish(stage, {"weights": b"w" * 300_000}, stage_record())
     store.checkpoints("sound").write(b"state")
     store.write("stages/damaged/weights", b"w" * 299_999)
     found = verify(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import io
 import itertools
 import json
@@ -35,6 +36,7 @@ from hpt_ray.execute.events import Event
 from hpt_ray.execute.events import Progress as RunProgress
 from hpt_ray.report.render import render, verdicts
 from hpt_ray.spec.study import Factor, Study
+from hpt_ray.store.records import Failure
 from tests.support import simulate, simulate_numbers, simulate_studies
 from tests.support.places import ROOT
 
@@ -386,8 +388,9 @@ def of_study(study: Callable[..., Study]) -> Run:
 )
 def test_the_page_shows_names_as_text(made: Callable[[], Run]) -> None:
     run = made()
-    run.manifest["failures"] = [{"stage": EVIL, "reason": EVIL, "cells": [EVIL]}]
-    run.manifest.update(notes=[EVIL], hardware={EVIL: EVIL}, command=EVIL)
+    failure = Failure(stage=EVIL, reason=EVIL, cells=(EVIL,))
+    evil = {"failures": (failure,), "notes": (EVIL,), "hardware": {EVIL: EVIL}, "command": EVIL}
+    run = dataclasses.replace(run, manifest=run.manifest.model_copy(update=evil))
     dashboard = load("dashboards", run.study.name)
     source = render(run, dashboard, verdicts(run, dashboard))
     page = Page(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ from hpt_ray.core.errors import UnknownNameError
 from hpt_ray.core.registry import load
 from hpt_ray.report.dashboard import Dashboard, Section
 from hpt_ray.report.render import render, verdicts
+from hpt_ray.store.records import Failure
 from tests.support import simulate
 
 
@@ -61,9 +63,9 @@ def test_says_the_verdict_the_question_and_how_to_reproduce(source: str) -> None
     page = Page(source)
     assert verdict(run, "rsscn7").sentence in page.text
     assert run.study.question in page.text
-    assert run.manifest["command"] in page.text and run.manifest["plan_id"] in page.text
+    assert run.manifest.command in page.text and run.manifest.plan_id in page.text
     assert all(section.title in page.text for section in DASHBOARD.sections)
-    assert json.dumps(run.manifest["study"]["recipes"]["base"]["lr"]) in page.text
+    assert json.dumps(run.study.recipes["base"].lr) in page.text
     assert len(source.encode()) < 8_000_000
 
 
@@ -102,11 +104,17 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 def test_hostile_names_stay_text() -> None:
     run = simulate.run(target=HOSTILE, class_name="<script>alert(2)</script>")
-    run.manifest["failures"] = [{"stage": HOSTILE, "reason": HOSTILE, "cells": [HOSTILE]}]
-    run.manifest["notes"] = [HOSTILE]
-    run.manifest["hardware"] = {HOSTILE: HOSTILE}
-    for data in run.manifest["datasets"].values():
-        data["found"] = ["photos: 3 images", HOSTILE]
+    datasets = {
+        name: data.model_copy(update={"found": ("photos: 3 images", HOSTILE)})
+        for name, data in run.manifest.datasets.items()
+    }
+    hostile = {
+        "failures": (Failure(stage=HOSTILE, reason=HOSTILE, cells=(HOSTILE,)),),
+        "notes": (HOSTILE,),
+        "hardware": {HOSTILE: HOSTILE},
+        "datasets": datasets,
+    }
+    run = dataclasses.replace(run, manifest=run.manifest.model_copy(update=hostile))
     page = Page(written(run))
     assert not [
         attributes for tag, attributes in page.elements if "onerror" in attributes or attributes.get("src") == "x"

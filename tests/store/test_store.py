@@ -19,7 +19,8 @@ from pyarrow import fs
 from hpt_ray.core.errors import StoreError
 from hpt_ray.store import files as files_module
 from hpt_ray.store.files import public
-from hpt_ray.store.store import Store, parquet
+from hpt_ray.store.store import Store, _checksum, parquet
+from tests.support.records import stage_record
 
 TABLE = pa.table({"iteration": [1, 2, 3], "loss": [0.5, None, 0.25]})
 
@@ -57,9 +58,9 @@ def test_a_stage_is_finished_by_its_record(store):
     store.fail("s1", "killed")
     assert (store.finished(), store.record("s1"), store.failure("s1")) == (set(), None, "killed")
     assert store.checkpoints("s1").read() == b"state"
-    store.finish("s1", {"weights": b"w", "curves.parquet": parquet(TABLE)}, {"seconds": 1.5})
+    store.finish("s1", {"weights": b"w", "curves.parquet": parquet(TABLE)}, stage_record())
     assert store.finished() == {"s1"}
-    assert store.record("s1")["seconds"] == 1.5
+    assert store.record("s1") == stage_record(files=store.record("s1").files)
     assert (store.failure("s1"), store.checkpoints("s1").read()) == (None, None)
     assert store.stage_file("s1", "weights") == b"w"
     assert store.stage_table("s1", "curves.parquet").equals(TABLE)
@@ -166,7 +167,7 @@ def test_the_record_is_written_last(tmp_path, monkeypatch):
     order = []
     written = Store.write
     monkeypatch.setattr(Store, "write", lambda self, path, data: (order.append(path), written(self, path, data))[1])
-    store.finish("s1", {"b": b"1", "a": b"2"}, {})
+    store.finish("s1", {"b": b"1", "a": b"2"}, stage_record())
     assert order == ["stages/s1/b", "stages/s1/a", "stages/s1/stage.json"]
 
 
@@ -182,14 +183,14 @@ def test_a_stage_that_dies_while_it_finishes_is_not_finished(tmp_path, monkeypat
 
     monkeypatch.setattr(Store, "write", dies)
     with pytest.raises(KeyboardInterrupt):
-        store.finish("s1", {"first": b"1", "second": b"2"}, {})
+        store.finish("s1", {"first": b"1", "second": b"2"}, stage_record())
     assert store.finished() == set()
     assert store.checkpoints("s1").read() == b"state"  # so that the next run resumes
 
 
 def test_damage_is_found_and_named(tmp_path):
     store = Store(tmp_path)
-    store.finish("s1", {"weights": b"w" * 100}, {})
+    store.finish("s1", {"weights": b"w" * 100}, stage_record())
     path = tmp_path / "stages" / "s1" / "weights"
     for damaged in (b"w" * 99, b"w" * 99 + b"v"):
         path.write_bytes(damaged)
@@ -213,19 +214,30 @@ def test_a_record_that_does_not_prove_itself_is_named(tmp_path, content):
 
 
 def test_a_record_may_say_whatever_json_can(store):
-    said = {"chosen": (0.1, 1e-300, 1e300), "by number": {10: "ten", 9: "nine"}, "text": "é\ud800\u2028", "none": None}
-    store.finish("s1", {"weights": b"w"}, said)
+    chosen = ({"values": [0.1, 1e-300, 1e300], "text": "é\u2028", "none": None},)
+    store.finish("s1", {"weights": b"w"}, stage_record(chosen=chosen), {"label": "é\ud800\u2028"})
     assert store.damaged(["s1"]) == {}
-    assert store.record("s1")["by number"] == {"10": "ten", "9": "nine"}
+    assert store.record("s1").chosen == chosen
+
+
+def test_a_record_that_lacks_what_every_record_has_is_named(store):
+    store.finish("s1", {"weights": b"w"}, stage_record())
+    content = json.loads(store.read("stages/s1/stage.json"))
+    del content["seconds"]
+    store.write_json("stages/s1/stage.json", content | {"checksum": _checksum(content)})
+    with pytest.raises(StoreError, match=r"stages/s1/stage.json is not as hpt-study writes it \(seconds: Field"):
+        store.record("s1")
+    assert store.files_of("s1") == ["stage.json", "weights"]
 
 
 def test_damaged_stages_are_found_by_what_is_wrong_with_them(store):
     for stage in ("sound", "short", "flipped", "gone", "edited", "unfinished"):
-        store.finish(stage, {"curves": b"c" * 99, "weights": b"w" * 100}, {"seconds": 1.5})
+        store.finish(stage, {"curves": b"c" * 99, "weights": b"w" * 100}, stage_record())
     store.write("stages/short/weights", b"w" * 99)
     store.write("stages/flipped/curves", b"c" * 98 + b"b")
     store.remove("stages/gone/weights")
-    store.write_json("stages/edited/stage.json", store.record("edited") | {"seconds": 2.5})
+    edited = json.loads(store.read("stages/edited/stage.json")) | {"seconds": 2.5}
+    store.write_json("stages/edited/stage.json", edited)
     store.remove("stages/unfinished/stage.json")
     assert {stage: str(damage) for stage, damage in store.damaged([*store.finished(), "other"]).items()} == {
         "short": "weights has another checksum",
@@ -243,7 +255,7 @@ def test_damaged_stages_are_found_by_what_is_wrong_with_them(store):
 def test_what_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
     """Or an object store that is away for a minute would have all of its stages computed anew."""
     store = Store(tmp_path)
-    store.finish("s1", {"weights": b"w"}, {})
+    store.finish("s1", {"weights": b"w"}, stage_record())
 
     class Away(fs.LocalFileSystem):
         def open_input_file(self, path: str) -> None:
@@ -341,7 +353,7 @@ def test_a_refused_address_keeps_its_secrets():
 def test_two_that_finish_the_same_stage_do_no_harm(tmp_path):
     one, other = Store(tmp_path), Store(tmp_path)
     for store in (one, other):
-        store.finish("s1", {"weights": b"w"}, {"seconds": 1})
+        store.finish("s1", {"weights": b"w"}, stage_record())
     assert one.stage_file("s1", "weights") == b"w"
     assert files(tmp_path) == {"stages/s1/weights", "stages/s1/stage.json"}
 

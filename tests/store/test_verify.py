@@ -20,9 +20,11 @@ from hpt_ray.core.errors import StoreError
 from hpt_ray.execute import runs
 from hpt_ray.execute.run import run
 from hpt_ray.spec.study import Evaluation
-from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Store, as_json, parquet
+from hpt_ray.store.files import as_json
+from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Store, parquet
 from hpt_ray.store.verify import Findings, clear, verify
 from tests.support import small
+from tests.support.records import manifest, stage_record
 
 TABLE = parquet(pa.table({"iteration": [1, 2], "value": [0.5, None]}))
 #: A store of two runs that share a stage. One more stage is finished, but named by neither run.
@@ -33,11 +35,11 @@ STAGES = ("a", "b", "c", "orphan")
 def filled(folder: Path) -> Store:
     store = Store(folder)
     for stage in STAGES:
-        record = {"seconds": 1.5, "label": f"stage {stage}, é", "chosen": [1e-05, None]}
-        store.finish(stage, {"weights.safetensors": bytes(range(200)), "results.parquet": TABLE}, record)
+        record, planned = stage_record(chosen=({"lr": 1e-05, "best": None},)), {"label": f"stage {stage}, é"}
+        store.finish(stage, {"weights.safetensors": bytes(range(200)), "results.parquet": TABLE}, record, planned)
     for name, stages in RUNS.items():
         plan = as_json({"stages": [{"id": stage} for stage in stages]})
-        store.seal(f"runs/{name}", MANIFEST, {PLAN: plan, "results.parquet": TABLE}, {"seconds": 3.5})
+        store.write_run(name, {PLAN: plan, "results.parquet": TABLE}, manifest())
     return store
 
 

@@ -20,7 +20,9 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.registry import load
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study
+from hpt_ray.store.records import Manifest
 from hpt_ray.store.schema import CURVES, run_schema
+from tests.support import records
 
 POLICIES = ("baseline", "no_grayscale", "no_color", "crop_blur", "crop_only")
 ARMS = ("target", "base", "base>target", "base>target:bn")
@@ -211,37 +213,19 @@ def _views() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _manifest(spec: Study, results: pd.DataFrame, class_name: str) -> dict[str, Any]:
+def _manifest(spec: Study, results: pd.DataFrame, class_name: str) -> Manifest:
     lost = results[results["status"] == "failed"].drop_duplicates("weights")
     cells = results.drop_duplicates(["arm", "policy", "seed", "iteration"])
-    data_set = {
-        "train": 1400,
-        "val": 280,
-        "test": 300,
-        "mean": [0.38, 0.4, 0.35],
-        "std": [0.2, 0.19, 0.18],
-        "excluded": 2,
-    }
-    return {
-        "study": spec.model_dump(mode="json"),
-        "plan_id": "3f9a1c02bd77e6a5",
-        "command": f"hpt-study run {spec.name} --set target={spec.targets[0]}",
-        "versions": {"hpt_ray": "0.1.0", "python": "3.12.3", "torch": "2.9.1", "ray": "2.60.0"},
-        "hardware": {"cpu": "2 cores", "memory": "16 GiB", "accelerator": "none"},
-        "started": "2026-01-15T09:30:00+00:00",
-        "seconds": 203.4,
-        "compute_seconds": 361.0,
-        "stages": {"total": len(cells) + 130, "cached": 4, "trained": len(cells) - len(lost), "failed": len(lost)},
-        "datasets": {
-            "cifar10": {"name": "cifar10", "classes": ["bird", "cat"], "fingerprint": "a1b2c3d4", **data_set},
-            spec.targets[0]: {
-                "name": spec.targets[0],
-                "classes": ["forest", "field", class_name],
-                "fingerprint": "d4c3b2a1",
-                **data_set,
-            },
+    target = spec.targets[0]
+    return records.manifest(
+        spec,
+        command=f"hpt-study run {spec.name} --set target={target}",
+        stages={"total": len(cells) + 130, "cached": 4, "trained": len(cells) - len(lost), "failed": len(lost)},
+        datasets={
+            "cifar10": records.data_summary("cifar10", classes=["bird", "cat"], excluded=2),
+            target: records.data_summary(target, classes=["forest", "field", class_name], excluded=2),
         },
-        "failures": [
+        failures=[
             {
                 "stage": f"pretrain {row.arm} {row.policy} seed {row.seed}",
                 "reason": row.reason,
@@ -249,5 +233,5 @@ def _manifest(spec: Study, results: pd.DataFrame, class_name: str) -> dict[str, 
             }
             for row in lost.itertuples()
         ],
-        "notes": ["2 images of the test split also stood in train and were left out of pretraining."],
-    }
+        notes=["2 images of the test split also stood in train and were left out of pretraining."],
+    )

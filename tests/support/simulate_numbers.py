@@ -10,8 +10,9 @@ import pandas as pd
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.store.records import Manifest
 from hpt_ray.store.schema import CURVES, run_schema
-from tests.support import simulate
+from tests.support import records, simulate
 
 ARMS = ("target", "base", "base>target", "base>target:bn")
 BATCH, BASE_ITERATIONS, ITERATIONS = 64, 1200, 90
@@ -213,23 +214,11 @@ def _curves(results: pd.DataFrame, factor: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).astype({"loss": "float64", "feature_std": "float64"})
 
 
-def _manifest(spec: Study, results: pd.DataFrame) -> dict[str, Any]:
+def _manifest(spec: Study, results: pd.DataFrame) -> Manifest:
     lost = results[results["status"] == "failed"]
-    data = {"train": 1400, "val": 280, "test": 300, "mean": [0.4] * 3, "std": [0.2] * 3, "excluded": 0}
-    return {
-        "study": spec.model_dump(mode="json"),
-        "plan_id": "3f9a1c02bd77e6a5",
-        "command": f"hpt-study run {spec.name}",
-        "versions": {"hpt_ray": "0.1.0", "python": "3.12.3", "torch": "2.9.1"},
-        "hardware": {"cpu": "2 cores", "accelerator": "none"},
-        "started": "2026-01-15T09:30:00+00:00",
-        "seconds": 203.4,
-        "compute_seconds": 361.0,
-        "stages": {"total": len(results), "cached": 0, "trained": len(results) - len(lost), "failed": len(lost)},
-        "datasets": {
-            name: {"name": name, "classes": ["forest", "field", "river"], "fingerprint": "a1b2c3d4", **data}
-            for name in ("cifar10", *spec.targets)
-        },
-        "failures": [{"stage": row.weights, "reason": row.reason, "cells": [row.weights]} for row in lost.itertuples()],
-        "notes": [],
-    }
+    return records.manifest(
+        spec,
+        stages={"total": len(results), "cached": 0, "trained": len(results) - len(lost), "failed": len(lost)},
+        datasets={name: records.data_summary(name) for name in ("cifar10", *spec.targets)},
+        failures=[{"stage": row.weights, "reason": row.reason, "cells": [row.weights]} for row in lost.itertuples()],
+    )

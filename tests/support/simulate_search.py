@@ -137,7 +137,7 @@ def _run(found: Unfolded, truth: Truth, failed: Callable[[Cell], bool]) -> Run:
     given = simulate.run(examples=20, target=plan.study.targets[0])
     frame = pd.DataFrame(results).astype({"seed": "Int64", "value": "float64", "seconds": "float64"})
     curves = given.curves.iloc[:0].assign(rung=pd.Series(dtype=object))
-    manifest = given.manifest | {"study": plan.study.model_dump(mode="json"), "failures": []}
+    manifest = given.manifest.model_copy(update={"study": plan.study, "failures": ()})
     return dataclasses.replace(
         given,
         results=frame,

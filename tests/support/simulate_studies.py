@@ -17,8 +17,9 @@ import pandas as pd
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.registry import load
 from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.store.records import Manifest
 from hpt_ray.store.schema import TABLES, run_schema
-from tests.support import simulate
+from tests.support import records, simulate
 
 CLASSES = 7
 TRAIN = 1400
@@ -194,20 +195,6 @@ def _stage(axes: dict[str, Any]) -> str:
     return "/".join(str(value) for name, value in axes.items() if name not in ("evaluation", "repeat", "iteration"))
 
 
-def _manifest(spec: Study) -> dict[str, Any]:
-    data = {"train": TRAIN, "val": 200, "test": 300, "mean": [0.4] * 3, "std": [0.2] * 3, "excluded": 0}
+def _manifest(spec: Study) -> Manifest:
     names = (*spec.targets, "objects", "drawings")
-    return {
-        "study": spec.model_dump(mode="json"),
-        "plan_id": "3f9a1c02bd77",
-        "command": f"hpt-study run {spec.name}",
-        "versions": {"hpt_ray": "0.1.0"},
-        "hardware": {"cpu": "2 cores"},
-        "started": "2026-01-15T09:30:00+00:00",
-        "seconds": 203.4,
-        "compute_seconds": 361.0,
-        "stages": {"total": 60, "cached": 0, "trained": 60, "failed": 0},
-        "datasets": {name: {"name": name, "classes": ["a", "b"], "fingerprint": "a1b2", **data} for name in names},
-        "failures": [],
-        "notes": [],
-    }
+    return records.manifest(spec, datasets={name: records.data_summary(name, train=TRAIN, val=200) for name in names})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.metrics.auroc import components
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
+from hpt_ray.store.records import Manifest
 
 #: What tells the rows of one cell and evaluation, before its last phase or after it, from all others, beside the
 #: levels of the factors.
@@ -68,12 +69,12 @@ class Run:
     predictions: pd.DataFrame
     curves: pd.DataFrame
     views: pd.DataFrame
-    manifest: dict[str, Any]
+    manifest: Manifest
     held: tuple[Held, ...] = ()
 
-    @functools.cached_property
+    @property
     def study(self) -> Study:
-        return Study.model_validate(self.manifest["study"])
+        return self.manifest.study
 
     @functools.cached_property
     def arms(self) -> dict[str, str]:

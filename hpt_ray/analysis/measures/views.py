@@ -73,7 +73,7 @@ def part(run: Run, study: Study, kept: Callable[[pd.DataFrame], pd.Series]) -> R
     return dataclasses.replace(
         run,
         **{name: table[kept(table)] for name, table in tables.items()},
-        manifest=run.manifest | {"study": study.model_dump(mode="json")},
+        manifest=run.manifest.model_copy(update={"study": study}),
     )
 
 

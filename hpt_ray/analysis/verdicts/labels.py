@@ -47,7 +47,7 @@ def label_counts(run: Run, target: str) -> tuple[Labels, ...]:
     for evaluation in run.study.evaluations:
         if evaluation.probe == PROBE:
             given = int(evaluation.options.get("labels", 0))
-            number = given or int(run.manifest["datasets"][target]["train"])
+            number = given or run.manifest.datasets[target].train
             found.append(Labels(number, not given, evaluation.name))
     return tuple(sorted(found))
 

@@ -29,8 +29,8 @@ def two_targets() -> Run:
         name: pd.concat([getattr(one, name), getattr(two, name)], ignore_index=True)
         for name in ("results", "predictions", "curves")
     }
-    study = one.manifest["study"] | {"targets": ["one", "two"]}
-    return dataclasses.replace(one, **tables, manifest=one.manifest | {"study": study})
+    study = one.study.model_copy(update={"targets": ("one", "two")})
+    return dataclasses.replace(one, **tables, manifest=one.manifest.model_copy(update={"study": study}))
 
 
 RUNS = {

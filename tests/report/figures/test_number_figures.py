@@ -43,9 +43,8 @@ def no_factor() -> Run:
         name: table[table["policy"].isna() | table["policy"].eq("baseline")].drop(columns="policy")
         for name, table in (("results", whole.results), ("predictions", whole.predictions), ("curves", whole.curves))
     }
-    return dataclasses.replace(
-        whole, **tables, manifest=whole.manifest | {"study": whole.manifest["study"] | {"factors": []}}
-    )
+    study = whole.study.model_copy(update={"factors": ()})
+    return dataclasses.replace(whole, **tables, manifest=whole.manifest.model_copy(update={"study": study}))
 
 
 RUNS: dict[str, Callable[[], Run]] = {

@@ -334,4 +334,4 @@ def test_a_stage_has_a_row_per_repeat_and_weights_are_extracted_once(
                     assert row["value"] == pytest.approx(accuracy_score(mine["label"], mine["prediction"]))
             record = store.record(stage.id)
             assert record is not None
-            assert len(record["chosen"]) == repeats
+            assert len(record.chosen) == repeats
