@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import struct
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.file_kinds import HEAD, IMAGE, head_of, kind_of
 from hpt_ray.data import ranges
 from hpt_ray.data.ranges import PLAIN, Look, Reading
 from hpt_ray.data.records import Encoded, Example
@@ -31,22 +31,6 @@ SUFFIXES = frozenset(
 
 #: Pillow's decoders report a corrupt file with whatever they stumble over.
 BROKEN = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
-#: How files begin that are saved under an image's name, and what to do about them.
-DISGUISED = (
-    (b"version https://git-lfs", "a Git LFS pointer: fetch the images with 'git lfs pull'"),
-    (b"<!doctype html", "an HTML page: download the image again"),
-    (b"<html", "an HTML page: download the image again"),
-)
-#: How files of other kinds begin, as patterns, and what they are.
-FOREIGN = (
-    (rb".{4}ftyp(heic|heix|heim|hevc|mif1|msf1)", "a HEIC photograph"),
-    (rb".{4}ftypavi[fs]", "an AVIF image"),
-    (rb".{4}ftyp", "a film"),
-    (rb".{128}DICM", "a DICOM file"),
-    (rb"%PDF", "a PDF document"),
-    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg", "a drawing (SVG)"),
-    (rb"\x89HDF|\x93NUMPY|SIMPLE  =|.{344}n[+i]1", "a file of scientific data"),
-)
 WIDTH, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 256, 258, 262, 339  # tags of TIFF
 
 # Without a handler Python prints what Pillow logs of each odd TIFF; an image is good or refused in our words.
@@ -153,16 +137,11 @@ def _instead(image: Encoded) -> str:
     """What a file is that Pillow does not know, and what to do: completes "is not an image ..."."""
     head = b""
     if isinstance(image, bytes):
-        head = image[:512]
+        head = image[:HEAD]
     elif isinstance(image, Path):
-        with image.open("rb") as file:
-            head = file.read(512)
-    for start, what in DISGUISED:
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(start):
-            return f"but {what}"
-    for start, what in FOREIGN:
-        if re.match(start, head, re.DOTALL):
-            return f"that can be read but {what}: convert it to PNG or JPEG"
+        head = head_of(image)
+    if kind := kind_of(head, expected=IMAGE):
+        return f"that can be read but {kind.what}: {kind.remedy or 'convert it to PNG or JPEG'}"
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _odd_tiff(image)
     return "that can be read; mend or remove it"

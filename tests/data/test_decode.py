@@ -125,7 +125,7 @@ def _bomb() -> bytes:
         (_bomb(), "decompression bombs"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
-        (b"\n<!DOCTYPE html><html>", "HTML page"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
         (b"II*\0" + bytes(60), "TIFF header is damaged"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC photograph: convert"),
         (bytes(128) + b"DICM", "DICOM file: convert"),

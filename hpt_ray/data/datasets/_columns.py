@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.file_kinds import head_of, kind_of, placeholder
 
 #: What the three columns are called, in lower case and without blanks, hyphens and underscores.
 NAMES = {
@@ -63,9 +64,17 @@ def table(path: Path) -> Table:
         DataError: for a file that is no text, and a header that does not tell where the labels are.
     """
     try:
+        head = head_of(path)
+        # What stands for the list is text, too, whose lines would be taken for paths.
+        if kind := placeholder(head):
+            raise DataError(f"{path} is not an image list but {kind.what}: {kind.remedy}.")
         text = path.read_text(encoding="utf-8-sig")
         rows = list(_rows(text, _delimiter(path, text)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        if isinstance(error, UnicodeDecodeError) and (kind := kind_of(head)):
+            raise DataError(
+                f"{path} is not an image list but {kind.what}: {kind.remedy or 'write UTF-8 text, one image per line'}."
+            ) from error
         raise DataError(
             f"{path} cannot be read as an image list ({error}); write UTF-8 text, one image per line."
         ) from error

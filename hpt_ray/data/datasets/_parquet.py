@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.file_kinds import PARQUET, head_of, kind_of
 from hpt_ray.data.classes import LONGEST, too_long
 from hpt_ray.data.datasets._arrow import ArrowFile
 from hpt_ray.data.datasets._columns import may_be_label, may_be_split
@@ -113,8 +114,12 @@ def table(path: Path) -> Table:
             schema = file.schema_arrow
             rows = file.num_rows if isinstance(file, ArrowFile) else file.metadata.num_rows
     except (OSError, EOFError, pa.ArrowException) as error:
-        kind = "Arrow" if path.suffix.lower() == ".arrow" else "Parquet"
-        raise DataError(f"{path} cannot be read as {kind} ({error}); mend or remove it.") from error
+        wanted = "Arrow" if path.suffix.lower() == ".arrow" else "Parquet"
+        if path.is_file() and (kind := kind_of(head_of(path), expected=PARQUET)):
+            raise DataError(
+                f"{path} is not of {wanted} but {kind.what}: {kind.remedy or 'remove it, or give another'}."
+            ) from error
+        raise DataError(f"{path} cannot be read as {wanted} ({error}); mend or remove it.") from error
     names = schema.names
     if "image" not in names:
         raise DataError(f"{path} has no column 'image' (it has: {', '.join(names)}); name its image column so.")

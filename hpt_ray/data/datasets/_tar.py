@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.file_kinds import HEAD, TAR, kind_of
 from hpt_ray.data.datasets._columns import may_be_label
 from hpt_ray.data.decode import SUFFIXES
 
@@ -23,8 +24,6 @@ _META = re.compile(r"__[^/]*__($|/)")
 _NAME = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$", re.DOTALL)
 #: A label, or what a sample says of itself, has as many bytes; larger ones are captions or something else.
 LARGEST = 100_000
-#: How compressed files begin.
-COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
 #: One end-of-archive mark; tar writes two.
 BLOCK = 512
 
@@ -89,7 +88,7 @@ def tar(path: Path) -> Tar:
     """
     try:
         with path.open("rb") as file:
-            _check_start(path, file.read(BLOCK))
+            _check_start(path, file.read(HEAD))
             file.seek(0)
             return _scan(path, file)
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
@@ -99,10 +98,13 @@ def tar(path: Path) -> Tar:
 
 
 def _check_start(path: Path, start: bytes) -> None:
-    if start.startswith(COMPRESSED):
-        raise DataError(f"{path} is compressed, and images cannot be found in it: unpack it to a plain .tar.")
-    if not start.strip(b"\0"):
+    if not start[:BLOCK].strip(b"\0"):
         raise DataError(f"{path} is an empty tar: it holds no files. Fetch it again, or remove it.")
+    kind = kind_of(start, expected=TAR)
+    if kind and kind.what.startswith("compressed"):
+        raise DataError(f"{path} is {kind.what}, and images cannot be found in it: unpack it to a plain .tar.")
+    if kind:
+        raise DataError(f"{path} is not {TAR.what} but {kind.what}: {kind.remedy or 'remove it, or give another'}.")
 
 
 def _scan(path: Path, file: io.BufferedReader) -> Tar:

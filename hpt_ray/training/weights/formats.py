@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from hpt_ray.core.errors import WeightsError
+from hpt_ray.core.file_kinds import head_of, kind_of
 
 Format = Literal["torch", "safetensors"]
 
@@ -20,23 +21,6 @@ Format = Literal["torch", "safetensors"]
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 #: Of a safetensors file, by its specification.
 LONGEST_HEADER = 100_000_000
-#: How other files begin -> what they are, and what to do.
-OTHERS = {
-    b"version https://git-lfs": ("a Git LFS pointer, which stands for the file", "run git lfs pull to fetch it"),
-    b"/annex/objects/": ("a git-annex pointer, which stands for the file", "run git annex get to fetch it"),
-    b"\x93NUMPY": ("an array of numpy", "give a network's state_dict"),
-    b"\x89HDF\r\n": ("an HDF5 file, such as Keras writes", "convert it to PyTorch"),
-    b"GGUF": ("a GGUF file", "give the network's own checkpoint"),
-    b"\x1f\x8b": ("compressed by gzip", "unpack it and give the file inside"),
-    b"BZh": ("compressed by bzip2", "unpack it and give the file inside"),
-    b"\xfd7zXZ": ("compressed by xz", "unpack it and give the file inside"),
-    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it and give the file inside"),
-    b"7z\xbc\xaf": ("a 7z archive", "unpack it and give the file inside"),
-    b"Rar!": ("a RAR archive", "unpack it and give the file inside"),
-    b"\x89PNG": ("an image", "give a network's checkpoint"),
-    b"\xff\xd8\xff": ("an image", "give a network's checkpoint"),
-    b"PAR1": ("a Parquet file", "give a network's checkpoint"),
-}
 AGAIN = "fetch or save it again"
 
 
@@ -54,8 +38,7 @@ def format_of(path: Path, source: str) -> Format:
         if path.exists() and not path.is_file():
             raise OSError(0, "it is no file")  # a pipe or a device may never end
         size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(1024)
+        head = head_of(path)
         found = _format(path, head, size)
     except OSError as error:
         raise WeightsError(
@@ -86,11 +69,8 @@ def _format(path: Path, head: bytes, size: int) -> Format | tuple[str, str]:
         return f"{_pickled(head)} that torch.save did not write", "if you trust it, torch.save a state_dict of it"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= LONGEST_HEADER:
         return _safetensors(path, int.from_bytes(head[:8], "little"), size)
-    for start, other in OTHERS.items():
-        if head.startswith(start):
-            return other
-    if head[257:262] == b"ustar":
-        return "a tar archive", "unpack it and give the file inside"
+    if kind := kind_of(head):
+        return kind.what, kind.remedy or "give a network's checkpoint"
     return _text(head)
 
 
@@ -146,13 +126,6 @@ def _safetensors(path: Path, length: int, size: int) -> Format | tuple[str, str]
 
 def _text(head: bytes) -> tuple[str, str]:
     """What a file of none of the known beginnings is."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<!--")):
-        return "a web page, as a download gives that asks to log in or to confirm", "download it again in a browser"
-    if start.startswith(b"<?xml"):
-        return "an answer in XML, as a download gives that failed", "download it again"
-    if not head.strip(b"\0"):
-        return "a file that begins with zeros, as an unfinished download leaves it", "fetch it again"
     try:
         text = head[:80].decode("ascii")
     except UnicodeDecodeError:

@@ -159,7 +159,7 @@ def _broken(path: Path, how: str) -> None:
         ("cut in a file", "all.tar cannot be read as a tar .*unexpected end of data"),
         ("cut in a header", r"all.tar is damaged after 4,096 bytes"),
         ("damaged header", r"all.tar is damaged after 4,096 bytes"),
-        ("no tar", "all.tar cannot be read as a tar"),
+        ("no tar", "all.tar is not a tar archive but a web page"),
         ("empty", "all.tar is an empty tar"),
         ("no files", "all.tar is an empty tar"),
         ("compressed", "all.tar is compressed"),
