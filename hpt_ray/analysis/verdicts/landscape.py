@@ -4,6 +4,10 @@ A map holds one arm against another in every cell, which is a level of both fact
 Holm's correction is for the cells of a map. Whether the difference depends on a factor is a question of its own: the
 difference at the factor's first level minus that at its last, a mean over the levels of the other factor, corrected
 for the two factors.
+
+Measured on simulated studies in which no arm differs from another (three policies by three budgets, three seeds, 400
+test images; 200 studies): a map claims one or more false "better" or "worse" in 6 %, and the dependence on a factor is
+falsely claimed in 2 %.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def false_claims(examples: int, seed: int) -> tuple[bool, bool]:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_nothing_is_claimed_where_nothing_is() -> None:
-    """At most 5 % of studies claim something; of 200, more than 19 would do so by chance in 0.3 %."""
+    """About 5 % of studies may claim something; of 200, more than 19 would then do so by chance in 0.3 %."""
     claimed = [false_claims(400, seed) for seed in range(200)]
     cells, along = (sum(column) for column in zip(*claimed, strict=True))
     print(f"false claims in 200 studies: on the map {cells}, along a factor {along}")
