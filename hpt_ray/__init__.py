@@ -28,6 +28,8 @@ def run(study: Study, **options: Any) -> Result:
     Raises:
         hpt_ray.core.errors.StudyError: for anything that the caller can mend.
     """
+    from hpt_ray.execute import compiler_folder
     from hpt_ray.execute.run import run as execute
 
-    return execute(study, **options)
+    with compiler_folder.removed():
+        return execute(study, **options)

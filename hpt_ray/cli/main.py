@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_ray.cli import compiler_folder, streams
+from hpt_ray.cli import streams
 from hpt_ray.core.errors import StudyError
+from hpt_ray.execute import compiler_folder
 
 if TYPE_CHECKING:
     from hpt_ray.execute.finalize import Result

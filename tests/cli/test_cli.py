@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from hpt_ray.cli import console
 from hpt_ray.cli import main as cli
-from hpt_ray.cli.compiler_folder import COMPILER
 from hpt_ray.core import registry
 from hpt_ray.data import cache
+from hpt_ray.execute.compiler_folder import COMPILER
 from hpt_ray.spec.parameters import parameters
 from hpt_ray.spec.scales import SCALES
 from hpt_ray.training.backbone import build
@@ -523,14 +523,30 @@ def test_a_user_without_a_home_is_told_to_set_the_cache(refused, monkeypatch) ->
     assert "set HPT_CACHE to a folder" in refused("plan", "augment_ablation", *settings())
 
 
+#: How a user runs a study from Python.
+CALL = """
+import sys, hpt_ray
+values = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
+assert not hpt_ray.run(hpt_ray.make("augment_ablation", **values), runner="inline", store="store").failures
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("runner", ["inline", "ray"])
-def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, runner: str) -> None:
+@pytest.mark.parametrize(
+    "start",
+    [
+        (MAIN, "run", "augment_ablation", "--store", "store", "--runner", "inline"),
+        (MAIN, "run", "augment_ablation", "--store", "store", "--runner", "ray"),
+        (CALL,),
+    ],
+    ids=["inline", "ray", "python"],
+)
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, start: tuple[str, ...]) -> None:
     """A network of torchvision's brings torch's compiler along, which makes a folder there."""
     (tmp_path / "temporary").mkdir()
     asked = settings(backbone="resnet18", image_size="32", policies="baseline", arms="target")
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, "run", "augment_ablation", *asked, "--runner", runner, "--store", "store"],
+        [sys.executable, "-c", *start, *asked],
         env={name: value for name, value in os.environ.items() if name != COMPILER}
         | {"TMPDIR": str(tmp_path / "temporary")},
         cwd=tmp_path,
