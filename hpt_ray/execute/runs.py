@@ -77,7 +77,7 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     try:
         plan, shown = stored.plan(store, chosen), stored.table(store, chosen, "views", results.VIEWS)
     except StoreError as error:
-        prepared = _prepared_anew(store, chosen, manifest.study, trust, error)
+        prepared = _prepared_again(store, chosen, manifest.study, trust, error)
         return conclude(prepared.plan, views(prepared), store, manifest)
     lacked = {failure.stage for failure in manifest.failures or ()}
     if not (lacked <= plan.stages.keys() and manifest.datasets.keys() >= set(plan.study.targets)):
@@ -95,24 +95,24 @@ def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
     return {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
 
 
-def _prepared_anew(store: Store, run: str, study: Study, trust: bool, lacking: StoreError) -> Prepared:
+def _prepared_again(store: Store, run: str, study: Study, trust: bool, lacking: StoreError) -> Prepared:
     """A run's plan and data, made as they were made for it.
 
     Args:
         lacking: what its folder lacks, without which its page cannot be written.
     """
-    changed = f"{lacking} To make it anew, run {run} would have to be of data and code that have not changed since."
+    changed = f"{lacking} It can be computed again only from data and code that have not changed since run {run}."
     try:
         if not trust and (files := code_of(study)):
             raise StoreError(
-                f"{lacking} Run {run} was made with Python of its own ({', '.join(files)}), which making it anew would "
-                "run: look at it, and if you trust it, add --trust."
+                f"{lacking} Run {run} was made with Python of its own ({', '.join(files)}), which computing it "
+                "again would run: look at it, and if you trust it, add --trust."
             )
         prepared = prepare(study, store)
     except StoreError:
         raise
     except StudyError as error:
-        raise StoreError(f"{lacking} It cannot be made anew: {error}") from error
+        raise StoreError(f"{lacking} It cannot be computed again: {error}") from error
     if stored.name_of(prepared.plan) != run:
         raise StoreError(changed)
     return with_results(prepared, store)

@@ -115,7 +115,7 @@ def test_views_that_are_damaged_take_the_data(gone, made, command, monkeypatch):
     code, out = command("verify", "--store", gone.where, "--yes")
     (line,) = (line for line in out.splitlines() if line.startswith("error: "))
     assert code == 1
-    assert "views.parquet is damaged" in line and "cannot be made anew: no checkpoint at base.safetensors" in line
+    assert "views.parquet is damaged" in line and "cannot be computed again: no checkpoint at base.safetensors" in line
     monkeypatch.chdir(made)
     assert command("verify", "--store", gone.where, "--yes")[0] == 0
     assert files(gone) == before

@@ -80,6 +80,6 @@ figure = Figure(
     compute,
     draw,
     "Test accuracy after fine-tuning with so many labelled training images, with 95 % intervals; the axis is "
-    "logarithmic, and arms stand beside each other for legibility. All arms are given the same labels, the fewer among "
-    "the more, so their differences are surer than the intervals of single arms suggest.",
+    "logarithmic, and arms are drawn side by side so that none hides another. All arms are given the same labels, the "
+    "fewer among the more, so their differences are surer than the intervals of single arms suggest.",
 )
