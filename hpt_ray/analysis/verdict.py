@@ -18,7 +18,7 @@ from hpt_ray.analysis.measures.text_format import change_interval, listed
 from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN, holm
-from hpt_ray.analysis.stats.power import seeds_needed
+from hpt_ray.analysis.stats.power import seeds_equivalent, seeds_needed
 from hpt_ray.spec.study import LABELS
 
 
@@ -170,12 +170,20 @@ def _needed(labels: tuple[str, str], values: np.ndarray) -> str:
     """What would probably settle a difference [seeds, examples] that is as large as it seems, as a note."""
     if few := few_images(f"{labels[0]} and {spoken(labels[1])}", values):
         return few
-    there = int((~np.isnan(values).any(axis=1)).sum())
-    found = seeds_needed(values) if values.shape[1] > 1 else None
-    if found is None or (found.seeds is not None and found.seeds <= there):
+    if values.shape[1] < 2:
         return ""
-    what = f"about {found.seeds:,} seeds would be needed" if found.seeds else found.reason
-    return f"To tell {_inside(labels[0])} from {spoken(labels[1])}, if they differ by as much as seen: {what}."
+    there = values[~np.isnan(values).any(axis=1)]
+    # The nearer to zero, the more images it takes to exclude zero, and the fewer to exclude a difference that matters.
+    if abs(float(there.mean())) < MARGIN / 2:
+        found = seeds_equivalent(values, MARGIN)
+        less = f"differ by less than {margin_text(MARGIN)}, if they do not differ at all"
+        asked = f"To show that {labels[0]} and {spoken(labels[1])} {less}"
+    else:
+        found = seeds_needed(values)
+        asked = f"To tell {_inside(labels[0])} from {spoken(labels[1])}, if they differ by as much as seen"
+    if found.seeds is not None and found.seeds <= len(there):
+        return ""
+    return f"{asked}: {f'about {found.seeds:,} seeds would be needed' if found.seeds else found.reason}."
 
 
 def margin_text(margin: float) -> str:

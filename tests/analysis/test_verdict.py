@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.analysis.verdict import Outcome, Verdict, judge
+from hpt_ray.analysis.verdict import Outcome, Verdict, compare, judge, settle
 from hpt_ray.analysis.verdicts.robustness import verdict
 from hpt_ray.spec.study import Weights
 from tests.support import simulate
@@ -83,6 +85,23 @@ def test_too_few_images_are_said_with_how_many_would_be_enough() -> None:
         "Of 300 test images the worst changes of HPT and pretraining from scratch differ on none: 736 such images "
         "would show that there is no difference of 1 point.",
     ]
+
+
+def test_a_difference_of_zero_is_said_with_what_would_show_that_there_is_none() -> None:
+    """From scratch is right on images 0 to 199, HPT on 20 to 219: zero can never be excluded, a point can."""
+    run = simulate.run(examples=400)
+    table = run.predictions
+    first = table["example"].where(table["arm"] == "target", table["example"] - 20)
+    answers = table["label"].where(first.between(0, 199), table["label"] + 1)
+    changed = dataclasses.replace(run, predictions=table.assign(prediction=answers))
+    claim = settle([compare(changed, "rsscn7", "base>target", "target", "baseline")])[0]
+    assert claim.outcome is Outcome.UNDECIDED and claim.difference is not None and claim.difference.estimate == 0
+    # Differences of 40 of 400 images have the variance 40 / 399, and 3.2415 errors must fit in the margin of 0.01.
+    images = math.ceil((stats.norm.ppf(0.975) + stats.norm.ppf(0.9)) ** 2 * 40 / 399 / 0.01**2)
+    assert claim.needed == (
+        "To show that HPT and pretraining from scratch differ by less than 1 point, if they do not differ at all: no "
+        f"number of seeds is enough, and hardly any test set: more than {images:,} test images are needed."
+    )
 
 
 def test_little_data_is_not_enough_evidence() -> None:

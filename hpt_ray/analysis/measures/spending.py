@@ -104,8 +104,7 @@ def lead(run: Run, target: str, arm: str, unit: str) -> Interval:
     Raises:
         ValueError: if either arm has no budget with a result.
     """
-    mine, other = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
-    cost = min((best(mine), best(other)), key=lambda top: top.accuracy).cost
+    mine, other, cost = _at_lower_best(run, target, arm, unit)
 
     def difference(means: np.ndarray) -> np.ndarray:
         found: np.ndarray = _at(means[..., : len(mine)], list(mine), cost)
@@ -113,8 +112,21 @@ def lead(run: Run, target: str, arm: str, unit: str) -> Interval:
         return found
 
     # Two arms that answer alike at that cost have no variance, however much either rises with the budget.
-    reach = exact.reach(_nearest(mine, cost) - _nearest(other, cost))
+    reach = exact.reach(lead_answers(run, target, arm, unit))
     return replicate(np.stack([*mine.values(), *other.values()])).interval(difference, reach=reach)
+
+
+def lead_answers(run: Run, target: str, arm: str, unit: str) -> np.ndarray:
+    """The differences of single answers [seeds, examples] behind ``lead``, at the budgets nearest to its cost."""
+    mine, other, cost = _at_lower_best(run, target, arm, unit)
+    differences: np.ndarray = _nearest(mine, cost) - _nearest(other, cost)
+    return differences
+
+
+def _at_lower_best(run: Run, target: str, arm: str, unit: str) -> tuple[Curve, Curve, float]:
+    """The curves of an arm and of from scratch, and the cost at which the one with the lower best has that best."""
+    mine, other = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
+    return mine, other, min((best(mine), best(other)), key=lambda top: top.accuracy).cost
 
 
 def times(found: SpeedUp) -> str:

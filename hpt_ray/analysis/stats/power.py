@@ -4,13 +4,16 @@ The interval of a mean difference over n seeds has the squared half-width t(n - 
 Vs is the variance between seeds, chance in single answers included, and Ve that of the test sample, which more seeds
 do not reduce. If the true difference and both variances are those seen, the estimate is normal and Vs is estimated as
 a scaled chi-square, over which the chance to exclude zero is averaged; with Ve = 0 that is the noncentral t's power.
+A difference of zero will never exclude zero: of it the question is when the interval will lie within a margin.
 
 The number is as uncertain as the study it comes from: of three seeds, Vs is known to a factor of several.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,29 +45,57 @@ def seeds_needed(values: np.ndarray, power: float = 0.8, limit: int = 1000) -> N
     Raises:
         ValueError: if there is no complete seed, or fewer than two examples.
     """
-    values = values[~np.isnan(values).any(axis=1)]
-    found, difference = sources(values[:, None]), abs(float(values.mean()))
-    if found.seed is None:
-        return Needed(None, "one seed does not show how much seeds differ")
-    if difference < NOTHING:
-        return Needed(None, "the difference seen is zero")
-    between, test = len(values) * (found.seed**2 + found.rest**2), found.test
+    difference = abs(float(_complete(values).mean()))
     # With any number of seeds the test sample remains: the estimate must lie this many of its errors above zero.
     away = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri(power))
-    if difference <= away * test:
-        larger = (away * test / difference) ** 2
+    return _needed(values, difference, away, functools.partial(chance, difference=difference), power, limit)
+
+
+def seeds_equivalent(values: np.ndarray, margin: float, power: float = 0.8, limit: int = 1000) -> Needed:
+    """Seeds at which the 95 % interval of a difference [seeds, examples] would lie within +-``margin`` with ``power``.
+
+    That is, if there is truly none. See ``seeds_needed``, also for what is raised.
+    """
+    # The estimate may lie on either side of zero, which leaves half of 1 - power to each.
+    away = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri((1 + power) / 2))
+    return _needed(values, margin, away, functools.partial(chance_within, margin=margin), power, limit)
+
+
+def _needed(
+    values: np.ndarray, aim: float, away: float, reached: Callable[..., float], power: float, limit: int
+) -> Needed:
+    """Seeds at which a chance is ``power``, by bisection.
+
+    Args:
+        aim: the share that the errors are held against; ``away``: how many errors of the test sample must fit in it.
+        reached: the chance, given ``seeds``, ``between`` and ``test`` as in ``chance``.
+    """
+    values = _complete(values)
+    found = sources(values[:, None])
+    if found.seed is None:
+        return Needed(None, "one seed does not show how much seeds differ")
+    if aim < NOTHING:
+        return Needed(None, "the difference seen is zero")
+    between, test = len(values) * (found.seed**2 + found.rest**2), found.test
+    if aim <= away * test:
+        larger = (away * test / aim) ** 2
         images = f"more than {math.ceil(larger * values.shape[1]):,} test images"
         if larger > LIKELY:
             return Needed(None, f"no number of seeds is enough, and hardly any test set: {images} are needed")
         times = math.ceil(10 * larger) / 10
         return Needed(None, f"no number of seeds is enough: {images} are needed, {times:g} times as many as there are")
-    if chance(limit, difference, between, test) < power:
+    if reached(limit, between=between, test=test) < power:
         return Needed(None, f"more than {limit} seeds are needed")
     few, enough = 1, limit
     while enough - few > 1:
         middle = (few + enough) // 2
-        few, enough = (few, middle) if chance(middle, difference, between, test) >= power else (middle, enough)
+        few, enough = (few, middle) if reached(middle, between=between, test=test) >= power else (middle, enough)
     return Needed(enough, "")
+
+
+def _complete(values: np.ndarray) -> np.ndarray:
+    complete: np.ndarray = values[~np.isnan(values).any(axis=1)]
+    return complete
 
 
 def chance(seeds: int, difference: float, between: float, test: float) -> float:
@@ -72,11 +103,24 @@ def chance(seeds: int, difference: float, between: float, test: float) -> float:
 
     ``between`` is the variance of a seed's difference, ``test`` the standard deviation that the test sample gives.
     """
-    drawn = stats.chi2.ppf(SLICES, seeds - 1) / (seeds - 1)
-    seen = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) ** 2 * between * drawn / seeds
-    half = np.sqrt(seen + (special.ndtri((1 + LEVEL) / 2) * test) ** 2)
-    error = math.sqrt(between / seeds + test**2)
+    half, error = _half_widths(seeds, between, test), math.sqrt(between / seeds + test**2)
     if error < NOTHING:
         return float(difference > 0)
     beyond = special.ndtr((difference - half) / error) + special.ndtr((-difference - half) / error)
     return float(np.mean(beyond))
+
+
+def chance_within(seeds: int, margin: float, between: float, test: float) -> float:
+    """The chance that the interval lies within +-``margin`` where there is no difference; see ``chance``."""
+    room, error = margin - _half_widths(seeds, between, test), math.sqrt(between / seeds + test**2)
+    if error < NOTHING:
+        return float(margin > 0)
+    return float(np.mean(np.maximum(0.0, 2 * special.ndtr(room / error) - 1)))
+
+
+def _half_widths(seeds: int, between: float, test: float) -> np.ndarray:
+    """Half the width of the interval, in each slice of what the variance between seeds may be seen as."""
+    drawn = stats.chi2.ppf(SLICES, seeds - 1) / (seeds - 1)
+    seen = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) ** 2 * between * drawn / seeds
+    half: np.ndarray = np.sqrt(seen + (special.ndtri((1 + LEVEL) / 2) * test) ** 2)
+    return half

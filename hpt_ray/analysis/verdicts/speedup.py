@@ -25,13 +25,25 @@ from hpt_ray.analysis.measures.spending import (
     brief_interval,
     curve,
     lead,
+    lead_answers,
     times,
     times_interval,
 )
 from hpt_ray.analysis.measures.text_format import brackets, listed, percent, points, share_interval
 from hpt_ray.analysis.measures.views import target_text
 from hpt_ray.analysis.stats.comparisons import MARGIN
-from hpt_ray.analysis.verdict import Claim, Outcome, Table, Tile, Verdict, compare, margin_text, settle, spoken
+from hpt_ray.analysis.verdict import (
+    Claim,
+    Outcome,
+    Table,
+    Tile,
+    Verdict,
+    compare,
+    few_images,
+    margin_text,
+    settle,
+    spoken,
+)
 
 #: What the budgets are counted in.
 UNIT = "iterations"
@@ -82,7 +94,10 @@ def _asked(run: Run, target: str) -> list[tuple[str, str]]:
 
 
 def _speed(run: Run, target: str) -> Claim:
-    return Claim("speed", run.arms[HPT], run.arms[SCRATCH], lead(run, target, HPT, UNIT))
+    labels = run.arms[HPT], run.arms[SCRATCH]
+    what = f"{labels[0]} and {spoken(labels[1])}, at the budget that decides which is faster,"
+    needed = few_images(what, lead_answers(run, target, HPT, UNIT))
+    return Claim("speed", *labels, lead(run, target, HPT, UNIT), needed=needed)
 
 
 def _faster(claim: Claim, own: Ahead, scratch: Ahead) -> str:

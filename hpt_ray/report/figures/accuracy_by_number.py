@@ -161,6 +161,6 @@ figure = Figure(
     compute,
     draw,
     "Test accuracy with 95 % intervals; the axis is logarithmic, and arms are drawn side by side so that none hides "
-    "another. Small open symbols: single seeds. Strokes: the same arm at step 0, before its last phase. Dashed line and band: "
-    "an arm that this factor does not touch.",
+    "another. Small open symbols: single seeds. Strokes: the same arm at step 0, before its last phase. Dashed line "
+    "and band: an arm that this factor does not touch.",
 )

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from hpt_ray.analysis.stats.bootstrap import replicate
-from hpt_ray.analysis.stats.power import chance, seeds_needed
+from hpt_ray.analysis.stats.power import chance, chance_within, seeds_equivalent, seeds_needed
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 20])
@@ -79,3 +79,41 @@ def test_a_lost_seed_does_not_count() -> None:
     with_hole = np.vstack([values, np.full((1, 50), np.nan)])
     assert seeds_needed(with_hole) == seeds_needed(values)
     assert seeds_needed(values).seeds is not None
+
+
+@pytest.mark.parametrize("seeds", [3, 20])
+def test_within_a_margin_the_test_sample_alone_has_the_normals_power(seeds: int) -> None:
+    """The estimate must lie within the margin less 1.96 errors, on either side of zero."""
+    expected = stats.norm.cdf(1.5) - stats.norm.cdf(-1.5)
+    assert chance_within(seeds, (1.96 + 1.5) * 0.01, 0.0, 0.01) == pytest.approx(expected, abs=0.001)
+
+
+@pytest.mark.parametrize(("seed_deviation", "example_deviation"), [(0.02, 0.0), (0.015, 0.03)])
+def test_so_many_seeds_show_that_there_is_no_difference(seed_deviation: float, example_deviation: float) -> None:
+    """Of studies in which nothing differs, drawn with the components of the first, as many are within as foretold."""
+    generator, examples, studies = np.random.default_rng(3), 200, 500
+    seed, example = (generator.standard_normal(size) for size in (4, examples))
+    first = additive(0.0, seed_deviation * seed / seed.std(ddof=1), example_deviation * example / example.std(ddof=1))
+    needed = seeds_equivalent(first, 0.01).seeds
+    assert needed is not None and needed > 4
+
+    def power(seeds: int) -> float:
+        within = 0
+        for _ in range(studies):
+            values = seed_deviation * generator.standard_normal((seeds, 1)) + (
+                example_deviation * generator.standard_normal(examples)
+            )
+            found = replicate(values[None], replicates=500).interval(lambda means: means[..., 0])
+            within += found.low > -0.01 and found.high < 0.01
+        return within / studies
+
+    error = 3 * np.sqrt(0.8 * 0.2 / studies)
+    assert 0.8 - error < power(needed) < 0.87 + error
+
+
+def test_a_test_sample_too_small_for_a_margin_is_said() -> None:
+    """(1.96 + 1.2816) errors of the test sample must fit in the margin; of an error of 0.1, 10.508 times the images."""
+    example = np.tile([-1.0, 1.0], 50) * np.sqrt(99 / 100)
+    found = seeds_equivalent(additive(0.0, np.array([-0.01, 0.0, 0.01]), example), 0.1)
+    assert found.seeds is None
+    assert "more than 1,051 test images are needed, 10.6 times as many as there are" in found.reason
