@@ -243,5 +243,6 @@ def _decode(
         "given": [name for name in SPLITS if (found.splits == name).any()],
         "reading": None if found.reading.plain else found.reading.content(),
         "remarks": [*found.reading.remarks, *flat(images)],
+        "decoder": facts.DECODER,
     }
     (folder / facts.FACTS).write_text(json.dumps(said), encoding="utf-8")

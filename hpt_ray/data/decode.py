@@ -65,7 +65,7 @@ def pixels(example: Example, size: int, reading: Reading = PLAIN) -> tuple[npt.N
             else:
                 values = np.asarray(upright.convert("RGB")).astype(np.uint16) << 8 | lower
             look = ranges.look(image, values)
-            eight = upright if values is None else _eight(upright, reading.grey(values, ranges.declared(image)))
+            eight = upright if values is None else _eight(upright, reading.grey(values, image))
             if reading.opaque and look is not None and look.soft is not None:
                 eight = eight.convert("RGB")  # Pillow drops the band
             square = ImageOps.fit(rgb(eight), (size, size), method=Image.Resampling.BICUBIC)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hpt_ray.core.values import Frozen
 
 FACTS = "facts.json"
 
+#: Raised where some images are read in another way than before, which then have another fingerprint as well: a
+#: folder in the cache is known by its files alone.
+DECODER = 1
+
 
 class Facts(Frozen):
     """As ``dataset.Dataset`` has them; ``reading`` is how values of more than 8 bits were read, None where there are
-    none. No field has a default: a folder of an earlier version, which lacks one, is decoded again."""
+    none. ``decoder``: the version of what made the pixels. No field has a default: a folder of an earlier version,
+    which lacks one or has another decoder, is decoded again."""
 
     classes: tuple[str, ...]
     mean: tuple[float, float, float]
@@ -21,6 +26,7 @@ class Facts(Frozen):
     given: tuple[str, ...]
     reading: Any
     remarks: tuple[str, ...]
+    decoder: Literal[1]
 
 
 def read(folder: Path) -> Facts:

@@ -28,6 +28,7 @@ FILLED = 1 / 8
 
 NODATA_TAG = 42113  # GDAL_NODATA
 SAMPLES_TAG = 277  # SamplesPerPixel
+PHOTOMETRIC_TAG, WHITE_IS_ZERO = 262, 0  # PhotometricInterpretation
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Look:
         holes: Whether there are values that are no number, endless, or declared by the file to be no data.
         soft: Of a TIFF with a band beside its colours: the share of its values strictly between 0 and 255.
         bands: How many bands the file has, where it has more than are read, else 0.
+        negative: Whether its least value is white.
     """
 
     kind: str = ""
@@ -52,6 +54,7 @@ class Look:
     holes: bool = False
     soft: float | None = None
     bands: int = 0
+    negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,18 @@ class Range:
     bits: int | None = None
     nodata: tuple[float, ...] = ()
 
-    def grey(self, values: npt.NDArray[Any], declared: Iterable[float] = ()) -> npt.NDArray[np.uint8]:
-        """Values of any shape and type as 0 to 255."""
+    def grey(
+        self, values: npt.NDArray[Any], declared: Iterable[float] = (), negative: bool = False
+    ) -> npt.NDArray[np.uint8]:
+        """Values of any shape and type as 0 to 255, or of a negative as 255 to 0; no data are 0."""
         known = _known(values, {*declared, *self.nodata})
         clear = np.where(known, values, self.low)
         if self.bits is not None:
             shades = np.floor(clear / 2 ** (self.bits - 8))
         else:
             shades = np.rint((clear - self.low) / max(self.high - self.low, 1e-300) * 255)
-        return np.where(known, shades.clip(0, 255), 0).astype(np.uint8)
+        shades = shades.clip(0, 255)
+        return np.where(known, 255 - shades if negative else shades, 0).astype(np.uint8)
 
     def __str__(self) -> str:
         high = self.high if self.bits is None else 2**self.bits - 1
@@ -93,6 +99,7 @@ class Reading:
     Attributes:
         whole, real: The ranges of whole numbers and of float.
         opaque: Whether the band of TIFFs beside their colours is no transparency.
+        negatives: Whether there are images whose least value is white.
         plain: Whether all that is read by it is the upper byte of 16 bits, and transparency over white.
         remarks: What a user should know of it, a line each.
     """
@@ -100,16 +107,22 @@ class Reading:
     whole: Range = SIXTEEN
     real: Range = SIXTEEN
     opaque: bool = False
+    negatives: bool = False
     plain: bool = True
     remarks: tuple[str, ...] = ()
 
-    def grey(self, numbers: npt.NDArray[Any], declared: Iterable[float] = ()) -> npt.NDArray[np.uint8]:
-        """Values of more than eight bits, of any shape, as 0 to 255."""
-        return (self.real if numbers.dtype.kind == "f" else self.whole).grey(numbers, declared)
+    def grey(self, numbers: npt.NDArray[Any], image: Image.Image) -> npt.NDArray[np.uint8]:
+        """Values of more than eight bits, of any shape, as 0 to 255.
+
+        Args:
+            image: As its file was opened, with the file's tags.
+        """
+        found = self.real if numbers.dtype.kind == "f" else self.whole
+        return found.grey(numbers, declared(image), is_negative(image))
 
     def content(self) -> list[Any]:
         """What decides the pixels, as JSON."""
-        return [asdict(self.whole), asdict(self.real), self.opaque]
+        return [asdict(self.whole), asdict(self.real), self.opaque, *(["negatives"] if self.negatives else [])]
 
 
 #: How images are read of whose data set nothing is known yet.
@@ -129,6 +142,11 @@ def declared(image: Image.Image) -> frozenset[float]:
         return frozenset({float(str(getattr(image, "tag_v2", {})[NODATA_TAG]).strip(" \0"))})
     except (KeyError, ValueError):
         return frozenset()
+
+
+def is_negative(image: Image.Image) -> bool:
+    """Whether a TIFF says that its least value is white. Pillow turns one of eight bits, and leaves deeper ones."""
+    return bool(getattr(image, "tag_v2", {}).get(PHOTOMETRIC_TAG, 1) == WHITE_IS_ZERO)
 
 
 def look(image: Image.Image, values: npt.NDArray[Any] | None) -> Look | None:
@@ -159,6 +177,7 @@ def look(image: Image.Image, values: npt.NDArray[Any] | None) -> Look | None:
         holes=known.size < values.size,
         soft=soft,
         bands=bands,
+        negative=is_negative(image),
     )
 
 
@@ -180,8 +199,16 @@ def reading(looks: Sequence[Look]) -> Reading:
     for bands in sorted({each.bands for each in looks} - {0}):
         remarks.append(f"{sum(each.bands == bands for each in looks):,} images have {bands} bands: the first are read")
     deep = [each for each in looks if each.kind]
-    plain = not opaque and found["whole"] == SIXTEEN and all(each.short and not each.holes for each in deep)
-    return Reading(found["whole"], found["real"], opaque, plain, tuple(remarks))
+    negatives = sum(each.negative for each in deep)
+    if negatives:
+        remarks.append(f"{negatives:,} of these images are TIFF that say that 0 is white: their shades are inverted")
+    plain = (
+        not opaque
+        and not negatives
+        and found["whole"] == SIXTEEN
+        and all(each.short and not each.holes for each in deep)
+    )
+    return Reading(found["whole"], found["real"], opaque, negatives > 0, plain, tuple(remarks))
 
 
 def _range(looks: Sequence[Look]) -> Range:

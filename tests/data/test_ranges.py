@@ -15,6 +15,7 @@ from PIL import Image, TiffImagePlugin
 from hpt_ray.core.errors import DataError
 from hpt_ray.data import cache
 from hpt_ray.data.dataset import Dataset, _fingerprint, load
+from hpt_ray.data.facts import DECODER
 from hpt_ray.data.records import source
 
 Array = np.ndarray
@@ -283,6 +284,32 @@ def test_a_tiff_that_cannot_be_read_is_described(
     assert capfd.readouterr() == ("", "")
 
 
+def _grey_tiff(path: Path, image: Array, photometric: int) -> None:
+    """A TIFF of one strip, little-endian, whose PhotometricInterpretation is ``photometric``."""
+    kind = {"u": 1, "i": 2, "f": 3}[image.dtype.kind]
+    high, wide = image.shape
+    rows = [(256, wide), (257, high), (258, image.dtype.itemsize * 8), (259, 1), (262, photometric), (273, 134)]
+    rows += [(277, 1), (278, high), (279, image.nbytes), (339, kind)]
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in rows)
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(rows)) + tags + bytes(4) + image.tobytes())
+
+
+@pytest.mark.parametrize(("depth", "times"), [("<u2", 257), ("<u2", 16), ("<f4", 1)])
+def test_a_negative_is_read_alike_at_any_depth(depth: str, times: int, tmp_path: Path) -> None:
+    """Where the file says that 0 is white, as X-ray detectors do; one that says nothing of the kind lies beside it."""
+    eight = [np.rint(shape * 255).astype(np.uint8) for shape in _shapes()]
+
+    def save(path: Path, image: Array) -> None:
+        _grey_tiff(path, image, 0 if int(path.stem) % 2 else 1)
+
+    shallow = _in_order(_loaded(tmp_path / "eight", eight, "tif", save))
+    assert np.array_equal(shallow[1], 255 - eight[1]) and np.array_equal(shallow[2], eight[2])
+    deep = _loaded(tmp_path / "deep", [image.astype(depth) * times for image in eight], "tif", save)
+    assert np.array_equal(_in_order(deep), shallow)
+    assert "6 of these images are TIFF that say that 0 is white: their shades are inverted" in deep.remarks
+    assert deep.fingerprint != _fingerprint(source(str(tmp_path / "deep")), 32)
+
+
 def test_nearly_constant_images_are_remarked_upon(tmp_path: Path) -> None:
     images = [np.rint(shape * 255).astype(np.uint8) for shape in _shapes()]
     assert _loaded(tmp_path / "good", images, "png").remarks == ()
@@ -294,12 +321,16 @@ def test_nearly_constant_images_are_remarked_upon(tmp_path: Path) -> None:
     ]
 
 
-def test_a_cache_of_an_earlier_version_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gone", ["reading", "remarks", "decoder"])
+def test_a_cache_of_an_earlier_version_is_decoded_again(
+    gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HPT_CACHE", str(tmp_path / "cache"))
     folder = _saved(tmp_path / "data", [np.rint(shape * 1023).astype(np.uint16) for shape in _shapes()], "png")
     first = load(str(folder), 32)
     (facts,) = cache.root().glob("decoded/*/facts.json")
-    old = {name: value for name, value in json.loads(facts.read_text()).items() if name not in ("reading", "remarks")}
+    old = {name: value for name, value in json.loads(facts.read_text()).items() if name != gone}
     facts.write_text(json.dumps(old))
     again = load(str(folder), 32)
     assert (again.fingerprint, again.remarks) == (first.fingerprint, first.remarks)
+    assert json.loads(facts.read_text())["decoder"] == DECODER
