@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.data.records import SPELLINGS
 
 Indices = npt.NDArray[np.int64]
 
@@ -22,6 +23,8 @@ Indices = npt.NDArray[np.int64]
 NAMED = 5
 #: A name may have as many characters; no folder's has more than 255.
 LONGEST = 1_000
+#: How programs write that there is no value.
+MISSING = {"nan", "none", "null", "na", "n/a", "<na>", "nat"}
 
 
 def plain(name: str) -> str:
@@ -86,6 +89,29 @@ def check_trained(
     drawn = splits.keys() - set(given)
     if "test" in drawn and not np.isin(labels[splits["test"]], labels[splits["train"]]).any():
         raise DataError(f"{spec}: no class of test has an image in train, there are too few of each; add images.")
+
+
+def check_names(spec: str, classes: Sequence[str]) -> None:
+    """Refuse classes that are splits: a list whose second column is train or test has no labels.
+
+    Raises:
+        DataError: names them.
+    """
+    splits = {SPELLINGS.get(name.strip().casefold()) for name in classes}
+    if None not in splits and len(splits) > 1:
+        raise DataError(
+            f"{spec}: its labels are {', '.join(map(repr, classes))}, which are splits; call the column of splits "
+            "'split' (a list needs a first line such as path,split for it)."
+        )
+
+
+def missing(classes: Sequence[str]) -> str | None:
+    """A remark on classes that are called as a missing value is written."""
+    found = [name for name in classes if name.strip().casefold() in MISSING]
+    if not found:
+        return None
+    called = "classes are" if len(found) > 1 else "a class is"
+    return f"{called} called {', '.join(map(repr, found))}; leave the label empty where an image has none"
 
 
 def alike(classes: Sequence[str]) -> str | None:

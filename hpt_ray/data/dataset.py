@@ -192,8 +192,9 @@ def _merged(data: Dataset) -> Dataset:
             fingerprint=content_id(["classes", data.fingerprint], length=32),
             remarks=(*data.remarks, f"{fewer} after Unicode's normal form and without blanks around them"),
         )
-    alike = classes.alike(data.classes)
-    return replace(data, remarks=(*data.remarks, alike)) if alike else data
+    classes.check_names(data.spec, data.classes)
+    told = [found for found in (classes.alike(data.classes), classes.missing(data.classes)) if found]
+    return replace(data, remarks=(*data.remarks, *told))
 
 
 def _fingerprint(found: Source, size: int) -> str:

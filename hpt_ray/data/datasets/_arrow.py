@@ -53,12 +53,6 @@ class ArrowFile:
             for start in range(0, batch.num_rows, batch_size):
                 yield chosen.slice(start, batch_size)
 
-    def read(self, columns: Sequence[str]) -> pa.Table:
-        """Some columns as a whole."""
-        schema = pa.schema([self.schema_arrow.field(name) for name in columns])
-        batches = [batch.cast(schema) for batch in self.iter_batches(1 << 20, columns)]
-        return pa.Table.from_batches(batches, schema)
-
     def _batches(self) -> Iterator[pa.RecordBatch]:
         self._map.seek(0)
         if self._indexed:

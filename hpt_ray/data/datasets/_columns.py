@@ -10,12 +10,14 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import head_of, kind_of, placeholder
+from hpt_ray.data.decode import SUFFIXES
+from hpt_ray.data.records import SPELLINGS, split_name
 
 #: What the three columns are called, in lower case and without blanks, hyphens and underscores.
 NAMES = {
@@ -26,7 +28,9 @@ NAMES = {
     **dict.fromkeys(("split", "splits", "subset", "partition", "set"), "split"),
 }
 ORDER = ("path", "label", "split")
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", " ": "blank"}
+DELIMITERS = ",;\t| "
+#: How columns of yes and no are written.
+YES_NO = {"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n"}
 #: Lines that are looked at to find out the delimiter.
 LOOKED_AT = 20
 
@@ -48,12 +52,14 @@ class Table:
     Attributes:
         classes: the classes of several labels an image, where a header names them.
         usual: the columns stand where they stand without a header.
+        recognised: the splits are from a column whose name says nothing of them, but all its values do.
         remarks: what a user should know of how it was read.
     """
 
     lines: list[Line]
     classes: tuple[str, ...]
     usual: bool
+    recognised: bool
     remarks: tuple[str, ...]
 
 
@@ -79,9 +85,11 @@ def table(path: Path) -> Table:
             f"{path} cannot be read as an image list ({error}); write UTF-8 text, one image per line."
         ) from error
     if not rows or not _is_header(rows[0][1]):
-        return Table([_line(path, number, cells, ORDER) for number, cells in rows], (), True, ())
+        _check_paths(path, [cells for _, cells in rows[:LOOKED_AT]])
+        return Table([_line(path, number, cells, ORDER) for number, cells in rows], (), True, False, ())
     header = rows[0][1]
-    columns = _columns(path, header)
+    named = _columns(path, header)
+    columns = _with_splits(path, header, named, [cells for _, cells in rows[1:]])
     listed = next((cell for cell in header if "," in cell), "")
     extra = [cell for cell, column in zip(header, columns, strict=True) if column is None and cell]
     ended = [cell for cell, column in zip(header, columns, strict=True) if column == "label" and not _is_label(cell)]
@@ -89,8 +97,14 @@ def table(path: Path) -> Table:
         lines=[_line(path, number, cells, columns) for number, cells in rows[1:]],
         classes=tuple(name.strip() for name in listed.split(",")) if listed else (),
         usual=columns == ORDER[: len(columns)],
+        recognised=columns != named,
         remarks=(
             *(f"its labels are from the column {cell!r}" for cell in ended),
+            *(
+                f"its splits are from the column {cell!r}"
+                for cell, before, column in zip(header, named, columns, strict=True)
+                if before != column
+            ),
             *([f"columns passed over: {', '.join(extra)}"] if extra else []),
         ),
     )
@@ -164,6 +178,68 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[str | None, ...]:
             '\'label\' (of several labels an image: one column "cat,dog" with "1,0"), and remove what is no label.'
         )
     return columns
+
+
+def _with_splits(
+    path: Path, header: Sequence[str], columns: tuple[str | None, ...], rows: Sequence[Sequence[str]]
+) -> tuple[str | None, ...]:
+    """The columns, with one of splits if none is called so and all values of one, whatever its name, are splits.
+
+    Raises:
+        DataError: where a column says yes or no to a split (``is_test``), or where several are like splits.
+    """
+    if "split" in columns:
+        return columns
+    found = []
+    for place, (cell, column) in enumerate(zip(header, columns, strict=True)):
+        values = {row[place].lower() for row in rows if len(row) > place} if column is None else set()
+        if are_splits(values):
+            found.append(place)
+        elif are_yes_or_no(cell, values):
+            raise DataError(f"{path}: {tells_splits_apart(cell)}")
+    if len(found) > 1:
+        names = ", ".join(repr(header[place]) for place in found)
+        raise DataError(f"{path} has several columns for the split ({names}); call one of them 'split'.")
+    return tuple("split" if place in found else column for place, column in enumerate(columns))
+
+
+def are_splits(values: Collection[str]) -> bool:
+    """Whether all values, in lower case, are names of splits; an empty one is none."""
+    return any(values) and all(not value or value in SPELLINGS for value in values)
+
+
+def are_yes_or_no(name: str, values: Collection[str]) -> bool:
+    """Whether a column is called after a split, and its values in lower case say yes or no: ``is_test``, ``train``."""
+    return split_name(name) is not None and any(values) and all(not value or value in YES_NO for value in values)
+
+
+def tells_splits_apart(name: str) -> str:
+    """What is wrong with a column of yes and no, and what to do; to be said after the file."""
+    return (
+        f"the column {name!r} seems to tell the splits apart; write them as a column 'split' with train, val and test, "
+        "or remove it."
+    )
+
+
+def _check_paths(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Refuse a list without a known header whose paths are in another column than the first.
+
+    Raises:
+        DataError: says in which column they are.
+    """
+    first = rows[0] if rows else ()
+    if not first or _is_file(path.parent, first[0]):
+        return
+    for place, cell in enumerate(first):
+        if any(len(row) > place and _is_file(path.parent, row[place]) for row in rows[1:]):
+            is_path = Path(cell).suffix.lower() in SUFFIXES
+            if place == 0 and is_path:  # of the first image, which is missing
+                return
+            names = "the first line names no" if not is_path else "without a header the first is the"
+            raise DataError(
+                f"{path}: its column {place + 1} holds paths of images, but {names} column 'path'; write a first line "
+                "with the names of the columns, such as path,label."
+            )
 
 
 def _line(path: Path, number: int, cells: Sequence[str], columns: Sequence[str | None]) -> Line:

@@ -52,7 +52,7 @@ def images(root: Path) -> tuple[list[Path], list[str]]:
     found = []
     for path in _files(root):
         suffix = path.suffix.lower()
-        if suffix in IMAGES or (_says_nothing(suffix) and _begins_like_an_image(path)):
+        if suffix in IMAGES or (_says_nothing(suffix) and _is_image(path)):
             found.append(path)
         else:
             others.setdefault(path.parent, Counter())[suffix] += 1
@@ -122,7 +122,7 @@ def _says_nothing(suffix: str) -> bool:
     return not suffix or suffix[1:].isdecimal()
 
 
-def _begins_like_an_image(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     try:
         if not path.is_file():  # a pipe would keep its reader waiting for ever
             return False
@@ -130,6 +130,11 @@ def _begins_like_an_image(path: Path) -> bool:
             start = file.read(16)
     except OSError:
         return False
+    return begins_like_an_image(start)
+
+
+def begins_like_an_image(start: bytes) -> bool:
+    """Whether 16 bytes or more are the beginning of a file in one of decode.py's formats."""
     webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
     bitmap = start[:2] == b"BM" and start[6:10] == bytes(4)
     return start.startswith(BEGINNINGS) or webp or bitmap

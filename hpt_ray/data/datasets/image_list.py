@@ -52,6 +52,8 @@ def dataset(argument: str | None) -> Source:
     content = cache.fingerprint(files, path.parent)
     if not found.usual:  # what the cache may hold of it from before columns had names is something else
         content = content_id(["columns", content], length=32)
+    if found.recognised:  # as is what it holds from before all columns were looked at for splits
+        content = content_id(["splits", content], length=32)
     several = any(_marked(line.label) for line in lines)
     if several:
         # Not the files alone: what the cache may hold of them from before such labels were read is something else.

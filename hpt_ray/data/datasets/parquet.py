@@ -1,5 +1,6 @@
 """Parquet files in the Hugging Face image layout: ``image`` = struct<bytes, path>, optionally ``label`` and ``split``.
 
+Without a column ``image`` the only one that holds images, as struct<bytes, ...> or binary, is taken.
 A label is an integer or a class name or, of several labels an image, a list with 1, 0 or -1 (unknown) for each class.
 Without a column ``label`` the only one whose name ends like it (``labels``, ``fine_label``, ``class``) is taken.
 
@@ -21,6 +22,9 @@ from hpt_ray.data.datasets._names import classes, names_in, numbers
 from hpt_ray.data.datasets._parquet import Table, table
 from hpt_ray.data.datasets._shards import Shards, shards
 from hpt_ray.data.records import Example, Records, Source
+
+#: As many columns are named that nothing is known of.
+NAMED = 5
 
 
 def dataset(argument: str | None) -> Source:
@@ -44,21 +48,29 @@ def tables(found: Shards) -> Source:
     if elsewhere or any(set(splits) - {split} for splits, split in zip(given, named, strict=True)):
         # What the cache may hold of them from before these columns were read is something else.
         content = content_id(["columns", content], length=32)
+    if noted := sorted({remark for part in parts for remark in part.remarks}):
+        content = content_id(["recognised", content], length=32)
     several = sorted({name for part in parts if part.label is None for name in part.candidates})
     doubt = (
         f"several columns that may be its labels ({', '.join(map(repr, several))}) and none called 'label'; call one so"
     )
-    remarks = [f"it has {doubt}"] if several else []
+    remarks = [*noted, *([f"it has {doubt}"] if several else [])]
     if elsewhere:
         remarks.append(f"its labels are from the column {', '.join(map(repr, elsewhere))}")
     return Source(
         found.name,
         content,
         lambda: _read(parts, given, names),
-        labels=doubt if several else "no labels",
+        labels=doubt if several else f"no labels{_unknown(parts)}",
         given_by="its column of splits" if by_column else "its file names",
         remarks=(*remarks, *found.remarks()),
     )
+
+
+def _unknown(tables: Sequence[Table]) -> str:
+    """The columns that nothing is known of, where none is of labels: completes "no labels"."""
+    others = sorted({name for part in tables if part.label is None for name in part.schema.names if name != part.image})
+    return f" in a column 'label' (it has others: {', '.join(others[:NAMED])})" if others else ""
 
 
 def _read(tables: Sequence[Table], splits: Sequence[Sequence[str | None]], names: Path) -> Records:

@@ -233,3 +233,44 @@ def test_marks_of_many_classes_are_no_long_label(folder: Path) -> None:
     marks = ",".join("1" * 700)
     data = load(_listed(folder, *(f'images/{i}.png,"{marks}"' for i in range(20))), 8)
     assert data.targets is not None and data.targets.shape == (20, 700)
+
+
+@pytest.mark.parametrize("name", ["phase", "Data Split", "dataset"])
+def test_a_column_that_holds_splits_alone_gives_them(folder: Path, name: str) -> None:
+    lines = [f"images/{i}.png,{'ab'[i % 2]},{('Train', 'val', 'test')[(i > 11) + (i > 14)]},Bern" for i in range(20)]
+    data = load(_listed(folder, f"path,label,{name},city", *lines), 8)
+    assert {split: len(data.splits[split]) for split in data.splits} == {"train": 12, "val": 3, "test": 5}
+    assert data.remarks[:2] == (f"its splits are from the column {name!r}", "columns passed over: city")
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "says"),
+    [
+        ("path,label,is_test", "images/{i}.png,{c},{b}", "the column 'is_test' seems to tell the splits apart"),
+        ("path,label,train", "images/{i}.png,{c},{b}", "the column 'train' seems to tell the splits apart"),
+        ("image_id,category_id", "images/{i}.png,{b}", "column 1 holds paths of images, but the first line names no"),
+        ("# a comment", "{c},images/{i}.png", "column 2 holds paths of images, but without a header the first is"),
+        ("# a comment", "images/{i}.png,{s}", "its labels are 'test', 'train', which are splits"),
+        ("path,label,phase,usage", "images/{i}.png,{c},{s},{s}", r"several columns for the split \('phase', 'usage'\)"),
+    ],
+)
+def test_columns_that_are_not_what_they_stand_for_are_refused(folder: Path, header: str, line: str, says: str) -> None:
+    lines = [line.format(i=i, c="ab"[i % 2], b=i % 2, s=("train", "test")[i % 2]) for i in range(20)]
+    with pytest.raises(DataError, match=says):
+        load(_listed(folder, header, *lines), 8)
+
+
+def test_a_first_image_that_is_missing_is_not_taken_for_a_header(folder: Path) -> None:
+    lines = [f"images/{i}.png,{'ab'[i % 2]}" for i in range(20)]
+    with pytest.raises(DataError, match=r"line 1: there is no file 'images/lost\.png'"):
+        load(_listed(folder, "images/lost.png,a", *lines), 8)
+
+
+def test_upright_strokes_may_separate_columns(folder: Path) -> None:
+    data = load(_listed(folder, *(f"images/{i}.png|{'ab'[i % 2]}" for i in range(20))), 8)
+    assert data.classes == ("a", "b")
+
+
+def test_a_class_called_like_a_missing_value_is_remarked_upon(folder: Path) -> None:
+    data = load(_listed(folder, *(f"images/{i}.png,{('cat', 'nan')[i % 2]}" for i in range(20))), 8)
+    assert "a class is called 'nan'; leave the label empty where an image has none" in data.remarks
