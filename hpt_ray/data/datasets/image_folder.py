@@ -8,7 +8,7 @@ are otherwise alike or hold the same sub-folders.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,7 +114,8 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
         _check_doubled(root, folders)
         _check_class_folders(root, images, parts)
         classes = [part[0] if len(part) > 1 else None for part in parts]
-        return _Layout(classes, [None] * len(images), remarks=_doubts(root, folders))
+        inner = {top: folders[top] | _classes_below(inside) for top, inside in tops.items()}
+        return _Layout(classes, [None] * len(images), remarks=_doubts(root, inner))
     for path, part in zip(images, parts, strict=True):
         if len(part) == 1 or part[0] not in splits:
             raise DataError(f"{path} lies beside the train/val/test folders; move it into one or remove it.")
@@ -128,6 +129,11 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
     if layout.unusual:
         where = " within each class" if within else ""
         layout.remarks.append(f"splits{where}: {', '.join(f'{top} is {splits[top]}' for top in sorted(splits))}")
+    if within:
+        names = {part[1] for part in parts}
+        layout.remarks += _doubts(
+            root, {name: _classes_below(part[2:] for part in parts if part[1] == name) for name in names}
+        )
     _unlabel(layout)
     return layout
 
@@ -138,6 +144,12 @@ def _splits_within(parts: Sequence[Parts]) -> set[str]:
         return set()
     found = {part[1] for part in parts}
     return found if len({SPELLINGS[name.lower()] for name in found}) > 1 else set()
+
+
+def _classes_below(inside: Iterable[Parts]) -> set[str]:
+    """The first folder on the way to each image whose name is no split's and says something."""
+    found = (next((name for name in part[:-1] if not _is_generic(name)), None) for part in inside)
+    return {plain(name) for name in found if name is not None}
 
 
 def _words(folder: str) -> str:
@@ -203,7 +215,10 @@ def _doubts(root: Path, folders: Mapping[str, set[str]]) -> list[str]:
                 same = f"{one} and {other} hold the same sub-folders ({names})"
                 if _split(one) or _split(other):
                     raise DataError(f"{root}: {same}: name splits train, val and test, or give one folder of classes.")
-                return [f"{same} and are taken for classes; name them train and test if they are splits"]
+                return [
+                    f"{same} and are taken for classes; name them train and test if they are splits, or "
+                    "give one of them if they are data sets"
+                ]
     named = {top: _split(top) for top in tops if _is_generic(top)}
     if len({*named.values()} - {None}) > 1 or (len(tops) > 1 and any(len(folders[top]) > 1 for top in named)):
         return [

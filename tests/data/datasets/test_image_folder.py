@@ -179,6 +179,18 @@ def test_folders_that_hold_the_same_are_told_of_or_refused(tmp_path: Path) -> No
         image_folder.dataset(str(tmp_path / "x"))
 
 
+@pytest.mark.parametrize("splits", [("train",), ("train", "test"), ("images",)])
+def test_domains_with_the_same_classes_below_are_told_of(tmp_path: Path, splits: tuple[str, ...]) -> None:
+    """Two data sets side by side, each with its splits: their names are classes to whoever looks at the top alone."""
+    _tree(tmp_path / "x", *(f"{top}/{split}/{name}" for top in "AB" for split in splits for name in ("cat", "dog")))
+    assert any(
+        "A and B hold the same sub-folders (cat, dog" in line
+        for line in image_folder.dataset(str(tmp_path / "x")).remarks
+    )
+    _tree(tmp_path / "y", *(f"{name}/{split}" for name in ("cat", "dog") for split in splits))
+    assert not any("same sub-folders" in line for line in image_folder.dataset(str(tmp_path / "y")).remarks)
+
+
 def test_a_folder_in_a_folder_is_entered(tmp_path: Path) -> None:
     _tree(tmp_path / "pets", "pets/cat", "pets/dog", count=2)
     (tmp_path / "pets" / "readme.txt").touch()
