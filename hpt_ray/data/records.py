@@ -24,14 +24,14 @@ SPLITS = ("train", "val", "test")
 
 #: What reads a file, by its suffix, and which of these read several at once.
 FILES = {
-    **dict.fromkeys((".txt", ".csv"), "image_list"),
+    **dict.fromkeys((".txt", ".csv", ".tsv"), "image_list"),
     **{".parquet": "parquet", ".tar": "webdataset", ".arrow": "arrow"},
 }
 SHARDED = {"parquet", "webdataset", "arrow"}
 #: What a path may be: completes an error.
 READABLE = (
-    "a folder of images or of shards, an image list .txt or .csv, .parquet files, WebDataset shards .tar, a data set "
-    "saved by Hugging Face's save_to_disk, or a pattern such as 'train-*.parquet'"
+    "a folder of images or of shards, an image list .txt, .csv or .tsv, .parquet files, WebDataset shards .tar, a data "
+    "set saved by Hugging Face's save_to_disk, or a pattern such as 'train-*.parquet'"
 )
 
 #: The spellings that public data sets use for the three splits.

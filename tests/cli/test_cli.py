@@ -337,7 +337,7 @@ def data(case: str) -> tuple[str, str]:
         return "./few", "data set ./few has 8 images to pretrain on, fewer than a batch of 16"
     if case == "not a data set":
         Path("notes.md").write_text("no data")
-        return "./notes.md", "data set ./notes.md: no folder, image list (.txt, .csv) or .parquet file there"
+        return "./notes.md", "data set ./notes.md: nothing there that can be read (a folder of images"
     images(good, ("cat", "dog"))
     if case == "corrupt image":
         (good / "cat" / "3.png").write_bytes(b"nonsense")

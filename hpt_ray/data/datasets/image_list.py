@@ -1,8 +1,8 @@
 """An image list: a text file with one ``path[,label[,split]]`` per line, paths relative to the list.
 
-The list is a ``.csv`` or ``.txt``, separated by commas, semicolons, tabs or blanks. A header names its columns, in any
-order (see ``_columns``); empty lines and lines that begin with # are passed over. Labels are class names (in numerical
-order if all are whole numbers); an empty label marks an image without one.
+The list is a ``.csv``, ``.tsv`` or ``.txt``, separated by commas, semicolons, tabs, upright strokes or blanks. A
+header names its columns, in any order (see ``_columns``); empty lines and lines that begin with # are passed over.
+Labels are class names (in numerical order if all are whole numbers); an empty label marks an image without one.
 
 A path stays inside the list's folder: ``../`` that leads out of it and absolute paths elsewhere are refused, since a
 list may be a stranger's. Links in the folder are followed, as in a folder of images, since they are its owner's: images

@@ -266,8 +266,9 @@ def test_a_first_image_that_is_missing_is_not_taken_for_a_header(folder: Path) -
         load(_listed(folder, "images/lost.png,a", *lines), 8)
 
 
-def test_upright_strokes_may_separate_columns(folder: Path) -> None:
-    data = load(_listed(folder, *(f"images/{i}.png|{'ab'[i % 2]}" for i in range(20))), 8)
+@pytest.mark.parametrize(("name", "delimiter"), [("list.csv", "|"), ("list.tsv", "\t")])
+def test_other_signs_may_separate_columns(folder: Path, name: str, delimiter: str) -> None:
+    data = load(_listed(folder, *(f"images/{i}.png{delimiter}{'ab'[i % 2]}" for i in range(20)), name=name), 8)
     assert data.classes == ("a", "b")
 
 
