@@ -13,9 +13,9 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.errors import StoreError
 from hpt_ray.core.registry import load, names
-from hpt_ray.execute import manifest as account
 from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
 from hpt_ray.execute.events import NEEDS
+from hpt_ray.execute.manifest import plan_json
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.execute.stored import name_of
 from hpt_ray.planning.plan import Plan
@@ -46,7 +46,7 @@ class Result:
     failures: dict[str, str]
 
 
-def conclude(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> Result:
+def finalize(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> Result:
     """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
     there = finished(plan, store)
     tables = collect(plan, store, there)
@@ -81,7 +81,7 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     made = Run(**frames, manifest=manifest)
     dashboard = dashboard_for(plan.study.name)
     found = verdicts(made, dashboard)
-    files = {PLAN: account.plan(plan), "report.html": render(made, dashboard, found).encode()}
+    files = {PLAN: plan_json(plan), "report.html": render(made, dashboard, found).encode()}
     store.write_run(name_of(plan), files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
         plan.stages[failure.stage].label: failure.reason

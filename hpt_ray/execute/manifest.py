@@ -16,7 +16,7 @@ from hpt_ray.training.backbone import outline
 from hpt_ray.training.normalisation import describe
 
 
-def command(study: Study, store: str, name: str | None = None) -> str:
+def reproduce_command(study: Study, store: str, name: str | None = None) -> str:
     """The command that reproduces a study that was made from a name or path (None: its own name) and settings.
 
     A path is written as it was given: without it another study, a built-in one, may answer to the name.
@@ -28,14 +28,14 @@ def command(study: Study, store: str, name: str | None = None) -> str:
     return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", public(store)])])
 
 
-def notes(study: Study) -> list[str]:
+def reader_notes(study: Study) -> list[str]:
     """What a reader of the report should know of how the study was run."""
     adapted = any(phase.tune == "bn" for arm in study.arms for phase in arm.phases)
     note = describe(outline(study.backbone, study.image_size)) if adapted else None
     return [note] if note else []
 
 
-def data(data: Dataset) -> DataSummary:
+def summarize(data: Dataset) -> DataSummary:
     """A data set in numbers."""
     return DataSummary(
         name=data.name,
@@ -50,7 +50,7 @@ def data(data: Dataset) -> DataSummary:
     )
 
 
-def plan(plan: Plan) -> bytes:
+def plan_json(plan: Plan) -> bytes:
     """A plan, stage by stage and cell by cell, as JSON."""
     stages, cells = tuple(plan.stages.values()), tuple(plan.cells)
     return (

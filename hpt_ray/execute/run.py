@@ -13,11 +13,11 @@ from pathlib import Path
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute import machine
-from hpt_ray.execute import manifest as account
 from hpt_ray.execute.backend import Backend, Request, Runner
 from hpt_ray.execute.events import Event, Observer, Progress
-from hpt_ray.execute.finalize import Result, conclude, views
+from hpt_ray.execute.finalize import Result, finalize, views
 from hpt_ray.execute.interrupts import orderly
+from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
 from hpt_ray.execute.prepare import prepare, rounds, with_results
 from hpt_ray.execute.stored import name_of
 from hpt_ray.planning.plan import Plan, Unit, recipes_of
@@ -67,19 +67,19 @@ def run(
     manifest = Manifest(
         study=plan.study,
         plan_id=plan.id,
-        command=account.command(study, str(store), name),
+        command=reproduce_command(study, str(store), name),
         versions=machine.versions(),
         hardware=machine.hardware(),
         started=started.isoformat(timespec="seconds"),
-        datasets={spec: account.data(data) for spec, data in prepared.datasets.items()},
-        notes=tuple(account.notes(study)),
+        datasets={spec: summarize(data) for spec, data in prepared.datasets.items()},
+        notes=tuple(reader_notes(study)),
         cached=len(finished),
     )
 
     shown = None if study.search else views(prepared)  # which a search knows of its policies when it has ended
 
     def note(known: Plan) -> None:
-        files = {PLAN: account.plan(known)} | ({} if shown is None else {VIEWS: parquet(shown)})
+        files = {PLAN: plan_json(known)} | ({} if shown is None else {VIEWS: parquet(shown)})
         opened.write_run(name_of(plan), files, manifest)
 
     def begun() -> Iterator[list[Unit]]:
@@ -110,7 +110,7 @@ def run(
             manifest = opened.manifest(name_of(plan))
     try:
         prepared = with_results(prepared, opened)
-        return conclude(prepared.plan, views(prepared) if shown is None else shown, opened, manifest)
+        return finalize(prepared.plan, views(prepared) if shown is None else shown, opened, manifest)
     finally:
         if closing.ident:
             closing.join()

@@ -8,7 +8,7 @@ from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute import stored
-from hpt_ray.execute.finalize import Result, conclude, publish, views
+from hpt_ray.execute.finalize import Result, finalize, publish, views
 from hpt_ray.execute.prepare import Prepared, prepare, with_results
 from hpt_ray.planning.plan import Plan, data_of, recipes_of
 from hpt_ray.spec.study import Pretraining, Study
@@ -78,14 +78,14 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
         plan, shown = stored.plan(store, chosen), stored.table(store, chosen, "views", results.VIEWS)
     except StoreError as error:
         prepared = _prepared_again(store, chosen, manifest.study, trust, error)
-        return conclude(prepared.plan, views(prepared), store, manifest)
+        return finalize(prepared.plan, views(prepared), store, manifest)
     lacked = {failure.stage for failure in manifest.failures or ()}
     if not (lacked <= plan.stages.keys() and manifest.datasets.keys() >= set(plan.study.targets)):
         raise StoreError(foreign(store.path(f"runs/{chosen}/{MANIFEST}"), "it does not fit the plan beside it"))
     # Where stages that the tables were made of are no longer there, only the tables tell of them.
     if manifest.collected and not plan.stages.keys() - lacked <= store.finished():
         return publish(plan, {**_sealed(store, chosen, plan), "views": shown}, store, manifest)
-    return conclude(plan, shown, store, manifest)
+    return finalize(plan, shown, store, manifest)
 
 
 def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:

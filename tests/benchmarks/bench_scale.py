@@ -28,9 +28,9 @@ from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.identity import stream
 from hpt_ray.core.registry import load, names
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.execute import manifest as account
 from hpt_ray.execute.collect import collect
 from hpt_ray.execute.finalize import dashboard_for
+from hpt_ray.execute.manifest import plan_json, reader_notes, summarize
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.execute.stored import name_of
@@ -93,7 +93,7 @@ def planning(prepared: Prepared, store: Store) -> None:
     measured("Plan.units", plan.units)
     measured(
         "plan.json written",
-        lambda: store.write_run(name_of(plan), {PLAN: account.plan(plan)}, manifest(plan.study, plan.id, {})),
+        lambda: store.write_run(name_of(plan), {PLAN: plan_json(plan)}, manifest(plan.study, plan.id, {})),
     )
 
 
@@ -104,7 +104,7 @@ def reporting(prepared: Prepared, store: Store) -> None:
         store.finish(stage.id, stub(stage, prepared), record(stage), stage.model_dump(mode="json"))
     name = name_of(plan)
     about = manifest(plan.study, plan.id, prepared.datasets)
-    store.write_run(name, {PLAN: account.plan(plan)}, about)
+    store.write_run(name, {PLAN: plan_json(plan)}, about)
     measured("status", lambda: runs(store))
     tables = measured("collect", lambda: collect(plan, store))
     print(", ".join(f"{len(table):,} rows of {name}" for name, table in tables.items()))
@@ -193,8 +193,8 @@ def manifest(study: Study, plan_id: str, datasets: Mapping[str, Dataset]) -> Man
     return records.manifest(
         study,
         plan_id=plan_id,
-        datasets={spec: account.data(data) for spec, data in datasets.items()},
-        notes=account.notes(study),
+        datasets={spec: summarize(data) for spec, data in datasets.items()},
+        notes=reader_notes(study),
     )
 
 

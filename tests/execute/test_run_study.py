@@ -13,7 +13,7 @@ import torch
 import hpt_ray
 from hpt_ray.cli import console
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
-from hpt_ray.execute import finalize as conclude
+from hpt_ray.execute import finalize
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.estimate import estimate
 from hpt_ray.execute.events import Event, Observer, Progress
@@ -444,7 +444,7 @@ def test_a_plan_is_estimated_from_a_test_or_from_what_is_finished(finished, tmp_
 
 
 def test_a_studys_own_dashboard_is_used_where_there_is_one():
-    assert conclude.dashboard_for("augment_ablation") == conclude.dashboard_for("a_users_own_study")
+    assert finalize.dashboard_for("augment_ablation") == finalize.dashboard_for("a_users_own_study")
 
 
 def test_a_run_whose_units_all_fail_for_one_reason_is_given_up_after_the_third(tmp_path, monkeypatch, capsys):

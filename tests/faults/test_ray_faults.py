@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
     ("name", "times"),
     [
         ("ray::RayTrainWo", 4),  # a worker: its group is started again and gets the same unit
-        ("ray::ImplicitFu", 3),  # a Tune trial: it is started again and waits for the same unit
+        ("ray::ImplicitFu", 3),  # a Tune trial: it only shows its unit
         ("ray::TrainContr", 1),  # the controller of a group, and with it the group
         ("ray::Synchroniz", 1),
         ("ray::_Autoscali", 1),
