@@ -30,6 +30,9 @@ from hpt_ray.core.paths import path_of
 #: A file changed this shortly before it was hashed could change again within the same time stamp: not remembered.
 SETTLED_SECONDS = 2.0
 
+#: Files that are hashed in one task.
+CHUNK = 64
+
 #: Suffixes of files that may hold labels or the names of classes.
 TABLES = (".csv", ".txt", ".tsv", ".json")
 
@@ -76,12 +79,13 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
             raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
         return name, mark, digest, now - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
 
-    # Threads hash many files faster, but cost more than they give where all is remembered.
+    # Threads hash many files faster, but cost more than they give where all is remembered, and one task a file.
     if len(known) == len(paths):
         found = [look(path) for path in paths]
     else:
+        some = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
         with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
-            found = list(pool.map(look, paths))
+            found = [one for part in pool.map(lambda part: [look(path) for path in part], some) for one in part]
     settled = {name: [*mark, digest] for name, mark, digest, keep in found if keep}
     if settled != known:
         write_atomically(memory, json.dumps(settled).encode())

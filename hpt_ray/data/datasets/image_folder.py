@@ -7,6 +7,7 @@ are otherwise alike or hold the same sub-folders.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
-from hpt_ray.data import cache
+from hpt_ray.data import cache, remembered
 from hpt_ray.data.classes import plain
 from hpt_ray.data.datasets import _walk, arrow, parquet, webdataset
 from hpt_ray.data.records import SPELLINGS, Example, Records, Source, path_argument, split_name
@@ -53,6 +54,16 @@ def dataset(argument: str | None) -> Source:
     root = path_argument("image_folder", argument)
     if not root.is_dir():
         raise DataError(f"{root} is not a folder of images; give a folder, an image list or a .parquet file.")
+    look = functools.partial(_look, root, argument)
+    memory, state = remembered.memory("image_folder", root), remembered.state_below(root)
+    known = memory.recall(state, look)
+    if known is None:
+        known = look()
+        memory.keep(state, known)
+    return known
+
+
+def _look(root: Path, argument: str | None) -> Source:
     images, passed = _walk.images(root)
     if not images:
         for suffix, of_shards in SHARDS.items():

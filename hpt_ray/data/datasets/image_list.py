@@ -14,14 +14,17 @@ so is an empty one). The classes are named by a header such as ``path,"cat,dog,b
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
-from hpt_ray.data import cache
+from hpt_ray.data import cache, remembered
 from hpt_ray.data.classes import LONGEST, too_long
 from hpt_ray.data.datasets._columns import Line, table
 from hpt_ray.data.records import MARKS, SPELLINGS, Example, Records, Source, path_argument
@@ -37,34 +40,53 @@ class _Line:
 def dataset(argument: str | None) -> Source:
     """An image list."""
     path = path_argument("image_list", argument)
+    memory = remembered.memory("image_list", path)
+    try:
+        # Before the list is read, so that one which changes meanwhile is not taken for what was read.
+        content = hashlib.blake2b(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
+    look = functools.partial(_look, path, content, memory)
+    return memory.recall(_state(path, content, memory.names), look) or look()
+
+
+def _state(path: Path, content: str, names: Iterable[str]) -> remembered.State | None:
+    """The state of a list with some content, and of the files that it names."""
+    return remembered.state_of_files((f"{path.parent}{os.sep}{name}" for name in names), content)
+
+
+def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
     found = table(path)
     folder = path.parent.resolve()
-    names, lines = (
-        found.classes,
-        [_line(f"{path}, line {line.number}", path.parent, folder, line) for line in found.lines],
-    )
+    resolved = functools.cache(Path.resolve)  # for this look alone: links may change
+    names = found.classes
+    lines = [_line(f"{path}, line {line.number}", path.parent, folder, line, resolved) for line in found.lines]
     if not lines:
         raise DataError(
             f"{path} lists no images; write one 'path,label,split' per line (label and split may be left out)."
         )
+    listed = [str(line.path.relative_to(path.parent)) for line in lines]
+    state = _state(path, content, listed)
     # The list itself is hashed too: it holds the labels and the splits.
     files = [path, *dict.fromkeys(line.path for line in lines)]
-    content = cache.fingerprint(files, path.parent)
+    fingerprint = cache.fingerprint(files, path.parent)
     if not found.usual:  # what the cache may hold of it from before columns had names is something else
-        content = content_id(["columns", content], length=32)
+        fingerprint = content_id(["columns", fingerprint], length=32)
     if found.recognised:  # as is what it holds from before all columns were looked at for splits
-        content = content_id(["splits", content], length=32)
+        fingerprint = content_id(["splits", fingerprint], length=32)
     several = any(_marked(line.label) for line in lines)
     if several:
         # Not the files alone: what the cache may hold of them from before such labels were read is something else.
-        content = content_id(["multilabel", content], length=32)
-    return Source(
+        fingerprint = content_id(["multilabel", fingerprint], length=32)
+    source = Source(
         path.stem,
-        content,
+        fingerprint,
         lambda: _multilabel(lines, names) if several else _records(lines),
         given_by="its column of splits",
         remarks=found.remarks,
     )
+    memory.keep(state, source, listed)
+    return source
 
 
 def _marked(label: str) -> bool:
@@ -96,13 +118,23 @@ def _records(lines: list[_Line]) -> Records:
     return Records(len(examples), classes, examples)
 
 
-def _line(where: str, base: Path, folder: Path, listed: Line) -> _Line:
+def _real(path: Path, resolved: Callable[[Path], Path]) -> Path:
+    """A path without links: of a file that is none it is its folder's, which many files share."""
+    try:
+        if stat.S_ISREG(path.lstat().st_mode):
+            return resolved(path.parent) / path.name
+    except OSError:
+        pass  # what is missing has a path too
+    return path.resolve()
+
+
+def _line(where: str, base: Path, folder: Path, listed: Line, resolved: Callable[[Path], Path]) -> _Line:
     """A line whose path is checked: ``folder`` is ``base`` without links, and ``where`` names the line in an error."""
     name, label, split = listed.path, listed.label, listed.split
     if "\\" in name and not (base / name).is_file():
         name = name.replace("\\", "/")  # as Windows writes it
     try:
-        image = (base / name).resolve()
+        image = _real(base / name, resolved)
         # A link leads out of the folder by its owner's will, a path by the list's.
         if not image.is_relative_to(folder):
             image = Path(os.path.normpath(folder / name))

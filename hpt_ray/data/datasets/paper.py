@@ -12,9 +12,9 @@ and so does not inherit a slip (xView was normalised with RESISC45's).
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from hpt_ray.core.errors import DataError, UnknownNameError
@@ -94,15 +94,15 @@ def _listed(entry: Entry, root: Path) -> Source:
     lists = {split: root / entry.lists.format(split) for split in SPLITS}
     if not lists["test"].is_file():
         raise DataError(f"{lists['train']} is there but {lists['test']} is not; add it, with lines 'PATH LABEL'.")
-    inside, lines = root.resolve(), []
+    inside, resolved, lines = root.resolve(), functools.cache(Path.resolve), []
     for split, path in lists.items():
         for number, text in enumerate(_text(path).splitlines() if path.is_file() else (), 1):
             if words := text.rsplit(maxsplit=1):
                 name, label = (words[0], words[1]) if len(words) == 2 else (words[0], "")
                 listed = Line(number, name, _named(entry, label), split)
-                lines.append(_line(f"{path}, line {number}", root, inside, listed))
+                lines.append(_line(f"{path}, line {number}", root, inside, listed, resolved))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
-    read = _records if entry.metric == "accuracy" else partial(_several, entry)
+    read = _records if entry.metric == "accuracy" else functools.partial(_several, entry)
     return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines), given_by="the authors' lists")
 
 

@@ -8,6 +8,7 @@ the shards. Nothing is unpacked: images are read where they stand.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from pathlib import Path
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
-from hpt_ray.data import cache
+from hpt_ray.data import cache, remembered
 from hpt_ray.data.datasets._names import classes, numbers
 from hpt_ray.data.datasets._samples import Label, image_kinds, labels
-from hpt_ray.data.datasets._shards import shards
+from hpt_ray.data.datasets._shards import Shards, shards
 from hpt_ray.data.datasets._tar import Tar, tar
 from hpt_ray.data.records import Example, Records, Source
 
@@ -46,14 +47,28 @@ def dataset(argument: str | None) -> Source:
     """
     place = shards("webdataset", argument, ".tar")
     names = place.folder / "classes.json"
-    content = cache.fingerprint([*place.files, names] if names.is_file() else place.files, place.folder)
+    files = [*place.files, names] if names.is_file() else list(place.files)
+    look = functools.partial(_look, place, files, names)
+    memory = remembered.memory(f"webdataset:{argument}", place.folder)
+    state = remembered.state_of_files(map(str, files))
+    known = memory.recall(state, look)
+    if known is None:
+        known = look()
+        memory.keep(state, known)
+    return known
+
+
+def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:
+    content = cache.fingerprint(files, place.folder)
     tars = [tar(file) for file in place.files]
     samples = [
         (held, split, sample) for held, split in zip(tars, place.splits(), strict=True) for sample in held.samples
     ]
     pictured = [each for each in samples if each[2].images]
     if not pictured:
-        raise DataError(f"{argument} holds no images (samples: {len(samples):,}); name them KEY.jpg, KEY.png, ...")
+        raise DataError(
+            f"{place.folder} has shards without images (samples: {len(samples):,}); name them KEY.jpg, KEY.png, ..."
+        )
     kinds, remarks = image_kinds([sample for _, _, sample in pictured])
     found = labels([sample for _, _, sample in pictured], lambda i: f"{pictured[i][0].path}, {pictured[i][2].key}")
     images = [

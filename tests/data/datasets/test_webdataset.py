@@ -184,7 +184,7 @@ def test_a_tar_that_ends_between_two_files_is_remarked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.txt": "x"}, "holds no images"),
+        ({"a.txt": "x"}, "has shards without images"),
         ({"a.png": b"", "a.cls": b"\xff"}, "its .cls is no text"),
         ({"a.png": b"", "a.cls": "9999999"}, "label 9999999 is out of range"),
         ({"a.png": b"", "a.cls": "x" * 2000}, "has 2,000 characters"),
