@@ -112,7 +112,7 @@ def _break(folder: Path, how: str) -> None:
     ("how", "message"),
     [
         ("missing", r"names data-00000-of-00001\.arrow, which is not there"),
-        ("no arrow", r"data-00000-of-00001\.arrow cannot be read as Arrow"),
+        ("no arrow", r"data-00000-of-00001\.arrow .*web page"),
         ("cut", r"cannot be read as Arrow \(its end is missing"),
         ("outside", r"names '\.\./x\.arrow', which is no file in its folder"),
         ("none", "names no files"),
