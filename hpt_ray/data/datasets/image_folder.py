@@ -18,13 +18,8 @@ from hpt_ray.core.identity import content_id
 from hpt_ray.data import cache, remembered
 from hpt_ray.data.classes import plain
 from hpt_ray.data.datasets import _walk, arrow, parquet, webdataset
-from hpt_ray.data.records import SPELLINGS, Example, Records, Source, path_argument, split_name
-
-#: What a folder is called that groups images and is no class.
-GENERIC = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "unlabeled", "unlabelled"}
-
-#: A split's word grown together with what it is a split of.
-ENDINGS = rf"({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})(set|data|images?|imgs?)(?![a-z])"
+from hpt_ray.data.datasets._folder_names import is_generic, split_of, words
+from hpt_ray.data.records import SPELLINGS, Example, Records, Source, path_argument
 
 #: What reads a folder without images, by the suffix of files in it, the first that there is.
 SHARDS: dict[str, Callable[[str | None], Source]] = {
@@ -115,7 +110,7 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
     if within:
         parts = [(part[1], part[0], *part[2:]) for part in parts]
         tops = {split: [part[1:] for part in parts if part[0] == split] for split in within}
-    depths = {top: _doubled(top, inside) if _split(top) else 0 for top, inside in tops.items()}
+    depths = {top: _doubled(top, inside) if split_of(top) else 0 for top, inside in tops.items()}
     folders = {
         top: {plain(part[depths[top]]) for part in inside if len(part) > depths[top] + 1}
         for top, inside in tops.items()
@@ -151,7 +146,7 @@ def _layout(root: Path, images: Sequence[Path]) -> _Layout:
 
 def _splits_within(parts: Sequence[Parts]) -> set[str]:
     """The split folders that lie within each class's folder: ``cat/train``, ``dog/train``, ``cat/test``, ..."""
-    if any(len(part) < 3 or part[1].lower() not in SPELLINGS or _is_generic(part[0]) for part in parts):
+    if any(len(part) < 3 or part[1].lower() not in SPELLINGS or is_generic(part[0]) for part in parts):
         return set()
     found = {part[1] for part in parts}
     return found if len({SPELLINGS[name.lower()] for name in found}) > 1 else set()
@@ -159,20 +154,8 @@ def _splits_within(parts: Sequence[Parts]) -> set[str]:
 
 def _classes_below(inside: Iterable[Parts]) -> set[str]:
     """The first folder on the way to each image whose name is no split's and says something."""
-    found = (next((name for name in part[:-1] if not _is_generic(name)), None) for part in inside)
+    found = (next((name for name in part[:-1] if not is_generic(name)), None) for part in inside)
     return {plain(name) for name in found if name is not None}
-
-
-def _words(folder: str) -> str:
-    """A folder's name in lower case and in words, without those that any split may have: of ``TrainImages`` "train"."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder).lower()
-    words = re.sub(r"train[-_. ]?val(?![a-z])", "train", words)  # both, and test is held out
-    return re.sub(r"(?<![a-z])(data)?(set|data|images?|imgs?)(?![a-z])", " ", re.sub(ENDINGS, r"\1 ", words))
-
-
-def _split(folder: str) -> str | None:
-    """The split a folder's name speaks of: of ``seg_train``, ``test1``, ``TrainImages`` or ``valset``."""
-    return split_name(_words(folder))
 
 
 def _doubled(top: str, inside: Sequence[Parts]) -> int:
@@ -180,14 +163,10 @@ def _doubled(top: str, inside: Sequence[Parts]) -> int:
     depth = 0
     while all(len(part) > depth + 2 for part in inside):
         names = {part[depth] for part in inside}
-        if len(names) > 1 or not _is_generic(names.pop(), top):
+        if len(names) > 1 or not is_generic(names.pop(), top):
             break
         depth += 1
     return depth
-
-
-def _is_generic(name: str, top: str = "") -> bool:
-    return name == top or name.lower() in GENERIC or _split(name) is not None
 
 
 def _split_folders(folders: Mapping[str, set[str]]) -> dict[str, str]:
@@ -195,14 +174,14 @@ def _split_folders(folders: Mapping[str, set[str]]) -> dict[str, str]:
     exact = {top: SPELLINGS[top.lower()] for top in folders if top.lower() in SPELLINGS}
     if len(set(exact.values())) > 1 or (exact and len(exact) == len(folders)):
         return exact
-    named = {top: split for top in folders if (split := _split(top))}
+    named = {top: split for top in folders if (split := split_of(top))}
     if "train" not in named.values() or len(set(named.values())) < 2:
         return {}
     train, held_out = (
         set[str]().union(*(folders[top] for top in named if (named[top] == "train") == wanted))
         for wanted in (True, False)
     )
-    rest = {"".join(word for word in re.findall("[a-z]+", _words(top)) if word not in SPELLINGS) for top in named}
+    rest = {"".join(word for word in re.findall("[a-z]+", words(top)) if word not in SPELLINGS) for top in named}
     alike = len(named) == len(folders) and len(rest) == 1
     return named if alike or _are_same(train, held_out) else {}
 
@@ -224,13 +203,13 @@ def _doubts(root: Path, folders: Mapping[str, set[str]]) -> list[str]:
             if _are_same(folders[one], folders[other]):
                 names = ", ".join(sorted(folders[one] & folders[other])[:3])
                 same = f"{one} and {other} hold the same sub-folders ({names})"
-                if _split(one) or _split(other):
+                if split_of(one) or split_of(other):
                     raise DataError(f"{root}: {same}: name splits train, val and test, or give one folder of classes.")
                 return [
                     f"{same} and are taken for classes; name them train and test if they are splits, or "
                     "give one of them if they are data sets"
                 ]
-    named = {top: _split(top) for top in tops if _is_generic(top)}
+    named = {top: split_of(top) for top in tops if is_generic(top)}
     if len({*named.values()} - {None}) > 1 or (len(tops) > 1 and any(len(folders[top]) > 1 for top in named)):
         return [
             f"{', '.join(named)}: taken for classes; name splits train, val and test, and remove what holds no classes"
@@ -261,7 +240,7 @@ def _unlabel(layout: _Layout) -> None:
     train = found.get("train", set()) - {None}
     for split, names in found.items():
         (name, *several) = names
-        if train and not several and name is not None and name not in train and _is_generic(name):
+        if train and not several and name is not None and name not in train and is_generic(name):
             here = [i for i, given in enumerate(layout.splits) if given == split]
             for i in here:
                 layout.classes[i] = None
