@@ -16,7 +16,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError, explain
-from hpt_ray.core.paths import path_of
 from hpt_ray.core.registry import load
 from hpt_ray.data import dataset, inventory, leakage
 from hpt_ray.execute.collect import score
@@ -25,14 +24,14 @@ from hpt_ray.planning.plan import Plan, Unit, data_of, make_plan, recipes_of
 from hpt_ray.planning.search import unfold
 from hpt_ray.planning.stage import given
 from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
-from hpt_ray.spec.weights_source import split
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
 from hpt_ray.training import backbone
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.loop.batches import visible
 from hpt_ray.training.method import Method
-from hpt_ray.training.weights import audit, downloads
+from hpt_ray.training.weights import audit
 from hpt_ray.training.weights.formats import format_of
 
 
@@ -168,11 +167,11 @@ def _check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
 
     Weights to download are left to their stage, since a plan downloads nothing.
     """
-    name, _ = split(recipe.source)
-    if (path := path_of(name)).is_file():
-        format_of(path, name)  # before a stage hashes all of it
+    source = WeightSource.parse(recipe.source)
+    if source.origin == "file" and source.path.is_file():
+        format_of(source.path, source.address)  # before a stage hashes all of it
     given(study, recipe)
-    if recipe.source.startswith(downloads.DOWNLOADS):
+    if source.published:
         return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
     network = backbone.outline(study.backbone, study.image_size)
     return audit.lines(recipe.source, load_given(network, recipe.source, store))

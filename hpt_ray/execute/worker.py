@@ -23,7 +23,7 @@ from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.watch import Watch
 from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
-from hpt_ray.spec import weights_source
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
 from hpt_ray.store.store import Store, parquet
@@ -132,13 +132,12 @@ def load_given(backbone: Backbone, source: str, store: Store) -> Audit:
     Raises:
         WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
     """
-    name, place = weights_source.split(source)
-    is_stage = name.startswith("stage:")
-    state = stored(name.removeprefix("stage:"), store) if is_stage else checkpoints.read(name)
+    parsed = WeightSource.parse(source)
+    state = stored(parsed.name, store) if parsed.origin == "stage" else checkpoints.read(source)
     try:
-        return checkpoints.load(backbone, state, place=place)
+        return checkpoints.load(backbone, state, place=parsed.place)
     except WeightsError as error:  # a study may be given several
-        raise WeightsError(f"{name}: {error}") from error
+        raise WeightsError(f"{parsed.address}: {error}") from error
 
 
 def _given(stage: WeightsStage, store: Store) -> None:

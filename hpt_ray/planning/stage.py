@@ -11,12 +11,11 @@ from pydantic import ConfigDict, Field
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
-from hpt_ray.core.paths import path_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Study, Tune, Weights
-from hpt_ray.spec.weights_source import split
+from hpt_ray.spec.weights_source import WeightSource
 
 
 def _later(default: Any) -> Any:
@@ -172,19 +171,18 @@ def given(study: Study, recipe: Weights) -> WeightsStage:
     Raises:
         WeightsError: if a checkpoint file is missing.
     """
-    name, place = split(recipe.source)
-    path = path_of(name)
-    is_file = ":" not in name or path.exists()
-    if is_file and not path.is_file():
+    source = WeightSource.parse(recipe.source)
+    if source.origin == "file" and not source.path.is_file():
         raise WeightsError(
-            f"no checkpoint at {path}: give a file, weights:torchvision:NAME, weights:timm:NAME or weights:stage:ID."
+            f"no checkpoint at {source.path}: give a file, weights:torchvision:NAME, weights:timm:NAME or "
+            "weights:stage:ID."
         )
     content = WeightsContent(
         version=VERSIONS["weights"],
         backbone=study.backbone,
         image_size=study.image_size,
-        source=file_hash(path) if is_file else name,
-        place=place,
+        source=file_hash(source.path) if source.origin == "file" else source.address,
+        place=source.place,
     )
     return WeightsStage(id=content_id(content), level=0, content=content, source=recipe.source)
 

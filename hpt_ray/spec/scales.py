@@ -20,7 +20,7 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.recipe import Positive, Recipe
 from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Weights
-from hpt_ray.spec.weights_source import split
+from hpt_ray.spec.weights_source import WeightSource
 
 Options = dict[str, float | int]
 
@@ -147,7 +147,9 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
     """
     if base.startswith("weights:"):
         return Weights(source=base.removeprefix("weights:"))
-    return Weights(source=base) if _is_checkpoint(split(base)[0]) else change(recipe, data=base, seed=0)
+    return (
+        Weights(source=base) if _is_checkpoint(WeightSource.parse(base).address) else change(recipe, data=base, seed=0)
+    )
 
 
 CHECKPOINTS = (".pt", ".pth", ".tar", ".ckpt", ".torch", ".bin", ".pkl", ".safetensors")

@@ -5,16 +5,55 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal, get_args
+
 from hpt_ray.core.paths import path_of
+from hpt_ray.core.values import Frozen
+
+Origin = Literal["file", "torchvision", "timm", "stage"]
 
 
-def split(source: str) -> tuple[str, str | None]:
-    """A source without its place, and the place; None where none is given. A file whose name has a ``#`` comes first.
+class WeightSource(Frozen):
+    """Where weights are from, taken apart once.
 
-    Raises:
-        StudyError: for a path that cannot be looked at.
+    Attributes:
+        text: the source as the user wrote it. address: the same without its place.
+        name: a path, a network's name in its library, or the id of a stage.
+        place: what the tensors' names begin with; None where no place is given.
     """
-    if "#" not in source or path_of(source).exists():
-        return source, None
-    name, _, place = source.rpartition("#")
-    return name, place
+
+    text: str
+    address: str
+    origin: Origin
+    name: str
+    place: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> WeightSource:
+        """Take a source apart. A file that exists comes first, whatever its name looks like.
+
+        Raises:
+            StudyError: for a path that cannot be looked at.
+        """
+        address, place = text, None
+        if "#" in text and not path_of(text).exists():
+            address, _, place = text.rpartition("#")
+        prefix, _, rest = address.partition(":")
+        for origin in get_args(Origin):
+            if prefix == origin != "file" and rest and not path_of(address).exists():
+                return cls(text=text, address=address, origin=origin, name=rest, place=place)
+        return cls(text=text, address=address, origin="file", name=address, place=place)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def published(self) -> bool:
+        """Whether a library publishes the weights, so that they may have to be downloaded."""
+        return self.origin in ("torchvision", "timm")
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, if the source is one."""
+        return path_of(self.name)

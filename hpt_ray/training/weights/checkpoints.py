@@ -21,12 +21,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hpt_ray.core.errors import WeightsError
-from hpt_ray.core.paths import path_of
-from hpt_ray.spec.weights_source import split
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.weights import positions
 from hpt_ray.training.weights.audit import Audit, counts
-from hpt_ray.training.weights.downloads import DOWNLOADS, fetch
+from hpt_ray.training.weights.downloads import fetch
 from hpt_ray.training.weights.formats import format_of
 from hpt_ray.training.weights.places import match
 from hpt_ray.training.weights.refusal import refusal
@@ -46,10 +45,10 @@ def read(source: str) -> State:
         WeightsError: for a source that cannot be had or read, holds no tensors or claims more than it holds, or could
             only be read by executing it.
     """
-    source, _ = split(source)
-    if source.startswith(DOWNLOADS):
-        return fetch(source)
-    path = path_of(source)
+    parsed = WeightSource.parse(source)
+    if parsed.published:
+        return fetch(parsed)
+    path, source = parsed.path, parsed.address
     form = format_of(path, source)
     try:
         state = from_bytes(path.read_bytes(), source) if form == "safetensors" else _from_torch(path, source)

@@ -8,24 +8,21 @@ from __future__ import annotations
 from torch import Tensor
 
 from hpt_ray.core.errors import WeightsError
-
-TORCHVISION, TIMM = "torchvision:", "timm:"
-#: What a source that may have to be downloaded begins with.
-DOWNLOADS = (TORCHVISION, TIMM)
+from hpt_ray.spec.weights_source import WeightSource
 
 
-def fetch(source: str) -> dict[str, Tensor]:
+def fetch(source: WeightSource) -> dict[str, Tensor]:
     """The tensors behind ``torchvision:NAME`` or ``timm:NAME`` (its default weights), classifier included.
 
     Raises:
         WeightsError: for a name that the library does not have, without timm, or when they cannot be downloaded.
     """
-    library, _, name = source.partition(":")
     try:
-        return _from_timm(name) if source.startswith(TIMM) else _from_torchvision(name)
+        return _from_timm(source.name) if source.origin == "timm" else _from_torchvision(source.name)
     except (OSError, RuntimeError) as error:
         raise WeightsError(
-            f"cannot download {library}'s weights for {name} ({error}). Check the network, or give a file instead."
+            f"cannot download {source.origin}'s weights for {source.name} ({error}). Check the network, or give a file "
+            "instead."
         ) from error
 
 

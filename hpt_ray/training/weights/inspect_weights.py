@@ -9,13 +9,11 @@ from collections import Counter
 from torchvision import models
 
 from hpt_ray.core import registry
-from hpt_ray.core.paths import path_of
 from hpt_ray.core.values import Frozen
-from hpt_ray.spec.weights_source import split
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.weights.audit import HOW, Audit, fits, is_copy, theirs
 from hpt_ray.training.weights.checkpoints import State, read, tensors
-from hpt_ray.training.weights.downloads import DOWNLOADS
 from hpt_ray.training.weights.formats import format_of
 from hpt_ray.training.weights.matching import Reading, readings
 from hpt_ray.training.weights.places import match
@@ -89,8 +87,8 @@ def inspect_weights(
     Raises:
         WeightsError: for a source that cannot be read. StudyError: for a backbone that does not exist.
     """
-    file, place = split(source)
-    state = read(source)
+    parsed = WeightSource.parse(source)
+    place, state = parsed.place, read(source)
     name, share = (backbone, 1.0) if backbone else _guess(state, place)
     own = tensors(outline(name, image_size))
     found = match(own, state, place)
@@ -108,7 +106,7 @@ def inspect_weights(
         verdict = f"would load into {name}: {fits(found)} of {len(own)} tensors {HOW[found.how]}."
     return Inspection(
         source=source,
-        format=_format(file),
+        format=_format(parsed),
         tensors=len(state),
         places=_places(list(state)),
         backbone=None if unknown else name,
@@ -182,8 +180,8 @@ def _parts(found: Audit) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _format(source: str) -> str:
-    if source.startswith(DOWNLOADS):
-        return f"weights that {source.partition(':')[0]} publishes"
+def _format(source: WeightSource) -> str:
+    if source.published:
+        return f"weights that {source.origin} publishes"
     known = {"safetensors": "safetensors", "torch": "torch.save, read without executing anything"}
-    return known[format_of(path_of(source), source)]
+    return known[format_of(source.path, source.address)]

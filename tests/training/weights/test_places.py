@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hpt_ray.core.errors import WeightsError
-from hpt_ray.spec.weights_source import split
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import build
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import lines
@@ -117,11 +117,17 @@ def test_a_place_that_holds_nothing_of_the_backbone() -> None:
 
 def test_a_place_stands_after_the_last_number_sign_of_a_source(tmp_path: Path) -> None:
     (tmp_path / "run#3.pth").touch()
-    assert split("a.pth") == ("a.pth", None)
-    assert split("a.pth#teacher/module.") == ("a.pth", "teacher/module.")
-    assert split("a.pth#") == ("a.pth", "")
-    assert split(str(tmp_path / "run#3.pth")) == (str(tmp_path / "run#3.pth"), None)
-    assert split(f"{tmp_path}/run#3.pth#ema") == (f"{tmp_path}/run#3.pth", "ema")
+
+    def parts(text: str) -> tuple[str, str | None]:
+        source = WeightSource.parse(text)
+        assert str(source) == text
+        return source.address, source.place
+
+    assert parts("a.pth") == ("a.pth", None)
+    assert parts("a.pth#teacher/module.") == ("a.pth", "teacher/module.")
+    assert parts("a.pth#") == ("a.pth", "")
+    assert parts(str(tmp_path / "run#3.pth")) == (str(tmp_path / "run#3.pth"), None)
+    assert parts(f"{tmp_path}/run#3.pth#ema") == (f"{tmp_path}/run#3.pth", "ema")
 
 
 @pytest.mark.slow
