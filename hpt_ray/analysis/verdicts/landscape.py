@@ -219,7 +219,7 @@ def _tiles(found: Map, *, extremes: bool) -> list[Tile]:
     counts = Counter(claim.outcome for claim in judged.values())
     beside = f"worse in {counts[Outcome.WORSE]}, equivalent in {counts[Outcome.EQUIVALENT]}"
     number = f"{counts[Outcome.BETTER]} of {len(found.cells)}"
-    tiles = [Tile(f"HPT better than {against}", number, beside, "cells")]
+    tiles = [Tile(f"HPT better than {against}", number, "cells", beside)]
     ranked = sorted(judged, key=lambda place: -_estimate(judged[place])) if extremes else []
     for what, place in zip(("most", "least"), dict.fromkeys([*ranked[:1], *ranked[-1:]]), strict=False):
         difference = judged[place].difference
