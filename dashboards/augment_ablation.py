@@ -19,10 +19,10 @@ dashboard = Dashboard(
             """,
         ),
         Section(
-            title="Accuracy under each policy",
+            title="{Metric} under each policy",
             figure="accuracy",
             prose="""
-                Robustness is worth little without accuracy, so this figure shows the same runs on an absolute scale.
+                Robustness is worth little without {metric}, so this figure shows the same runs on an absolute scale.
                 Compare arms within a policy, each arm with its step-0 stroke (what it began with), and all of them
                 with the line of direct transfer: target pretraining that ends below that line was not worth its cost.
             """,
@@ -49,7 +49,7 @@ dashboard = Dashboard(
             figure="curves",
             prose="""
                 Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of accuracy: an easy policy gives a low loss and poor features, so losses
+                out. A low loss says nothing of {metric}: an easy policy gives a low loss and poor features, so losses
                 under different policies do not rank them.
             """,
         ),

@@ -9,7 +9,7 @@ dashboard = Dashboard(
     verdict="base_quality",
     sections=(
         Section(
-            title="Accuracy against the base's pretraining",
+            title="{Metric} against the base's pretraining",
             figure="accuracy_by_number",
             prose="""
                 Bases differ in how long they were pretrained, and at the right in how. The height between an arm and
@@ -18,7 +18,7 @@ dashboard = Dashboard(
             """,
         ),
         Section(
-            title="Accuracy against the base's quality",
+            title="{Metric} against the base's quality",
             figure="base_quality",
             prose="""
                 The same runs by how good a base is for this target, instead of how long it was pretrained. A flat run
@@ -29,7 +29,7 @@ dashboard = Dashboard(
             title="Where the uncertainty comes from",
             figure="sources",
             prose="""
-                An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+                {Metrics} would come out differently with other pretraining seeds, another start of the probe or other
                 test images. The largest source is the one worth having more of. A base is pretrained once, and what
                 another one like it would have given is in none of these.
             """,
@@ -39,7 +39,7 @@ dashboard = Dashboard(
             figure="curves",
             prose="""
                 Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of accuracy: arms that start from other weights settle at other losses.
+                out. A low loss says nothing of {metric}: arms that start from other weights settle at other losses.
             """,
         ),
         COST,

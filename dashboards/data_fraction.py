@@ -5,24 +5,24 @@ from __future__ import annotations
 from hpt_ray.report.dashboard import Dashboard, Section
 
 dashboard = Dashboard(
-    title="Accuracy by data fraction",
+    title="{Metric} by data fraction",
     verdict="retention",
     sections=(
         Section(
-            title="Accuracy against the share of images",
+            title="{Metric} against the share of images",
             figure="accuracy_by_number",
             prose="""
                 Every arm pretrains on the same nested subsets, for the same number of iterations, and is evaluated with
                 all labels. An arm whose line is flat does not need many images of the target. One whose line ends below
                 that of direct transfer at the left had too few: its pretraining did harm. What an arm keeps is judged
-                on its gain, from its own step 0 to its accuracy with all images.
+                on its gain, from its own step 0 to its {metric} with all images.
             """,
         ),
         Section(
             title="Where the uncertainty comes from",
             figure="sources",
             prose="""
-                An accuracy would come out differently with other pretraining seeds, which draw other subsets too,
+                {Metrics} would come out differently with other pretraining seeds, which draw other subsets too,
                 another start of the probe or other test images. The largest source is the one worth having more of.
                 Much of what test images contribute is shared by all arms and cancels in their differences.
             """,

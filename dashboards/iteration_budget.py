@@ -5,11 +5,11 @@ from __future__ import annotations
 from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section
 
 dashboard = Dashboard(
-    title="Accuracy by iteration budget",
+    title="{Metric} by iteration budget",
     verdict="speedup",
     sections=(
         Section(
-            title="Accuracy against target iterations",
+            title="{Metric} against target iterations",
             figure="accuracy_by_number",
             prose="""
                 Each symbol is a pretraining of its own, whose learning rate falls to zero over just that budget: none
@@ -22,9 +22,9 @@ dashboard = Dashboard(
             title="Speed-up",
             figure="speedup",
             prose="""
-                The same curves, read across: at each accuracy that an arm reaches, how many times its iterations
+                The same curves, read across: at each {metric} that an arm reaches, how many times its iterations
                 from scratch needs. After few iterations an arm has little more than its base gave it, which makes the
-                ratio large, as little was spent. Which arm is faster is judged at the best accuracy that both reach;
+                ratio large, as little was spent. Which arm is faster is judged at the best {metric} that both reach;
                 it is this study's one question, so Holm's correction is for the comparisons beside it alone.
             """,
         ),
@@ -42,7 +42,7 @@ dashboard = Dashboard(
             figure="curves",
             prose="""
                 Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. Each budget has its own curve, to be chosen above the figure. A low loss says nothing of accuracy.
+                out. Each budget has its own curve, to be chosen above the figure. A low loss says nothing of {metric}.
             """,
         ),
         COST,

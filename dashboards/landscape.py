@@ -19,7 +19,7 @@ dashboard = Dashboard(
             """,
         ),
         Section(
-            title="Accuracy along the first factor",
+            title="{Metric} along the first factor",
             figure="accuracy",
             prose="""
                 A part of the same runs on an absolute scale, with the second factor held at its baseline. A map of
@@ -32,7 +32,7 @@ dashboard = Dashboard(
             figure="curves",
             prose="""
                 Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of accuracy.
+                out. A low loss says nothing of {metric}.
             """,
         ),
         COST,

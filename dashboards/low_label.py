@@ -9,11 +9,11 @@ dashboard = Dashboard(
     verdict="labels",
     sections=(
         Section(
-            title="Accuracy against the number of labels",
+            title="{Metric} against the number of labels",
             figure="accuracy_by_labels",
             prose="""
                 The whole network is fine-tuned with few labelled images of the target and with all of them. An arm
-                whose line is higher at the left needs fewer labels for the same accuracy: read across from its symbol
+                whose line is higher at the left needs fewer labels for the same {metric}: read across from its symbol
                 to where another arm's line has that height. Lines that meet at the right say that enough labels make
                 up for a worse start.
             """,
@@ -24,7 +24,7 @@ dashboard = Dashboard(
             figure="curves",
             prose="""
                 Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of accuracy: arms that
+                out. A low loss says nothing of {metric}: arms that
                 start from other weights settle at other losses, so losses do not rank them.
             """,
         ),

@@ -19,7 +19,7 @@ dashboard = Dashboard(
             """,
         ),
         Section(
-            title="Accuracy under each method",
+            title="{Metric} under each method",
             figure="accuracy",
             prose="""
                 The same runs on an absolute scale. A method may be better than another in every arm, which says
@@ -32,7 +32,7 @@ dashboard = Dashboard(
             figure="curves",
             prose="""
                 Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of accuracy: each method has
+                out. A low loss says nothing of {metric}: each method has
                 a loss of its own, so losses under different methods do not rank them.
             """,
         ),

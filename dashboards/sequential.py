@@ -12,13 +12,13 @@ dashboard = Dashboard(
             title="What each phase adds",
             figure="phases",
             prose="""
-                A phase is judged by leaving it out: the accuracy of a chain minus that of the same chain without the
+                A phase is judged by leaving it out: the {metric} of a chain minus that of the same chain without the
                 phase, evaluated on the target. The source phase is worth its cost where its symbols lie right of zero,
                 above all in the full chain: what it adds to a base may be gone once the target phase follows.
             """,
         ),
         Section(
-            title="Accuracy of each chain",
+            title="{Metric} of each chain",
             figure="chains",
             prose="""
                 The same runs on an absolute scale. Each chain begins where its stroke stands, with the weights of the
@@ -31,7 +31,7 @@ dashboard = Dashboard(
             figure="curves",
             prose="""
                 Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of accuracy: phases on other
+                out. A low loss says nothing of {metric}: phases on other
                 data have other losses, so losses of chains that end differently do not rank them.
             """,
         ),

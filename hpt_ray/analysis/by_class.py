@@ -1,4 +1,4 @@
-"""The AUROC of each class of multi-label data: what the mean that claims are made on is a mean of."""
+"""The value of each class, where the metric that claims are made on is the mean of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hpt_ray.analysis.verdict import Table
 
 
 def by_class(run: Run, target: str) -> Table | None:
-    """Test AUROC of each class and arm in the first evaluation, a mean over seeds; None of single-label data.
+    """Test value of each class and arm in the first evaluation, a mean over seeds; None of a metric without any.
 
-    Arms are taken at the level they are compared at; a class without an AUROC, or an arm without a result, is a dash.
+    Arms are taken at the level they are compared at; a class without a value, or an arm without a result, is a dash.
     """
     rows = run.rows(by_class=True)
     rows = rows[(rows["target"] == target) & (rows["evaluation"] == run.evaluation)]

@@ -12,7 +12,7 @@ from hpt_ray.analysis.measures.run import Run
 
 
 def cells(run: Run) -> pd.DataFrame:
-    """One row per cell: ``target arm levels seed``, accuracy or mean AUROC in each evaluation, and what it cost.
+    """One row per cell: ``target arm levels seed``, the metric in each evaluation, and what the cell cost.
 
     Further columns: ``change`` (of the first evaluation, against the arm's own baseline of every factor at the same
     seed; NaN where either is missing), ``iterations``, ``seconds``, ``images``, ``status`` and ``reason``. ``levels``
@@ -28,7 +28,7 @@ def cells(run: Run) -> pd.DataFrame:
     # A cell's iterations and cost are those of its last pretraining phase, repeated in each of its rows.
     cost = by_cell.agg(iterations=("iteration", "max"), seconds=("seconds", "max"), images=("images", "max"))
     rows["cell"] = by_cell.ngroup()
-    means = rows[rows["metric"] == run.metric].groupby(["cell", "evaluation"])["value"].mean().unstack()
+    means = rows[rows["metric"] == run.metric.name].groupby(["cell", "evaluation"])["value"].mean().unstack()
     lost = rows[rows["status"] != "done"].groupby("cell")
     found = cost.reset_index().assign(
         **{item.name: means.get(item.name, np.nan) for item in run.study.evaluations},

@@ -36,7 +36,7 @@ class Claim:
     """One comparison of two arms, or of two levels of one: what the difference is, and what it says.
 
     Attributes:
-        measure: what is compared, such as "accuracy" or "robustness".
+        measure: what is compared: the label of the run's metric, or such as "robustness".
         subject, against: the labels of the two sides; a positive difference speaks for the subject.
         difference: None where it cannot be had, for the reason ``lacking``.
         p: of the difference, after Holm's correction for the claims judged with it.
@@ -138,7 +138,7 @@ def settle(claims: Sequence[Claim], margin: float = MARGIN) -> tuple[Claim, ...]
 def compare(
     run: Run, target: str, arm: str, other: str, level: str, *, at: str | None = None, evaluation: str | None = None
 ) -> Claim:
-    """The claim, still to be settled, on the accuracy of ``arm`` against ``other`` at a level (``at``: the other's)."""
+    """The claim, still to be settled, on the metric of ``arm`` against ``other`` at a level (``at``: the other's)."""
     mine = run.correct(target, arm, level, evaluation)
     others = run.correct(target, other, level if at is None else at, evaluation)
     labels = run.arms[arm], run.arms[other]
@@ -146,8 +146,8 @@ def compare(
     if difference is None:
         empty = [label for label, values in zip(labels, (mine, others), strict=True) if mean(values) is None]
         why = f"no result for {listed([_inside(label) for label in empty])}" if empty else "no seed in common"
-        return Claim("accuracy", *labels, None, lacking=why)
-    return Claim("accuracy", *labels, difference, needed=_needed(labels, mine - others))
+        return Claim(run.metric.label, *labels, None, lacking=why)
+    return Claim(run.metric.label, *labels, difference, needed=_needed(labels, mine - others))
 
 
 def few_images(what: str, values: np.ndarray, most: float = 1.0) -> str:

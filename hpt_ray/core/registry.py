@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from hpt_ray.core.errors import StudyError, UnknownNameError
-from hpt_ray.core.identity import content_id
+from hpt_ray.core.identity import content_id, file_hash
 from hpt_ray.core.paths import path_of
 
 PACKAGE = Path(__file__).parents[1]
@@ -32,6 +32,7 @@ SINGULAR = {
     "backbones": "backbone",
     "probes": "probe",
     "backends": "backend",
+    "metrics": "metric",
 }
 PARENT = {
     "policies": "spec",
@@ -42,6 +43,7 @@ PARENT = {
     "backbones": "training",
     "probes": "training",
     "backends": "execute",
+    "metrics": "core",
 }
 
 
@@ -63,6 +65,13 @@ def names(kind: str) -> list[str]:
 def is_path(name: str) -> bool:
     """Whether a name is meant as a path to a Python file."""
     return name.endswith(".py") or "/" in name or "\\" in name
+
+
+def code_hash(*names: str) -> str | None:
+    """A hash of the Python files among some names, those that are given by path; None where none is."""
+    files = [path_of(name) for name in names if is_path(name)]
+    hashes = [file_hash(path) for path in files if path.is_file()]
+    return content_id(hashes) if hashes else None
 
 
 def check(kind: str, name: str) -> None:

@@ -75,9 +75,9 @@ class Dataset:
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @property
-    def metric(self) -> str:
-        """What an evaluation measures: the accuracy of one label an image, or the mean AUROC of several."""
-        return "accuracy" if self.targets is None else "auroc"
+    def several(self) -> bool:
+        """Whether images have several labels each, and not exactly one."""
+        return self.targets is not None
 
     @cached_property
     def strata(self) -> Indices:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
-from hpt_ray.core.metrics.auroc import both
+from hpt_ray.core.targets import both
 from hpt_ray.data import classes
 from hpt_ray.data.records import PUBLISHED
 
@@ -43,8 +43,8 @@ def labelled(data: Dataset) -> dict[str, Indices]:
     for name in ("val", "test"):
         if not (defined["train"] & defined[name]).any():
             raise DataError(
-                f"{data.spec} has no class with both positives and negatives in train and in {name}, and so no "
-                f"AUROC; add images{_or_no_splits(data)}."
+                f"{data.spec} has no class with both positives and negatives in train and in {name}, and so nothing "
+                f"to measure; add images{_or_no_splits(data)}."
             )
     return found
 

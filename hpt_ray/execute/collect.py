@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hpt_ray.core.errors import StoreError
+from hpt_ray.core.metric import Metric, find, name_of
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.planning.plan import Cell, Plan
 from hpt_ray.planning.stage import EvaluationStage, Stage
@@ -86,11 +87,16 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
                 name = phase.role + (":bn" if phase.tune == "bn" else "")
                 parts["curves"].append((axes | {"phase": name}, there[stage].tables[CURVES]))
     made = {name: _together(parts[name], results.run_schema(results.TABLES[name], factors)) for name in parts}
-    return made | {"results": _explained(made["results"])}
+    return made | {"results": _explained(made["results"], _metric(plan))}
+
+
+def _metric(plan: Plan) -> Metric:
+    """What a plan's evaluations measure, all alike."""
+    return next(find(stage.content.metric) for stage in plan.stages.values() if stage.kind == "evaluate")
 
 
 def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float | None]:
-    """What a search looks at: a cell's accuracy or mean AUROC on val in the first evaluation, a mean over its repeats.
+    """What a search looks at: a cell's metric on val in the first evaluation, a mean over its repeats.
 
     NaN where ``failed`` is true of one of the cell's stages, None where its result is simply not there yet.
     """
@@ -155,7 +161,7 @@ def _fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
 
 def _no_result(stage: EvaluationStage) -> pa.Table:
     """The one row of an evaluation that is not there."""
-    return pa.table({"metric": [stage.content.metric], "split": ["test"], "repeat": [0]})
+    return pa.table({"metric": [name_of(stage.content.metric)], "split": ["test"], "repeat": [0]})
 
 
 def _together(parts: list[Part], schema: pa.Schema) -> pa.Table:
@@ -180,8 +186,9 @@ def _together(parts: list[Part], schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _explained(table: pa.Table) -> pa.Table:
-    """Results whose ``reason`` says of a class without an AUROC why, and is empty of a value that is there."""
-    undefined = pc.binary_join_element_wise("train or", table["split"], "has not both values of it", " ")
+def _explained(table: pa.Table, metric: Metric) -> pa.Table:
+    """Results whose ``reason`` says of a class without a value why, and is empty of a value that is there."""
+    before, _, after = (metric.by_class.undefined if metric.by_class else "").partition("{split}")
+    undefined = pc.binary_join_element_wise(before, table["split"], after, "")
     reason = pc.coalesce(table["reason"], pc.if_else(pc.is_null(table["value"]), undefined, ""))
     return table.set_column(table.column_names.index("reason"), table.schema.field("reason"), reason)

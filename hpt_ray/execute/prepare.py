@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError, explain
+from hpt_ray.core.metric import chosen, find
 from hpt_ray.core.registry import load
 from hpt_ray.data import dataset, inventory, leakage
 from hpt_ray.execute.collect import score
@@ -140,15 +141,23 @@ def _check_options(evaluation: Evaluation) -> None:
 
 
 def _check_metrics(study: Study, datasets: dict[str, dataset.Dataset]) -> None:
-    """Refuse targets that are measured differently: nothing could be said across them, nor on one axis."""
-    metrics = {target: datasets[target].metric for target in study.targets}
-    several = [target for target, metric in metrics.items() if metric == "auroc"]
-    if 0 < len(several) < len(metrics):
-        single = next(target for target, metric in metrics.items() if metric != "auroc")
-        raise StudyError(
-            f"study {study.name}: target {several[0]} has several labels an image and is measured by AUROC, {single} "
-            "has one and is measured by accuracy: give them a study each."
-        )
+    """Refuse a metric that needs other labels than a target has, and targets that are measured differently: nothing
+    could be said across them, nor on one axis."""
+    kinds = {False: "one label per image", True: "several labels per image"}
+    first = study.targets[0]
+    for target in study.targets:
+        several = datasets[target].several
+        metric = find(chosen(study.metric, several))
+        if metric.several != several:
+            raise StudyError(
+                f"study {study.name}: metric {metric.name} needs {kinds[metric.several]}, and target {target} has "
+                f"{kinds[several]}: leave metric out, or choose another one."
+            )
+        if several != datasets[first].several:
+            raise StudyError(
+                f"study {study.name}: target {first} has {kinds[not several]} and {target} has {kinds[several]}, which "
+                "are measured differently: give them a study each."
+            )
 
 
 def _check_data(evaluation: Evaluation, data: dataset.Dataset) -> None:

@@ -56,9 +56,9 @@ def _state(store: Store, name: str, finished: set[str]) -> RunState:
 def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     """Write a run's tables and report again, from its plan and its stages as they are now; trains nothing.
 
-    Neither the data nor the checkpoints that it was made from are read, nor is any Python that it names. They are
-    needed only where the plan or the views that its page shows are not stored: of runs of earlier versions, and of a
-    search that was interrupted.
+    Neither the data nor the checkpoints that it was made from are read, nor is any Python that it names but a metric.
+    They are needed only where the plan or the views that its page shows are not stored: of runs of earlier versions,
+    and of a search that was interrupted.
 
     Args:
         trust: run the Python files that the run was made with, as its record names them, where they are needed. A store
@@ -82,10 +82,21 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     lacked = {failure.stage for failure in manifest.failures or ()}
     if not (lacked <= plan.stages.keys() and manifest.datasets.keys() >= set(plan.study.targets)):
         raise StoreError(foreign(store.path(f"runs/{chosen}/{MANIFEST}"), "it does not fit the plan beside it"))
+    if not trust and (files := _metric_code(plan)):
+        raise StoreError(
+            f"run {chosen} is measured by Python of its own ({', '.join(files)}), which writing its report would run: "
+            "look at it, and if you trust it, add --trust."
+        )
     # Where stages that the tables were made of are no longer there, only the tables tell of them.
     if manifest.collected and not plan.stages.keys() - lacked <= store.finished():
         return publish(plan, {**_sealed(store, chosen, plan), "views": shown}, store, manifest)
     return finalize(plan, shown, store, manifest)
+
+
+def _metric_code(plan: Plan) -> list[str]:
+    """The metrics of a plan that are given by path."""
+    named = {stage.content.metric for stage in plan.stages.values() if stage.kind == "evaluate"}
+    return sorted(filter(registry.is_path, named | {plan.study.metric or ""}))
 
 
 def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
@@ -119,9 +130,9 @@ def _prepared_again(store: Store, run: str, study: Study, trust: bool, lacking: 
 
 
 def code_of(study: Study) -> list[str]:
-    """The Python files that a study names as paths: its data sets, network, methods and evaluations."""
+    """The Python files that a study names as paths: its data sets, network, methods, evaluations and metric."""
     named = {recipe.method for recipe in recipes_of(study) if isinstance(recipe, Pretraining)}
-    named |= {evaluation.probe for evaluation in study.evaluations}
+    named |= {evaluation.probe for evaluation in study.evaluations} | {study.metric or ""}
     family, _, member = study.backbone.partition("/")
     if family not in registry.names("backbones") or member.endswith(".py"):
         named.add(study.backbone)

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from hpt_ray.core.errors import StageError, StageInterruptedError, StudyError, WeightsError
-from hpt_ray.core.metrics.auroc import auroc
 from hpt_ray.core.registry import load
 from hpt_ray.data import dataset
 from hpt_ray.execute import machine
@@ -30,7 +29,7 @@ from hpt_ray.store.store import Store, parquet
 from hpt_ray.training import device
 from hpt_ray.training.backbone import Backbone, build
 from hpt_ray.training.loop.pretrain import Pretrainer
-from hpt_ray.training.probe import Answer, Subject, measure
+from hpt_ray.training.probe import Answer, Subject
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import Audit
 from hpt_ray.training.workers import Workers
@@ -156,7 +155,9 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
         backbone = build(content.backbone, content.init or 0, content.image_size)
         if content.weights:
             checkpoints.load(backbone, stored(content.weights, store), threshold=1.0)
-        warm[key] = Subject(backbone, _data(stage), content.image_size, workers.device, content.precision)
+        warm[key] = Subject(
+            backbone, _data(stage), content.image_size, workers.device, content.precision, content.metric
+        )
     subject = warm[key]
     answers = load("probes", content.probe)(subject, **content.options)
     files = {
@@ -172,20 +173,21 @@ def packed(rows: pa.Table) -> bytes:
 
 
 def _measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[str, Any]]:
-    """The rows of a stage's results: of multi-label data the mean over classes first, then each class."""
-    data, rows = subject.data, list[dict[str, Any]]()
+    """The rows of a stage's results: the metric, and below it each class's value where it is the mean of them."""
+    data, metric, rows = subject.data, subject.metric, list[dict[str, Any]]()
     for repeat, answer in enumerate(answers):
         for split, predicted in (("val", answer.val), ("test", answer.test)):
             indices = subject.labelled[split]
             wanted = subject.wanted(indices)
-            common = {"evaluation": probe, "metric": data.metric, "split": split, "repeat": repeat}
-            rows.append({**common, "value": measure(predicted, wanted), "n": len(indices)})
-            if data.targets is not None:
-                known = (wanted >= 0).sum(axis=0).tolist()
-                areas = [None if math.isnan(area) else area for area in auroc(predicted, wanted).tolist()]
+            common = {"evaluation": probe, "metric": metric.name, "split": split, "repeat": repeat}
+            rows.append({**common, "value": metric.value(predicted, wanted), "n": len(indices)})
+            if metric.by_class is not None:
+                number = len(data.classes)
+                known = (wanted >= 0).sum(axis=0) if metric.several else np.bincount(wanted, minlength=number)
+                values = metric.by_class.values(predicted, wanted, number).tolist()
                 rows += [
-                    {**common, "class": name, "value": area, "n": n}
-                    for name, area, n in zip(data.classes, areas, known, strict=True)
+                    {**common, "class": name, "value": None if math.isnan(value) else value, "n": n}
+                    for name, value, n in zip(data.classes, values, known.tolist(), strict=True)
                 ]
     return rows
 

@@ -11,6 +11,8 @@ from pydantic import ConfigDict, Field
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
+from hpt_ray.core.metric import UNSAID, chosen
+from hpt_ray.core.registry import code_hash
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.recipe import Recipe
@@ -30,6 +32,7 @@ class PretrainingContent(Frozen):
         version: of the code of this kind of stage. data: the fingerprint of its data set.
         init: the id of the stage whose weights it starts from; None: from random initialisation.
         without: the id of the images that are left out of the data set; None where all may be seen.
+        code: a hash of the Python files that it names by path; None where it names none.
     """
 
     kind: Literal["pretrain"] = "pretrain"
@@ -44,6 +47,7 @@ class PretrainingContent(Frozen):
     data: str
     init: str | None
     without: str | None = _later(None)
+    code: str | None = _later(None)
 
 
 class WeightsContent(Frozen):
@@ -65,6 +69,8 @@ class EvaluationContent(Frozen):
         precision: of what a probe trains; features are float32.
         weights: the id of the stage whose weights are evaluated; None: those of the random initialisation ``init``.
         init: the seed of that initialisation; None where ``weights`` are evaluated.
+        metric: by name or path: val chooses by it, and test is measured by it.
+        code: a hash of the Python files that it names by path; None where it names none.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -77,7 +83,8 @@ class EvaluationContent(Frozen):
     data: str
     weights: str | None
     init: int | None
-    metric: str = _later("accuracy")
+    metric: str = _later(UNSAID)
+    code: str | None = _later(None)
 
 
 class _Stage(Frozen):
@@ -152,6 +159,7 @@ def pretrain(
         data=data.fingerprint,
         init=parent.id if parent else None,
         without=data.without,
+        code=code_hash(study.backbone, recipe.method),
     )
     return PretrainingStage(
         id=content_id(content),
@@ -189,6 +197,7 @@ def given(study: Study, recipe: Weights) -> WeightsStage:
 
 def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target: str, data: Dataset) -> EvaluationStage:
     """The evaluation of a stage's weights, or of the random initialisation of a seed, on a target."""
+    metric = chosen(study.metric, data.several)
     parent, init = (None, weights) if isinstance(weights, int) else (weights, None)
     content = EvaluationContent(
         version=VERSIONS["evaluate"],
@@ -200,7 +209,8 @@ def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target:
         data=data.fingerprint,
         weights=parent.id if parent else None,
         init=init,
-        metric=data.metric,
+        metric=metric,
+        code=code_hash(study.backbone, evaluation.probe, metric),
     )
     return EvaluationStage(
         id=content_id(content),

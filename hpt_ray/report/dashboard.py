@@ -1,7 +1,8 @@
 """What a dashboard is: the page of a study, as its verdict and sections of prose around figures.
 
 ``dashboards/NAME.py`` defines ``dashboard = Dashboard(title, verdict, sections)``. Prose is plain text, whose line
-breaks and indentation mean nothing.
+breaks and indentation mean nothing; titles and prose have the run's metric as ``{metric}`` ("accuracy"), ``{metrics}``,
+``{Metric}`` or ``{Metrics}``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SOURCES = Section(
     title="Where the uncertainty comes from",
     figure="sources",
     prose="""
-        An accuracy would come out differently with other pretraining seeds, another start of the probe or other
+        {Metrics} would come out differently with other pretraining seeds, another start of the probe or other
         test images. The largest source is the one worth having more of. Much of what test images contribute is
         shared by all arms and cancels in their differences.
     """,

@@ -1,6 +1,6 @@
 """What a figure is: ``compute`` turns a run into a typed value, ``draw`` turns the value into a picture.
 
-``hpt_ray/figures/NAME.py`` defines ``figure = Figure(compute, draw, caption)``. Tests look at the computed value; the
+``report/figures/NAME.py`` defines ``figure = Figure(compute, draw, caption)``. Tests look at the computed value; the
 report draws it. Figures carry no colours of axes, grid or text: the page sets those, in light and in dark.
 """
 
@@ -29,6 +29,8 @@ Drawing: TypeAlias = go.Figure | Markup
 @dataclass(frozen=True)
 class Figure(Generic[Value]):
     """Two functions and a caption. ``compute`` is pure and returns what is there; it never fails on a partial run.
+
+    The caption has the run's metric as ``{metric}`` ("accuracy"), ``{metrics}``, ``{Metric}`` or ``{Metrics}``.
 
     ``every_factor``: it shows a run of several factors; any other figure is given a view of one factor.
     """

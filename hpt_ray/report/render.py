@@ -61,7 +61,7 @@ ACROSS = Section(
 
 
 def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
-    """The verdict of a dashboard on each of a run's targets, in the words of the run's metric.
+    """The verdict of a dashboard on each of a run's targets.
 
     Of a run of several factors a verdict sees the first, with the others at their baselines, unless its file says
     ``EVERY_FACTOR = True``.
@@ -70,21 +70,7 @@ def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     whole = getattr(module("verdicts", dashboard.verdict), "EVERY_FACTOR", False)
     shown = run if whole else one_factor(run)
     held = held_text(shown)
-    return [_measured(replace(verdict(shown, target), held=held), run.metric) for target in run.study.targets]
-
-
-def _measured(verdict: Verdict, metric: str) -> Verdict:
-    def said(text: str) -> str:
-        return wording.measured(text, metric)
-
-    tiles = [replace(tile, title=said(tile.title), remark=said(tile.remark)) for tile in verdict.tiles]
-    return replace(
-        verdict,
-        sentence=said(verdict.sentence),
-        tiles=tuple(tiles),
-        table=replace(verdict.table, columns=tuple(map(said, verdict.table.columns))),
-        notes=tuple(map(said, verdict.notes)),
-    )
+    return [replace(verdict(shown, target), held=held) for target in run.study.targets]
 
 
 def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
@@ -122,7 +108,7 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
         lost = table["status"] != "done"
         table = pd.concat([table[lost], table[~lost]])
     return environment.get_template("template.html.j2").render(
-        title=wording.measured(dashboard.title, run.metric),
+        title=run.metric.worded(dashboard.title),
         run=run,
         held=held_text(view),
         manifest=run.manifest,
@@ -143,27 +129,18 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
 
 def _section(run: Run, view: Run, section: Section) -> Shown:
     """A section with its figure, which is given the run or, if it shows one factor, the view of one."""
-
-    def said(text: str) -> str:
-        return wording.measured(text, run.metric)
-
-    def name(axis: Any) -> None:
-        if axis.title.text:
-            axis.title.text = said(axis.title.text)
-
-    section = section.model_copy(update={"title": said(section.title), "prose": said(section.prose)})
+    worded = run.metric.worded
+    section = section.model_copy(update={"title": worded(section.title), "prose": worded(section.prose)})
     if section.figure is None:
         return Shown(section, "", None, None, 0)
     figure: Figure[Any] = load("figures", section.figure)
     shown = run if figure.every_factor else view
     where = f" Shown {held}." if (held := held_text(shown)) else ""
-    drawn, caption = figure.draw(figure.compute(shown)), said(figure.caption) + where
+    drawn, caption = figure.draw(figure.compute(shown)), worded(figure.caption) + where
     if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
         drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
     if isinstance(drawn, Markup):
-        return Shown(section, caption, Markup(visible(said(drawn), lines=True)), None, 0)
-    drawn.for_each_xaxis(name)
-    drawn.for_each_yaxis(name)
+        return Shown(section, caption, Markup(visible(drawn, lines=True)), None, 0)
     return Shown(section, caption, None, _script_json(drawn), int(drawn.layout.height))
 
 

@@ -58,6 +58,7 @@ class Settings(TypedDict, total=False):
         "auto: bfloat16 where the hardware multiplies it natively",
         _by_scale(lambda scale: scale.precision),
     ]
+    metric: Annotated[str | None, "what is measured; none: accuracy, or AUROC where images have several labels"]
 
 
 class Budgets(Settings, total=False):
@@ -84,6 +85,7 @@ class Scale(Frozen):
     image_size: int
     decode_size: int
     precision: Precision = "auto"
+    metric: str | None = None
     base: Pretraining
     target: Pretraining
     methods: dict[str, Options]
@@ -104,6 +106,7 @@ class Scale(Frozen):
             update={
                 "backbone": settings.get("backbone", self.backbone),
                 "precision": settings.get("precision", self.precision),
+                "metric": settings.get("metric", self.metric),
                 "image_size": size,
                 "decode_size": round(size * self.decode_size / self.image_size),
                 "base": change(self.base, iterations=settings.get("base_iterations"), **recipe),
@@ -124,8 +127,8 @@ class Scale(Frozen):
 
     @property
     def network(self) -> dict[str, Any]:
-        """The fields of a study that say what is computed with."""
-        names = ("backbone", "image_size", "decode_size", "precision")
+        """The fields of a study that say what is computed with, and what is measured."""
+        names = ("backbone", "image_size", "decode_size", "precision", "metric")
         return {name: getattr(self, name) for name in names}
 
 

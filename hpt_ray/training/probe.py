@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpt_ray.core.metrics.auroc import mean_auroc
+from hpt_ray.core.metric import Metric, chosen, find
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.features import Split, extract
@@ -35,7 +35,8 @@ TRAINED = 3
 class Subject:
     """A backbone to be evaluated on a data set; several probes share it, so none may change a number of it.
 
-    ``precision`` (float32 or bfloat16) is what a probe that passes augmented images through the network trains in.
+    ``precision`` (float32 or bfloat16) is what a probe that passes augmented images through the network trains in;
+    ``measured_by`` is the name of the metric that val chooses by, None for the default of the data's labels.
     """
 
     backbone: Backbone
@@ -43,6 +44,12 @@ class Subject:
     image_size: int
     device: torch.device
     precision: str = "float32"
+    measured_by: str | None = None
+
+    @cached_property
+    def metric(self) -> Metric:
+        """What a probe maximises on val, and what is measured on test."""
+        return find(chosen(self.measured_by, self.data.several))
 
     @cached_property
     def features(self) -> dict[str, Split]:
@@ -82,19 +89,9 @@ class Answer:
     chosen: dict[str, Any]
 
 
-def accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
-    """The share of correct predictions."""
-    return float(np.mean(predicted == labels))
-
-
-def measure(predicted: Any, wanted: NDArray[Any]) -> float:
-    """The accuracy against labels [n], or the mean AUROC against targets [n, C]."""
-    return accuracy(predicted, wanted) if wanted.ndim == 1 else mean_auroc(predicted, wanted)
-
-
-def best(candidates: Iterable[tuple[Chosen, Found]], wanted: NDArray[Any]) -> tuple[Chosen, Found]:
-    """The candidate with the best accuracy, or mean AUROC, on val; of equals the first, so list the simplest first.
+def best(candidates: Iterable[tuple[Chosen, Found]], wanted: NDArray[Any], metric: Metric) -> tuple[Chosen, Found]:
+    """The candidate with the best metric on val; of equals the first, so list the simplest first.
 
     Candidates that come one by one are dropped as soon as a better one is known.
     """
-    return max(candidates, key=lambda candidate: measure(candidate[1], wanted))
+    return max(candidates, key=lambda candidate: metric.value(np.asarray(candidate[1]), wanted))

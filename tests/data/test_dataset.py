@@ -163,7 +163,7 @@ def test_several_labels_are_evaluated_where_one_is_known(tmp_path: Path) -> None
 def test_several_labels_without_both_values_have_no_area(tmp_path: Path) -> None:
     data = _several(tmp_path, ["1,0", "1,-1"])
     with pytest.raises(
-        DataError, match=r"no class with both positives and negatives in train and in val, and so no AUROC"
+        DataError, match=r"no class with both positives and negatives in train and in val, and so nothing to measure"
     ):
         data.evaluation()
 
@@ -172,7 +172,7 @@ def test_several_labels_without_both_values_have_no_area(tmp_path: Path) -> None
 def test_splits_can_be_left_out_by_who_gave_them_alone(tmp_path: Path, given_by: str, advised: bool) -> None:
     """CIFAR-10's own test split is not the user's to leave out."""
     data = dataclasses.replace(_several(tmp_path, ["1,0", "1,-1"]), given_by=given_by)
-    with pytest.raises(DataError, match="no AUROC; add images") as refusal:
+    with pytest.raises(DataError, match="nothing to measure; add images") as refusal:
         data.evaluation()
     assert ("or give no splits and have them made" in str(refusal.value)) is advised
 

@@ -64,7 +64,7 @@ def test_says_the_verdict_the_question_and_how_to_reproduce(source: str) -> None
     assert verdict(run, "rsscn7").sentence in page.text
     assert run.study.question in page.text
     assert run.manifest.command in page.text and run.manifest.plan_id in page.text
-    assert all(section.title in page.text for section in DASHBOARD.sections)
+    assert all(run.metric.worded(section.title) in page.text for section in DASHBOARD.sections)
     assert json.dumps(run.study.recipes["base"].lr) in page.text
     assert len(source.encode()) < 8_000_000
 

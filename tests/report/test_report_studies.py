@@ -43,7 +43,7 @@ def test_every_study_has_a_page_whole_and_empty(spec: Study) -> None:
     found = verdicts(run, dashboard)
     page = render(run, dashboard, found)
     assert found[0].sentence.startswith("On aerial, ")
-    assert all(str(escape(section.title)) in page for section in dashboard.sections)
+    assert all(str(escape(run.metric.worded(section.title))) in page for section in dashboard.sections)
     assert 'aria-label="Across targets"' not in page and "Target by target" not in page
     assert "Nothing finished that this figure could show" not in page
     nothing = written(simulate.run(spec, truth, failed=lambda cell, seed: True))

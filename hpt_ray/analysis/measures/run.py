@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.metrics.auroc import components
+from hpt_ray.core.metric import DEFAULT, Metric, chosen, find
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
 from hpt_ray.store.records import Manifest
 
@@ -115,9 +115,10 @@ class Run:
         return self.study.evaluations[0].name
 
     @functools.cached_property
-    def metric(self) -> str:
-        """What the evaluations measure, "accuracy" or "auroc": the targets of a study are measured alike."""
-        return "auroc" if (self.results["metric"] == "auroc").any() else "accuracy"
+    def metric(self) -> Metric:
+        """What the evaluations measure: the targets of a study are measured alike."""
+        several = bool((self.results["metric"] == DEFAULT[True]).any())
+        return find(chosen(self.study.metric, several))
 
     def varies(self, arm: str) -> bool:
         """Whether an arm contains a role that a factor varies; direct transfer, for one, seldom does."""
@@ -151,7 +152,7 @@ class Run:
     ) -> np.ndarray:
         """Share of repeats in which each test example was classified correctly, [seeds, examples].
 
-        Of multi-label data it is each example's component of the mean AUROC, a mean over repeats too (see auroc.py).
+        More generally it is each example's score of the run's metric, a mean over repeats too (see core/metric.py).
         Rows follow ``study.seeds`` and columns the examples of the target's test split, the same for every cell, so
         that any two cells are paired. A seed without predictions is a row of NaN. A cell that does not depend on the
         seed or on the level (direct transfer) is repeated.
@@ -222,20 +223,16 @@ class Run:
 
     @functools.cached_property
     def _scored(self) -> pd.DataFrame:
-        """``predictions`` without the answers themselves: how ``correct`` each is, at a ``level`` of the factor."""
+        """``predictions`` without the answers: each one's score as ``correct``, at a ``level`` of the factor."""
         table = self._leveled(self._located(self.predictions))
-        if self.metric == "accuracy":
-            table["correct"] = (table["label"] == table["prediction"]).astype(np.float64)
-            return table[SCORED]
         factors = [factor.name for factor in self.study.factors]
         one_answer = ["target", "arm", *factors, "seed", "evaluation", "iteration", "repeat"]
-        table = table.reset_index(drop=True).assign(correct=np.nan)
+        answers, truth = ("scores", "labels") if self.metric.several else ("prediction", "label")
+        columns = table[answers].to_numpy(), table[truth].to_numpy()
+        scores = np.full(len(table), np.nan)
         for rows in table.groupby(one_answer, dropna=False).indices.values():
-            scores, targets = (np.stack(list(table[name].iloc[rows])) for name in ("scores", "labels"))
-            x = components(scores, targets)
-            # Which classes have none is decided by the targets alone, and so alike for every answer on them.
-            table.loc[rows, "correct"] = x[:, ~np.isnan(x).any(axis=0)].mean(axis=1)
-        return table[SCORED]
+            scores[rows] = self.metric.scores(*(np.stack(list(column[rows])) for column in columns))
+        return table.assign(correct=scores)[SCORED]
 
     @functools.cached_property
     def _cells(self) -> pd.DataFrame:

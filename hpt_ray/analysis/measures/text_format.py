@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from hpt_ray.analysis.stats.bootstrap import Interval
 
 MINUS = "\N{MINUS SIGN}"
@@ -15,15 +13,6 @@ WRITTEN = {"crop_blur": "crop + blur", "moco_v2": "MoCo-v2", "simclr": "SimCLR",
 def level_name(level: str) -> str:
     """A factor's level as prose: ``crop_only`` is "crop only"."""
     return WRITTEN.get(level, level.replace("_", " "))
-
-
-#: The word as prose, but not in a path, nor that of the online kNN, which only single labels have.
-_ACCURACY = re.compile(r"(?<![\w/.:-])(?<!kNN )[Aa]ccurac(?:y|(ies))(?![\w/=-]|:\S)")
-
-
-def measured(text: str, metric: str) -> str:
-    """A text that is written for accuracy, for a run's metric: of "auroc", "test accuracy, %" is "test AUROC, %"."""
-    return text if metric == "accuracy" else _ACCURACY.sub(lambda found: "AUROCs" if found[1] else "AUROC", text)
 
 
 def percent(share: float) -> str:

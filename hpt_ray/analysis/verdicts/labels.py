@@ -126,9 +126,8 @@ def _tiles(run: Run, target: str, few: Labels, asked: dict[tuple[Labels, str], C
     found = []
     accuracy = robustness.accuracy(run, target, HPT, run.standard_level(HPT), evaluation=few.evaluation)
     if accuracy is not None:
-        found.append(
-            Tile("HPT, accuracy", percent(accuracy.estimate), brackets(accuracy, signed=False), f"with {few.text}")
-        )
+        title, interval = f"HPT, {run.metric.label}", brackets(accuracy, signed=False)
+        found.append(Tile(title, percent(accuracy.estimate), interval, f"with {few.text}"))
     for (end, other), claim in asked.items():
         if claim.difference is not None:
             title = f"HPT vs {run.arms[other].lower()}, {end.text}"

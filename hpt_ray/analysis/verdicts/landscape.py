@@ -110,7 +110,7 @@ def _by_row(run: Run) -> dict[str, Run]:
 def _compare(run: Run, view: Run, target: str, arms: tuple[str, str], place: Place) -> Claim:
     arm, other = arms
     if not {arm, other} <= set(view.arms):
-        return Claim("accuracy", run.arms[arm], run.arms[other], None, lacking="the study has no such cell")
+        return Claim(run.metric.label, run.arms[arm], run.arms[other], None, lacking="the study has no such cell")
     claim = compare(view, target, arm, other, place.column)
     rows, columns = run.study.factors
     where = f"{level_text(rows, place.row).capitalize()}, {level_text(columns, place.column)}"

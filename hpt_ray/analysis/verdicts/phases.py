@@ -77,12 +77,12 @@ def _said(run: Run, asked: list[Gain]) -> list[str]:
             if gain.claim.outcome is outcome and gain.claim.difference is not None
         ]
         if phases:
-            several = "" if len(phases) > 1 else "s"
+            several, what = "" if len(phases) > 1 else "s", run.metric.label
             parts.append(
                 {
-                    Outcome.BETTER: f"{listed(phases)} raise{several} accuracy",
-                    Outcome.WORSE: f"{listed(phases)} lower{several} accuracy",
-                    Outcome.EQUIVALENT: f"{listed(phases)} change{several} accuracy by less than {margin_text(MARGIN)}",
+                    Outcome.BETTER: f"{listed(phases)} raise{several} {what}",
+                    Outcome.WORSE: f"{listed(phases)} lower{several} {what}",
+                    Outcome.EQUIVALENT: f"{listed(phases)} change{several} {what} by less than {margin_text(MARGIN)}",
                     Outcome.UNDECIDED: f"there is not enough evidence on {listed(phases)}",
                 }[outcome]
             )
@@ -97,7 +97,7 @@ def _tiles(run: Run, target: str, asked: list[Gain]) -> list[Tile]:
         chain = asked[0].chain
         accuracy = robustness.accuracy(run, target, chain, run.standard_level(chain))
         if accuracy is not None:
-            title, interval = f"{run.arms[chain]}, accuracy", brackets(accuracy, signed=False)
+            title, interval = f"{run.arms[chain]}, {run.metric.label}", brackets(accuracy, signed=False)
             found.append(Tile(title, percent(accuracy.estimate), interval, "on the target"))
     for gain in asked:
         difference = gain.claim.difference
@@ -124,4 +124,4 @@ def _table(run: Run, target: str, found: tuple[Gain, ...]) -> Table:
                 *(change_interval(difference) if (difference := own.get(phase)) else "–" for phase in phases),
             )
         )
-    return Table(("Arm", "Accuracy", *(f"{phase.capitalize()} adds" for phase in phases)), tuple(rows))
+    return Table(("Arm", run.metric.heading, *(f"{phase.capitalize()} adds" for phase in phases)), tuple(rows))

@@ -117,7 +117,6 @@ def _table(run: Run, target: str, kept: dict[str, Retention | None]) -> Table:
         if found is not None and found.fraction is not None:
             enough = _share(found.fraction), _agreeing(found)
         rows.append((label, share_interval(full) if full else "–", gain, *enough))
-    place = f" with {level_name(most)}" if most else ""
-    return Table(
-        ("Arm", f"Accuracy{place}", "Gain over step 0, points", f"{_share(KEPT)} of it with", "Agreeing"), tuple(rows)
-    )
+    full_column = run.metric.heading + (f" with {level_name(most)}" if most else "")
+    columns = ("Arm", full_column, "Gain over step 0, points", f"{_share(KEPT)} of it with", "Agreeing")
+    return Table(columns, tuple(rows))

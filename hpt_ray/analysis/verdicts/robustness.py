@@ -33,13 +33,13 @@ from hpt_ray.spec.study import LABELS
 
 
 def verdict(run: Run, target: str) -> Verdict:
-    """The verdict on one target; without a factor it is about accuracy alone."""
+    """The verdict on one target; without a factor it is about the metric alone."""
     others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
     asked = [compare(run, target, HPT, other, run.baseline) for other in others]
     robust = _robustness(run, target) if run.factor is not None else None
     claims = settle([*([robust] if robust else []), *asked])
     said = [_robustness_text(run, target, claims[0])] if robust else []
-    accuracies = [claim.text for claim in claims if claim.measure == "accuracy"]
+    accuracies = [claim.text for claim in claims if claim.measure == run.metric.label]
     if accuracies:
         place = f"at the {level_name(run.baseline)} {level_name(run.factor.name)}, " if run.factor else ""
         said.append(f"{place}HPT is {' and '.join(accuracies)}")
@@ -98,9 +98,9 @@ def _tiles(run: Run, target: str, claims: tuple[Claim, ...]) -> list[Tile]:
     accuracy = robustness.accuracy(run, target, HPT, run.baseline)
     if accuracy is not None:
         value, interval = percent(accuracy.estimate), brackets(accuracy, signed=False)
-        found.append(Tile("HPT, accuracy", value, interval, "at the baseline"))
+        found.append(Tile(f"HPT, {run.metric.label}", value, interval, "at the baseline"))
     for claim in claims:
-        if claim.measure == "accuracy" and claim.difference is not None:
+        if claim.measure == run.metric.label and claim.difference is not None:
             title, value = f"HPT vs {claim.against.lower()}", points(claim.difference.estimate)
             found.append(Tile(title, value, brackets(claim.difference), f"points: {claim.outcome}"))
     for arm in (HPT, SCRATCH):
@@ -128,5 +128,7 @@ def _table(run: Run, target: str) -> Table:
             )
         )
     if run.factor is None:
-        return Table(("Arm", "Accuracy"), tuple(row[:2] for row in rows))
-    return Table(("Arm", "Accuracy at baseline", "Worst change, points", "at", "Spread, points"), tuple(rows))
+        return Table(("Arm", run.metric.heading), tuple(row[:2] for row in rows))
+    return Table(
+        ("Arm", f"{run.metric.heading} at baseline", "Worst change, points", "at", "Spread, points"), tuple(rows)
+    )

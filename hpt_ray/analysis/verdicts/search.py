@@ -27,7 +27,7 @@ from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import written
 from hpt_ray.spec.study import LABELS
 
-ROBUSTNESS, SEARCHED = "robustness", "accuracy after the search"
+ROBUSTNESS, SEARCHED = "robustness", "gain of the search"
 
 
 #: The short budgets are a factor of their own, which the verdict takes apart itself.
@@ -46,7 +46,7 @@ def verdict(run: Run, target: str) -> Verdict:
     by_arm = [f"{spoken(claim.subject)} is {claim.text}" for claim in claims if claim.measure == SEARCHED]
     if by_arm:
         said.append(f"with the policy that the search found, on seeds it never saw, {listed(by_arm)}")
-    against = [claim.text for claim in claims if claim.measure == "accuracy"]
+    against = [claim.text for claim in claims if claim.measure == run.metric.label]
     if against:
         said.append(f"each at its best, HPT is {listed(against)}")
     return Verdict(

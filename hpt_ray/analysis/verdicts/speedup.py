@@ -64,7 +64,7 @@ def verdict(run: Run, target: str) -> Verdict:
     settled = dict(zip(asked, beside, strict=True))
     said = []
     if own and scratch:
-        said = [f"{_faster(claims[0], own, scratch)}: {_own(own)}", _scratch(scratch)]
+        said = [f"{_faster(claims[0], own, scratch)}: {_own(run, own)}", _scratch(scratch)]
     elif both:
         lost = [spoken(run.arms[arm]) for arm in (HPT, SCRATCH) if not curve(run, target, arm, UNIT)]
         said = [f"whether HPT is faster than pretraining from scratch cannot be said (no result for {listed(lost)})"]
@@ -112,10 +112,10 @@ def _faster(claim: Claim, own: Ahead, scratch: Ahead) -> str:
     return "there is not enough evidence that HPT or pretraining from scratch is the faster one"
 
 
-def _own(own: Ahead) -> str:
+def _own(run: Run, own: Ahead) -> str:
     """HPT's best accuracy, when it has it, and what from scratch needs for it."""
     first = counted(own.best.cost, UNIT) + (" or fewer" if own.best.smallest else "")
-    reached = f"HPT reaches its best accuracy, {percent(own.best.accuracy)}, in {first}"
+    reached = f"HPT reaches its best {run.metric.label}, {percent(own.best.accuracy)}, in {first}"
     if own.speed.bound is Bound.UNKNOWN:
         return f"{reached}, and so does pretraining from scratch"
     needs = f"needs {times(own.speed)} times as many{_beside(own)}"
@@ -149,8 +149,8 @@ def _tiles(run: Run, target: str, own: Ahead | None, scratch: Ahead | None, clai
     level = _largest(run, HPT) if HPT in run.arms else ""
     accuracy = robustness.accuracy(run, target, HPT, level) if level else None
     if accuracy is not None:
-        interval = brackets(accuracy, signed=False)
-        found.append(Tile("HPT, accuracy", percent(accuracy.estimate), interval, f"after {number_name(run, level)}"))
+        title, interval = f"HPT, {run.metric.label}", brackets(accuracy, signed=False)
+        found.append(Tile(title, percent(accuracy.estimate), interval, f"after {number_name(run, level)}"))
     for whose, part in (("HPT's best", own), ("the best from scratch", scratch)):
         if part is not None:
             interval = f"95 %: {times_interval(part.speed)}"
@@ -178,7 +178,7 @@ def _table(run: Run, target: str) -> Table:
                 *(brief_interval(part.speed) if part else "–" for part in both),
             )
         )
-    columns = ("Arm", "Accuracy", "after", "Speed-up to its best", "to the best from scratch")
+    columns = ("Arm", run.metric.heading, "after", "Speed-up to its best", "to the best from scratch")
     return Table(columns, tuple(rows))
 
 

@@ -28,11 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-def both(targets: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which classes [C] have positives (1) and negatives (0) among targets [n, C]; only these have an AUROC."""
-    found: NDArray[np.bool_] = (targets == 1).any(axis=0) & (targets == 0).any(axis=0)
-    return found
+from hpt_ray.core.metric import ByClass, Metric
+from hpt_ray.core.targets import both
 
 
 def auroc(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -53,11 +50,6 @@ def auroc(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.float64
     return found
 
 
-def mean_auroc(scores: NDArray[Any], targets: NDArray[np.int8]) -> float:
-    """The mean AUROC over the classes that have one, of which there must be one."""
-    return float(np.nanmean(auroc(scores, targets)))
-
-
 def components(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.float64]:
     """x [n, C] of scores [n, C] and targets [n, C], whose mean over examples is the AUROC; NaN where there is none."""
     from scipy.stats import rankdata
@@ -76,3 +68,29 @@ def components(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.fl
             scale = len(targets) / np.sqrt(len(values) * max(1, len(values) - 1))
             found[rows, column] += scale * (values - areas[column])
     return found
+
+
+def scores(answers: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.float64]:
+    """The mean of x over the classes that have an AUROC, [n]."""
+    x = components(answers, targets)
+    # Which classes have none is decided by the targets alone, and so alike for every answer on them.
+    mean: NDArray[np.float64] = x[:, ~np.isnan(x).any(axis=0)].mean(axis=1)
+    return mean
+
+
+metric = Metric(
+    label="AUROC",
+    plural="AUROCs",
+    definition="the area under the ROC curve, the mean over the classes that have both positives and negatives in "
+    "train and in test",
+    several=True,
+    scores=scores,
+    chance=lambda targets: 0.5,
+    by_class=ByClass(
+        lambda answers, targets, classes: auroc(answers, targets),
+        label="AUROC",
+        undefined="train or {split} has not both values of it",
+    ),
+    caution="Near 100 %, and where positives are few, intervals of an AUROC itself, unlike those of differences, are "
+    "too narrow.",
+)

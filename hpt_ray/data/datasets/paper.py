@@ -4,7 +4,7 @@ Nothing is downloaded: several of their homes want a registration. A data set li
 lists, one per split and named as the paper's authors name them, with lines ``PATH LABEL`` and paths relative to that
 folder, or as a folder of images or Parquet files. ``HPT_DATA`` must name the same folder on every node.
 
-Several labels an image (metric "auroc") are read from the lists, where they stand as ``1.0,0.0,-1.0,``: as in the
+Several labels an image are read from the lists, where they stand as ``1.0,0.0,-1.0,``: as in the
 authors' configuration of CheXpert, -1 and an empty one count as 0. Without lists such a set serves pretraining alone.
 The published channel statistics are not used either; a data set computes its own, as the protocol asks,
 and so does not inherit a slip (xView was normalised with RESISC45's).
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hpt_ray.core.errors import DataError, UnknownNameError
 from hpt_ray.core.identity import content_id
+from hpt_ray.core.metric import DEFAULT
 from hpt_ray.core.paths import path_of
 from hpt_ray.data import cache
 from hpt_ray.data.datasets._columns import Line
@@ -51,8 +52,8 @@ def dataset(argument: str | None) -> Source:
         )
     found = _listed(entry, root) if listed else source(str(folder))
     # Not the files alone: the entry says what the labels in them mean and how many there must be.
-    meaning = [found.fingerprint, entry.metric, entry.classes, entry.names]
-    if entry.metric == "auroc" and listed:
+    meaning = [found.fingerprint, DEFAULT[entry.several], entry.classes, entry.names]
+    if entry.several and listed:
         meaning.append("multilabel")  # what the cache may hold from before they were read has no labels
     several = "several labels an image, which only the authors' lists give"
     return replace(
@@ -60,7 +61,7 @@ def dataset(argument: str | None) -> Source:
         name=entry.name,
         fingerprint=content_id(meaning, length=32),
         read=lambda: _labelled(entry, root, found.read()),
-        labels=found.labels if entry.metric == "accuracy" else several,
+        labels=several if entry.several else found.labels,
     )
 
 
@@ -71,9 +72,9 @@ def data_root() -> Path:
 
 def describe(entry: Entry) -> str:
     """What a data set is and where it is to be had, in half a line."""
-    metric = "accuracy" if entry.metric == "accuracy" else "mean AUROC"
+    labels = "several labels an image" if entry.several else ""
     sizes = [f"{size:,} {split}" for split in SPLITS if (size := getattr(entry.sizes, split))]
-    facts = "; ".join(filter(None, [f"{entry.classes} classes", metric, ", ".join(sizes), entry.licence]))
+    facts = "; ".join(filter(None, [f"{entry.classes} classes", labels, ", ".join(sizes), entry.licence]))
     return f"{entry.title} ({facts}) from {entry.home}" + (f" ({entry.hint})" if entry.hint else "")
 
 
@@ -81,7 +82,7 @@ def layout(entry: Entry) -> str:
     """How a data set is to be laid out in its folder, in half a line."""
     lists = ", ".join(entry.lists.format(split) for split in SPLITS)
     folders = f"{entry.images}/" if entry.images else "the folder itself"
-    single = entry.metric == "accuracy"
+    single = not entry.several
     kind = "class folders" if single else "images, for pretraining alone,"
     return (
         f"its images and the lists {lists} with lines 'PATH LABEL'{'' if single else ', a label being 1,0,...'} (val "
@@ -102,7 +103,7 @@ def _listed(entry: Entry, root: Path) -> Source:
                 listed = Line(number, name, _named(entry, label), split)
                 lines.append(_line(f"{path}, line {number}", root, inside, listed, resolved))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
-    read = _records if entry.metric == "accuracy" else functools.partial(_several, entry)
+    read = functools.partial(_several, entry) if entry.several else _records
     return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines), given_by="the authors' lists")
 
 
@@ -136,7 +137,7 @@ def _labelled(entry: Entry, root: Path, records: Records) -> Records:
     Raises:
         DataError: for a data set of the paper's name that has not the paper's classes.
     """
-    if entry.metric != "accuracy" and not records.multilabel:
+    if entry.several and not records.multilabel:
         return Records(records.count, (), (replace(example, label=None) for example in records.examples))
     if records.classes and len(records.classes) != entry.classes:
         raise DataError(

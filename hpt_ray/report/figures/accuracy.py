@@ -12,6 +12,7 @@ from hpt_ray.analysis.measures.robustness import accuracy
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, Look, beside, faint, level_axis, looks, markers, panels, text
 
 
@@ -30,6 +31,7 @@ class Panel:
     """One target: its levels, the arms that vary with them, and the arms that do not (drawn as horizontal lines)."""
 
     target: str
+    metric: Metric
     levels: tuple[str, ...]
     arms: dict[str, Series]
     lines: dict[str, tuple[str, Interval]]
@@ -55,7 +57,7 @@ def _panel(run: Run, target: str) -> Panel:
             seeds={level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()},
             step0=accuracy(run, target, arm, run.baseline, step0=True),
         )
-    return Panel(target, run.levels, arms, lines)
+    return Panel(target, run.metric, run.levels, arms, lines)
 
 
 def draw(value: tuple[Panel, ...]) -> go.Figure:
@@ -69,7 +71,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
             places = {level: panel.levels.index(level) + aside for level in panel.levels}
             _draw_series(drawn, row, places, (arm, look[arm]), series)
         level_axis(drawn, row, panel.levels)
-        drawn.update_yaxes(row=row, col=1, title="test accuracy, %", zeroline=False)
+        drawn.update_yaxes(row=row, col=1, title=panel.metric.axis, zeroline=False)
     return drawn
 
 
@@ -151,6 +153,6 @@ def draw_seeds(
 figure = Figure(
     compute,
     draw,
-    "Test accuracy with 95 % intervals. Small open symbols: single seeds. Short strokes: the same arm at step 0, "
+    "Test {metric} with 95 % intervals. Small open symbols: single seeds. Short strokes: the same arm at step 0, "
     "before its target pretraining. Dashed line and band: direct transfer, which no target policy can change.",
 )

@@ -11,6 +11,7 @@ from hpt_ray.analysis.measures.robustness import accuracy
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdicts.labels import Labels, label_counts
+from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, looks, markers, panels, text
 
 #: By how much arms at one number of labels stand apart: this factor in all.
@@ -22,6 +23,7 @@ class Panel:
     """One target: its numbers of labels, and per arm (chain) its label and its accuracy at each, as a share."""
 
     target: str
+    metric: Metric
     counts: tuple[Labels, ...]
     arms: dict[str, str]
     accuracy: dict[str, dict[Labels, Interval]]
@@ -38,7 +40,7 @@ def _panel(run: Run, target: str) -> Panel:
         level = run.standard_level(arm)
         by_count = {count: accuracy(run, target, arm, level, evaluation=count.evaluation) for count in counts}
         found[arm] = {count: part for count, part in by_count.items() if part is not None}
-    return Panel(target, counts, run.arms, found)
+    return Panel(target, run.metric, counts, run.arms, found)
 
 
 def draw(value: tuple[Panel, ...]) -> go.Figure:
@@ -72,14 +74,14 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
             title="labels",
             zeroline=False,
         )
-        drawn.update_yaxes(row=row, col=1, title="test accuracy, %", zeroline=False)
+        drawn.update_yaxes(row=row, col=1, title=panel.metric.axis, zeroline=False)
     return drawn
 
 
 figure = Figure(
     compute,
     draw,
-    "Test accuracy after fine-tuning with so many labelled training images, with 95 % intervals; the axis is "
+    "Test {metric} after fine-tuning with so many labelled training images, with 95 % intervals; the axis is "
     "logarithmic, and arms are drawn side by side so that none hides another. All arms are given the same labels, the "
     "fewer among the more, so their differences are surer than the intervals of single arms suggest.",
 )

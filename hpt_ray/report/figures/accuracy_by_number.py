@@ -13,6 +13,7 @@ from hpt_ray.analysis.measures.robustness import accuracy
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, Look, beside, faint, looks, markers, panels, text
 from hpt_ray.report.figures.accuracy import draw_line, draw_seeds
 
@@ -42,6 +43,7 @@ class Panel:
     that vary with them, and those that do not."""
 
     target: str
+    metric: Metric
     numbers: dict[str, float]
     names: dict[str, str]
     axis: str
@@ -67,7 +69,7 @@ def _panel(run: Run, target: str) -> Panel:
         seeds = {level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()}
         arms[arm] = Series(label, found, seeds, _step0(run, target, arm, list(found)))
     names = {level: number_name(run, level) for level in levels}
-    return Panel(target, numbers(run), names, axis_name(run), arms, lines)
+    return Panel(target, run.metric, numbers(run), names, axis_name(run), arms, lines)
 
 
 def _step0(run: Run, target: str, arm: str, levels: list[str]) -> dict[str, Interval]:
@@ -97,7 +99,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
         drawn.update_xaxes(row=row, col=1, tickvals=list(places.values()), ticktext=names, range=ends)
         drawn.update_xaxes(row=row, col=1, title=text(panel.axis), tickfont_size=11, ticklabeloverflow="allow")
         drawn.update_xaxes(row=row, col=1, zeroline=False, showgrid=False)
-        drawn.update_yaxes(row=row, col=1, title="test accuracy, %", zeroline=False)
+        drawn.update_yaxes(row=row, col=1, title=panel.metric.axis, zeroline=False)
     return drawn
 
 
@@ -160,7 +162,7 @@ def _draw_series(
 figure = Figure(
     compute,
     draw,
-    "Test accuracy with 95 % intervals; the axis is logarithmic, and arms are drawn side by side so that none hides "
+    "Test {metric} with 95 % intervals; the axis is logarithmic, and arms are drawn side by side so that none hides "
     "another. Small open symbols: single seeds. Strokes: the same arm at step 0, before its last phase. Dashed line "
     "and band: an arm that this factor does not touch.",
 )

@@ -62,6 +62,6 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
 figure = Figure(
     compute,
     draw,
-    "Change of test accuracy against each arm's own baseline at the same seed, in percentage points, with 95 % "
+    "Change of test {metric} against each arm's own baseline at the same seed, in percentage points, with 95 % "
     "intervals. At the line of zero, leaving the baseline policy costs nothing.",
 )

@@ -54,7 +54,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
 figure = Figure(
     compute,
     draw,
-    "Difference of test accuracy on each target with its own 95 % interval, in points; right of zero HPT is better. "
+    "Difference of test {metric} on each target with its own 95 % interval, in points; right of zero HPT is better. "
     "Filled symbols: a win, a loss or a tie (within 1 point) after Holm's correction over targets; open: not enough "
     "evidence. Mean: over targets, with Student's interval, as if they were a random sample of domains.",
 )

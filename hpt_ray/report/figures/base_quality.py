@@ -11,6 +11,7 @@ from hpt_ray.analysis.measures.robustness import accuracy
 from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, faint, looks, markers, panels, text
 from hpt_ray.report.figures.accuracy import draw_line
 
@@ -23,6 +24,7 @@ class Panel:
     """
 
     target: str
+    metric: Metric
     quality: dict[str, Interval]
     arms: dict[str, str]
     accuracy: dict[str, dict[str, Interval]]
@@ -44,7 +46,7 @@ def _panel(run: Run, target: str) -> Panel:
     }
     still = SCRATCH in run.arms and not run.varies(SCRATCH)
     scratch = accuracy(run, target, SCRATCH, run.baseline) if still else None
-    return Panel(target, quality, arms, found, (run.arms[SCRATCH], scratch) if scratch else None)
+    return Panel(target, run.metric, quality, arms, found, (run.arms[SCRATCH], scratch) if scratch else None)
 
 
 def draw(value: tuple[Panel, ...]) -> go.Figure:
@@ -93,17 +95,17 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
                 "%{customdata[1]:.1f}], direct transfer %{x:.1f} %<extra></extra>",
             )
         drawn.update_xaxes(
-            row=row, col=1, title="direct transfer of the base, test accuracy, %", zeroline=False, range=ends
+            row=row, col=1, title=f"direct transfer of the base, {panel.metric.axis}", zeroline=False, range=ends
         )
-        drawn.update_yaxes(row=row, col=1, title="test accuracy, %", zeroline=False)
+        drawn.update_yaxes(row=row, col=1, title=panel.metric.axis, zeroline=False)
     return drawn
 
 
 figure = Figure(
     compute,
     draw,
-    "Each symbol is one base: across, its quality, which is the accuracy of direct transfer from it; upwards, the "
-    "accuracy of an arm that starts from it; both with 95 % intervals. On the dashed diagonal target pretraining adds"
+    "Each symbol is one base: across, its quality, which is the {metric} of direct transfer from it; upwards, the "
+    "{metric} of an arm that starts from it; both with 95 % intervals. On the dashed diagonal target pretraining adds"
     " nothing; the height above it is its gain. Horizontal line and band: pretraining from scratch, which needs no "
     "base.",
 )

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from hpt_ray.analysis.measures.robustness import accuracy
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, faint, looks
 from hpt_ray.report.figures._forest import Line, Plot, forest
 
@@ -30,6 +31,7 @@ class Panel:
     """One target: the chains that finished; ``arms`` are all chains of the study."""
 
     target: str
+    metric: Metric
     arms: tuple[str, ...]
     chains: tuple[Chain, ...]
 
@@ -46,7 +48,7 @@ def _panel(run: Run, target: str) -> Panel:
             by_seed = run.correct(target, arm, level).mean(axis=1)
             finished = tuple(by_seed[~np.isnan(by_seed)].tolist())
             chains.append(Chain(arm, label, found, finished, accuracy(run, target, arm, level, step0=True)))
-    return Panel(target, tuple(run.arms), tuple(chains))
+    return Panel(target, run.metric, tuple(run.arms), tuple(chains))
 
 
 def draw(value: tuple[Panel, ...]) -> go.Figure:
@@ -56,7 +58,8 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
         Plot(panel.target, tuple(Line(chain.label, chain.accuracy, look[chain.arm]) for chain in panel.chains))
         for panel in value
     ]
-    drawn = forest(plots, axis="test accuracy, %", unit="%", signed=False)
+    axis = value[0].metric.axis if value else ""
+    drawn = forest(plots, axis=axis, unit="%", signed=False)
     for row, panel in enumerate(value, start=1):
         for place, chain in enumerate(panel.chains):
             color = look[chain.arm].color
@@ -82,6 +85,6 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
 figure = Figure(
     compute,
     draw,
-    "Test accuracy with 95 % intervals. Small open circles: single seeds. Short strokes: the same arm at step 0, "
+    "Test {metric} with 95 % intervals. Small open circles: single seeds. Short strokes: the same arm at step 0, "
     "before its last phase began, which is the chain without that phase; for a first phase, random features.",
 )

@@ -10,6 +10,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.search import Flatness, flatness
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, looks, panels, text
 
 
@@ -18,6 +19,7 @@ class Panel:
     """One target: per arm (chain, label) its flatness."""
 
     target: str
+    metric: Metric
     arms: dict[str, str]
     found: dict[str, Flatness]
 
@@ -26,7 +28,7 @@ def compute(run: Run) -> tuple[Panel, ...]:
     found = []
     for target in run.study.targets if run.study.search else ():
         by_arm = flatness(run, target)
-        found.append(Panel(target, {arm: run.arms[arm] for arm in by_arm}, by_arm))
+        found.append(Panel(target, run.metric, {arm: run.arms[arm] for arm in by_arm}, by_arm))
     return tuple(found)
 
 
@@ -52,14 +54,14 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
             )
         drawn.add_hline(row=row, col=1, y=-100 * MARGIN, line={"color": "#8A8A8A", "width": 2, "dash": "dot"})
         drawn.update_xaxes(row=row, col=1, title="share of the random policies, %", range=[0, 103], zeroline=False)
-        drawn.update_yaxes(row=row, col=1, title="test accuracy against the best, points", zerolinewidth=2)
+        drawn.update_yaxes(row=row, col=1, title=f"test {panel.metric.label} against the best, points", zerolinewidth=2)
     return drawn
 
 
 figure = Figure(
     compute,
     draw,
-    "Test accuracy of each random policy against the one that val chooses among them, from the best down; the policies "
+    "Test {metric} of each random policy against the one that val chooses among them, from the best down; the policies "
     "are the same for every arm. A curve above the dotted line is within one point of the best: the further right a "
     "curve stays there, the less the choice of policy matters. Above zero, val chose one that test does not favour.",
     every_factor=True,

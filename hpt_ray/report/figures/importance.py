@@ -82,7 +82,7 @@ def _shown(drawn: dict[str, object], found: list[Importance], symbol: str) -> di
 figure = Figure(
     compute,
     draw,
-    "Share of all importance that an operator's parameters have for accuracy on val (PED-ANOVA), with 95 % intervals "
+    "Share of all importance that an operator's parameters have for {metric} on val (PED-ANOVA), with 95 % intervals "
     "from resampling the random policies. Dotted: what an operator has by chance. Filled: shown to matter by a "
     "permutation test with Holm's correction; open: not shown to.",
     every_factor=True,

@@ -105,8 +105,8 @@ def _scale(most: float) -> Markup:
 figure = Figure(
     compute,
     draw,
-    "Difference of test accuracy at each level of both factors, in points with its 95 % interval, at the same seeds "
+    "Difference of test {metric} at each level of both factors, in points with its 95 % interval, at the same seeds "
     f"and test images. {LEGEND[0].upper()}{LEGEND[1:]}, after Holm's correction over the cells of a map. Blue: the "
-    "first arm has the higher accuracy; orange: the other.",
+    "first arm has the higher {metric}; orange: the other.",
     every_factor=True,
 )

@@ -52,7 +52,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
 figure = Figure(
     compute,
     draw,
-    "Accuracy of a chain minus that of the same chain without the phase, at the same seeds and test examples, in "
+    "{Metric} of a chain minus that of the same chain without the phase, at the same seeds and test examples, in "
     "points with 95 % intervals. Filled symbols: the difference stands after Holm's correction for all gains on a "
     "target, or lies within 1 point; open: not enough evidence. Colours are those of the chains.",
 )

@@ -124,7 +124,7 @@ def _draw(
 figure = Figure(
     compute,
     draw,
-    "Accuracy on val at the full budget against each parameter of the policy. Filled: the random policies, the same "
+    "{Metric} on val at the full budget against each parameter of the policy. Filled: the random policies, the same "
     "for every arm. Open: those the sampler asked for and that passed the short budget. Large: the arm's best, which "
     "was then confirmed on other seeds.",
     every_factor=True,

@@ -64,6 +64,6 @@ figure = Figure(
     compute,
     draw,
     "Worst change: against the arm's own baseline, at the policy where it falls most; nearer to zero is more robust. "
-    "Spread: the range of accuracy over all policies; smaller is more robust. A range of noisy numbers is too large "
+    "Spread: the range of {metric} over all policies; smaller is more robust. A range of noisy numbers is too large "
     "on average; its 95 % interval corrects for that and so reaches further down than up.",
 )

@@ -69,7 +69,7 @@ def _points(share: float | None) -> str:
 figure = Figure(
     compute,
     draw,
-    "Standard deviation, in points, that each source gives an arm's mean accuracy at the baseline; together: the root "
+    "Standard deviation, in points, that each source gives an arm's mean {metric} at the baseline; together: the root "
     "of the sum of their squares. More seeds, probe repeats and test images reduce their own by the square root of "
     "their number; answers: what is left, chance in single answers, which all three reduce. The images that a seed "
     "draws are part of the seed. A dash: so few seeds or repeats do not show it; of one repeat it is then part of the "

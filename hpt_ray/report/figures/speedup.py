@@ -12,6 +12,7 @@ from hpt_ray.analysis.measures.numbers import field
 from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.measures.speedup import Bound, SpeedUp, speed_ups
 from hpt_ray.analysis.measures.spending import curve, times, times_interval
+from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, Look, looks, panels, text
 
 #: Ratios to mark on the axis.
@@ -23,6 +24,7 @@ class Panel:
     """One target: per arm (chain) its label, and the speed-up in iterations at the accuracy of each of its budgets."""
 
     target: str
+    metric: Metric
     arms: dict[str, str]
     speeds: dict[str, dict[float, SpeedUp]]
 
@@ -34,7 +36,7 @@ def compute(run: Run) -> tuple[Panel, ...]:
         scratch = curve(run, target, SCRATCH, "iterations") if SCRATCH in run.arms else {}
         mine = {arm: curve(run, target, arm, "iterations") for arm in held}
         speeds = {arm: _apart(speed_ups(budgets, scratch)) for arm, budgets in mine.items() if budgets and scratch}
-        found.append(Panel(target, {arm: run.arms[arm] for arm in held}, speeds))
+        found.append(Panel(target, run.metric, {arm: run.arms[arm] for arm in held}, speeds))
     return tuple(found)
 
 
@@ -58,7 +60,8 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
         names = [f"{ratio:,.10g}×" for ratio in ticks]
         drawn.update_yaxes(row=row, col=1, title="speed-up", tickvals=[math.log10(ratio) for ratio in ticks])
         drawn.update_yaxes(row=row, col=1, ticktext=names, range=ends, zeroline=True, zerolinewidth=2)
-        drawn.update_xaxes(row=row, col=1, title="test accuracy reached, %", zeroline=False, range=_across(panel))
+        reached = f"test {panel.metric.label} reached, {panel.metric.unit}"
+        drawn.update_xaxes(row=row, col=1, title=reached, zeroline=False, range=_across(panel))
     return drawn
 
 
@@ -135,9 +138,9 @@ def _draw_arm(
 figure = Figure(
     compute,
     draw,
-    "The number beside a symbol is an arm's budget. Across: the accuracy it has by then; upwards: the iterations that"
-    " from scratch needs for that accuracy over the arm's own, so that above the line the arm is faster. Open symbols"
-    " are bounds, such as at least so much where from scratch never has the accuracy. Bars are 95 % intervals; an "
-    "arrow marks an end that the budgets leave open. Accuracies are made to rise with the budget, falls averaged out."
+    "The number beside a symbol is an arm's budget. Across: the {metric} it has by then; upwards: the iterations that"
+    " from scratch needs for that {metric} over the arm's own, so that above the line the arm is faster. Open symbols"
+    " are bounds, such as at least so much where from scratch never has the {metric}. Bars are 95 % intervals; an "
+    "arrow marks an end that the budgets leave open. {Metrics} are made to rise with the budget, falls averaged out."
     " The base's own cost is not in it.",
 )

@@ -43,7 +43,7 @@ def draw(value: tuple[Line, ...]) -> Markup:
     several = len({line.target for line in value}) > 1
     row = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 5 + Markup("</tr>")
     rows = [row.format(f"{line.label}, {line.target}" if several else line.label, *_cells(line)) for line in value]
-    names = ("Arm", "Accuracy", "Arm needs", "From scratch needs", "Speed-up", "with the base")
+    names = ("Arm", "Best reached", "Arm needs", "From scratch needs", "Speed-up", "with the base")
     heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
     return Markup(
         '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
@@ -70,7 +70,7 @@ def _spent(unit: str, cost: float) -> str:
 figure = Figure(
     compute,
     draw,
-    "At the best accuracy of an arm itself, and at that of from scratch: what each needs for it in its last phase, "
+    "At the best {metric} of an arm itself, and at that of from scratch: what each needs for it in its last phase, "
     "the ratio with its 95 % interval, and the ratio with the cost of the base (its line is in the table of costs) "
     "added to the arm's. > stands for never within the budgets, ≤ for at the smallest budget already, ≥ for a ratio "
     "of which only that bound is known. Seconds are those of this hardware, a mean over seeds.",

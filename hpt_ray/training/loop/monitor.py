@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt_ray.core.identity import stream
+from hpt_ray.core.metrics import accuracy
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.data.splits import nested
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.features import Split, outputs
 from hpt_ray.training.normalisation import statistics
-from hpt_ray.training.probe import accuracy
 from hpt_ray.training.probes import knn
 from hpt_ray.training.workers import Workers
 
@@ -77,7 +77,7 @@ class Monitor:
         found: dict[str, float] = {"n": len(self.queries), "effective_rank": effective_rank(queries.features)}
         if self.labelled:
             (predicted,) = knn.vote(train, queries.features, [min(NEIGHBOURS, len(self.train))])
-            found["knn"] = accuracy(predicted, queries.labels)
+            found["knn"] = accuracy.metric.value(predicted, queries.labels)
         return found
 
     def _split(self, network: Backbone, indices: Indices) -> Split:

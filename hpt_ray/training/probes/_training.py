@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import MultiStepLR
 
 from hpt_ray.core.errors import StageError
 from hpt_ray.core.identity import stream
-from hpt_ray.core.metrics.auroc import both
+from hpt_ray.core.targets import both
 from hpt_ray.spec.policy import Policy, RandomResizedCrop
 from hpt_ray.training.augment.augment import views
 from hpt_ray.training.augment.draws import draw

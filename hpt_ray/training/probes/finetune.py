@@ -7,7 +7,7 @@ thousands of iterations; tens want a larger one for the network and a smaller fa
 Val chooses among the two learning rates and two budgets, ``iterations`` and a quarter of them, each with its whole
 schedule; of a run it is the last state that counts (the paper takes the best on val of every 100 iterations). With
 ``labels`` given, val chooses with no more labels than that: a choice by the full val split, as in the paper, spends
-labels that a low-label study says it does not have. (The accuracy on val that is reported is of the full split.)
+labels that a low-label study says it does not have. (What is reported of val is of the full split.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import nn
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import stream
-from hpt_ray.core.metrics.auroc import both
+from hpt_ray.core.targets import both
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.data.splits import nested
 from hpt_ray.spec.recipe import Positive
@@ -62,7 +62,7 @@ def probe(
         train, judges = (subset(subject.data, split, labels, repeat) for split in ("train", "val"))
         batches = LabelledBatches(subject, train, batch, repeat, NAME)
         tried = usable(_candidates(batches, judges, iterations, lr, head), batches, "fine-tuning")
-        (chosen, network), _ = best(tried, subject.wanted(judges))
+        (chosen, network), _ = best(tried, subject.wanted(judges), subject.metric)
         val, test = (batches.decide(_predict(network, subject, subject.labelled[split])) for split in ("val", "test"))
         answers.append(Answer(val, test, chosen))
     return answers

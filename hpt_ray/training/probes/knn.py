@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpt_ray.core.metrics.auroc import both
+from hpt_ray.core.targets import both
 from hpt_ray.training.features import Split
 from hpt_ray.training.probe import Answer, Subject, best
 
@@ -28,7 +28,8 @@ def probe(subject: Subject) -> list[Answer]:
     train = splits["train"]
     ks = [k for k in NEIGHBOURS if k <= len(train.labels)]
     predict: Callable[..., list[Any]] = vote if train.targets is None else shares
-    k, val = best(zip(ks, predict(train, splits["val"].features, ks), strict=True), splits["val"].wanted)
+    candidates = zip(ks, predict(train, splits["val"].features, ks), strict=True)
+    k, val = best(candidates, splits["val"].wanted, subject.metric)
     return [Answer(val, predict(train, splits["test"].features, [k])[0], {"k": k})]
 
 

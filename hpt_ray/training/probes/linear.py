@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt_ray.core.errors import DataError
-from hpt_ray.core.metrics.auroc import both
+from hpt_ray.core.metric import Metric
+from hpt_ray.core.targets import both
 from hpt_ray.training.features import Split, standardised
 from hpt_ray.training.probe import Answer, Subject, best
 
@@ -35,14 +36,14 @@ def probe(subject: Subject) -> list[Answer]:
     """
     splits = subject.features
     if splits["train"].targets is not None:
-        return [_one_vs_rest(splits, splits["train"].targets)]
+        return [_one_vs_rest(splits, splits["train"].targets, subject.metric)]
     if len(np.unique(splits["train"].labels)) < 2:
         raise DataError("train has labelled images of one class only; a linear probe needs at least two.")
     x = standardised(splits)
     fitted = []
     for inverse, model in _path(x["train"], splits["train"].labels):
         fitted.append(((inverse, model.coef_.copy(), model.intercept_.copy()), model.predict(x["val"])))
-    (inverse, coefficients, intercept), val = best(fitted, splits["val"].labels)
+    (inverse, coefficients, intercept), val = best(fitted, splits["val"].labels, subject.metric)
     model.coef_, model.intercept_ = coefficients, intercept
     return [Answer(val.astype(np.int64), model.predict(x["test"]).astype(np.int64), {"C": inverse})]
 
@@ -62,7 +63,7 @@ def _path(x: NDArray[Any], labels: NDArray[Any]) -> Iterator[tuple[float, Any]]:
         yield inverse, model
 
 
-def _one_vs_rest(splits: dict[str, Split], targets: NDArray[np.int8]) -> Answer:
+def _one_vs_rest(splits: dict[str, Split], targets: NDArray[np.int8], metric: Metric) -> Answer:
     x = standardised(splits)
     tried, classes = len(INVERSE_PENALTIES), targets.shape[1]
     scores = {name: np.full((tried, len(x[name]), classes), np.nan, np.float32) for name in ("val", "test")}
@@ -71,5 +72,5 @@ def _one_vs_rest(splits: dict[str, Split], targets: NDArray[np.int8]) -> Answer:
         for place, (_, model) in enumerate(_path(x["train"][known], targets[known, column])):
             for name, found in scores.items():
                 found[place, :, column] = model.decision_function(x[name])
-    place, val = best(enumerate(scores["val"]), splits["val"].wanted)
+    place, val = best(enumerate(scores["val"]), splits["val"].wanted, metric)
     return Answer(val, scores["test"][place], {"C": INVERSE_PENALTIES[place]})

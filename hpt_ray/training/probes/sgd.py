@@ -70,7 +70,7 @@ def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int
                     logits = classifier(val).cpu().numpy()
                 candidates.append(((iteration + 1, copy.deepcopy(classifier)), logits))
     tried = usable(candidates, batches, "the SGD probe")
-    (chosen, classifier), predicted = best(tried, features["val"].wanted)
+    (chosen, classifier), predicted = best(tried, features["val"].wanted, subject.metric)
     with torch.no_grad():
         answers = batches.decide(classifier(test).cpu().numpy())
     return Answer(predicted, answers, {"iteration": chosen})

@@ -28,21 +28,6 @@ def test_duration(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "auroc"),
-    [
-        ("test accuracy, %", "test AUROC, %"),
-        ("Accuracy at baseline", "AUROC at baseline"),
-        ("An accuracy. Accuracies rise", "An AUROC. AUROCs rise"),
-        ("nothing of accuracy: an", "nothing of AUROC: an"),
-        ("On ./accuracy/set, accuracy:n=3 of kNN accuracy", "On ./accuracy/set, accuracy:n=3 of kNN accuracy"),
-    ],
-)
-def test_what_is_written_for_accuracy_is_said_of_another_metric(text: str, auroc: str) -> None:
-    assert wording.measured(text, "accuracy") == text
-    assert wording.measured(text, "auroc") == auroc
-
-
-@pytest.mark.parametrize(
     ("names", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
 )
 def test_listed(names: list[str], text: str) -> None:

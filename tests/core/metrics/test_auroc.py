@@ -11,7 +11,8 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from hpt_ray.analysis.stats.bootstrap import Interval, replicate
-from hpt_ray.core.metrics.auroc import auroc, both, components, mean_auroc
+from hpt_ray.core.metrics.auroc import auroc, components, metric
+from hpt_ray.core.targets import both
 
 First = operator.itemgetter((..., 0))
 
@@ -47,7 +48,7 @@ def test_the_mean_is_sklearns(ties: bool) -> None:
     np.testing.assert_allclose(components(scores, targets).mean(axis=0), wanted, rtol=1e-12)
     np.testing.assert_allclose(auroc(scores, targets), wanted, rtol=1e-12)
     complete = np.where(known, targets, 0).astype(np.int8)
-    assert mean_auroc(scores, complete) == pytest.approx(roc_auc_score(complete, scores, average="macro"))
+    assert metric.value(scores, complete) == pytest.approx(roc_auc_score(complete, scores, average="macro"))
 
 
 @pytest.mark.parametrize("ties", [True, False])
@@ -71,7 +72,7 @@ def test_only_what_is_known_and_takes_both_values_counts() -> None:
     scores[:, 1] = np.nan
     found = components(scores, targets)
     assert np.isnan(found[:, :2]).all() and np.isfinite(found[:, 2]).all()
-    assert mean_auroc(scores, targets) == pytest.approx(found[:, 2].mean())
+    assert metric.value(scores, targets) == pytest.approx(found[:, 2].mean())
     unknown = targets[:, 2] < 0
     assert np.ptp(found[unknown, 2]) == 0
     # What the unknown ones score changes nothing.

@@ -75,7 +75,8 @@ def test_the_page_of_a_study(study: str, lost: Callable[[object], bool]) -> None
     dashboard = load("dashboards", study)
     found = run(study, failed=lost)
     page = render(found, dashboard, verdicts(found, dashboard))
-    assert all(section.title.replace("'", "&#39;") in page for section in dashboard.sections)
+    titles = [found.metric.worded(section.title) for section in dashboard.sections]
+    assert all(title.replace("'", "&#39;") in page for title in titles)
 
 
 def test_accuracies_stand_at_their_numbers() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hpt_ray.core.errors import DataError, StageError, StudyError
 from hpt_ray.core.identity import stream
+from hpt_ray.core.metrics import accuracy
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.policy import ColorJitter, Policy, RandomResizedCrop
 from hpt_ray.spec.study import Pretraining
@@ -23,7 +24,7 @@ from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.loop import batches, clock, pretrain
 from hpt_ray.training.loop.checkpoint import Writer
 from hpt_ray.training.loop.pretrain import Curve, Pretrainer, learning_rate
-from hpt_ray.training.probe import Subject, accuracy
+from hpt_ray.training.probe import Subject
 from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers
 from tests.support import tiny
@@ -465,7 +466,7 @@ def test_it_learns_what_the_augmentation_keeps(hue: float, learned: bool) -> Non
     def scores() -> list[float]:
         subject = Subject(backbone, data, tiny.SIZE, torch.device("cpu"))
         wanted = data.labels[subject.labelled["test"]]
-        return [accuracy(probe(subject)[0].test, wanted) for probe in (knn.probe, linear.probe)]
+        return [accuracy.metric.value(probe(subject)[0].test, wanted) for probe in (knn.probe, linear.probe)]
 
     before = scores()
     pretrainer(data, recipe, backbone=backbone).run()

@@ -15,6 +15,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.core.metric import Metric
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.worker import run_unit
 from hpt_ray.spec.study import Evaluation
@@ -42,10 +43,10 @@ def candidates(monkeypatch: pytest.MonkeyPatch) -> Candidates:
     """What the last repeat chose among: settings, networks and their predictions of val."""
     found: Candidates = []
 
-    def spy(offered: Iterable[Any], labels: NDArray[np.int64]) -> Any:
+    def spy(offered: Iterable[Any], labels: NDArray[np.int64], metric: Metric) -> Any:
         offered = list(offered)
         found[:] = [(*candidate, predicted) for candidate, predicted in offered]
-        return best(offered, labels)
+        return best(offered, labels, metric)
 
     monkeypatch.setattr(finetune, "best", spy)
     return found

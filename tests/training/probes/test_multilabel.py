@@ -17,7 +17,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from hpt_ray.core.errors import DataError
-from hpt_ray.core.metrics.auroc import auroc
+from hpt_ray.core.metric import Metric
+from hpt_ray.core.metrics.auroc import auroc, metric
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.features import Split
 from hpt_ray.training.loop.batches import visible
@@ -35,6 +36,7 @@ class Given:
     """A subject of which only the features are asked."""
 
     features: Splits
+    metric: Metric = metric
 
 
 def answer_of(probe: Any, given: Splits) -> Answer:

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.core.metric import Metric
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.probe import Answer, best
 from hpt_ray.training.probes import finetune, sgd
@@ -79,9 +80,9 @@ def test_sgd_on_fixed_features_is_momentum_sgd(monkeypatch: pytest.MonkeyPatch) 
     labelled.see_images_as_they_are(monkeypatch)
     offered: list[Any] = []
 
-    def spy(candidates: Iterable[Any], wanted: NDArray[Any]) -> Any:
+    def spy(candidates: Iterable[Any], wanted: NDArray[Any], metric: Metric) -> Any:
         offered[:] = list(candidates)
-        return best(offered, wanted)
+        return best(offered, wanted, metric)
 
     monkeypatch.setattr(sgd, "best", spy)
     data = several(120, strength=8)

@@ -14,10 +14,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.metric import Metric
+from hpt_ray.core.metrics import accuracy
 from hpt_ray.training import features
 from hpt_ray.training import probe as probe_module
 from hpt_ray.training.features import Split
-from hpt_ray.training.probe import Answer, Subject, accuracy, best
+from hpt_ray.training.probe import Answer, Subject, best
 from hpt_ray.training.probes import knn, linear
 from tests.support import tiny
 
@@ -29,6 +31,11 @@ class Given:
     """A subject of which only the features are asked."""
 
     features: Splits
+    metric: Metric = accuracy.metric
+
+
+def value(predicted: Any, labels: Any) -> float:
+    return accuracy.metric.value(predicted, labels)
 
 
 def answer_of(probe: Any, given: Splits) -> Answer:
@@ -95,7 +102,7 @@ def test_the_linear_probe_equals_sklearns_best_on_val(given: Splits) -> None:
     for name, mine in (("val", answer.val), ("test", answer.test)):
         assert np.mean(mine != fitted[chosen][name]) < 0.01
         assert mine.dtype == np.int64
-        assert accuracy(mine, given[name].labels) == pytest.approx(accuracy_score(given[name].labels, mine))
+        assert value(mine, given[name].labels) == pytest.approx(accuracy_score(given[name].labels, mine))
 
 
 @pytest.mark.parametrize("probe", [linear.probe, knn.probe])
@@ -131,7 +138,7 @@ def test_of_equals_the_strongest_penalty_and_most_neighbours_win() -> None:
     easy = splits(np.where(labels, 10.0, -10.0)[:, None] + np.random.default_rng(0).normal(size=(500, 4)), labels)
     for probe, chosen in ((linear.probe, {"C": 1e-4}), (knn.probe, {"k": 200})):
         answer = answer_of(probe, easy)
-        assert accuracy(answer.val, easy["val"].labels) == 1
+        assert value(answer.val, easy["val"].labels) == 1
         assert answer.chosen == chosen
 
 
@@ -139,7 +146,7 @@ def test_best_takes_the_first_of_equals() -> None:
     labels = np.array([0, 0, 1, 1])
     wrong, right = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 0])
     also_right = np.array([1, 0, 1, 1])
-    assert best([("a", wrong), ("b", right), ("c", also_right)], labels)[0] == "b"
+    assert best([("a", wrong), ("b", right), ("c", also_right)], labels, accuracy.metric)[0] == "b"
 
 
 def test_knn_equals_sklearns(given: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +163,9 @@ def test_knn_chooses_among_what_train_can_fill() -> None:
     rng = np.random.default_rng(3)
     few = splits(rng.normal(size=(50, 6)), rng.integers(0, 2, 50))  # 30 of them train
     answer = answer_of(knn.probe, few)
-    scores = {k: accuracy(knn.vote(few["train"], few["val"].features, [k])[0], few["val"].labels) for k in (20, 5, 1)}
+    scores = {k: value(knn.vote(few["train"], few["val"].features, [k])[0], few["val"].labels) for k in (20, 5, 1)}
     assert answer.chosen["k"] == max(scores, key=lambda k: scores[k])
-    assert accuracy(answer.val, few["val"].labels) == max(scores.values())
+    assert value(answer.val, few["val"].labels) == max(scores.values())
 
 
 def test_knn_survives_a_feature_vector_of_zeros(binary: Splits) -> None:
@@ -174,7 +181,7 @@ def test_classes_that_train_lacks_are_missed_and_not_mixed_up(probe: Any) -> Non
     labels = np.array([1, 4, 6])[np.arange(300) % 3]
     given = splits(np.eye(7)[labels] * 8 + rng.normal(size=(300, 7)), labels)
     answer = answer_of(probe, given)
-    assert accuracy(answer.test, given["test"].labels) > 0.95
+    assert value(answer.test, given["test"].labels) > 0.95
     assert set(answer.test.tolist()) <= {1, 4, 6}
 
 

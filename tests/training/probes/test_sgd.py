@@ -13,6 +13,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 from hpt_ray.core.errors import StageError
+from hpt_ray.core.metric import Metric
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.probe import Answer, Subject, best
@@ -32,10 +33,10 @@ def candidates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, nn.Linear]]:
     """The states among which the last repeat chose, with their iterations."""
     found: list[tuple[int, nn.Linear]] = []
 
-    def spy(offered: Iterable[Any], labels: NDArray[np.int64]) -> Any:
+    def spy(offered: Iterable[Any], labels: NDArray[np.int64], metric: Metric) -> Any:
         offered = list(offered)
         found[:] = [state for state, _ in offered]
-        return best(offered, labels)
+        return best(offered, labels, metric)
 
     monkeypatch.setattr(sgd, "best", spy)
     return found
