@@ -320,8 +320,8 @@ def test_progress_is_reported() -> None:
     [
         ("digts", UnknownNameError, r"existing path\) 'digts'. Did you mean 'digits'\? Available: .*torchvision"),
         ("", UnknownNameError, "unknown data set"),
-        ("./nowhere", DataError, r"data set \./nowhere: no folder"),
-        ("photos.zip", DataError, "no folder, image list"),
+        ("./nowhere", DataError, r"data set \./nowhere: nothing there that can be read"),
+        ("photos.zip", DataError, "nothing there that can be read"),
         ("no.py", StudyError, r"no dataset at no\.py"),
     ],
 )

@@ -220,5 +220,5 @@ def _manifest(spec: Study, results: pd.DataFrame) -> Manifest:
         spec,
         stages={"total": len(results), "cached": 0, "trained": len(results) - len(lost), "failed": len(lost)},
         datasets={name: records.data_summary(name) for name in ("cifar10", *spec.targets)},
-        failures=[{"stage": row.weights, "reason": row.reason, "cells": [row.weights]} for row in lost.itertuples()],
+        failures=[{"stage": str(row), "reason": why, "cells": [str(row)]} for row, why in lost["reason"].items()],
     )
