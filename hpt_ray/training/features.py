@@ -56,7 +56,7 @@ def centre(images: Tensor, image_size: int) -> Tensor:
 def evaluating(network: nn.Module, device: torch.device) -> Iterator[None]:
     """A network in eval mode, on ``device`` and channels_last; its mode is given back, and no number changes."""
     was_training = network.training
-    network.eval().to(device).to(memory_format=torch.channels_last)
+    network.eval().to(memory_format=torch.channels_last).to(device)
     try:
         yield
     finally:

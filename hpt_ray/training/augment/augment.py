@@ -25,6 +25,7 @@ from torch import Tensor
 from hpt_ray.spec.policy import GaussianBlur, Policy
 from hpt_ray.training.augment import color, resample
 from hpt_ray.training.augment.draws import HUE, SATURATION, Draws
+from hpt_ray.training.augment.transfer import to_device
 
 # Pixels that a CPU works on at once: they stay in its cache, and malloc does not map and unmap them at every use.
 _CHUNK = 64 * 32 * 32
@@ -58,7 +59,7 @@ def views(
     low = np.broadcast_to(-np.asarray(mean, np.float64)[:, None] * scale, (n, 3, 1))
     parameters |= {"low": low, "high": low + scale}
     parameters |= {name: parameters[name] * scale for name in ("pixel", "mean") if name in parameters}
-    rows = _to_device(parameters, device)
+    rows = _together(parameters, device)
 
     out = torch.empty((n, 3, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
     step = max(1, _CHUNK // (size * max(height, width))) if device.type == "cpu" else max(1, n)
@@ -123,10 +124,8 @@ def _filter(view: Tensor, down: Tensor, across: Tensor) -> Tensor:
     return torch.matmul(down[:, None], narrow.view(n, channels, height, across.shape[1]))
 
 
-def _to_device(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
-    """float32 copies of all arrays in one transfer; from pinned memory, so that a GPU is not waited for."""
+def _together(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
+    """float32 copies of all arrays in one transfer."""
     flat = np.concatenate([array.ravel() for array in arrays.values()], dtype=np.float32, casting="unsafe")
-    host = torch.from_numpy(flat)
-    host = host.pin_memory() if device.type == "cuda" else host
-    parts = torch.split(host.to(device, non_blocking=True), [array.size for array in arrays.values()])
+    parts = torch.split(to_device(flat, device), [array.size for array in arrays.values()])
     return {name: part.view(array.shape) for part, (name, array) in zip(parts, arrays.items(), strict=True)}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hpt_ray.training.augment.draws import Flags, Floats, Integers
+from hpt_ray.training.augment.transfer import to_device
 
 
 def axis(start: Integers, length: Integers, full: int, size: int, flip: Flags | None = None) -> list[Floats | Flags]:
@@ -59,4 +60,4 @@ def _places(size: int, radius: int, device: torch.device) -> Tensor:
     for shift in range(-radius, radius + 1):
         at = np.abs(row + shift)
         places[abs(shift), row, np.where(at < size, at, 2 * (size - 1) - at)] += 1
-    return torch.from_numpy(places).view(radius + 1, size * size).to(device)
+    return to_device(places, device).view(radius + 1, size * size)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -14,6 +17,7 @@ from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.training.augment.augment import views
 from hpt_ray.training.augment.draws import Draws, draw
+from hpt_ray.training.augment.transfer import to_device
 from hpt_ray.training.method import Batch
 
 
@@ -68,6 +72,11 @@ class Batches:
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             images = torch.from_numpy(data.images)
         self.images = images.to(device) if device.type == "cuda" else images  # uint8 [N, 3, H, W]
+        # To draw the permutation of a large data set takes as long as a small network's step.
+        self._epoch = lru_cache(maxsize=2)(self._permutation)
+        # On a CPU a second thread would take a core from another stage.
+        self._thread = ThreadPoolExecutor(1, "draws") if device.type == "cuda" else None
+        self._ahead: tuple[int, Future[list[Draws]]] | None = None
 
     def indices_of(self, iteration: int) -> Indices:
         """The images [batch] of one iteration's global batch; the rest of an epoch that fills no batch is left out.
@@ -84,24 +93,18 @@ class Batches:
         epoch, place = divmod(iteration, count // batch)
         return self._epoch(epoch)[place * batch : (place + 1) * batch]
 
-    def _epoch(self, epoch: int) -> Indices:
+    def _permutation(self, epoch: int) -> Indices:
         return self.indices[stream(self.seed, "order", epoch).permutation(len(self.indices))]
 
     def batch(self, iteration: int) -> Batch:
         """One iteration's global batch, with draws that every worker knows."""
-        indices = self.indices_of(iteration)
-        height, width = self.images.shape[-2:]
-        drawn: dict[int, Draws] = {}
+        indices, draws = self.indices_of(iteration), self._draws(iteration)
 
         def view(positions: Tensor, which: int) -> Tensor:
-            if which not in drawn:
-                rng = stream(self.seed, "augment", iteration, which)
-                drawn[which] = draw(self.recipe.policy, rng, self.recipe.batch, height, width)
             places = positions.numpy()
-            chosen = torch.from_numpy(indices[places]).to(self.images.device)
             return views(
-                self.images[chosen],
-                drawn[which][places],
+                self.images[to_device(indices[places], self.images.device)],
+                draws(which)[places],
                 self.recipe.policy,
                 self.image_size,
                 self.data.mean,
@@ -110,7 +113,24 @@ class Batches:
             )
 
         def labels(positions: Tensor) -> Tensor:
-            return torch.from_numpy(self.data.labels[indices[positions.numpy()]]).to(self.images.device)
+            return to_device(self.data.labels[indices[positions.numpy()]], self.images.device)
 
         recipe = self.recipe
         return Batch(iteration, recipe.batch, recipe.group, view, iterations=self.iterations, labels=labels)
+
+    def _draws(self, iteration: int) -> Callable[[int], Draws]:
+        """Which view -> the draws of the global batch; where the device is a GPU, a thread has them ready."""
+        if self._thread is None:
+            return lru_cache(partial(self._draw, iteration))
+        ahead = self._ahead
+        if ahead is None or ahead[0] != iteration:
+            ahead = iteration, self._thread.submit(self._draw_both, iteration)
+        self._ahead = iteration + 1, self._thread.submit(self._draw_both, iteration + 1)
+        return ahead[1].result().__getitem__
+
+    def _draw_both(self, iteration: int) -> list[Draws]:
+        return [self._draw(iteration, which) for which in (0, 1)]
+
+    def _draw(self, iteration: int, which: int) -> Draws:
+        rng = stream(self.seed, "augment", iteration, which)
+        return draw(self.recipe.policy, rng, self.recipe.batch, *self.images.shape[-2:])

@@ -103,7 +103,7 @@ class Pretrainer:
         options = method.options(recipe.options)
         method.check(options, recipe.batch)
         self.method = method(backbone, options, seed, len(data.classes))
-        self.method.to(device).to(memory_format=torch.channels_last)
+        self.method.to(memory_format=torch.channels_last).to(device)
         self.method.train()
         self.backbone = backbone
         GroupStatistics(backbone, len(mine))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import stream
 from hpt_ray.core.values import Frozen
+from hpt_ray.training.augment.transfer import to_device
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, follow, follower, initialised
 from hpt_ray.training.workers import Workers
@@ -77,11 +78,9 @@ class MoCoV2(Method):
         mine = workers.share(batch.groups)
         keys = self._keys(batch, mine, workers)
         total = torch.zeros((), device=keys.device)
-        positions = batch.positions(mine)
-        views = torch.split(batch.view(positions, 0), batch.group)
-        for images, own, exchange in zip(
-            views, torch.split(keys[positions.to(keys.device)], batch.group), self.exchanges(len(mine)), strict=True
-        ):
+        views = torch.split(batch.view(batch.positions(mine), 0), batch.group)
+        positives = torch.split(keys, batch.group)[mine.start : mine.stop]
+        for images, own, exchange in zip(views, positives, self.exchanges(len(mine)), strict=True):
             with exchange:
                 queries = F.normalize(self.student(images).float(), dim=1)
                 loss = info_nce(queries, own, self.queue, self.temperature) / len(mine)
@@ -106,7 +105,7 @@ class MoCoV2(Method):
         parts = [self.key(images).float() for images in views]
         gathered = workers.gather(F.normalize(torch.cat(parts), dim=1))
         keys = torch.empty_like(gathered)
-        keys[shuffled.to(keys.device)] = gathered
+        keys[to_device(shuffled, keys.device)] = gathered
         self._latest = keys
         return keys
 

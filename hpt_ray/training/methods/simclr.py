@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from hpt_ray.core.identity import stream
 from hpt_ray.core.values import Frozen
+from hpt_ray.training.augment.transfer import to_device
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, initialised
 from hpt_ray.training.workers import Workers
@@ -82,7 +83,7 @@ class SimCLR(Method):
         # through its network: the sum over workers is the whole gradient, and they average, hence the factor.
         gathered = workers.gather(own.detach()).requires_grad_()
         rows = torch.cat([everyone.view(-1, batch.group), shuffled.view(-1, batch.group)], dim=1).flatten()
-        loss = nt_xent(gathered, partners_of(rows).to(own.device), self.temperature)
+        loss = nt_xent(gathered, to_device(partners_of(rows), own.device), self.temperature)
         (slope,) = torch.autograd.grad(loss, gathered)
         start = 2 * batch.group * mine.start
         own.backward(slope[start : start + len(own)] * workers.size)  # type: ignore[no-untyped-call]

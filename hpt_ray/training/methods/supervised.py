@@ -55,7 +55,7 @@ class Supervised(Method):
         mine = workers.share(batch.groups)
         positions = batch.positions(mine)
         images = batch.view(positions, 0)
-        labels = batch.labels(positions).to(images.device)
+        labels = batch.labels(positions)
         total = torch.zeros((), device=images.device)
         parts = []
         for views, wanted, exchange in zip(

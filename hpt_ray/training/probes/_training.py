@@ -24,6 +24,7 @@ from hpt_ray.core.targets import both
 from hpt_ray.spec.policy import Policy, RandomResizedCrop
 from hpt_ray.training.augment.augment import views
 from hpt_ray.training.augment.draws import draw
+from hpt_ray.training.augment.transfer import to_device
 from hpt_ray.training.probe import Chosen, Predicted, Subject
 
 #: RandomResizedCrop and flip as torchvision has them by default, which the paper's configurations use for every
@@ -56,12 +57,12 @@ class LabelledBatches:
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """Normalised views [b, 3, S, S], in the subject's precision; labels [b] or targets [b, C]; on its device."""
         subject, chosen = self.subject, self.indices_of(iteration)
-        images = subject.images[torch.from_numpy(chosen).to(subject.images.device)]
+        images = subject.images[to_device(chosen, subject.images.device)]
         draws = draw(POLICY, stream(self.repeat, self.name, iteration), len(chosen), *images.shape[-2:])
         dtype = torch.bfloat16 if subject.precision == "bfloat16" else torch.float32
         data = subject.data
         seen = views(images, draws, POLICY, subject.image_size, data.mean, data.std, dtype=dtype)
-        return seen, torch.from_numpy(subject.wanted(chosen)).to(subject.device)
+        return seen, to_device(subject.wanted(chosen), subject.device)
 
     def decide(self, logits: NDArray[np.float32]) -> Predicted:
         """Logits [n, classes] -> the class of the largest, or -1, which is never right, where they are not finite.

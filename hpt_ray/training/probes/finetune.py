@@ -121,7 +121,7 @@ def tune(batches: LabelledBatches, lr: float, iterations: int, head: float = HEA
     subject = batches.subject
     backbone, classifier = copy.deepcopy(subject.backbone), new_classifier(subject, batches.repeat, NAME)
     network = nn.Sequential(backbone, classifier).requires_grad_(True).train()
-    network.to(subject.device).to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last).to(subject.device)
     groups: list[dict[str, Any]] = [
         {"params": backbone.parameters()},
         {"params": classifier.parameters(), "lr": head * lr},

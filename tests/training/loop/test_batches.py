@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.augment import augment
 from hpt_ray.training.augment.draws import Draws
@@ -66,6 +67,19 @@ def test_a_subset_of_a_batch_or_more_leaves_an_epochs_rest_out() -> None:
     for epoch in range(3):
         seen = np.concatenate([found.indices_of(2 * epoch), found.indices_of(2 * epoch + 1)])
         assert len(np.unique(seen)) == 32
+
+
+def test_the_order_of_an_epoch_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, drawn = made(tiny.dataset()), list[tuple[Any, ...]]()  # three batches an epoch
+
+    def noting(*key: Any) -> np.random.Generator:
+        drawn.append(key)
+        return stream(*key)
+
+    monkeypatch.setattr(batches, "stream", noting)
+    for iteration in range(6):
+        found.indices_of(iteration)
+    assert drawn == [(0, "order", 0), (0, "order", 1)]
 
 
 def test_the_whole_data_set_must_fill_a_batch() -> None:
