@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test test-slow test-faults benchmark check audit format clean
+.PHONY: study test test-slow test-faults benchmark gpu-check check audit format clean
 
 study: .venv/installed
 	$(BIN)/hpt-study run augment_ablation
@@ -18,6 +18,9 @@ test-faults: .venv/installed-test
 
 benchmark: .venv/installed-test
 	for script in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || exit 1; done
+
+gpu-check: .venv/installed-test
+	$(BIN)/python -m tests.benchmarks.gpu_check
 
 check: .venv/installed-test
 	$(BIN)/ruff format --check .
