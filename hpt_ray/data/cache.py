@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -29,6 +30,9 @@ from hpt_ray.core.paths import path_of
 
 #: A file changed this shortly before it was hashed could change again within the same time stamp: not remembered.
 SETTLED_SECONDS = 2.0
+
+#: A file of as many bytes is read in one go.
+SMALL = 1 << 18
 
 #: Files that are hashed in one task.
 CHUNK = 64
@@ -61,9 +65,14 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
     """
     memory = root() / "hashes" / f"{content_id(str(base.resolve()))}.json"
     known = _remembered(memory)
+    within = f"{base}{os.sep}"
 
     def look(path: Path) -> tuple[str, list[int], str, bool]:
-        name = path.relative_to(base).as_posix()
+        place = str(path)  # pathlib's own way takes as long as all the rest
+        if place.startswith(within):
+            name = place[len(within) :].replace(os.sep, "/")
+        else:
+            name = path.relative_to(base).as_posix()
         try:
             now, state = time.time(), path.stat()
             # A pipe would keep its reader waiting for ever.
@@ -73,8 +82,8 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
             mark = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
             if entry is not None and entry[:-1] == mark and path.suffix.lower() not in TABLES:
                 return name, mark, str(entry[-1]), True
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            with path.open("rb", buffering=0) as file:
+                digest = _digest(file, state.st_size)
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
         return name, mark, digest, now - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
@@ -90,6 +99,12 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
     if settled != known:
         write_atomically(memory, json.dumps(settled).encode())
     return content_id(sorted([name, digest] for name, _, digest, _ in found), length=32)
+
+
+def _digest(file: io.FileIO, size: int) -> str:
+    if size <= SMALL:  # the other way takes a buffer of 256 KiB for each file
+        return hashlib.blake2b(file.readall(), digest_size=16).hexdigest()
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

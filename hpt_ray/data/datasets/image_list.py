@@ -52,7 +52,8 @@ def dataset(argument: str | None) -> Source:
 
 def _state(path: Path, content: str, names: Iterable[str]) -> remembered.State | None:
     """The state of a list with some content, and of the files that it names."""
-    return remembered.state_of_files((f"{path.parent}{os.sep}{name}" for name in names), content)
+    folder = str(path.parent)
+    return remembered.state_of_files((f"{folder}{os.sep}{name}" for name in names), content)
 
 
 def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
