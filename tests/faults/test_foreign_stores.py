@@ -115,7 +115,7 @@ def one(store: Store, name: str) -> str:
 def drawn_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures and verdicts take most of a report's time, and a record of a run or a stage has no part in them."""
     monkeypatch.setattr(report, "verdicts", lambda *_: [])
-    monkeypatch.setattr(report, "_section", lambda _, section: report.Shown(section, "", None, None, 0))
+    monkeypatch.setattr(report, "_section", lambda _run, _view, section: report.Shown(section, "", None, None, 0))
 
 
 @pytest.mark.timeout(1200)
