@@ -135,8 +135,8 @@ def describe_plan(made: Plan, cached: int) -> None:
     )
     lines.add_row("network", f"{asked.backbone}, {asked.image_size} px, {asked.precision}")
     out.print(lines)
-    for remark in made.remarks:
-        out.print(remark)
+    for note in made.notes:
+        out.print(note)
 
 
 KINDS = {"pretrain": "pretrainings", "weights": "given weights", "evaluate": "evaluations"}

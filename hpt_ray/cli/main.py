@@ -174,7 +174,7 @@ def verify(
         mended = not [run for run in found.tables if not _rewritten(opened, run)]
     if found.orphans and _agreed("Remove the orphans as well?"):
         for stage in found.orphans:
-            opened.forget(stage)
+            opened.delete(stage)
     if not mended:
         raise typer.Exit(1)
 

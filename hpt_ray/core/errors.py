@@ -1,6 +1,6 @@
-"""The errors a user can cause: each says what was wrong, where, and what to do.
+"""Errors that a user can cause: each says what is wrong, where, and what to do.
 
-The command line prints these as one bare line and exits with code 2. Every other exception is a bug of ours
+The command line prints such an error as one line and exits with code 2. Every other exception is a bug in this package
 and keeps its traceback.
 """
 
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from hpt_ray.core.text import visible
 
-#: Of a longer line, which quotes something very long, the middle is left out.
+#: The longest message, in characters: a longer one quotes something very long, and its middle is left out.
 LONGEST = 4_000
 
 
 class StudyError(Exception):
-    """Something the user can mend. ``str(error)`` is one line, safe to show: what, where, and what to do."""
+    """An error that the user can fix. ``str(error)`` is one line, safe to show: what, where, and what to do."""
 
     def __init__(self, message: str) -> None:
         line = visible(" ".join(message.split()))
@@ -27,7 +27,7 @@ class StudyError(Exception):
 
 
 class UnknownNameError(StudyError):
-    """A name that nothing answers to; the message lists what exists and the nearest match."""
+    """An unknown name; the message lists the names that exist and the nearest match."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -37,7 +37,7 @@ class UnknownNameError(StudyError):
 
 
 def explain(error: ValidationError) -> str:
-    """A validation error in a few words: where its first problem is, and what it is."""
+    """A short text for a validation error: the field of its first problem, and the problem."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if not isinstance(part, str) or part.isidentifier())
     message = "give at least one" if first["type"] == "too_short" else first["msg"].removeprefix("Value error, ")
@@ -57,8 +57,8 @@ class StoreError(StudyError):
 
 
 class StageInterruptedError(StudyError):
-    """A stage that was asked to stop; its checkpoint is kept and it goes on when the study is run again."""
+    """A stage that was asked to stop; its checkpoint is kept and the next run of the study continues it."""
 
 
 class StageError(StudyError):
-    """A stage that ran and failed, with its reason; the study goes on and the report shows the hole."""
+    """A stage that ran and failed, with its reason; the study goes on and the report shows what is missing."""

@@ -1,4 +1,4 @@
-"""What a file is that is not what its name says, by how it begins: a pointer, a web page, another format."""
+"""Recognise, by its first bytes, a file that is not what its name says: a pointer, a web page, another format."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-#: As much of a file's beginning is looked at, in bytes.
+#: How many bytes at the beginning of a file are examined.
 HEAD = 1024
 
 
 class FileKind(NamedTuple):
-    """What a file is, and what to do about it; ``remedy`` is None where that depends on what was wanted."""
+    """What a file is, and what to do about it; ``remedy`` is None where that depends on what was expected."""
 
     what: str
     remedy: str | None
@@ -21,7 +21,7 @@ _UNPACK = "unpack it and give the file inside"
 IMAGE, PARQUET = FileKind("an image", None), FileKind("a Parquet file", None)
 TAR = FileKind("a tar archive", _UNPACK)
 
-#: What begins so stands for a file, or came in its place.
+#: First bytes of what was stored or downloaded in place of a file.
 _PLACEHOLDERS = {
     rb"(?i)version https://git-lfs": FileKind("a Git LFS pointer, which stands for the file", "run git lfs pull"),
     rb"/annex/objects/": FileKind("a git-annex pointer, which stands for the file", "run git annex get"),
@@ -31,7 +31,7 @@ _PLACEHOLDERS = {
     rb"<\?xml": FileKind("an answer in XML, as a download gives that failed", "download it again"),
     rb"\0+\Z": FileKind("a file that begins with zeros, as an unfinished download leaves it", "fetch it again"),
 }
-#: How other formats begin. Brands of the ISO base media format stand at byte 4, magic numbers of others deeper.
+#: First bytes of other formats. Brands of the ISO base media format are at byte 4, some magic numbers further on.
 _FORMATS = {
     rb"\x1f\x8b": FileKind("compressed by gzip", _UNPACK),
     rb"BZh[1-9]1AY&SY": FileKind("compressed by bzip2", _UNPACK),
@@ -59,7 +59,7 @@ _SVG = rb"(<\?xml[^>]*>\s*)?(<!--.*-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg"
 
 
 def placeholder(head: bytes) -> FileKind | None:
-    """What stands for a file, or came in its place; None if the file itself may be there.
+    """What was stored or downloaded in place of a file; None if this may be the file itself.
 
     Args:
         head: the first ``HEAD`` bytes, or all if there are fewer.
@@ -71,14 +71,14 @@ def placeholder(head: bytes) -> FileKind | None:
 
 
 def kind_of(head: bytes, expected: FileKind | None = None) -> FileKind | None:
-    """What a file is instead of what was expected; None where its beginning does not tell.
+    """What a file is instead of what was expected; None if its first bytes do not show that.
 
     Args:
         head: the first ``HEAD`` bytes, or all if there are fewer.
-        expected: what the file should be, which is not looked for.
+        expected: the kind that the file should have, which is not reported.
     """
-    if found := placeholder(head):
-        return found
+    if stand_in := placeholder(head):
+        return stand_in
     if re.match(_SVG, head.removeprefix(b"\xef\xbb\xbf").lstrip(), re.DOTALL):
         return FileKind("a drawing (SVG)", None)
     kinds = (kind for start, kind in _FORMATS.items() if re.match(start, head, re.DOTALL))

@@ -1,8 +1,9 @@
 """Identity: content to ids, and seeds to independent named streams of random numbers.
 
 A stage is its content: the id is a hash of canonical JSON, so equal work has an equal id wherever and whenever it
-is planned. Every random draw comes from (seed, stream name, counters), never from a generator that was passed
-along, so that a draw does not depend on what was drawn before it, on which worker draws it, or on interruptions.
+is planned. Every random draw comes from (seed, stream name, counters), never from a generator that is
+handed from one draw to the next, so that a draw does not depend on what was drawn before it, on which worker draws it,
+or on interruptions.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-#: Raised by hand when the code of a stage kind changes its numbers; part of every id of that kind.
+#: Increased by hand when the code of a stage kind changes its numbers; part of every id of that kind.
 VERSIONS = {"pretrain": 1, "weights": 1, "evaluate": 1, "data": 1}
 
 

@@ -1,4 +1,4 @@
-"""Paths as a user writes them, which start from the folder that her command runs in, in every process."""
+"""Paths as a user writes them: in every process, relative ones start from the folder where her command runs."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 
 from hpt_ray.core.errors import StudyError
 
-#: What relative paths start from: see ``resolve_from``.
+#: Where relative paths start: see ``resolve_from``.
 _start = Path()
 
 
 def resolve_from(folder: str) -> None:
-    """Let relative paths start from ``folder``, the current folder of the command that this process works for.
+    """Let relative paths start from ``folder``, the current folder of the command that started this process.
 
-    A worker of a cluster has a current folder of its own, in which ``./my_images`` would be something else or nothing.
+    A worker of a cluster has another current folder, where ``./my_images`` would be something else or missing.
     """
     global _start
     _start = Path(folder)
 
 
 def path_of(name: str) -> Path:
-    """A path as a user writes it, ``~`` being her home folder. It need not exist.
+    """The path that a user wrote, with ``~`` for her home folder. It need not exist.
 
     Raises:
-        StudyError: for one that cannot be looked at: too long, or in a folder that is closed to her.
+        StudyError: if the path cannot be examined: it is too long, or in a folder that she may not read.
     """
-    # Unlike pathlib's this takes the ~ of a user who does not exist for a name, which is then missing like any other.
+    # Unlike pathlib, this keeps the ~ of an unknown user as a name, which is then reported as missing like any other.
     path = _start / os.path.expanduser(name)  # noqa: PTH111  # an absolute path stays as it is
     try:
         path.exists()

@@ -1,22 +1,23 @@
-"""Text from outside, fit to be shown: what would steer a terminal, or the reader's eye, is written out instead.
+"""Text from outside, made safe to show: characters that control a terminal or the order of the text are spelled out.
 
-Names of files, classes and studies may hold terminal sequences, newlines that forge a line of ours, and controls that
-show characters in another order than they stand (Unicode Technical Report 36; Boucher and Anderson 2021).
+Names of files, classes and studies may contain terminal sequences, newlines that imitate a line of this program, and
+controls that display characters in another order than they are written (Unicode Technical Report 36; Boucher and
+Anderson 2021).
 """
 
 from __future__ import annotations
 
 from unicodedata import category
 
-#: Controls, format characters (bidirectional and zero-width ones among them), halves of surrogate pairs, line ends.
+#: Controls, format characters (bidirectional and zero-width ones among them), unpaired surrogates, line ends.
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """Hidden characters as Python writes them, such as ``\\x1b`` and ``\\u202e``; all others as they are.
+    """The text with hidden characters as Python writes them, such as ``\\x1b`` and ``\\u202e``.
 
     Args:
-        lines: the text has lines of its own, so newlines stay.
+        lines: whether the text has several lines, so that newlines stay.
     """
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""What every validated value of a specification is."""
+"""The base class of validated, immutable values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """A validated value: immutable, compared by content, closed to unknown fields and to numbers that JSON lacks."""
+    """A validated value: immutable, compared by content; unknown fields, NaN and infinity are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -23,7 +23,7 @@ from hpt_ray.execute.collect import score
 from hpt_ray.execute.worker import load_given
 from hpt_ray.planning.plan import Plan, Unit, data_of, make_plan, recipes_of
 from hpt_ray.planning.search import unfold
-from hpt_ray.planning.stage import given
+from hpt_ray.planning.stage import weights_stage
 from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
@@ -88,7 +88,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         plan = unfold(resolved, datasets, score(store, lambda stage: False)).plan
     else:
         plan = make_plan(resolved, datasets)
-    plan.remarks = [*loaded, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
+    plan.notes = [*loaded, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
 
 
@@ -179,7 +179,7 @@ def _check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
     source = WeightSource.parse(recipe.source)
     if source.origin == "file" and source.path.is_file():
         format_of(source.path, source.address)  # before a stage hashes all of it
-    given(study, recipe)
+    weights_stage(study, recipe)  # raises if the file is missing
     if source.published:
         return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
     network = backbone.outline(study.backbone, study.image_size)

@@ -120,7 +120,7 @@ def forget_damaged(store: Store, stages: Iterable[str], observer: Observer) -> N
     """Nothing that is not as it was written is used: such a stage is named, and made again."""
     for stage, damage in store.damaged(stages).items():
         observer.damaged(store.path(f"stages/{stage}"), str(damage))
-        store.forget(stage)
+        store.delete(stage)
 
 
 def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner: Runner, observer: Observer) -> None:

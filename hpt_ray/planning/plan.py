@@ -18,7 +18,7 @@ from hpt_ray.core.errors import StudyError, explain
 from hpt_ray.core.identity import content_id
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.stage import Stage, evaluate, given, pretrain
+from hpt_ray.planning.stage import Stage, evaluation_stage, pretraining_stage, weights_stage
 from hpt_ray.spec.study import Arm, Pretraining, Study, Weights
 from hpt_ray.store.schema import AXES, TABLES
 
@@ -41,7 +41,7 @@ class Cell(Frozen):
 
     @property
     def axes(self) -> tuple[Any, ...]:
-        """What tells this cell from every other of its study."""
+        """The coordinates of this cell in its study: no other cell has the same."""
         return (self.target, self.arm, *self.levels.values(), self.seed)
 
     @property
@@ -52,11 +52,11 @@ class Cell(Frozen):
 
 
 class Unit(Frozen):
-    """Stages that one worker group runs in one go: a stage that makes weights and the evaluations of them."""
+    """Stages that one worker group runs together: a stage that produces weights, and the evaluations of them."""
 
     id: str
     stages: tuple[Stage, ...]
-    needs: str | None  # another unit
+    needs: str | None  # the id of the unit that has to finish first
 
     @property
     def label(self) -> str:
@@ -74,16 +74,16 @@ class Plan:
     study: Study
     stages: dict[str, Stage] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
-    basis: Any = None  # what the id follows from, where that is not all cells: a search has one id, whatever it finds
-    remarks: list[str] = field(default_factory=list)  # what to know before it is run, a line each
+    basis: Any = None  # what the id is computed from instead of all cells: a search has one id, whatever its results
+    notes: list[str] = field(default_factory=list)  # what a user should know before running it, one line each
 
     @property
     def id(self) -> str:
-        """Changes with the study's cells and with any stage behind them."""
+        """The hash of the study's name, its cells and the stages that they need."""
         return content_id([self.study.name, self.basis or [cell.model_dump() for cell in self.cells]], 12)
 
     def units(self, without: Iterable[str] = ()) -> list[Unit]:
-        """What is left to do when the stages ``without`` are finished: the longest chains of work first."""
+        """The units left to run if the stages ``without`` are finished, the longest chain of work first."""
         finished = set(without)
         groups: dict[str, list[Stage]] = {}
         for stage in self.stages.values():
@@ -92,7 +92,7 @@ class Plan:
                 groups.setdefault(head, []).append(stage)
         units = []
         for head, stages in groups.items():
-            # Weights that are there can be built on, whatever becomes of an evaluation of them that is still to do.
+            # A unit of evaluations alone needs no other: the weights that they evaluate are finished.
             needs = stages[0].needs if stages[0].kind != "evaluate" else None
             units.append(Unit(id=head, stages=tuple(stages), needs=needs if needs not in finished else None))
         ahead = self._work_ahead(units)
@@ -100,7 +100,7 @@ class Plan:
 
     @staticmethod
     def _work_ahead(units: list[Unit]) -> dict[str, int]:
-        """Images on the longest chain that starts with each unit."""
+        """The number of images on the longest chain of units that starts with each unit, by unit id."""
         children: dict[str | None, list[Unit]] = {}
         for unit in units:
             children.setdefault(unit.needs, []).append(unit)
@@ -111,21 +111,21 @@ class Plan:
 
 
 def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
-    """Unfold a study whose precision is resolved, given its data sets by name or path.
+    """Unfold a study, whose precision is resolved, with its data sets by name or path.
 
     Raises:
         DataError: if a target has no labels to evaluate with. WeightsError: if a checkpoint file is missing.
         StudyError: for a factor level that makes no valid recipe, or a factor named like a column of the results.
     """
-    taken = {name for schema in (AXES, *TABLES.values()) for name in schema.names}
+    columns = {name for schema in (AXES, *TABLES.values()) for name in schema.names}
     for factor in study.factors:
-        if factor.name in taken:
+        if factor.name in columns:
             raise StudyError(
                 f"study {study.name}: factor {factor.name!r} has the name of a column of the results: "
                 f"call it something else, such as {factor.roles[0]}_{factor.name}."
             )
-    plan, made = Plan(study), set[tuple[Any, ...]]()
-    loaded = functools.cache(functools.partial(given, study))  # which hashes a checkpoint: not once for each cell
+    plan, planned = Plan(study), set[tuple[Any, ...]]()
+    importing = functools.cache(functools.partial(weights_stage, study))  # hashes a checkpoint once, not per cell
     for target in study.targets:
         datasets[target].evaluation()
         for levels in grid(study):
@@ -134,9 +134,9 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
                 if any(levels[f.name] not in f.levels_of(arm) for f in study.factors if f.varies(arm)):
                     continue
                 cell = _cell(study, target, arm, levels, recipes, seed)
-                if cell.axes not in made:
-                    made.add(cell.axes)
-                    _unfold(plan, cell, arm, recipes, seed, datasets, loaded)
+                if cell.axes not in planned:
+                    planned.add(cell.axes)
+                    _unfold(plan, cell, arm, recipes, seed, datasets, importing)
     return plan
 
 
@@ -147,36 +147,36 @@ def data_of(study: Study) -> list[str]:
 
 
 def grid(study: Study) -> list[dict[str, str]]:
-    """Every combination of factor levels: factor to level name."""
+    """Every combination of factor levels, each as a dictionary from factor name to level name."""
     names = [factor.name for factor in study.factors]
     combinations = itertools.product(*(factor.levels for factor in study.factors))
     return [dict(zip(names, levels, strict=True)) for levels in combinations]
 
 
 def recipes_of(study: Study) -> list[Pretraining | Weights]:
-    """Every recipe that some cell uses, each once.
+    """Every recipe that at least one cell uses, without duplicates.
 
     Raises:
         StudyError: for a factor level that makes no valid recipe.
     """
     roles = {phase.role: None for arm in study.arms for phase in arm.phases}
-    found: list[Pretraining | Weights] = []
+    used: list[Pretraining | Weights] = []
     for levels in grid(study):
         recipes = _recipes(study, levels)
-        found += [recipes[role] for role in roles if recipes[role] not in found]
-    return found
+        used += [recipes[role] for role in roles if recipes[role] not in used]
+    return used
 
 
 def _cell(
     study: Study, target: str, arm: Arm, levels: dict[str, str], recipes: dict[str, Pretraining | Weights], seed: int
 ) -> Cell:
-    """A cell without its stages yet."""
+    """A cell whose stages are not planned yet."""
     roles = {phase.role for phase in arm.phases}
     return Cell(
         target=target,
         arm=arm.chain,
         levels={f.name: levels[f.name] if f.varies(arm) else None for f in study.factors},
-        seed=seed if any(_depends(recipes[role]) for role in roles) else None,
+        seed=seed if any(_depends_on_seed(recipes[role]) for role in roles) else None,
         phases=(),
         evaluations=(),
         step0=(),
@@ -191,7 +191,7 @@ def _unfold(
     recipes: dict[str, Pretraining | Weights],
     seed: int,
     datasets: Mapping[str, Dataset],
-    loaded: Callable[[Weights], Stage],
+    importing: Callable[[Weights], Stage],
 ) -> None:
     """Add a cell and the stages behind it."""
     study, target = plan.study, cell.target
@@ -200,15 +200,15 @@ def _unfold(
     for phase, phase_seed in zip(arm.phases, seeds, strict=True):
         recipe, parent = recipes[phase.role], phases[-1] if phases else None
         if isinstance(recipe, Weights):
-            stage = loaded(recipe)
+            stage = importing(recipe)
         else:
             spec = recipe.data or target
-            stage = pretrain(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
+            stage = pretraining_stage(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
         phases.append(_keep(plan, stage, _label(study, cell, phase.role, recipe)))
 
     def evaluations(weights: Stage | int) -> tuple[str, ...]:
         label = f"random features, seed {weights}" if isinstance(weights, int) else weights.label
-        stages = (evaluate(study, item, weights, target, datasets[target]) for item in study.evaluations)
+        stages = (evaluation_stage(study, item, weights, target, datasets[target]) for item in study.evaluations)
         return tuple(_keep(plan, stage, label).id for stage in stages)
 
     last, before = phases[-1], phases[-2] if len(phases) > 1 else seeds[-1]
@@ -224,8 +224,8 @@ def _unfold(
 
 
 def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights) -> str:
-    """What a phase is called: the cell that asked for it, or by its role where it is the same at every seed."""
-    if _depends(recipe):
+    """The label of a phase: its cell, or its role where the phase is the same at every seed."""
+    if _depends_on_seed(recipe):
         return f"{cell.label} on {cell.target}" if len(study.targets) > 1 else cell.label
     levels = [str(cell.levels[factor.name]) for factor in study.factors if role in factor.roles]
     return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels])
@@ -251,9 +251,9 @@ def _recipes(study: Study, levels: dict[str, str]) -> dict[str, Pretraining | We
     return recipes
 
 
-def _depends(recipe: Pretraining | Weights) -> bool:
+def _depends_on_seed(recipe: Pretraining | Weights) -> bool:
     return isinstance(recipe, Pretraining) and recipe.seed is None
 
 
 def _seed(recipe: Pretraining | Weights, seed: int) -> int:
-    return seed if _depends(recipe) else getattr(recipe, "seed", None) or 0
+    return seed if _depends_on_seed(recipe) else getattr(recipe, "seed", None) or 0

@@ -1,19 +1,19 @@
 """A search for augmentation policies, as a plan that grows round by round: Optuna's TPE with successive halving.
 
 The first round is random, and the same for every arm and target: it says how flat each arm's optimum is without the
-sampler's bias, on the same policies. Later rounds are asked from a tree-structured Parzen estimator (TPE; Bergstra et
+sampler's bias, on the same policies. Later rounds are proposed by a tree-structured Parzen estimator (TPE; Bergstra et
 al. 2011; Watanabe 2023, arXiv 2304.11127), one for each arm and target. In them a policy is first pretrained on a short
 budget and the best 1 / eta go on to the next rung (successive halving; Jamieson and Talwalkar 2016, arXiv 1502.07943);
 each rung is a run of its own with its own cosine schedule, as the paper's protocol demands, and so an ordinary stage.
-The random policies take every rung: without them nobody would know whether the short one ranks policies as the full one
-does. The winners and the baseline are then pretrained on seeds that the search never saw.
+The random policies take every rung, which shows whether the short budget ranks policies as the full one does. The
+winners and the baseline are then pretrained on seeds that the search never saw.
 
 What is maximised is accuracy on val. Test is for what is claimed afterwards.
 
-Everything is synchronous. ASHA (Li et al. 2020, arXiv 1810.05934) promotes whatever is best when a worker falls free,
+Everything is synchronous. ASHA (Li et al. 2020, arXiv 1810.05934) promotes whatever is best when a worker becomes free,
 so which policies go on, and with them the numbers, depend on how fast each worker was. Here a rung is ranked once all
-of it is there, in a fixed order, and ``unfold`` is a pure function of the values: a search that was interrupted, or ran
-on another number of workers, comes to the same policies, and running it again trains nothing.
+its results exist, in a fixed order, and ``unfold`` is a pure function of the values: a search that was interrupted, or
+ran on another number of workers, comes to the same policies, and running it again trains nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import DIGITS, SPACE, Point, random_policies, to_point, to_policy
 from hpt_ray.spec.study import Arm, Search, Study
 
-#: A cell's accuracy on val: NaN where it failed, None where it is not there yet.
+#: A cell's accuracy on val: NaN if it failed, None if it has not been computed yet.
 Value = Callable[[Cell], float | None]
 
 
@@ -47,7 +47,7 @@ class Trial:
 
     @property
     def rank(self) -> float:
-        """Its value at the highest rung it reached; what failed comes last."""
+        """Its value at the highest rung it reached; failed trials come last."""
         return -math.inf if math.isnan(self.values[-1]) else self.values[-1]
 
 
@@ -57,12 +57,12 @@ Tried = dict[tuple[str, Arm], list[Trial]]
 
 @dataclass(frozen=True)
 class Unfolded:
-    """A search as far as it is known.
+    """A search unfolded with the values that exist so far.
 
     Attributes:
-        plan: the whole search; where values are not there yet, with other policies in place of those still to come, so
-            that its size is right.
-        known: how many of its cells are surely part of it: all, once the search is done.
+        plan: the whole search; policies that depend on missing values are replaced by others, so that the size of the
+            plan is right.
+        known: how many cells, from the first on, are certain: all of them, once the search is done.
     """
 
     plan: Plan
@@ -70,7 +70,7 @@ class Unfolded:
 
     @property
     def ready(self) -> Plan:
-        """The plan of the cells that are known, with the policies that they use."""
+        """The plan of the certain cells, with the policies that they use."""
         cells, (policy, rung) = self.plan.cells[: self.known], self.plan.study.factors
         used = {stage for cell in cells for stage in (*cell.phases, *cell.evaluations, *cell.step0)}
         named = {policy.baseline, *(cell.levels[policy.name] for cell in cells)}
@@ -89,14 +89,14 @@ class Unfolded:
 
 
 def declared(study: Study) -> Study:
-    """A search as it was asked for: of its policies the baseline alone."""
+    """A search as its user declared it, before any policy is tried: the baseline is the only level."""
     policy, rung = study.factors
-    own = policy.model_copy(update={"levels": {policy.baseline: policy.levels[policy.baseline]}, "only": {}})
-    return study.model_copy(update={"factors": (own, rung)})
+    baseline_only = policy.model_copy(update={"levels": {policy.baseline: policy.levels[policy.baseline]}, "only": {}})
+    return study.model_copy(update={"factors": (baseline_only, rung)})
 
 
 def unfold(study: Study, datasets: Mapping[str, Dataset], value: Value) -> Unfolded:
-    """Play a search from its beginning with the values that are there.
+    """Replay a search from its beginning with the values that exist so far.
 
     Raises:
         StudyError: as ``make_plan``.
@@ -105,14 +105,14 @@ def unfold(study: Study, datasets: Mapping[str, Dataset], value: Value) -> Unfol
     opening = make_plan(study, datasets)
     assert study.search is not None
     basis = [study.search.model_dump(mode="json"), [cell.model_dump() for cell in opening.cells]]
-    playing = _Playing(Plan(study, basis=basis), study.search, datasets, value)
-    playing.play()
-    return Unfolded(playing.plan, len(playing.plan.cells) if playing.known is None else playing.known)
+    replay = _Replay(Plan(study, basis=basis), study.search, datasets, value)
+    replay.run()
+    return Unfolded(replay.plan, len(replay.plan.cells) if replay.known is None else replay.known)
 
 
 @dataclass
-class _Playing:
-    """One search while it is played."""
+class _Replay:
+    """The state of a search while it is replayed."""
 
     plan: Plan
     search: Search
@@ -120,7 +120,7 @@ class _Playing:
     value: Value
     known: int | None = None
 
-    def play(self) -> None:
+    def run(self) -> None:
         study = self.plan.study
         policy = study.factors[0]
         varying = [arm for arm in study.arms if policy.varies(arm)]
@@ -130,7 +130,7 @@ class _Playing:
         baseline = Policy.model_validate(policy.levels[policy.baseline])
         first = {policy.baseline: baseline, **random_policies(self.search.seed, self.search.random)}
         tried: Tried = {
-            place: [Trial(name, made) for name, made in first.items()]
+            place: [Trial(name, each) for name, each in first.items()]
             for place in itertools.product(study.targets, varying)
         }
         self._climb({place: list(trials) for place, trials in tried.items()}, 1)
@@ -146,29 +146,29 @@ class _Playing:
             for place, trials in batch.items():
                 tried[place] += trials
         self._confirm(tried)
-        self.plan.study = _concluded(study, tried)
+        self.plan.study = _with_tried_levels(study, tried)
 
     def _climb(self, batch: Tried, eta: int) -> None:
-        """Take a round up the rungs; of each arm's policies the best 1 / eta go on from each."""
-        alive = dict(batch)
+        """Run a round of policies through the rungs: the best 1 / eta of each arm's policies reach the next rung."""
+        surviving = dict(batch)
         for rung in self.plan.study.factors[1].levels:
-            made = {
+            cells_at = {
                 place: self._cells(place, _levels(trials), rung, self.search.seeds)
-                for place, trials in alive.items()
+                for place, trials in surviving.items()
                 if trials
             }
-            if self.known is None and any(self.value(cell) is None for cells in made.values() for cell in cells):
+            if self.known is None and any(self.value(cell) is None for cells in cells_at.values() for cell in cells):
                 self.known = len(self.plan.cells)
-            for place, trials in alive.items():
+            for place, trials in surviving.items():
                 for trial in trials:
-                    own = [self.value(cell) for cell in made[place] if trial.level in cell.levels.values()]
-                    # Zero stands in for what is still to come: how many go on does not depend on it.
-                    trial.values.append(float(np.mean([0.0 if found is None else found for found in own])))
+                    values = [self.value(cell) for cell in cells_at[place] if trial.level in cell.levels.values()]
+                    # Zero replaces a missing value: how many policies reach the next rung does not depend on it.
+                    trial.values.append(float(np.mean([0.0 if value is None else value for value in values])))
                 best = {trial.level for trial in _best(trials, math.ceil(len(trials) / eta))}
-                alive[place] = [trial for trial in trials if trial.level in best]
+                surviving[place] = [trial for trial in trials if trial.level in best]
 
     def _confirm(self, tried: Tried) -> None:
-        """The best of each arm at the full budget, and the baseline, on the seeds that are left."""
+        """Plan each arm's best policies and the baseline at the full budget, on seeds that the search did not use."""
         study = self.plan.study
         seeds = tuple(seed for seed in study.seeds if seed not in self.search.seeds)
         rungs = list(study.factors[1].levels)
@@ -179,53 +179,55 @@ class _Playing:
     def _cells(
         self, place: tuple[str, Arm], levels: dict[str, Policy] | None, rung: str | None, seeds: Sequence[int]
     ) -> list[Cell]:
-        """Plan one arm on one target at some policies and a rung; the cells, those that were there before included."""
+        """Plan one arm on one target at some policies and one rung. Returns its cells, also those planned before."""
         policy, rungs = self.plan.study.factors
         if levels is not None:
             policy = policy.model_copy(update={"levels": levels, "baseline": next(iter(levels))})
         if rung is not None:
             rungs = rungs.model_copy(update={"levels": {rung: rungs.levels[rung]}, "baseline": rung})
         target, arm = place
-        made = make_plan(
+        part = make_plan(
             self.plan.study.model_copy(
                 update={"targets": (target,), "arms": (arm,), "factors": (policy, rungs), "seeds": tuple(seeds)}
             ),
             self.datasets,
         )
-        there = {cell.axes for cell in self.plan.cells}
-        self.plan.cells += [cell for cell in made.cells if cell.axes not in there]
-        for stage in made.stages.values():
+        planned = {cell.axes for cell in self.plan.cells}
+        self.plan.cells += [cell for cell in part.cells if cell.axes not in planned]
+        for stage in part.stages.values():
             self.plan.stages.setdefault(stage.id, stage)
-        return made.cells
+        return part.cells
 
 
 def _best(trials: Sequence[Trial], number: int) -> list[Trial]:
-    """The best of those that did not fail; of equals the first."""
-    there = [trial for trial in trials if trial.rank > -math.inf]
-    return sorted(there, key=lambda trial: -trial.rank)[:number]
+    """The best trials that did not fail; of equal ones, the first."""
+    succeeded = [trial for trial in trials if trial.rank > -math.inf]
+    return sorted(succeeded, key=lambda trial: -trial.rank)[:number]
 
 
 def _levels(trials: Sequence[Trial]) -> dict[str, Policy]:
     return {trial.level: trial.policy for trial in trials}
 
 
-def _concluded(study: Study, tried: Tried) -> Study:
-    """The study with every policy that was tried as a level of the arms that tried it."""
+def _with_tried_levels(study: Study, tried: Tried) -> Study:
+    """The study with every policy that was tried as a level, for the arms that tried it."""
     policy, rung = study.factors
     levels: dict[str, Policy] = {}
     only: dict[str, dict[str, None]] = {}
     for (_, arm), trials in tried.items():
         levels |= _levels(trials)
         only[arm.chain] = only.get(arm.chain, {}) | dict.fromkeys(_levels(trials))
-    own = policy.model_copy(update={"levels": levels, "only": {chain: tuple(names) for chain, names in only.items()}})
-    return study.model_copy(update={"factors": (own, rung)})
+    tried_policies = policy.model_copy(
+        update={"levels": levels, "only": {chain: tuple(names) for chain, names in only.items()}}
+    )
+    return study.model_copy(update={"factors": (tried_policies, rung)})
 
 
 def _ask(trials: Sequence[Trial], number: int, seed: int) -> list[Point]:
-    """Ask the sampler for a round of policies, all at once, having told it what was tried; none if all of it failed.
+    """Ask the sampler for one round of policies, given all earlier trials; none if all of these failed.
 
-    A new one is created for every round, so that what it answers follows from the trials and the seed alone. Until a
-    round is told, it takes its own proposals for poor ones, which keeps them apart ("constant liar").
+    A new sampler is created for every round, so that its proposals depend on the trials and the seed alone. Within a
+    round it treats its own proposals as poor ones, so that they differ from each other ("constant liar").
     """
     import optuna
 
@@ -240,14 +242,14 @@ def _ask(trials: Sequence[Trial], number: int, seed: int) -> list[Point]:
         )
         study = optuna.create_study(direction="maximize", sampler=sampler)
         for trial in trials:
-            found = to_point(trial.policy)
-            if found is None or trial.rank == -math.inf:
+            point = to_point(trial.policy)
+            if point is None or trial.rank == -math.inf:
                 continue
             # A policy that was stopped ranks below every one that was not, and by the highest rung it reached.
             stopped = len(trial.values) < reached
             study.add_trial(
                 optuna.trial.create_trial(
-                    params=found,
+                    params=point,
                     distributions=space,
                     state=optuna.trial.TrialState.PRUNED if stopped else optuna.trial.TrialState.COMPLETE,
                     value=None if stopped else trial.rank,

@@ -1,6 +1,7 @@
 """Stages: the units of work with an identity, and what makes up the identity of each kind.
 
-Inside the content: whatever can change the numbers. Outside: workers, devices, paths, storage, threads, labels.
+A stage's content holds everything that can change its numbers. Workers, devices, paths, storage, threads and labels
+are not part of it.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ from hpt_ray.spec.weights_source import WeightSource
 
 
 def _later(default: Any) -> Any:
-    """A field of content that a later version added: at its default it is left out, so that earlier ids hold."""
+    """A field of content that a later version added: its default is not written, so that earlier ids stay the same."""
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
 class PretrainingContent(Frozen):
-    """What the weights of a pretraining phase follow from.
+    """Everything that determines the weights of a pretraining phase.
 
     Attributes:
-        version: of the code of this kind of stage. data: the fingerprint of its data set.
-        init: the id of the stage whose weights it starts from; None: from random initialisation.
-        without: the id of the images that are left out of the data set; None where all may be seen.
+        version: of the code of this kind of stage.
+        image_size: side of the views in pixels.
+        data: the fingerprint of its data set.
+        init: the id of the stage whose weights it starts from; None: random initialisation.
+        without: the hash of the images that are left out of the data set; None: no image is left out.
         code: a hash of the Python files that it names by path; None where it names none.
     """
 
@@ -51,7 +54,13 @@ class PretrainingContent(Frozen):
 
 
 class WeightsContent(Frozen):
-    """What given weights are: the hash of their file or the name they are published by, and the place in the file."""
+    """Everything that determines imported weights.
+
+    Attributes:
+        version: of the code of this kind of stage.
+        source: the hash of their file, or the name by which they are published.
+        place: where the network is in the file; None: found automatically.
+    """
 
     kind: Literal["weights"] = "weights"
     version: int
@@ -62,12 +71,14 @@ class WeightsContent(Frozen):
 
 
 class EvaluationContent(Frozen):
-    """What the answers of an evaluation follow from.
+    """Everything that determines the predictions of an evaluation.
 
     Attributes:
-        version: of the code of this kind of stage. data: the fingerprint of its data set.
-        precision: of what a probe trains; features are float32.
-        weights: the id of the stage whose weights are evaluated; None: those of the random initialisation ``init``.
+        version: of the code of this kind of stage.
+        image_size: side of the images in pixels.
+        precision: of the training of a probe; features are float32.
+        data: the fingerprint of its data set.
+        weights: the id of the stage whose weights are evaluated; None: the random initialisation ``init``.
         init: the seed of that initialisation; None where ``weights`` are evaluated.
         metric: by name or path: val chooses by it, and test is measured by it.
         code: a hash of the Python files that it names by path; None where it names none.
@@ -88,13 +99,13 @@ class EvaluationContent(Frozen):
 
 
 class _Stage(Frozen):
-    """What stages of every kind have.
+    """What all kinds of stages have in common.
 
     Attributes:
         id: the hash of the stage's content.
         needs: the stage whose weights this one starts from or evaluates, if any.
-        label: the first cell that asked for this stage, for people.
-        images: images to train on, for estimates.
+        label: the first cell that needed this stage, in words.
+        images: number of images to train on, for estimates of time.
     """
 
     model_config = ConfigDict(extra="ignore")  # earlier versions wrote the fields of all kinds
@@ -107,11 +118,12 @@ class _Stage(Frozen):
 
 
 class PretrainingStage(_Stage):
-    """A phase of pretraining.
+    """A pretraining phase.
 
     Attributes:
         data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
-        apart: the data sets whose test images are left out of ``data``, where it has any.
+        decode_size: side in pixels at which its images are stored.
+        apart: the data sets whose test images are left out of ``data``; empty if it contains none of them.
     """
 
     kind: Literal["pretrain"] = "pretrain"
@@ -122,7 +134,7 @@ class PretrainingStage(_Stage):
 
 
 class WeightsStage(_Stage):
-    """Weights that are given, by ``source`` as the user wrote it."""
+    """Weights from a file, a download or another stage: ``source`` is as the user wrote it."""
 
     kind: Literal["weights"] = "weights"
     content: WeightsContent
@@ -142,10 +154,14 @@ class EvaluationStage(_Stage):
 Stage = Annotated[PretrainingStage | WeightsStage | EvaluationStage, Field(discriminator="kind")]
 
 
-def pretrain(
+def pretraining_stage(
     study: Study, recipe: Pretraining, tune: Tune, spec: str, data: Dataset, seed: int, parent: Stage | None
 ) -> PretrainingStage:
-    """A phase of pretraining, from a parent's weights or from random initialisation."""
+    """The stage of a pretraining phase, from a parent's weights or from random initialisation.
+
+    Args:
+        spec: the data set as the user wrote it. data: the same, loaded.
+    """
     iterations = recipe.iterations if parent else recipe.iterations_from_scratch or recipe.iterations
     content = PretrainingContent(
         version=VERSIONS["pretrain"],
@@ -173,8 +189,8 @@ def pretrain(
     )
 
 
-def given(study: Study, recipe: Weights) -> WeightsStage:
-    """Weights that are given.
+def weights_stage(study: Study, recipe: Weights) -> WeightsStage:
+    """The stage of weights that are imported.
 
     Raises:
         WeightsError: if a checkpoint file is missing.
@@ -195,8 +211,15 @@ def given(study: Study, recipe: Weights) -> WeightsStage:
     return WeightsStage(id=content_id(content), level=0, content=content, source=recipe.source)
 
 
-def evaluate(study: Study, evaluation: Evaluation, weights: Stage | int, target: str, data: Dataset) -> EvaluationStage:
-    """The evaluation of a stage's weights, or of the random initialisation of a seed, on a target."""
+def evaluation_stage(
+    study: Study, evaluation: Evaluation, weights: Stage | int, target: str, data: Dataset
+) -> EvaluationStage:
+    """The stage that evaluates weights on a target.
+
+    Args:
+        weights: the stage whose weights are evaluated, or the seed of a random initialisation.
+        target: the target as the user wrote it. data: the same, loaded.
+    """
     metric = chosen(study.metric, data.several)
     parent, init = (None, weights) if isinstance(weights, int) else (weights, None)
     content = EvaluationContent(

@@ -1,4 +1,4 @@
-"""Checkpoints of unfinished stages, each behind its checksum."""
+"""Checkpoints of unfinished stages, each protected by a checksum."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ DIGEST = hashlib.sha256().digest_size
 
 
 class StageCheckpoints:
-    """The last state of one unfinished stage, behind its checksum."""
+    """The last state of one unfinished stage, stored after its SHA-256 checksum."""
 
     def __init__(self, store: Files, path: str) -> None:
         self.store, self.path = store, path
 
     def read(self) -> bytes | None:
-        """The state; None where there is none or it is damaged, so that the stage begins again."""
+        """The state; None if there is none or it is damaged, so that the stage starts from its beginning."""
         if not self.store.exists(self.path):
             return None
         data = self.store.read(self.path)

@@ -1,7 +1,7 @@
 """Whole files under one root: in a local folder, on a shared file system or in an object store.
 
-Every file appears whole or not at all, and stays through a power cut. Whatever goes wrong with one, here or at the
-other end of a network, is a StoreError. An address may hold a password; what is shown or written down of it does not.
+Every file appears whole or not at all, and survives a power cut. Any failure to read or write one, on this machine or
+on a network, is a StoreError. An address may contain a password, which is never shown or written down.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pyarrow import fs
 from hpt_ray.core.errors import StoreError
 from hpt_ray.core.paths import path_of
 
-#: What object stores answer to credentials that are missing, wrong, or not enough.
+#: Error messages of object stores for credentials that are missing, wrong or insufficient.
 DENIED = re.compile(
     r"access.?denied|forbidden|unauthori[sz]ed|invalid.?access.?key|signature.?does.?not.?match|authentication|"
     r"expired.?token|credential|permission.?denied|HTTP (response|status)( code)? 40[13]",
     re.IGNORECASE,
 )
 
-#: A parameter of an address that lets one in.
+#: A parameter of an address that grants access.
 SECRET = r"[^=]*(secret|key|token|password|signature)"
 
 
@@ -42,10 +42,10 @@ class Files:
 
         Args:
             where: a local folder, or an address that pyarrow knows (``s3://bucket/folder``, ``gs://...``, ``hdfs://...``).
-            create: it will be written, so prove that it can be; False only reads. A root that is not there is empty.
+            create: check that files can be written; False: only read. A root that does not exist is empty.
 
         Attributes:
-            where: what opens it again, in another process as well. shown: the same for people, without a password.
+            where: the full address, which another process can open as well. shown: the same without its password.
 
         Raises:
             StoreError: if it cannot be written.
@@ -60,10 +60,10 @@ class Files:
             self.root = self.root.rstrip("/")
             self.local = isinstance(self.fs, fs.LocalFileSystem)
             if create and self.local:
-                # Folders come with the first file, so that a study that is refused leaves none behind.
-                place = Path(self.root, "stages")
-                there = next(folder for folder in (place, *place.parents) if folder.exists())
-                tempfile.TemporaryDirectory(dir=there, prefix=".hpt-").cleanup()
+                # Folders are created with the first file, so that a study that is refused leaves none behind.
+                stages = Path(self.root, "stages")
+                nearest = next(folder for folder in (stages, *stages.parents) if folder.exists())
+                tempfile.TemporaryDirectory(dir=nearest, prefix=".hpt-").cleanup()
             elif create:
                 self.fs.create_dir(f"{self.root}/stages", recursive=True)
         except (OSError, ValueError, pa.ArrowException) as error:
@@ -73,11 +73,11 @@ class Files:
 
     @classmethod
     def existing(cls, where: str | Path) -> Self:
-        """Open a root to read. Raises StoreError if nothing is there: no folder, or no bucket that holds anything."""
+        """Open a root to read. Raises StoreError if it does not exist: no such folder, or no bucket with any file."""
         opened = cls(where, create=False)
-        with opened._told("", "read"):
-            found = opened.fs.get_file_info(opened.root)
-        if found.type == fs.FileType.NotFound:
+        with opened._reported("", "read"):
+            info = opened.fs.get_file_info(opened.root)
+        if info.type == fs.FileType.NotFound:
             raise StoreError(f"there is no store at {opened.shown}: run a study first, or name another with --store.")
         return opened
 
@@ -88,21 +88,21 @@ class Files:
 
     def exists(self, relative: str) -> bool:
         """Whether there is such a file. Raises StoreError where that cannot be known."""
-        with self._told(relative, "read"):
+        with self._reported(relative, "read"):
             return bool(self.fs.get_file_info(f"{self.root}/{relative}").type == fs.FileType.File)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Every file below a folder, by its path, with its size in bytes; none where there is no such folder."""
-        with self._told(folder, "read"):
-            found = self.fs.get_file_info(
+        with self._reported(folder, "read"):
+            infos = self.fs.get_file_info(
                 fs.FileSelector(f"{self.root}/{folder}", recursive=True, allow_not_found=True)
             )
-        root = self.root.strip("/") + "/"  # not every file system says its paths with the slash in front
-        return {info.path.strip("/").removeprefix(root): info.size for info in found if info.type == fs.FileType.File}
+        root = self.root.strip("/") + "/"  # not every file system puts the slash in front of its paths
+        return {info.path.strip("/").removeprefix(root): info.size for info in infos if info.type == fs.FileType.File}
 
     def read(self, relative: str) -> bytes:
         """The content of a file. Raises StoreError if it cannot be read."""
-        with self._told(relative, "read"), self.fs.open_input_file(f"{self.root}/{relative}") as file:
+        with self._reported(relative, "read"), self.fs.open_input_file(f"{self.root}/{relative}") as file:
             return bytes(file.read())
 
     def write(self, relative: str, data: bytes) -> None:
@@ -112,7 +112,7 @@ class Files:
             StoreError: if it cannot be written, for example when the disk is full.
         """
         full = f"{self.root}/{relative}"
-        with self._told(relative, "written"):
+        with self._reported(relative, "written"):
             self.fs.create_dir(full.rsplit("/", 1)[0], recursive=True)
             if self.local:
                 _replace(Path(full), data)
@@ -123,19 +123,20 @@ class Files:
     def remove(self, relative: str) -> None:
         """Remove a file, if it is there."""
         if self.exists(relative):
-            with self._told(relative, "removed"), contextlib.suppress(FileNotFoundError):
+            with self._reported(relative, "removed"), contextlib.suppress(FileNotFoundError):
                 self.fs.delete_file(f"{self.root}/{relative}")
 
     def remove_folder(self, relative: str) -> None:
         """Remove a folder with all that is in it, if it is there."""
-        with self._told(relative, "removed"), contextlib.suppress(FileNotFoundError):
+        with self._reported(relative, "removed"), contextlib.suppress(FileNotFoundError):
             self.fs.delete_dir(f"{self.root}/{relative}")
 
     def write_json(self, relative: str, value: Any) -> None:
         self.write(relative, as_json(value))
 
     @contextlib.contextmanager
-    def _told(self, relative: str, verb: str) -> Iterator[None]:
+    def _reported(self, relative: str, verb: str) -> Iterator[None]:
+        """Turn any failure into a StoreError that names the file and what to do."""
         try:
             yield
         except (OSError, pa.ArrowException) as error:
@@ -143,12 +144,12 @@ class Files:
 
 
 def as_json(value: Any) -> bytes:
-    """JSON in the order that it was given: the order of a factor's levels means something."""
+    """JSON with its keys in the order of ``value``: the order of a factor's levels has a meaning."""
     return json.dumps(value, indent=1).encode()
 
 
 def public(address: str) -> str:
-    """An address without what lets one in: ``user:password@`` in front of the host, and secrets behind the ``?``."""
+    """An address without its secrets: ``user:password@`` before the host, and keys and tokens after the ``?``."""
     if "://" not in address:
         return address
     # A port is no password, and an @ further on is part of a path, unless the password holds a / that it should not.
@@ -167,9 +168,9 @@ def _replace(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
+        with contextlib.suppress(OSError):  # the first error is the one to report
             temporary.unlink()
-    # A rename lasts once its folder is on disk, where a folder can be opened and flushed (not so on Windows).
+    # A rename is durable once its folder is flushed to disk (Windows cannot open a folder, and needs no flush).
     with contextlib.suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -179,7 +180,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The error in a few words, without a library's trace behind it."""
+    """The error in a few words, without the trace that a library appends."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return re.split(r"\. Detail:|\n", text)[0]
 
@@ -188,6 +189,6 @@ def _advice(error: Exception) -> str:
     """What to do about an error."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space or choose another store"
-    if not isinstance(error, PermissionError) and DENIED.search(str(error)):  # that is of a folder
+    if not isinstance(error, PermissionError) and DENIED.search(str(error)):  # PermissionError: of a local folder
         return "check the credentials, and what they allow"
     return "choose another with --store, or mend it"

@@ -1,7 +1,7 @@
-"""What a stage and a run say of themselves: ``stage.json`` and ``run.json``, written last beside the files they seal.
+"""The records of a stage and of a run: ``stage.json`` and ``run.json``, written after the files that they describe.
 
-Earlier versions wrote fewer fields, later ones may write more: what is not known has a default that says so, and what
-nobody reads is passed over.
+Earlier versions wrote fewer fields, and later ones may write more: a missing field has a default that means "unknown",
+and an unknown field is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Open(Frozen):
 
 
 class Sealed(_Open):
-    """A record of a folder; ``files`` has the checksum of each file in it, set when the folder is sealed."""
+    """The record of a folder; ``files`` has the SHA-256 of each file in it, set when the record is written."""
 
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -33,14 +33,16 @@ AnyRecord = TypeVar("AnyRecord", bound=Sealed)
 
 
 class StageRecord(Sealed):
-    """How a stage was done. What it was, its fields in the plan, stands beside this in ``stage.json``.
+    """How a stage was computed. ``stage.json`` also has the stage's fields in the plan.
 
     Attributes:
-        seconds: of a pretraining those of its iterations, over all interruptions; else all that the stage took.
-        work_seconds: all that was spent on the stage since it was last begun, and at least ``seconds``.
-        images: that it trained on.
-        audit: of given weights, what became of each key, as ``training.weights.audit.Audit`` has it.
-        chosen: of an evaluation, what each repeat chose on val.
+        seconds: of a pretraining: its training iterations, over all attempts; of other stages: their wall time.
+        work_seconds: wall time of the last attempt, and at least ``seconds``.
+        images: number of images that it trained on.
+        device: a description of the device. versions: of the packages that can change a number.
+        workers: number of processes; None: unknown.
+        audit: of imported weights: what happened to each key, a ``training.weights.audit.Audit``.
+        chosen: of an evaluation: the options that each repeat selected on val.
     """
 
     seconds: Seconds
@@ -57,12 +59,12 @@ class Shared(_Open):
     """What train and val of a data set have in common with the test images of a target.
 
     Attributes:
-        target: The target's name.
-        test: How many test images it has.
-        copies: Images left out because its test split holds the same.
-        near: How many of its test images have near-duplicates among the images that are left.
-        images: How many images that are.
-        examples: A few of these pairs, the nearest first: the test image and the other, as PNG files in base64.
+        target: the target's name.
+        test: number of its test images.
+        copies: number of images left out because its test split contains the same.
+        near: number of its test images with near-duplicates among the remaining images.
+        images: number of remaining images that are such near-duplicates.
+        examples: a few of these pairs, the nearest first: the test image and the other, as PNG files in base64.
     """
 
     target: str
@@ -74,7 +76,13 @@ class Shared(_Open):
 
 
 class DataSummary(_Open):
-    """A data set in numbers: images by split, classes, channels, how it was read, what the targets' tests hold."""
+    """A data set in numbers.
+
+    Attributes:
+        train, val, test, excluded: numbers of images. mean, std: of each channel, on a scale from 0 to 1.
+        found: how the data set was read, one line each.
+        shared: what it has in common with each target's test images.
+    """
 
     name: str
     train: Count
@@ -90,17 +98,17 @@ class DataSummary(_Open):
 
 
 class Counts(_Open):
-    """How many stages came from where, or did not come."""
+    """Numbers of stages: all of the plan, those found in the store, trained, failed and not run."""
 
     total: Count
     cached: Count
-    trained: int  # fewer than none where stages that were there when the run began are not any more
+    trained: int  # negative if stages that existed when the run began have been deleted since
     failed: Count
     not_run: Count = 0
 
 
 class Failure(_Open):
-    """A stage that a run lacks, and the labels of the cells that need it."""
+    """A stage without a result, and the labels of the cells that need it."""
 
     stage: str
     reason: str
@@ -113,15 +121,17 @@ def _moment(text: str) -> str:
 
 
 class Manifest(Sealed):
-    """What a run says of itself.
+    """How a run was done, so that it can be read, compared and repeated.
 
     Attributes:
-        started: in ISO 8601. seconds: until its last stage ended. cached: stages that were there when it began.
-        datasets: by name or path, as the study has it.
-        notes: what a reader of the report should know of how it was run.
-        given_up: the one reason for which nothing can be said.
-        compute_seconds: of work in stages. weights: what was taken over of each checkpoint, a line each.
-        stages, failures: with ``compute_seconds`` None until the run's stages have been collected.
+        command: the command that repeats it.
+        started: date and time in ISO 8601. seconds: wall time until its last stage ended.
+        cached: number of stages that were finished before it began.
+        datasets: by name or path, as the study writes it.
+        notes: what a reader of the report should know about how it was run, one line each.
+        given_up: the one reason for which the run has no results; None if it has.
+        compute_seconds: sum over its stages. weights: what was loaded from each checkpoint, one line each.
+        stages, failures: like ``compute_seconds``, None until the run's stages have been collected.
     """
 
     study: Study
@@ -142,5 +152,5 @@ class Manifest(Sealed):
 
     @property
     def collected(self) -> bool:
-        """Whether the run has its tables, and with them what follows from its stages."""
+        """Whether the run has its tables, and the fields that are computed with them."""
         return None not in (self.compute_seconds, self.stages, self.failures)

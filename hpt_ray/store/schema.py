@@ -1,12 +1,13 @@
-"""The one schema of results: three tables, every axis its own column, nothing ever parsed out of a path or a log.
+"""The schema of results: three tables, with a column for every axis; nothing is ever parsed from a path or a log.
 
 ``results``      one row per cell x evaluation x metric x class x split x iteration x repeat; a missing or failed cell
-                 has a null ``value`` and says so in ``status`` and ``reason``; of a class without an AUROC ``reason``
-                 alone does.
-``predictions``  one row per test example of each evaluation: what paired intervals are made of.
+                 has a null ``value``, explained by ``status`` and ``reason``; for a class without an AUROC, by
+                 ``reason`` alone.
+``predictions``  one row per test example of each evaluation: the basis of paired intervals.
 ``curves``       training by iteration.
 
-A stage writes the columns marked STAGE; a run adds the axes of its cells in front of them, one column per factor.
+A stage writes ``STAGE_RESULTS``, ``PREDICTIONS`` or ``CURVES``; a run adds the axes of its cells in front, with one
+column per factor.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-if TYPE_CHECKING:  # which many of Ray's processes read a schema without
+if TYPE_CHECKING:  # many of Ray's processes read a schema without it
     import pandas as pd
 
 #: What a cell is: shared by all three tables of a run. Factor columns (string) follow ``arm``. A null level or seed
@@ -88,9 +89,9 @@ CURVES = pa.schema(
 
 
 def run_schema(table: pa.Schema, factors: list[str]) -> pa.Schema:
-    """The schema of a run's table: axes, one string column per factor after ``arm``, then the table's own columns.
+    """The schema of a run's table: axes, one string column per factor after ``arm``, then the columns of ``table``.
 
-    ``predictions`` of a run also carry ``iteration`` (0 at step 0) as results do.
+    A run's ``predictions`` also have ``iteration`` (0 at step 0), as its results do.
     """
     axes = list(AXES)
     place = AXES.get_field_index("arm") + 1
@@ -114,19 +115,19 @@ def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def occupied(table: pa.Table) -> pa.Table:
-    """The columns with any value; all of a table without rows.
+    """The columns with at least one value; all columns of a table without rows.
 
-    A stage writes no others: there are many stages, and empty columns of lists take as long to read as the rest. A
+    A stage writes only these: there are many stages, and empty columns of lists take as long to read as the rest. A
     run's tables have all columns.
     """
     return table.select([name for name in table.column_names if table[name].null_count < max(len(table), 1)])
 
 
 def fitted(table: pa.Table, schema: pa.Schema, filled: Collection[str], *, rows: bool = True) -> pa.Table:
-    """The columns of a schema that a table from a store has, with the types that the schema gives them.
+    """The columns of a table from a store that the schema has, converted to the types of the schema.
 
     Args:
-        filled: columns that must have a value in every row. rows: whether there must be any.
+        filled: columns that must have a value in every row. rows: whether there must be any row.
 
     Raises:
         ValueError: for a table that does not fit, with the reason.
@@ -141,7 +142,7 @@ def fitted(table: pa.Table, schema: pa.Schema, filled: Collection[str], *, rows:
             raise ValueError(f"rows lack their {name}")
     fields = [field for field in schema if field.name in types]
     if len(fields) == len(types) and all(types[field.name].equals(field.type) for field in fields):
-        return table  # as almost always, and there are ten thousands of them
+        return table  # almost always, and much faster for ten thousand stages
     try:
         return table.select([field.name for field in fields]).cast(pa.schema(fields))
     except pa.ArrowException as error:
@@ -149,7 +150,7 @@ def fitted(table: pa.Table, schema: pa.Schema, filled: Collection[str], *, rows:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A run's table for pandas; seeds stay whole numbers although some cells have none."""
+    """A run's table as a pandas frame; seeds stay integers although some cells have none."""
     frame: pd.DataFrame = table.to_pandas()
     return frame.astype({"seed": "Int64"}) if "seed" in frame else frame
 

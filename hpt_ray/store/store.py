@@ -3,8 +3,8 @@
     STORE/stages/ID/   stage.json (written last: it makes the stage finished), weights, tables
     STORE/runs/STUDY-PLAN/   plan, results, predictions, curves, views and report of one run, and run.json (last)
 
-A record, ``stage.json`` or ``run.json``, has the checksum of every file beside it and of itself, so that nothing that
-was damaged on disk is taken for what was written.
+A record, ``stage.json`` or ``run.json``, has the checksum of every other file in its folder and of itself, so that
+damaged files are never used.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
 RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
 MANIFEST, PLAN, VIEWS = "run.json", "plan.json", "views.parquet"
 MEND = "run the study again, or see `hpt-study verify`."
-#: What reading JSON of a stranger's raises: it may be none, lack a key, hold another type, or be nested without end.
+#: What reading untrusted JSON raises: it may be no JSON, lack a key, have another type, or be nested too deeply.
 NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
-#: Files that are checked at a time, each in memory; neither reading nor hashing holds the interpreter.
+#: Files that are checked at the same time, each in memory; reading and hashing release Python's global lock.
 THREADS = 8
-#: Bytes of a table in memory below which compressing it saves less than a block of the disk is worth.
+#: Size of a table in memory, in bytes, below which compression saves less than one block on disk.
 SMALL = 2**16
 
 
 @dataclass(frozen=True)
 class Damage:
-    """The first file of a stage or run that is not what was written, and how that shows."""
+    """The first damaged file of a stage or run, and what is wrong with it."""
 
     file: str
     why: str
@@ -49,7 +49,7 @@ class Damage:
 
 
 class Store(Files):
-    """Stages and runs, in files under one root."""
+    """Reads and writes stages and runs under one root."""
 
     def runs(self) -> set[str]:
         """The names of all runs that have begun."""
@@ -60,10 +60,10 @@ class Store(Files):
         return _recorded(self.sizes("stages"), RECORD)
 
     def record(self, stage: str) -> StageRecord | None:
-        """What a finished stage says of itself; None if it is not finished.
+        """The record of a finished stage; None if it is not finished.
 
         Raises:
-            StoreError: if it is not what was written.
+            StoreError: if it is damaged.
         """
         path = f"stages/{stage}/{RECORD}"
         return self._parsed(path, StageRecord) if self.exists(path) else None
@@ -75,10 +75,10 @@ class Store(Files):
     def finish(
         self, stage: str, files: dict[str, bytes], record: StageRecord, planned: Mapping[str, Any] | None = None
     ) -> None:
-        """Write a stage's files and, last, its record; drop what an unfinished stage keeps.
+        """Write a stage's files and, last, its record; delete its checkpoint and the note of an earlier failure.
 
         Args:
-            planned: the stage's fields in the plan, as JSON, which are written beside the record's.
+            planned: the stage's fields in the plan, which are written into the same file as the record.
         """
         self._seal(f"stages/{stage}", RECORD, files, record, planned or {})
         self.remove(f"stages/{stage}/{CHECKPOINT}")
@@ -89,10 +89,10 @@ class Store(Files):
         self._seal(f"runs/{run}", MANIFEST, files, manifest, {})
 
     def stage_file(self, stage: str, name: str, record: StageRecord | None = None) -> bytes:
-        """A file of a finished stage, checked against its checksum in the stage's record (None: which is read first).
+        """A file of a finished stage, checked against its checksum in the stage's record (None: read here).
 
         Raises:
-            StoreError: if the stage is not finished or the file is not what was written.
+            StoreError: if the stage is not finished or the file is damaged.
         """
         record = record or self.record(stage)
         if record is None:
@@ -103,11 +103,11 @@ class Store(Files):
         return from_parquet(self.stage_file(stage, name), self.path(f"stages/{stage}/{name}"))
 
     def manifest(self, run: str) -> Manifest:
-        """What a run says of itself. Raises StoreError if it is not what was written."""
+        """The manifest of a run. Raises StoreError if it is damaged."""
         return self._parsed(f"runs/{run}/{MANIFEST}", Manifest)
 
     def run_file(self, run: str, name: str) -> bytes:
-        """A file of a run. Raises StoreError if there is none or it is not what was written."""
+        """A file of a run. Raises StoreError if it is missing or damaged."""
         checksum = self._record(f"runs/{run}/{MANIFEST}")["files"].get(name)
         if checksum is None:
             raise StoreError(f"{self.path(f'runs/{run}/{name}')} was not written: {MEND}")
@@ -120,7 +120,7 @@ class Store(Files):
         """The ids of the stages of a run's plan.
 
         Raises:
-            StoreError: if the plan is not what was written, or names no stages.
+            StoreError: if the plan is damaged, or names no stages.
         """
         try:
             ids = [stage["id"] for stage in json.loads(self.run_file(run, PLAN))["stages"]]
@@ -131,19 +131,19 @@ class Store(Files):
         return ids
 
     def damaged(self, stages: Iterable[str]) -> dict[str, Damage]:
-        """Which of these stages are finished and yet not what was written.
+        """Which of these stages are finished but damaged.
 
         Raises:
-            StoreError: if a file that is there cannot be read: it may be sound.
+            StoreError: if an existing file cannot be read: it may be intact.
         """
         return self._damaged("stages", RECORD, stages)
 
     def damaged_runs(self, runs: Iterable[str]) -> dict[str, Damage]:
-        """Which of these runs have a record, plan, table or report that is not what was written; as ``damaged``."""
+        """Which of these runs have a damaged record, plan, table or report. Raises as ``damaged`` does."""
         return self._damaged("runs", MANIFEST, runs)
 
-    def forget(self, stage: str) -> None:
-        """Remove a stage, its record first, so that it is computed anew."""
+    def delete(self, stage: str) -> None:
+        """Delete a stage, its record first, so that the next run recomputes it."""
         self.remove(f"stages/{stage}/{RECORD}")
         self.remove_folder(f"stages/{stage}")
 
@@ -151,7 +151,7 @@ class Store(Files):
         self.write_json(f"stages/{stage}/{FAILURE}", {"reason": reason})
 
     def failure(self, stage: str) -> str | None:
-        """Why a stage failed when it was last tried; None if it did not."""
+        """Why the last attempt at a stage failed; None if it did not fail."""
         path = f"stages/{stage}/{FAILURE}"
         if not self.exists(path):
             return None
@@ -164,7 +164,7 @@ class Store(Files):
         return StageCheckpoints(self, f"stages/{stage}/{CHECKPOINT}")
 
     def _seal(self, folder: str, name: str, files: dict[str, bytes], record: Sealed, beside: Mapping[str, Any]) -> None:
-        """Write files into a folder and, last, the record ``name`` with the checksums of each and of itself."""
+        """Write files into a folder and, last, the record ``name`` with their checksums, its own and other fields."""
         for file, data in files.items():
             self.write(f"{folder}/{file}", data)
         checksums = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
@@ -177,7 +177,7 @@ class Store(Files):
             return kind.model_validate(record)
         except ValidationError as error:
             raise StoreError(foreign(self.path(path), explain(error))) from error
-        except StudyError as error:  # of a study that does not hold together
+        except StudyError as error:  # the study in it is not consistent
             raise StoreError(foreign(self.path(path), str(error))) from error
 
     def _record(self, path: str) -> dict[str, Any]:
@@ -193,27 +193,27 @@ class Store(Files):
         return data
 
     def _proven(self, path: str) -> dict[str, Any] | None:
-        """A record; None if it is not what was written."""
+        """A record whose checksum is right; None if it is damaged."""
         try:
             record = json.loads(self.read(path))
-            sound = record["checksum"] == _checksum(record) and isinstance(record["files"], dict)
+            intact = record["checksum"] == _checksum(record) and isinstance(record["files"], dict)
         except NOT_OURS:
             return None
-        return record if sound else None
+        return record if intact else None
 
     def _damaged(self, kind: str, name: str, among: Iterable[str]) -> dict[str, Damage]:
-        there = self.sizes(kind)
-        known = sorted(_recorded(there, name).intersection(among))
+        sizes = self.sizes(kind)
+        recorded = sorted(_recorded(sizes, name).intersection(among))
         with ThreadPoolExecutor(THREADS) as pool:
-            found = pool.map(lambda each: self._damage(f"{kind}/{each}", name, there), known)
-            return {each: damage for each, damage in zip(known, found, strict=True) if damage}
+            damages = pool.map(lambda each: self._damage(f"{kind}/{each}", name, sizes), recorded)
+            return {each: damage for each, damage in zip(recorded, damages, strict=True) if damage}
 
-    def _damage(self, folder: str, name: str, there: Container[str]) -> Damage | None:
+    def _damage(self, folder: str, name: str, existing: Container[str]) -> Damage | None:
         record = self._proven(f"{folder}/{name}")
         if record is None:
             return Damage(name, "has another checksum")
         for file, checksum in record["files"].items():
-            if f"{folder}/{file}" not in there:
+            if f"{folder}/{file}" not in existing:
                 return Damage(file, "is missing")
             if hashlib.sha256(self.read(f"{folder}/{file}")).hexdigest() != checksum:
                 return Damage(file, "has another checksum")
@@ -221,7 +221,7 @@ class Store(Files):
 
 
 def parquet(table: pa.Table) -> bytes:
-    """A table as a Parquet file; a small one plain, which is read in half the time."""
+    """A table as a Parquet file; a small one without compression, which halves the time to read it."""
     sink, small = pa.BufferOutputStream(), table.nbytes < SMALL
     plain = {"compression": "none", "use_dictionary": False, "write_statistics": False, "store_schema": False}
     pq.write_table(table, sink, **(plain if small else {"compression": "zstd"}))
@@ -229,31 +229,31 @@ def parquet(table: pa.Table) -> bytes:
 
 
 def from_parquet(data: bytes, where: str, columns: list[str] | None = None) -> pa.Table:
-    """A table, or those of its columns that there are, from a Parquet file as ``parquet`` makes it.
+    """A table from the content of a Parquet file.
 
     Args:
-        where: names the file in an error.
+        where: the file's name in an error. columns: those to read, if they exist; None: all.
 
     Raises:
-        StoreError: if it is no Parquet.
+        StoreError: if it is not a Parquet file.
     """
-    # Of a file this small, read_table's data set and threads would take twice as long as the reading.
+    # read_table would take twice as long for files this small: it sets up a data set and threads.
     try:
         return pq.ParquetFile(pa.BufferReader(data)).read(columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:  # an OSError, too, is of the bytes: nothing else is read
+    except (pa.ArrowException, OSError) as error:  # also an OSError means damaged bytes: no file is read here
         raise StoreError(foreign(where, str(error).split("\n", 1)[0])) from error
 
 
 def foreign(where: str, why: str) -> str:
-    """The line on a file that is as it was written, but not by this program or not by this version."""
+    """The message about an undamaged file that this version of the program did not write."""
     return f"{where} is not as hpt-study writes it ({why.removesuffix('.')}): remove its folder and {MEND}"
 
 
 def _recorded(paths: Iterable[str], name: str) -> set[str]:
-    """The stages or runs that have a record, among paths such as ``stages/ID/stage.json``."""
+    """The ids of the stages or runs with a record, from paths such as ``stages/ID/stage.json``."""
     return {path.split("/")[1] for path in paths if path.count("/") == 2 and path.endswith(f"/{name}")}
 
 
 def _checksum(record: dict[str, Any]) -> str:
-    """Of all a record says but its own checksum."""
+    """The checksum of a record: of all its fields but the checksum itself."""
     return content_id({key: value for key, value in record.items() if key != "checksum"}, length=64)

@@ -1,4 +1,4 @@
-"""Is a store what was written? Checksums of every stage and run, and what nobody reads any more."""
+"""Check the integrity of a store: checksums of every stage and run, and files that are no longer used."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hpt_ray.store.store import MANIFEST, PLAN, Damage, Store
 
 @dataclass(frozen=True)
 class Findings:
-    """What a store holds and what is wrong with it; sizes in bytes.
+    """What a store contains and what is wrong with it; sizes in bytes.
 
     Attributes:
-        runs, stages, size: how many runs and finished stages there are, and how large all files are together.
-        damaged: finished stages that are not what was written. A run that needs them computes them anew.
-        tables: runs with a table or a report that is not what was written. The stages can give them again.
-        lost: runs whose record or plan is not what was written. The study can be run again, from the same stages.
-        leftovers: files that nobody reads any more, and their sizes.
-        orphans: sound stages that no run names, and their sizes. Another run may still want them.
+        runs, stages, size: number of runs, number of finished stages, and size of all files together.
+        damaged: finished stages with a damaged file. A run that needs them recomputes them.
+        tables: runs with a damaged table or report, which can be written again from the stages.
+        lost: runs with a damaged record or plan. The study can be run again, with the same stages.
+        leftovers: files that are no longer used, with their sizes.
+        orphans: intact stages that no run names, with their sizes. A later run may still use them.
     """
 
     runs: int
@@ -33,31 +33,33 @@ class Findings:
 
     @property
     def sound(self) -> bool:
-        """Whether there is nothing to mend; orphans are no fault."""
+        """Whether there is nothing to repair; orphans are no fault."""
         return not (self.damaged or self.tables or self.lost or self.leftovers)
 
 
 def verify(store: Store) -> Findings:
-    """Check all that a store holds, which must be at rest: what a run is writing looks left over. Changes nothing.
+    """Check all files of a store. Changes nothing.
+
+    No run may use the store meanwhile: files that are being written look like leftovers.
 
     Raises:
-        StoreError: if something that is there cannot be read.
+        StoreError: if an existing file cannot be read.
     """
     sizes = {**store.sizes("stages"), **store.sizes("runs")}
     runs, finished = store.runs(), store.finished()
-    damaged, broken = store.damaged(finished), store.damaged_runs(runs)
-    lost = {run: damage for run, damage in broken.items() if damage.file in (MANIFEST, PLAN)}
+    damaged, damaged_runs = store.damaged(finished), store.damaged_runs(runs)
+    lost = {run: damage for run, damage in damaged_runs.items() if damage.file in (MANIFEST, PLAN)}
     named = set[str]()
     for run in runs - set(lost):
         try:
             named.update(store.planned(run))
         except StoreError:
             lost[run] = Damage(PLAN, "names no stages")
-    holds = {
+    files_of = {
         stage: [f"stages/{stage}/{file}" for file in store.files_of(stage)] for stage in sorted(finished - set(damaged))
     }
-    kept = set(itertools.chain(*holds.values()))
-    if lost:  # what they name is not known, so any stage may be
+    recorded_files = set(itertools.chain(*files_of.values()))
+    if lost:  # the stages that they name are unknown, so any stage may be one of them
         named = {path.split("/")[1] for path in sizes}
 
     def left_over(path: str) -> bool:
@@ -65,7 +67,7 @@ def verify(store: Store) -> Findings:
         if kind == "runs":
             return path.endswith(".tmp") or owner not in runs
         if owner in finished:
-            return owner in holds and path not in kept  # the files of a damaged stage go with it
+            return owner in files_of and path not in recorded_files  # the files of a damaged stage are deleted with it
         return path.endswith(".tmp") or owner not in named
 
     return Findings(
@@ -73,18 +75,18 @@ def verify(store: Store) -> Findings:
         stages=len(finished),
         size=sum(sizes.values()),
         damaged=damaged,
-        tables={run: damage for run, damage in broken.items() if run not in lost},
+        tables={run: damage for run, damage in damaged_runs.items() if run not in lost},
         lost=lost,
         leftovers={path: size for path, size in sizes.items() if left_over(path)},
-        orphans={stage: sum(map(sizes.__getitem__, files)) for stage, files in holds.items() if stage not in named},
+        orphans={stage: sum(map(sizes.__getitem__, files)) for stage, files in files_of.items() if stage not in named},
     )
 
 
-def clear(store: Store, found: Findings) -> None:
-    """Remove what is damaged, but for tables, and what is left over."""
-    for stage in found.damaged:
-        store.forget(stage)
-    for run in found.lost:
+def clear(store: Store, findings: Findings) -> None:
+    """Delete damaged stages, lost runs and leftovers; damaged tables are left to be written again."""
+    for stage in findings.damaged:
+        store.delete(stage)
+    for run in findings.lost:
         store.remove_folder(f"runs/{run}")
-    for path in found.leftovers:
+    for path in findings.leftovers:
         store.remove(path)

@@ -359,7 +359,7 @@ def test_what_is_taken_over_of_given_weights_is_said_by_plan_and_report(tmp_path
         f"weights {source}: 45 of 45 tensors, from module.encoder_q.; left out: 1 of heads such as "
         "module.encoder_q.fc.0.weight and 1 of other networks or training state such as module.queue."
     )
-    remarks = prepare(study, Store(tmp_path / "store", create=False)).plan.remarks
+    remarks = prepare(study, Store(tmp_path / "store", create=False)).plan.notes
     if downloaded:
         assert remarks[0] == f"weights {source}: downloaded when they are needed; the report says what is taken over."
     else:

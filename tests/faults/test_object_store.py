@@ -154,7 +154,7 @@ def test_what_is_damaged_or_left_over_is_found_and_mended(server):
     }
     assert set(found.leftovers) == {"stages/sound/checkpoint.pt"}
     assert set(found.orphans) == {"sound"}
-    store.forget("damaged")
+    store.delete("damaged")
     store.remove("stages/sound/checkpoint.pt")
     assert verify(store).sound
     assert set(store.sizes("stages")) == {"stages/sound/weights", "stages/sound/stage.json"}

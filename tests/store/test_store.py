@@ -246,8 +246,8 @@ def test_damaged_stages_are_found_by_what_is_wrong_with_them(store):
         "edited": "stage.json has another checksum",
     }
     assert store.damaged(["sound"]) == {}
-    store.forget("gone")
-    store.forget("never there")
+    store.delete("gone")
+    store.delete("never there")
     assert "gone" not in store.finished()
     assert not [path for path in store.sizes("stages") if "gone" in path]
 
