@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hpt_ray.core.targets import both
 from hpt_ray.training.features import Split
 from hpt_ray.training.probe import Answer, Subject, best
+from hpt_ray.training.probes._nearest import CPU, nearest
 
 TEMPERATURE = 0.07
 NEIGHBOURS = (200, 50, 20, 5, 1)
-CHUNK = 1024
 
 
 def probe(subject: Subject) -> list[Answer]:
@@ -28,25 +29,29 @@ def probe(subject: Subject) -> list[Answer]:
     train = splits["train"]
     ks = [k for k in NEIGHBOURS if k <= len(train.labels)]
     predict: Callable[..., list[Any]] = vote if train.targets is None else shares
-    candidates = zip(ks, predict(train, splits["val"].features, ks), strict=True)
+    candidates = zip(ks, predict(train, splits["val"].features, ks, subject.device), strict=True)
     k, val = best(candidates, splits["val"].wanted, subject.metric)
-    return [Answer(val, predict(train, splits["test"].features, [k])[0], {"k": k})]
+    return [Answer(val, predict(train, splits["test"].features, [k], subject.device)[0], {"k": k})]
 
 
-def vote(train: Split, queries: NDArray[np.float32], ks: list[int]) -> list[NDArray[np.int64]]:
+def vote(
+    train: Split, queries: NDArray[np.float32], ks: list[int], device: torch.device = CPU
+) -> list[NDArray[np.int64]]:
     """The predicted classes [n] of queries [n, d], for each k."""
     classes = int(train.labels.max()) + 1
     answers: list[list[NDArray[np.int64]]] = [[] for _ in ks]
-    for nearest, weights in _nearest(train, queries, max(ks)):
-        labels = train.labels[nearest]
+    for rows, weights in _neighbours(train, queries, max(ks), device):
+        labels = train.labels[rows]
         for answer, k in zip(answers, ks, strict=True):
-            votes = np.zeros((len(nearest), classes))
-            np.add.at(votes, (np.arange(len(nearest))[:, None], labels[:, :k]), weights[:, :k])
+            votes = np.zeros((len(rows), classes))
+            np.add.at(votes, (np.arange(len(rows))[:, None], labels[:, :k]), weights[:, :k])
             answer.append(votes.argmax(axis=1))
     return [np.concatenate(answer) for answer in answers]
 
 
-def shares(train: Split, queries: NDArray[np.float32], ks: list[int]) -> list[NDArray[np.float32]]:
+def shares(
+    train: Split, queries: NDArray[np.float32], ks: list[int], device: torch.device = CPU
+) -> list[NDArray[np.float32]]:
     """The scores [n, C] of queries [n, d], for each k; NaN for a class that train has not both values of.
 
     Where no neighbour's value is known, the share of positives in train says all that is.
@@ -55,9 +60,9 @@ def shares(train: Split, queries: NDArray[np.float32], ks: list[int]) -> list[ND
     learned = both(train.targets)
     usual = (train.targets == 1).sum(axis=0) / np.maximum(1, (train.targets >= 0).sum(axis=0))
     answers: list[list[NDArray[np.float32]]] = [[] for _ in ks]
-    for nearest, weights in _nearest(train, queries, max(ks)):
+    for rows, weights in _neighbours(train, queries, max(ks), device):
         for answer, k in zip(answers, ks, strict=True):
-            targets = train.targets[nearest[:, :k]]
+            targets = train.targets[rows[:, :k]]
             known, positive = (
                 np.einsum("nk,nkc->nc", weights[:, :k], chosen) for chosen in (targets >= 0, targets == 1)
             )
@@ -66,21 +71,11 @@ def shares(train: Split, queries: NDArray[np.float32], ks: list[int]) -> list[ND
     return [np.concatenate(answer) for answer in answers]
 
 
-def _nearest(
-    train: Split, queries: NDArray[np.float32], most: int
+def _neighbours(
+    train: Split, queries: NDArray[np.float32], most: int, device: torch.device
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Of each chunk of queries: the nearest training examples [m, most] and the weights of their votes."""
-    bank = _unit(train.features)
-    for start in range(0, len(queries), CHUNK):
-        similarity = _unit(queries[start : start + CHUNK]) @ bank.T
-        # A full stable sort, so that ties fall the same way for every k and on every machine.
-        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :most]
+    for rows, similarity in nearest(train.features, queries, most, device):
+        near = similarity.astype(np.float64)
         # Relative to the nearest: the same ratios between votes, and no underflow.
-        near = np.take_along_axis(similarity, nearest, axis=1).astype(np.float64)
-        yield nearest, np.exp((near - near[:, :1]) / TEMPERATURE)
-
-
-def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = features / np.maximum(norms, 1e-12)
-    return unit
+        yield rows, np.exp((near - near[:, :1]) / TEMPERATURE)

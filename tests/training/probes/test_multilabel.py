@@ -29,6 +29,7 @@ from hpt_ray.training.workers import Workers
 from tests.support import tiny
 
 Splits = dict[str, Split]
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Given:
 
     features: Splits
     metric: Metric = metric
+    device: torch.device = CPU
 
 
 def answer_of(probe: Any, given: Splits) -> Answer:
@@ -152,7 +154,7 @@ def several() -> Dataset:
 
 def test_features_carry_the_targets() -> None:
     data = several()
-    subject = Subject(tiny.backbone(), data, tiny.SIZE, torch.device("cpu"))
+    subject = Subject(tiny.backbone(), data, tiny.SIZE, CPU)
     assert data.targets is not None
     for split in subject.features.values():
         np.testing.assert_array_equal(split.wanted, data.targets[split.indices])

@@ -20,10 +20,11 @@ from hpt_ray.training import features
 from hpt_ray.training import probe as probe_module
 from hpt_ray.training.features import Split
 from hpt_ray.training.probe import Answer, Subject, best
-from hpt_ray.training.probes import knn, linear
+from hpt_ray.training.probes import _nearest, knn, linear
 from tests.support import tiny
 
 Splits = dict[str, Split]
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Given:
 
     features: Splits
     metric: Metric = accuracy.metric
+    device: torch.device = CPU
 
 
 def value(predicted: Any, labels: Any) -> float:
@@ -150,7 +152,7 @@ def test_best_takes_the_first_of_equals() -> None:
 
 
 def test_knn_equals_sklearns(given: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "CHUNK", 100)  # a last chunk that is not full
+    monkeypatch.setattr(_nearest, "CHUNK", 100)  # a last chunk that is not full
     train, queries = given["train"], given["test"].features
     ks = [k for k in knn.NEIGHBOURS if k <= len(train.labels)]
     for k, mine in zip(ks, knn.vote(train, queries, ks), strict=True):
