@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from hpt_ray.core.errors import StudyError
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.backbone import Backbone
-
-CHUNK = 256
+from hpt_ray.training.footprint import images_at_once
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,17 @@ def outputs(
     """
     mean = torch.tensor(data.mean, device=device).view(1, 3, 1, 1)
     std = torch.tensor(data.std, device=device).view(1, 3, 1, 1)
-    parts = []
+
+    def normalised(chosen: NDArray[np.int64]) -> Tensor:
+        images = torch.from_numpy(np.ascontiguousarray(data.images[chosen]))
+        images = (centre(images, image_size).to(device).float() / 255 - mean) / std
+        return images.contiguous(memory_format=torch.channels_last)
+
     with evaluating(network, device):
-        for start in range(0, len(indices), CHUNK):
-            chunk = torch.from_numpy(np.ascontiguousarray(data.images[indices[start : start + CHUNK]]))
-            images = (centre(chunk, image_size).to(device).float() / 255 - mean) / std
-            parts.append(network(images.contiguous(memory_format=torch.channels_last)).float().cpu())
+        chunk = images_at_once(network, normalised(indices[:1]))
+        parts = [
+            network(normalised(indices[start : start + chunk])).float().cpu() for start in range(0, len(indices), chunk)
+        ]
     found: NDArray[np.float32] = torch.cat(parts).numpy()
     return found
 

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from torchvision.transforms import v2
 
 from hpt_ray.core.errors import DataError, StudyError
-from hpt_ray.training import features
+from hpt_ray.training import footprint
 from hpt_ray.training.backbone import build
 from hpt_ray.training.features import centre, extract, standardised
 from tests.support import tiny
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("size", [16, 20, 21, 23])  # odd margins too
 def test_features_equal_a_direct_forward(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "CHUNK", 7)  # a last chunk that is not full
+    monkeypatch.setattr(footprint, "MOST", 8)  # a last chunk that is not full
     data = tiny.dataset(60, size=size)
     backbone = tiny.backbone()
     backbone.train()(torch.randn(32, 3, 16, 16))  # statistics other than the initial ones

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hpt_ray.training import footprint
+from hpt_ray.training.backbone import build
+from hpt_ray.training.footprint import images_at_once
+from tests.support import tiny
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "largest"),
+    [
+        ("resnet_small", 32, 32 * 16 * 16 * 4),  # the first convolution's output: channels x side x side x float32
+        ("resnet50", 64, 64 * 32 * 32 * 4),
+        ("resnet50", 224, 64 * 112 * 112 * 4),
+        ("resnet50", 448, 64 * 224 * 224 * 4),
+    ],
+)
+def test_chunks_are_as_large_as_their_largest_activation_allows(name: str, size: int, largest: int) -> None:
+    chunk = images_at_once(build(name, 0, size).eval(), torch.zeros(1, 3, size, size))
+    assert chunk == 2 ** min(8, int(torch.tensor(2**28 / largest).log2().floor()))
+
+
+def test_today_s_quick_scale_is_one_chunk_of_256() -> None:
+    """So that version 0.1.0's bits stay."""
+    assert images_at_once(build("resnet_small", 0, 32).eval(), torch.zeros(1, 3, 32, 32)) == 256
+
+
+def test_an_image_larger_than_the_budget_passes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "BYTES", 100)
+    assert images_at_once(nn.Flatten(), torch.zeros(5, 3, 16, 16)) == 1
+
+
+def test_what_a_layer_returns_beside_a_tensor_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pair(nn.Module):
+        def forward(self, images: Tensor) -> dict[str, tuple[Tensor, int]]:
+            return {"a": (images.repeat(1, 8, 1, 1), 3)}
+
+    monkeypatch.setattr(footprint, "BYTES", 3 * 16 * 16 * 4 * 8 * 4)
+    assert images_at_once(Pair(), torch.zeros(1, 3, 16, 16)) == 4
+
+
+def test_the_network_keeps_its_numbers_and_no_hook() -> None:
+    network = tiny.backbone().eval()
+    before = tiny.copy_of(network.state_dict())
+    images_at_once(network, torch.randn(1, 3, 16, 16))
+    assert tiny.largest_difference(network.state_dict(), before) == 0
+    assert not any(layer._forward_hooks for layer in network.modules())
