@@ -18,7 +18,7 @@ from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets,
 from hpt_ray.spec.study import Arm, Evaluation, Study
 
 LABELS = {"quick": (120, 600), "paper": (1_000,)}
-ITERATIONS = {name: scale.finetune["iterations"] for name, scale in SCALES.items()}
+ITERATIONS = {name: scale.probes["finetune"]["iterations"] for name, scale in SCALES.items()}
 
 
 def study(
@@ -35,11 +35,12 @@ def study(
     **settings: Unpack[Budgets],
 ) -> Study:
     given = SCALES[scale].adjusted(**settings)
-    options = given.finetune | ({"iterations": finetune_iterations} if finetune_iterations else {})
+    options = given.probes["finetune"] | ({"iterations": finetune_iterations} if finetune_iterations else {})
     few = tuple(
         Evaluation(probe="finetune", name=f"finetune_{number}", options={**options, "labels": number})
         for number in sorted(labels or LABELS[scale])
     )
+    others = given.evaluations if "probe" in settings else given.evaluations[:1]
     return Study(
         name="low_label",
         question="Which pretraining is best to fine-tune from when labels are few?",
@@ -47,6 +48,6 @@ def study(
         targets=target,
         recipes={"base": given_base(base, given.base), "target": given.target},
         seeds=tuple(range(seeds)),
-        evaluations=(*few, Evaluation(probe="finetune", name="finetune_all", options=options), given.evaluations[0]),
+        evaluations=(*few, Evaluation(probe="finetune", name="finetune_all", options=options), *others),
         **given.network,
     )

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import Field
 
-from hpt_ray.core.errors import UnknownNameError
 from hpt_ray.core.paths import path_of
-from hpt_ray.core.registry import names
+from hpt_ray.core.registry import check, names
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.recipe import Positive, Recipe
@@ -58,6 +57,11 @@ class Settings(TypedDict, total=False):
         "auto: bfloat16 where the hardware multiplies it natively",
         _by_scale(lambda scale: scale.precision),
     ]
+    probe: Annotated[
+        tuple[str, ...],
+        "how weights are evaluated; the verdict is about the first",
+        _by_scale(lambda scale: tuple(evaluation.probe for evaluation in scale.evaluations)),
+    ]
     metric: Annotated[str | None, "what is measured; none: accuracy, or AUROC where images have several labels"]
 
 
@@ -77,8 +81,8 @@ class Budgets(Settings, total=False):
 class Scale(Frozen):
     """What differs between the scales; a study starts from one and changes what it studies.
 
-    ``base`` and ``target`` are recipes without data; the target's budget from scratch is its own. ``methods`` has each
-    method's options, ``finetune`` those of fine-tuning.
+    ``base`` and ``target`` are recipes without data; the target's budget from scratch is its own. ``methods`` and
+    ``probes`` have, by name, the options that differ from a method's or a probe's own defaults.
     """
 
     backbone: str
@@ -88,25 +92,28 @@ class Scale(Frozen):
     metric: str | None = None
     base: Pretraining
     target: Pretraining
-    methods: dict[str, Options]
+    methods: dict[str, Options] = Field(default_factory=dict)
+    probes: dict[str, Options]
     evaluations: tuple[Evaluation, ...]
-    finetune: Options
 
     def adjusted(self, **settings: Unpack[Budgets]) -> Scale:
         """This scale with what a user set.
 
         Raises:
-            UnknownNameError: for a method that the scales have no options for. ValueError: for values that do not fit.
+            UnknownNameError: for a method that does not exist. ValueError: for values that do not fit.
         """
         recipe: dict[str, Any] = {name: settings.get(name) for name in ("batch", "group", "lr")}
         if "method" in settings:
+            check("methods", settings["method"])
             recipe |= {"method": settings["method"], "options": self.options(settings["method"])}
+        probes = settings.get("probe")
         size = settings.get("image_size", self.image_size)
         return self.model_copy(
             update={
                 "backbone": settings.get("backbone", self.backbone),
                 "precision": settings.get("precision", self.precision),
                 "metric": settings.get("metric", self.metric),
+                "evaluations": tuple(map(self.evaluation, probes)) if probes else self.evaluations,
                 "image_size": size,
                 "decode_size": round(size * self.decode_size / self.image_size),
                 "base": change(self.base, iterations=settings.get("base_iterations"), **recipe),
@@ -120,10 +127,12 @@ class Scale(Frozen):
         )
 
     def options(self, method: str) -> Options:
-        """The options of a method at this scale."""
-        if method not in self.methods:
-            raise UnknownNameError("method", method, self.methods)
-        return self.methods[method]
+        """The options of a method at this scale; of one that the scale does not know, the method's own defaults."""
+        return self.methods.get(method, {})
+
+    def evaluation(self, probe: str) -> Evaluation:
+        """The evaluation by a probe at this scale; of one that the scale does not know, with the probe's defaults."""
+        return Evaluation(probe=probe, options=self.probes.get(probe, {}))
 
     @property
     def network(self) -> dict[str, Any]:
@@ -182,7 +191,6 @@ _QUICK_METHODS: dict[str, Options] = {
     "moco_v2": {"queue": 1024, "key_momentum": 0.99, "temperature": 0.1, "dim": 64},
     "simclr": {"temperature": 0.2, "dim": 64},
     "byol": {"momentum": 0.97, "hidden": 256, "dim": 64},
-    "supervised": {},
 }
 _QUICK = Pretraining(
     iterations=90, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=_QUICK_METHODS["moco_v2"]
@@ -199,8 +207,8 @@ SCALES: dict[str, Scale] = {
         base=_QUICK.model_copy(update={"iterations": 1200}),
         target=_QUICK,
         methods=_QUICK_METHODS,
+        probes={"finetune": {"iterations": 60, "batch": 64, "lr": 0.1, "head": 3.0}},
         evaluations=(Evaluation(probe="linear"), Evaluation(probe="knn")),
-        finetune={"iterations": 60, "batch": 64, "lr": 0.1, "head": 3.0},
     ),
     # MoCo-v2's 800 epochs of ImageNet at a batch of 256 are 4 million iterations; the paper takes that base as given.
     "paper": Scale(
@@ -209,8 +217,7 @@ SCALES: dict[str, Scale] = {
         decode_size=256,
         base=_PAPER.model_copy(update={"iterations": 4_003_200, "iterations_from_scratch": None}),
         target=_PAPER,
-        methods={"moco_v2": {}, "simclr": {}, "byol": {}, "supervised": {}},
+        probes={"finetune": {"iterations": 2_500, "batch": 256}},
         evaluations=(Evaluation(probe="sgd"), Evaluation(probe="knn")),
-        finetune={"iterations": 2_500, "batch": 256},
     ),
 }
