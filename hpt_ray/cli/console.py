@@ -104,7 +104,7 @@ def _default(value: Any) -> str:
 
 def plan(made: Plan, cost: Estimate) -> None:
     describe_plan(made, cost.cached)
-    rate = f", {cost.rate:,.0f} images/s each ({cost.source})" if cost.images else ""
+    rate = f", {cost.rate:,.0f} images/s each ({cost.measured_by})" if cost.images else ""
     lines = facts()
     lines.add_row("to train on", f"{cost.images:,} images")
     lines.add_row("estimate", f"{duration(cost.seconds)} with {several(cost.slots, 'stage')} at a time{rate}")

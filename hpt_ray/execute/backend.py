@@ -1,4 +1,4 @@
-"""What a backend is: a way to run units, which a file or folder in ``backends/`` defines as ``backend``."""
+"""The interface of a backend, a way to run units: a file or folder in ``backends/`` defines it as ``backend``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hpt_ray.store.store import Store
 
 @dataclass(frozen=True)
 class Request:
-    """What a run asks of a backend, which refuses what it cannot do.
+    """What a run needs from a backend, which refuses what it cannot provide.
 
     Attributes:
         study: the study's name.
-        run: a name of this run's own: the same study may run twice on one cluster.
-        units: how many units are known to be run.
+        run: a name that no other run has: the same study may run twice on one cluster.
+        units: number of units known so far.
         workers: processes that share the groups of each stage.
         threads: of each process; None: the backend chooses.
-        slots: stages side by side; None: the backend chooses.
-        address: a cluster to join; None: none.
+        slots: number of stages that run at the same time; None: the backend chooses.
+        address: a cluster to join; None: no cluster.
     """
 
     study: str
@@ -37,7 +37,7 @@ class Request:
 
 
 class Runner(Protocol):
-    """A backend that is ready: how stages share what it has, and where its dashboard is, if it has one."""
+    """A backend that is ready to run units: its layout, and the address of its dashboard, if it has one."""
 
     @property
     def layout(self) -> Layout: ...
@@ -49,15 +49,16 @@ class Runner(Protocol):
         """Run rounds of units in the order of a ``Queue``.
 
         Args:
-            rounds: each is asked for when all units of the one before have ended, since it may depend on them.
+            rounds: the next one is requested when all units of the previous one have ended, since it may depend on
+                them.
             store: where stages are written.
             tell: called with every event.
-            stopping: once it returns True, no more units are begun and those at work stop at their next report.
+            stopping: once it returns True, no more units are started, and running ones stop at their next report.
 
         Raises:
-            StudyError: if the backend itself is lost. A unit that fails is an event.
+            StudyError: if the backend itself fails. A unit that fails is reported as an event.
         """
 
 
-#: What ``backend`` is: opens a runner, and closes it at the end. Raises StudyError for a request that does not fit.
+#: The type of ``backend``: opens a runner and closes it at the end. Raises StudyError for an impossible request.
 Backend = Callable[[Request], AbstractContextManager[Runner]]

@@ -1,4 +1,4 @@
-"""From a plan and the store to the three tables of a run: every cell has its rows, also the missing and failed ones."""
+"""The three tables of a run, from its plan and the store: every cell has its rows, also missing and failed ones."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
 from hpt_ray.store.store import Store, foreign, from_parquet
 
-#: Stages that are read and checked at a time from an object store, which is waiting. From a folder one thread reads ten
-#: thousand in 0.7 s, and eight in 2.5 s, since they get in each other's way.
+#: Stages that are read at the same time from an object store, where most time is spent waiting. From a local folder one
+#: thread reads ten thousand stages in 0.7 s, and eight threads, which block each other, in 2.5 s.
 THREADS = 8
 
-#: The reason of what is missing and has not failed.
+#: The reason for a result that is missing although nothing failed.
 NOT_RUN = "not run yet"
 
 #: The tables of each kind of stage.
@@ -36,14 +36,14 @@ def _without(schema: pa.Schema, name: str) -> pa.Schema:
     return schema.remove(schema.get_field_index(name))
 
 
-#: What is read of each table: a run has its own names for phases and evaluations.
+#: The columns that are read of each table: names of phases and evaluations are added by the run.
 SCHEMAS = {
     CURVES: _without(results.CURVES, "phase"),
     RESULTS: _without(results.STAGE_RESULTS, "evaluation"),
     PREDICTIONS: _without(results.PREDICTIONS, "evaluation"),
 }
 
-#: The columns that have a value in every row, of whatever stage.
+#: The columns that must have a value in every row.
 FILLED = {CURVES: ["iteration"], RESULTS: ["metric", "split", "repeat"], PREDICTIONS: ["repeat", "example"]}
 
 
@@ -51,43 +51,43 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
     """The tables ``results``, ``predictions`` and ``curves`` of a run, in the order of the plan.
 
     Args:
-        known: the plan's finished stages; None: they are read first.
+        known: the plan's finished stages; None: they are read here.
     """
     factors = [factor.name for factor in plan.study.factors]
-    there = finished(plan, store) if known is None else known
+    finished_stages = finished(plan, store) if known is None else known
     phases = {chain: Arm.parse(chain).phases for chain in {cell.arm for cell in plan.cells}}
     parts: dict[str, list[Part]] = {name: [] for name in results.TABLES}
     for cell in plan.cells:
         axes = {"study": plan.study.name, "target": cell.target, "arm": cell.arm, **cell.levels, "seed": cell.seed}
         for iteration, stages in ((0, cell.step0), (cell.iterations, cell.evaluations)):
-            trained = there.get(cell.phases[-1]) if iteration else None
+            trained = finished_stages.get(cell.phases[-1]) if iteration else None
             for evaluation, stage in zip(plan.study.evaluations, stages, strict=bool(stages)):
-                # What a study calls an evaluation is no part of a stage, which other studies share.
-                named = axes | {"evaluation": evaluation.name, "iteration": iteration}
-                found, planned = there.get(stage), plan.stages[stage]
+                # A stage does not know the study's name for an evaluation, since other studies may share the stage.
+                axes_of_rows = axes | {"evaluation": evaluation.name, "iteration": iteration}
+                evaluated, planned = finished_stages.get(stage), plan.stages[stage]
                 assert planned.kind == "evaluate"
-                measured = trained or found
-                reason = None if found else store.failure(stage)
-                row = named | {
+                measured = trained or evaluated
+                reason = None if evaluated else store.failure(stage)
+                row = axes_of_rows | {
                     "seconds": trained.record.seconds if trained else None,
                     "images": trained.record.images if trained else None,
                     "device": measured.record.device if measured else None,
-                    "status": "done" if found else "failed" if reason else "missing",
-                    "reason": None if found else reason or NOT_RUN,
+                    "status": "done" if evaluated else "failed" if reason else "missing",
+                    "reason": None if evaluated else reason or NOT_RUN,
                     "stage": stage,
                     "weights": planned.content.weights,
                     "parents": list(cell.phases if iteration else cell.phases[:-1]),
-                    "version": found.record.versions.get("hpt_ray") if found else None,
+                    "version": evaluated.record.versions.get("hpt_ray") if evaluated else None,
                 }
-                parts["results"].append((row, found.tables[RESULTS] if found else _no_result(planned)))
-                if found:
-                    parts["predictions"].append((named, found.tables[PREDICTIONS]))
+                parts["results"].append((row, evaluated.tables[RESULTS] if evaluated else _no_result(planned)))
+                if evaluated:
+                    parts["predictions"].append((axes_of_rows, evaluated.tables[PREDICTIONS]))
         for phase, stage in zip(phases[cell.arm], cell.phases, strict=True):
-            if stage in there and CURVES in there[stage].tables:
+            if stage in finished_stages and CURVES in finished_stages[stage].tables:
                 name = phase.role + (":bn" if phase.tune == "bn" else "")
-                parts["curves"].append((axes | {"phase": name}, there[stage].tables[CURVES]))
-    made = {name: _together(parts[name], results.run_schema(results.TABLES[name], factors)) for name in parts}
-    return made | {"results": _explained(made["results"], _metric(plan))}
+                parts["curves"].append((axes | {"phase": name}, finished_stages[stage].tables[CURVES]))
+    tables = {name: _concatenated(parts[name], results.run_schema(results.TABLES[name], factors)) for name in parts}
+    return tables | {"results": _with_reasons(tables["results"], _metric(plan))}
 
 
 def _metric(plan: Plan) -> Metric:
@@ -118,18 +118,18 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
 
 
 class Finished(NamedTuple):
-    """A finished stage: its record, and its tables by the names of their files."""
+    """A finished stage: its record, and its tables by file name."""
 
     record: StageRecord
     tables: dict[str, pa.Table]
 
 
-#: A stage's table, and the columns whose value is the same in all of its rows.
+#: The columns that have one value in all rows of a stage's table, and the table.
 Part = tuple[dict[str, Any], pa.Table]
 
 
 def finished(plan: Plan, store: Store) -> dict[str, Finished]:
-    """The plan's finished stages, each read once however many cells share it."""
+    """The plan's finished stages by id; a stage that several cells share is read once."""
 
     def read(stage: Stage) -> tuple[StageRecord, dict[str, bytes]] | None:
         record = store.record(stage.id)
@@ -140,19 +140,19 @@ def finished(plan: Plan, store: Store) -> dict[str, Finished]:
 
     with ThreadPoolExecutor(THREADS) as pool:
         each_read = map if store.local else pool.map
-        found = list(zip(plan.stages, each_read(read, plan.stages.values()), strict=True))
-    made = {}
-    for stage, each in found:
+        read_stages = list(zip(plan.stages, each_read(read, plan.stages.values()), strict=True))
+    stages = {}
+    for stage, each in read_stages:
         if each is not None:
             record, files = each
             where = {name: store.path(f"stages/{stage}/{name}") for name in files}
             tables = {name: from_parquet(data, where[name], SCHEMAS[name].names) for name, data in files.items()}
-            made[stage] = Finished(record, {name: _fitted(store, stage, name, tables[name]) for name in tables})
-    return made
+            stages[stage] = Finished(record, {name: _fitted(store, stage, name, tables[name]) for name in tables})
+    return stages
 
 
 def _fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
-    """A stage's table, proven to be one: a store may be a stranger's."""
+    """A stage's table, checked against its schema: the store may come from someone else."""
     try:
         return results.fitted(table, SCHEMAS[name], FILLED[name])
     except ValueError as error:
@@ -160,14 +160,14 @@ def _fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
 
 
 def _no_result(stage: EvaluationStage) -> pa.Table:
-    """The one row of an evaluation that is not there."""
+    """The row that stands for a missing evaluation."""
     return pa.table({"metric": [name_of(stage.content.metric)], "split": ["test"], "repeat": [0]})
 
 
-def _together(parts: list[Part], schema: pa.Schema) -> pa.Table:
-    """Parts, one below the other, in the order of the schema; null what they have no column for.
+def _concatenated(parts: list[Part], schema: pa.Schema) -> pa.Table:
+    """All parts as one table of this schema; a column that no part has is null.
 
-    A store keeps stages of earlier versions, whose predictions have no lists.
+    Stages of earlier versions lack some columns, such as the lists of predictions.
     """
     if not parts:
         return schema.empty_table()
@@ -186,7 +186,7 @@ def _together(parts: list[Part], schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _explained(table: pa.Table, metric: Metric) -> pa.Table:
+def _with_reasons(table: pa.Table, metric: Metric) -> pa.Table:
     """Results whose ``reason`` says of a class without a value why, and is empty of a value that is there."""
     before, _, after = (metric.by_class.undefined if metric.by_class else "").partition("{split}")
     undefined = pc.binary_join_element_wise(before, table["split"], after, "")

@@ -1,4 +1,4 @@
-"""What a plan will cost, before anything runs: time from measured rates, disk from the size of what is written."""
+"""The cost of a plan before anything runs: time from measured rates, disk space from the size of the files."""
 
 from __future__ import annotations
 
@@ -17,18 +17,23 @@ from hpt_ray.training.loop.rate import MOCO_PASSES, gpu_hours, images_per_second
 
 #: Decoding, starting Ray and its groups, collecting and writing the report (measured on two cores).
 FIXED_SECONDS = 25.0
-#: An evaluation beside its passes through the network: the mean of a linear probe and kNN at the quick scale.
+#: An evaluation without its passes through the network: the mean of a linear probe and kNN at the quick scale.
 EVALUATION_SECONDS = 1.0
-#: So many finished stages say how long their like takes.
+#: At most this many finished stages of a kind are read to learn how long one takes.
 SAMPLE = 8
-#: A plan of more than this is for GPUs.
+#: A plan that takes longer also gets an estimate for GPUs.
 LONG_SECONDS = 12 * 3600.0
 
 
 class Estimate(Frozen):
-    """``rate`` is images per second of one slot, 0 where nothing trains; ``source`` says where it is from.
+    """The estimated cost of a plan.
 
-    ``gpu_hours`` are of a V100, for a plan that is long here; else None.
+    Attributes:
+        cached, to_run: numbers of stages that are finished and that are not.
+        images: number of images to train on.
+        seconds: wall time on this machine. bytes: on disk.
+        rate: images per second of one slot, 0 if nothing is trained. measured_by: where the rate comes from.
+        gpu_hours: on a V100, for a plan that takes long on this machine; else None.
     """
 
     cached: int
@@ -37,13 +42,17 @@ class Estimate(Frozen):
     seconds: float
     bytes: int
     rate: float
-    source: str
+    measured_by: str
     slots: int
     gpu_hours: float | None
 
 
 def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
-    """From the plan's finished stages; what none of them did, from a few real iterations and passes here."""
+    """Estimate from the plan's finished stages, and for work of which none is finished, from a few real iterations.
+
+    Args:
+        store: None: no stage is finished. workers: processes that share each stage.
+    """
     plan = prepared.plan
     finished = (store.finished() if store else set()) & set(plan.stages)
     units = plan.units(without=finished)
@@ -51,11 +60,11 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     training = [stage for stage in waiting if stage.kind == "pretrain"]
     slots = machine.layout(machine.cores(), gpus(), max(1, len(units)), workers=workers).slots
     known = _recorded(plan, store, finished) if store else {}
-    rate, source = 0.0, "nothing to train"
+    rate, measured_by = 0.0, "nothing to train"
     if training and known.get("pretrain"):
-        rate, source = 1 / known["pretrain"], "finished stages"
+        rate, measured_by = 1 / known["pretrain"], "finished stages"
     elif training:
-        rate, source = _measure(prepared, training[0]), "a test here"
+        rate, measured_by = _measure(prepared, training[0]), "a test here"
     images = sum(stage.images for stage in training)
     passes = _passes(units, prepared)
     evaluating = [stage for stage in waiting if stage.kind == "evaluate"]
@@ -69,9 +78,9 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
 
     total, ends = 0.0, dict[str | None, float]()
     for unit in units:  # parents come before children
-        own = sum(map(seconds_of, unit.stages))
-        total += own
-        ends[unit.id] = ends.get(unit.needs, 0.0) + own
+        seconds_of_unit = sum(map(seconds_of, unit.stages))
+        total += seconds_of_unit
+        ends[unit.id] = ends.get(unit.needs, 0.0) + seconds_of_unit
     seconds = FIXED_SECONDS + max(total / slots, *ends.values()) if units else 3.0
     weights = outline(plan.study.backbone, plan.study.image_size).state_dict()
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
@@ -83,7 +92,7 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
         seconds=seconds,
         bytes=disk,
         rate=rate,
-        source=source,
+        measured_by=measured_by,
         slots=slots,
         gpu_hours=gpu_hours(images * MOCO_PASSES + sum(passes.values()), plan.study.backbone, plan.study.image_size)
         if seconds > LONG_SECONDS
@@ -92,44 +101,44 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
 
 
 def _work(stage: Stage) -> str:
-    """What a stage does: equal for those of a plan that take as long, or as long an image."""
+    """The kind of work of a stage: stages of one kind take equally long, in total or per image."""
     if stage.kind != "evaluate":
         return stage.kind
     return f"{stage.content.probe} {stage.content.options} {stage.content.data}"
 
 
 def _recorded(plan: Plan, store: Store, finished: set[str]) -> dict[str, float]:
-    """Seconds of a finished stage, or of a pretraining's image, by what the stage does."""
-    found: dict[str, list[tuple[float, int]]] = {}
+    """Seconds of a finished stage, or of an image of a pretraining, by kind of work."""
+    samples: dict[str, list[tuple[float, int]]] = {}
     for stage in [stage for stage in plan.stages.values() if stage.id in finished]:
-        alike = found.setdefault(_work(stage), [])
+        alike = samples.setdefault(_work(stage), [])
         if len(alike) < SAMPLE and (record := store.record(stage.id)):
             alike.append((record.seconds, stage.images or 1))
-    totals = {work: tuple(map(sum, zip(*alike, strict=True))) for work, alike in found.items() if alike}
+    totals = {work: tuple(map(sum, zip(*alike, strict=True))) for work, alike in samples.items() if alike}
     return {work: seconds / images for work, (seconds, images) in totals.items()}
 
 
 def _passes(units: list[Unit], prepared: Prepared) -> dict[str, int]:
-    """Forward passes of an image that each evaluation takes; the first of a unit extracts the frozen features."""
-    found, probes, features = dict[str, int](), dict[str, int](), dict[str | None, int]()
+    """How many forward passes of an image each evaluation takes; the first of a unit extracts the frozen features."""
+    passes, probes, features = dict[str, int](), dict[str, int](), dict[str | None, int]()
     for spec in prepared.plan.study.targets:
         features[spec] = sum(map(len, prepared.datasets[spec].evaluation().values()))
     for unit in units:
-        for place, stage in enumerate(stage for stage in unit.stages if stage.kind == "evaluate"):
+        for position, stage in enumerate(stage for stage in unit.stages if stage.kind == "evaluate"):
             work = _work(stage)
             if work not in probes:
                 probes[work] = _of_probe(stage, prepared)
-            found[stage.id] = probes[work] + (features[stage.data] if place == 0 else 0)
-    return found
+            passes[stage.id] = probes[work] + (features[stage.data] if position == 0 else 0)
+    return passes
 
 
 def _of_probe(stage: EvaluationStage, prepared: Prepared) -> int:
     probe = registry.module("probes", stage.content.probe)
     if not hasattr(probe, "passes"):
         return 0
-    given = inspect.signature(probe.probe).bind(None, **stage.content.options)
-    given.apply_defaults()
-    return int(probe.passes(prepared.datasets[stage.data], given.arguments))
+    arguments = inspect.signature(probe.probe).bind(None, **stage.content.options)
+    arguments.apply_defaults()
+    return int(probe.passes(prepared.datasets[stage.data], arguments.arguments))
 
 
 def _a_pass(prepared: Prepared, stage: EvaluationStage) -> float:

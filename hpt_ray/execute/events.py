@@ -1,4 +1,4 @@
-"""What a backend tells while it runs units, and how far a run is."""
+"""The events that a backend reports while it runs units, and the progress of a run."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.execute.machine import Layout
 from hpt_ray.planning.plan import Plan, Unit
 
-#: What the reason of a unit begins with that was neither finished nor failed: the run was asked to stop.
+#: How the reason of a unit begins that was interrupted because the run was asked to stop.
 INTERRUPTED = "interrupted"
-#: What the reason of a unit begins with that could not run because another failed.
+#: How the reason of a unit begins that could not run because another one failed.
 NEEDS = "needs "
 
-#: Units in a row that fail for one reason before a run is given up: the rest would fail for it, too.
+#: A run is given up when this many units in a row fail for the same reason, as the rest would.
 HOPELESS = 3
 
 
 class Event(Frozen):
-    """``images`` counts the images trained on since the unit's last event."""
+    """Something that happened to a unit; ``images`` is the number of images trained on since its last event."""
 
     kind: Literal["started", "progress", "finished", "interrupted", "failed"]
     unit: str
@@ -31,7 +31,7 @@ class Event(Frozen):
     reason: str = ""
 
 
-#: Answers whether to go on.
+#: Reports an event. Returns whether the work is to go on.
 Tell = Callable[[Event], bool]
 
 
@@ -71,24 +71,24 @@ class Progress:
 
     @property
     def hopeless(self) -> str | None:
-        """The one reason for which the last units failed, none finishing between them; None while there is hope."""
+        """The reason for which the last ``HOPELESS`` units failed, if it is the same for all; else None."""
         last = self.in_a_row[-HOPELESS:]
         return last[0] if len(last) == HOPELESS and len(set(last)) == 1 else None
 
     @property
     def rate(self) -> float:
-        """Images per second over all workers, since the first of them began."""
+        """Images per second over all workers, since the first event."""
         seconds = time.monotonic() - self.first if self.first else 0.0
         return self.trained / seconds if seconds > 0.5 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """From the rate so far; None until there is one."""
+        """Seconds until the end at the rate so far; None until there is a rate."""
         return max(0, self.images - self.trained) / self.rate if self.rate else None
 
 
 class Observer:
-    """Is told what happens; the command line draws it. The default says nothing."""
+    """Is called with what happens during a run, which the command line shows. The default ignores it."""
 
     def decoding(self, data: str, done: int, total: int) -> None: ...
     def planned(self, plan: Plan, units: list[Unit], cached: int) -> None: ...

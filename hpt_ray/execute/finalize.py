@@ -1,4 +1,4 @@
-"""From finished stages to a run's folder: tables, manifest, verdicts and report."""
+"""Write a run's folder from its finished stages: tables, manifest, verdicts and report."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from hpt_ray.training.weights import audit
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left behind.
+    """The results of a run.
 
     Attributes:
         run: the tables (pandas) and manifest, ready for ``hpt_ray.analysis``.
-        verdicts: what the run says about each of its targets.
+        verdicts: the answer for each target.
         results: path or address of the results table. report: of the HTML report.
-        failures: reasons by stage label; empty when every cell is there.
+        failures: reasons by stage label; empty if every cell has its results.
     """
 
     run: Run
@@ -47,22 +47,22 @@ class Result:
 
 
 def finalize(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> Result:
-    """Collect what the store has of a plan, and write the run's folder: tables, manifest and report."""
-    there = finished(plan, store)
-    tables = collect(plan, store, there)
-    missing = {stage: store.failure(stage) for stage in plan.stages if stage not in there}
+    """Collect the results of a plan from the store, and write the run's folder: tables, manifest and report."""
+    stages = finished(plan, store)
+    tables = collect(plan, store, stages)
+    missing = {stage: store.failure(stage) for stage in plan.stages if stage not in stages}
     cells = _cells(plan, missing)
     collected = {
-        "compute_seconds": sum(each.record.work_seconds for each in there.values()),
+        "compute_seconds": sum(each.record.work_seconds for each in stages.values()),
         "stages": Counts(
             total=len(plan.stages),
             cached=manifest.cached,
-            trained=len(there) - manifest.cached,
+            trained=len(stages) - manifest.cached,
             failed=sum(reason is not None for reason in missing.values()),
             not_run=sum(reason is None for reason in missing.values()),
         ),
-        "weights": tuple(_loaded(plan, there, store)),
-        "given_up": _given_up(plan, there, missing, manifest.given_up),
+        "weights": tuple(_loaded(plan, stages, store)),
+        "given_up": _given_up(plan, stages, missing, manifest.given_up),
         "failures": tuple(
             Failure(stage=stage, reason=reason or NOT_RUN, cells=tuple(cells[stage]))
             for stage, reason in missing.items()
@@ -72,11 +72,11 @@ def finalize(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> R
 
 
 def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: Manifest) -> Result:
-    """Write the folder of a run from its tables and manifest: both of them, and the report."""
+    """Write the folder of a run: its tables, its manifest and the report that follows from them."""
     from hpt_ray.report.render import render, verdicts
 
     folder = f"runs/{name_of(plan)}"
-    manifest = manifest.model_copy(update={"study": plan.study})  # a search has found its policies
+    manifest = manifest.model_copy(update={"study": plan.study})  # of a search: with the policies it tried
     frames: dict[str, Any] = {name: results.to_frame(table) for name, table in tables.items()}
     made = Run(**frames, manifest=manifest)
     dashboard = dashboard_for(plan.study.name)
@@ -97,36 +97,38 @@ def dashboard_for(study: str) -> Any:
     return load("dashboards", study if study in names("dashboards") else "augment_ablation")
 
 
-def _given_up(plan: Plan, there: Collection[str], missing: Mapping[str, str | None], known: str | None) -> str | None:
-    """The one reason for which nothing can be said: the run was given up for it, or no cell was finished for it."""
+def _given_up(
+    plan: Plan, finished_stages: Collection[str], missing: Mapping[str, str | None], known: str | None
+) -> str | None:
+    """The one reason for which a run has no results: it was given up for it, or no cell could be finished."""
     reasons = {reason for reason in missing.values() if reason and not reason.startswith(NEEDS)}
     if known in reasons:
         return known
-    nothing = not any(set(cell.evaluations) <= set(there) for cell in plan.cells)
-    return reasons.pop() if nothing and len(reasons) == 1 else None
+    no_cell_finished = not any(set(cell.evaluations) <= set(finished_stages) for cell in plan.cells)
+    return reasons.pop() if no_cell_finished and len(reasons) == 1 else None
 
 
-def _loaded(plan: Plan, there: Mapping[str, Finished], store: Store) -> list[str]:
-    """What was taken over of each checkpoint that the run was given, as its stage wrote it down."""
+def _loaded(plan: Plan, stages: Mapping[str, Finished], store: Store) -> list[str]:
+    """What was loaded from each checkpoint of the run, from the records of their stages."""
     lines = []
     for stage in plan.stages.values():
-        if stage.kind == "weights" and stage.id in there:
+        if stage.kind == "weights" and stage.id in stages:
             try:
-                found = audit.Audit.model_validate(there[stage.id].record.audit)
+                keys = audit.Audit.model_validate(stages[stage.id].record.audit)
             except ValidationError as error:
-                place = store.path(f"stages/{stage.id}/{RECORD}")
-                raise StoreError(foreign(place, "it does not say what was loaded")) from error
-            lines += audit.lines(stage.source, found)
+                record_path = store.path(f"stages/{stage.id}/{RECORD}")
+                raise StoreError(foreign(record_path, "it does not say what was loaded")) from error
+            lines += audit.lines(stage.source, keys)
     return lines
 
 
 def _cells(plan: Plan, stages: Collection[str]) -> dict[str, list[str]]:
-    """By each of some stages the labels of the cells that need it."""
-    found: dict[str, list[str]] = {stage: [] for stage in stages}
+    """The labels of the cells that need each of these stages, by stage id."""
+    labels: dict[str, list[str]] = {stage: [] for stage in stages}
     for cell in plan.cells:
-        for stage in found.keys() & {*cell.phases, *cell.evaluations, *cell.step0}:
-            found[stage].append(cell.label)
-    return found
+        for stage in labels.keys() & {*cell.phases, *cell.evaluations, *cell.step0}:
+            labels[stage].append(cell.label)
+    return labels
 
 
 def views(prepared: Prepared) -> pa.Table:
@@ -136,7 +138,7 @@ def views(prepared: Prepared) -> pa.Table:
     for factor in study.factors:
         if factor.field == "policy":
             levels = {name: Policy.model_validate(value) for name, value in factor.levels.items()}
-    if study.search is not None:  # has tried too many policies to look at: those that it confirms are shown
+    if study.search is not None:  # it tries too many policies to show: only the confirmed ones are shown
         confirmed = [cell.levels.values() for cell in prepared.plan.cells if cell.seed not in study.search.seeds]
         levels = {name: levels[name] for name in levels if any(name in names for names in confirmed)}
     recipe = study.recipes.get("target")

@@ -1,4 +1,4 @@
-"""What this machine is: versions, hardware, and how many stages it can run side by side without oversubscription."""
+"""Versions and hardware of this machine, and how many stages it can run at the same time without oversubscription."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """The machine in a few words."""
+    """Operating system, processor and number of cores."""
     return {"system": f"{platform.system()} {platform.machine()}", "cpu": _cpu(), "cores": cores()}
 
 
@@ -41,8 +41,10 @@ def _cpu() -> str:
 
 
 class Layout(Frozen):
-    """How stages share the machine: ``slots`` stages side by side, each on ``workers`` processes of ``threads`` threads
-    (and one GPU each where ``gpu``)."""
+    """How stages share the machine: ``slots`` stages at the same time, each on ``workers`` processes.
+
+    A process has ``threads`` threads and, if ``gpu``, one GPU.
+    """
 
     slots: int
     workers: int
@@ -53,13 +55,13 @@ class Layout(Frozen):
 def layout(
     total_cores: int, gpus: int, stages: int, *, workers: int = 1, threads: int | None = None, slots: int | None = None
 ) -> Layout:
-    """Choose a layout, never more threads than cores.
+    """Choose a layout with at most as many threads as cores.
 
-    On CPUs each worker has one thread unless told otherwise: stages side by side use the cores better than threads in
-    one stage, and a number of threads that did not follow the concurrency could not change a number's last bit.
+    On CPUs each worker has one thread by default: several stages at a time use the cores better than several threads in
+    one stage, and a fixed number of threads keeps the last bit of every result.
 
     Raises:
-        StudyError: if what is asked for does not fit.
+        StudyError: if the request does not fit the machine.
     """
     gpu = gpus > 0
     threads = threads or (max(1, total_cores // max(1, gpus)) if gpu else 1)

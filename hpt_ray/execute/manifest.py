@@ -1,4 +1,4 @@
-"""What a run writes down about itself, so that it can be read, compared and run again."""
+"""What a run records about itself, so that it can be read, compared and repeated."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from hpt_ray.training.normalisation import describe
 
 
 def reproduce_command(study: Study, store: str, name: str | None = None) -> str:
-    """The command that reproduces a study that was made from a name or path (None: its own name) and settings.
+    """The command that repeats a study.
 
-    A path is written as it was given: without it another study, a built-in one, may answer to the name.
+    Args:
+        name: the name or path that the study was made from; None: its own name. The name alone could be that of
+            another, built-in study.
     """
     parts = ["hpt-study", "run", name or study.name]
     for setting, value in study.parameters.items():
@@ -29,7 +31,7 @@ def reproduce_command(study: Study, store: str, name: str | None = None) -> str:
 
 
 def reader_notes(study: Study) -> list[str]:
-    """What a reader of the report should know of how the study was run."""
+    """What a reader of the report should know about how the study was run."""
     adapted = any(phase.tune == "bn" for arm in study.arms for phase in arm.phases)
     note = describe(outline(study.backbone, study.image_size)) if adapted else None
     return [note] if note else []

@@ -1,6 +1,6 @@
-"""From a study to its plan on this machine: precision resolved, data decoded, every name known to exist.
+"""From a study to its plan on this machine: precision resolved, data decoded, every name checked.
 
-Of a search the plan grows with its results: its work comes in rounds, and its report is of the plan in the end.
+The plan of a search grows with its results: its work comes in rounds, and its report describes the final plan.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hpt_ray.core.metric import chosen, find
 from hpt_ray.core.registry import load
 from hpt_ray.data import dataset, inventory, leakage
 from hpt_ray.execute.collect import score
-from hpt_ray.execute.worker import load_given
+from hpt_ray.execute.worker import load_weights
 from hpt_ray.planning.plan import Plan, Unit, data_of, make_plan, recipes_of
 from hpt_ray.planning.search import unfold
 from hpt_ray.planning.stage import weights_stage
@@ -30,7 +30,7 @@ from hpt_ray.store.store import Store
 from hpt_ray.training import backbone
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.group_check import check_group
-from hpt_ray.training.loop.batches import visible
+from hpt_ray.training.loop.batches import pretraining_indices
 from hpt_ray.training.method import Method
 from hpt_ray.training.weights import audit
 from hpt_ray.training.weights.formats import format_of
@@ -38,7 +38,7 @@ from hpt_ray.training.weights.formats import format_of
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan and the data sets it was made from, by name or path; a search's plan foresees how much is to come."""
+    """A plan and its data sets by name or path; the plan of a search includes an estimate of its later rounds."""
 
     plan: Plan
     datasets: dict[str, dataset.Dataset]
@@ -48,19 +48,19 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     """Check everything that can be checked before anything is trained, and make the plan.
 
     Args:
-        store: where weights that are given as ``stage:ID`` come from; nothing is written to it.
+        store: where weights named ``stage:ID`` are read; nothing is written to it.
         progress: called with (data set, images decoded, images) while data is decoded for the first time.
 
     Raises:
-        StudyError: one line for whatever does not fit: data, weights, backbone, method, probe, batch.
+        StudyError: for data, weights, a backbone, method, probe or batch that does not fit.
     """
     backbone.check(study.backbone, study.image_size)
     for evaluation in study.evaluations:
         _check_options(evaluation)
-    recipes, loaded = recipes_of(study), list[str]()
+    recipes, notes_on_weights = recipes_of(study), list[str]()
     for recipe in recipes:
         if isinstance(recipe, Weights):
-            loaded += _check_weights(study, recipe, store)
+            notes_on_weights += _check_weights(study, recipe, store)
         else:
             method: type[Method] = load("methods", recipe.method)
             method.check(method.options(recipe.options), recipe.batch)
@@ -79,7 +79,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         if isinstance(recipe, Pretraining):
             supervised = load("methods", recipe.method).supervised
             for spec in [recipe.data] if recipe.data else study.targets:
-                visible(recipe, datasets[spec], 0, supervised)
+                pretraining_indices(recipe, datasets[spec], 0, supervised)  # raises if there are too few
     _check_metrics(study, datasets)
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         _check_data(evaluation, datasets[target])
@@ -88,15 +88,15 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         plan = unfold(resolved, datasets, score(store, lambda stage: False)).plan
     else:
         plan = make_plan(resolved, datasets)
-    plan.notes = [*loaded, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
+    plan.notes = [*notes_on_weights, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
 
 
 def rounds(prepared: Prepared, store: Store) -> Iterator[tuple[Plan, list[Unit]]]:
-    """What is left to do, round by round, with the plan as it then stands: all at once, or of a search what is known.
+    """The units left to run, round by round, each with the plan at that time.
 
-    A backend asks for the next round when every unit of the one before has ended. What has ended without a result has
-    failed; the next run tries it once more.
+    A study has one round, a search several. A backend requests the next round when every unit of the previous one has
+    ended. A unit that ended without a result has failed; the next run tries it again.
     """
     study = prepared.plan.study
     if study.search is None:
@@ -115,7 +115,7 @@ def rounds(prepared: Prepared, store: Store) -> Iterator[tuple[Plan, list[Unit]]
 
 
 def with_results(prepared: Prepared, store: Store) -> Prepared:
-    """A study with the plan that a report is about: of a search, what is known from the results and failures there."""
+    """The same with the plan for a report: of a search, the part that follows from the results and failures so far."""
     study = prepared.plan.study
     if study.search is None:
         return prepared
@@ -132,7 +132,7 @@ def _check_options(evaluation: Evaluation) -> None:
         signature.bind(None, **evaluation.options)
         hints = get_type_hints(probe, include_extras=True)
         for name in [name for name in evaluation.options if name in hints]:
-            # Strict, as the probe is given the value as it is: 100.0 is no number of iterations.
+            # Strict, as the probe gets the value unchanged: 100.0 is not an integer.
             TypeAdapter(hints[name]).validate_python(evaluation.options[name], strict=True)
     except (TypeError, NameError) as error:
         raise StudyError(f"{what}: {error}; its options: {_options(signature)}.") from error
@@ -172,15 +172,15 @@ def _options(signature: inspect.Signature) -> str:
 
 
 def _check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
-    """Load what is at hand once, and say what is taken over: a checkpoint that does not fit ends the study here.
+    """Load weights once, if they need no download, and return notes on what is loaded of them.
 
-    Weights to download are left to their stage, since a plan downloads nothing.
+    A checkpoint that does not fit is refused here, before anything is trained. Downloads are left to their stage.
     """
     source = WeightSource.parse(recipe.source)
     if source.origin == "file" and source.path.is_file():
-        format_of(source.path, source.address)  # before a stage hashes all of it
+        format_of(source.path, source.address)  # before the whole file is hashed
     weights_stage(study, recipe)  # raises if the file is missing
     if source.published:
         return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
     network = backbone.outline(study.backbone, study.image_size)
-    return audit.lines(recipe.source, load_given(network, recipe.source, store))
+    return audit.lines(recipe.source, load_weights(network, recipe.source, store))

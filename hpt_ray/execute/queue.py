@@ -1,4 +1,4 @@
-"""The queue of a run, the same for every backend: order of need, what a failure takes with it, redelivery."""
+"""The queue of units of a run, the same for every backend: what a unit needs, what fails with it, redelivery."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hpt_ray.execute.events import INTERRUPTED, NEEDS, Event
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 
-#: How often a unit is delivered. One that keeps killing its worker is given up, and everything else goes on.
+#: How often a unit is delivered at most. One that keeps killing its worker is given up, and the others go on.
 DELIVERIES = 3
 
 
 class Queue:
-    """Units, each delivered once the unit that it needs has ended, otherwise in their order.
+    """Units, delivered in their order, but each only after the unit that it needs has ended.
 
     A backend takes a unit with ``next``, then calls either ``finish`` or, when its worker died, ``redeliver``.
     """
@@ -34,23 +34,23 @@ class Queue:
         self.stopped = False
 
     def add(self, units: Iterable[Unit]) -> None:
-        """Add units. A need that is no unit of this queue is met."""
+        """Add units. A unit that is needed but not in this queue counts as finished."""
         for unit in units:
             self.waiting.append(unit)
             self.unfinished.add(unit.id)
 
     def next(self) -> Unit | None:
-        """Deliver the first unit whose need is met; None while there is none."""
-        for place, unit in enumerate(self.waiting):
+        """Deliver the first unit that can run; None if there is none at the moment."""
+        for position, unit in enumerate(self.waiting):
             if unit.needs not in self.unfinished:
                 self.deliveries[unit.id] += 1
                 self.tell(Event(kind="started", unit=unit.id, label=unit.label))
-                return self.waiting.pop(place)
+                return self.waiting.pop(position)
         assert not self.waiting or len(self.unfinished) > len(self.waiting), "a plan has no circles"
         return None
 
     def finish(self, unit: Unit, reason: str = "") -> None:
-        """A delivered unit has ended.
+        """Note that a delivered unit has ended.
 
         Args:
             reason: why it was interrupted or failed; empty if it was finished.
@@ -62,7 +62,7 @@ class Queue:
             self.tell(Event(kind="finished", unit=unit.id, label=unit.label))
 
     def redeliver(self, unit: Unit) -> None:
-        """The worker of a unit died: the unit is the next to be delivered, unless it has killed too many workers."""
+        """Note that the worker of a unit died: deliver the unit next, unless it has killed too many workers."""
         if self.stopped:
             self._fail(unit, INTERRUPTED)
         elif self.deliveries[unit.id] >= DELIVERIES:
@@ -71,7 +71,7 @@ class Queue:
             self.waiting.insert(0, unit)
 
     def stop(self) -> None:
-        """Deliver nothing more: the queue is done when the units at work have ended."""
+        """Deliver no more units: the queue is done when the running units have ended."""
         self.stopped = True
         self.unfinished -= {unit.id for unit in self.waiting}
         self.waiting.clear()
@@ -87,7 +87,7 @@ class Queue:
         if reason.startswith(INTERRUPTED):
             self.tell(Event(kind="interrupted", unit=unit.id, label=unit.label, reason=reason))
             return
-        # Where nothing can be written any more, the reason is still told, and the run goes on to say the rest.
+        # If the store cannot be written any more, the reason is still reported as an event.
         with contextlib.suppress(StoreError):
             for stage in unit.stages:
                 if self.store.record(stage.id) is None:
@@ -100,7 +100,7 @@ class Queue:
             self._fail(child, f"{NEEDS}{unit.label}, which failed")
 
     def _has_weights(self, unit: Unit) -> bool:
-        """Whether what needs a unit can run: an evaluation may have failed where the weights are there."""
+        """Whether a failed unit still produced its weights, so that units that need them can run."""
         try:
             return self.store.record(unit.id) is not None
         except StoreError:

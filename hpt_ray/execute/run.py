@@ -38,29 +38,30 @@ def run(
     address: str | None = None,
     observer: Observer | None = None,
 ) -> Result:
-    """Run a study; what is finished in the store is not run again.
+    """Run a study; stages that are finished in the store are not run again.
 
     Args:
-        name: the name or path that the study was made from, to say how to run it again; None: its own name.
+        name: the name or path that the study was made from, for the command that repeats it; None: its own name.
         store: a local folder or an address that pyarrow knows.
         runner: a backend by its name or the path to its file: ``ray``, or ``inline`` in this process (one worker, one
             stage at a time; the same numbers).
-        workers: processes that share the groups of each stage. threads: of each process. slots: stages side by side.
+        workers: processes that share the groups of each stage. threads: of each process.
+        slots: number of stages that run at the same time.
         address: a Ray cluster to join; None starts Ray on this machine.
 
     Raises:
-        StudyError: for anything the user can mend. A stage that fails is no error here: see ``Result.failures``.
+        StudyError: for anything that the user can fix. A stage that fails raises nothing: see ``Result.failures``.
     """
     backend: Backend = registry.load("backends", runner)
     observer = observer or Observer()
     began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
     opened = Store(store)
-    if study.search is not None:  # whose plan follows from results
-        forget_damaged(opened, opened.finished(), observer)
+    if study.search is not None:  # its plan depends on results
+        delete_damaged(opened, opened.finished(), observer)
     prepared = prepare(study, opened, observer.decoding)
     plan = prepared.plan
     if study.search is None:
-        forget_damaged(opened, plan.stages, observer)
+        delete_damaged(opened, plan.stages, observer)
     finished = opened.finished() & set(plan.stages)
     units = plan.units(without=finished)
     observer.planned(plan, units, len(finished))
@@ -76,58 +77,59 @@ def run(
         cached=len(finished),
     )
 
-    shown = None if study.search else views(prepared)  # which a search knows of its policies when it has ended
+    views_table = None if study.search else views(prepared)  # those of a search follow at its end
 
-    def note(known: Plan) -> None:
-        files = {PLAN: plan_json(known)} | ({} if shown is None else {VIEWS: parquet(shown)})
+    def write_plan(known: Plan) -> None:
+        files = {PLAN: plan_json(known)} | ({} if views_table is None else {VIEWS: parquet(views_table)})
         opened.write_run(name_of(plan), files, manifest)
 
-    def begun() -> Iterator[list[Unit]]:
-        """The rounds, noted as they begin: a run that cannot begin leaves nothing behind."""
+    def begun_rounds() -> Iterator[list[Unit]]:
+        """The rounds; the plan is written when one begins, so that a run that cannot begin leaves nothing behind."""
         for known, todo in rounds(prepared, opened):
-            note(known)
+            write_plan(known)
             yield todo
 
     closing = threading.Thread()
     if units:
         _check_workers(plan.study, workers)
-        # A name of its own: the same study may run twice on one cluster.
-        own = f"{name_of(plan)}-{uuid.uuid4().hex[:6]}"
-        request = Request(plan.study.name, own, len(units), workers, threads, slots, address)
+        # Unique, since the same study may run twice on one cluster.
+        unique_name = f"{name_of(plan)}-{uuid.uuid4().hex[:6]}"
+        request = Request(plan.study.name, unique_name, len(units), workers, threads, slots, address)
         with contextlib.ExitStack() as open_backend:
             chosen = open_backend.enter_context(backend(request))
             observer.started(chosen.layout, chosen.dashboard)
             progress = Progress.of(units)
-            execute(begun(), progress, opened, chosen, observer)
-            # Ray takes seconds to end, in processes of its own: meanwhile the report is written.
+            execute(begun_rounds(), progress, opened, chosen, observer)
+            # Ray takes seconds to shut down, in other processes: the report is written meanwhile.
             closing = threading.Thread(target=open_backend.pop_all().close)
         closing.start()
-        done = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
-        manifest = manifest.model_copy(update=done)
+        outcome = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
+        manifest = manifest.model_copy(update=outcome)
     else:
-        # Nothing was left to do: the report goes on describing the run that did it, if that is still known.
+        # Nothing was left to run: the report keeps describing the run that trained the stages, if its manifest is
+        # readable.
         with contextlib.suppress(StoreError):
             manifest = opened.manifest(name_of(plan))
     try:
         prepared = with_results(prepared, opened)
-        return finalize(prepared.plan, views(prepared) if shown is None else shown, opened, manifest)
+        return finalize(prepared.plan, views(prepared) if views_table is None else views_table, opened, manifest)
     finally:
         if closing.ident:
             closing.join()
 
 
-def forget_damaged(store: Store, stages: Iterable[str], observer: Observer) -> None:
-    """Nothing that is not as it was written is used: such a stage is named, and made again."""
+def delete_damaged(store: Store, stages: Iterable[str], observer: Observer) -> None:
+    """Delete damaged stages, so that this run recomputes them, and tell the observer."""
     for stage, damage in store.damaged(stages).items():
         observer.damaged(store.path(f"stages/{stage}"), str(damage))
         store.delete(stage)
 
 
 def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner: Runner, observer: Observer) -> None:
-    """Run rounds of units while an observer is told, until nothing is left or all would fail for the same reason.
+    """Run rounds of units and tell the observer, until none is left or all would fail for the same reason.
 
     Raises:
-        KeyboardInterrupt: when the run was asked to stop; what is finished is kept, and so are checkpoints.
+        KeyboardInterrupt: if the run was asked to stop; finished stages and checkpoints are kept.
     """
     with orderly(observer.stopping) as stopping:
 

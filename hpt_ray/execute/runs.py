@@ -1,4 +1,4 @@
-"""The runs a store holds: how complete each is, and its report written again."""
+"""The runs of a store: how complete each is, and how to write its report again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from hpt_ray.store.store import MANIFEST, Store, foreign
 
 
 class RunState(Frozen):
-    """One run's folder, when it was started, and how many of its stages are finished; ``damage`` is why that is not
-    known, in a line."""
+    """The folder of a run, when it started and how many of its stages are finished.
+
+    ``damage`` is the reason why these are unknown; None if they are known.
+    """
 
     name: str
     started: str = ""
@@ -30,7 +32,7 @@ class RunState(Frozen):
 
 
 def runs(store: Store) -> list[RunState]:
-    """Every run of a store, newest first; those that are damaged last."""
+    """Every run of a store, newest first; damaged ones last."""
     finished = store.finished()
     states = [_state(store, name, finished) for name in sorted(store.runs())]
     return sorted(states, key=lambda state: state.started, reverse=True)
@@ -54,18 +56,18 @@ def _state(store: Store, name: str, finished: set[str]) -> RunState:
 
 
 def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
-    """Write a run's tables and report again, from its plan and its stages as they are now; trains nothing.
+    """Write a run's tables and report again, from its plan and the current state of its stages; trains nothing.
 
-    Neither the data nor the checkpoints that it was made from are read, nor is any Python that it names but a metric.
-    They are needed only where the plan or the views that its page shows are not stored: of runs of earlier versions,
-    and of a search that was interrupted.
+    Data, checkpoints and Python files that the run used are not read, except a metric. They are needed only if its plan
+    or the views in its report are not stored: for runs of earlier versions, and for a search that was interrupted.
 
     Args:
-        trust: run the Python files that the run was made with, as its record names them, where they are needed. A store
-            may be a stranger's.
+        trust: execute the Python files that the run used, if they are needed. They are named by the store, which may
+            come from someone else.
 
     Raises:
-        UnknownNameError: if the store has no such run. StoreError: if it cannot be made again as it was.
+        UnknownNameError: if the store has no such run. StoreError: if it cannot be written again from the same data and
+            code.
     """
     known = store.runs()
     named = [name] if name in known else sorted(run for run in known if run.rsplit("-", 1)[0] == name)
@@ -73,11 +75,11 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
         raise UnknownNameError("run", name, known)
     chosen = max(named, key=lambda run: store.manifest(run).started)
     manifest = store.manifest(chosen)
-    store.planned(chosen)  # raises for a damaged plan, which is not written over
+    store.planned(chosen)  # raises for a damaged plan, so that it is not overwritten
     try:
         plan, shown = stored.plan(store, chosen), stored.table(store, chosen, "views", results.VIEWS)
     except StoreError as error:
-        prepared = _prepared_again(store, chosen, manifest.study, trust, error)
+        prepared = _prepare_again(store, chosen, manifest.study, trust, error)
         return finalize(prepared.plan, views(prepared), store, manifest)
     lacked = {failure.stage for failure in manifest.failures or ()}
     if not (lacked <= plan.stages.keys() and manifest.datasets.keys() >= set(plan.study.targets)):
@@ -87,7 +89,7 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
             f"run {chosen} is measured by Python of its own ({', '.join(files)}), which writing its report would run: "
             "look at it, and if you trust it, add --trust."
         )
-    # Where stages that the tables were made of are no longer there, only the tables tell of them.
+    # If stages have been deleted since, their results are only in the run's tables.
     if manifest.collected and not plan.stages.keys() - lacked <= store.finished():
         return publish(plan, {**_sealed(store, chosen, plan), "views": shown}, store, manifest)
     return finalize(plan, shown, store, manifest)
@@ -100,21 +102,21 @@ def _metric_code(plan: Plan) -> list[str]:
 
 
 def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
-    """The tables of a run as it left them."""
+    """The tables of a run as they are stored."""
     factors = [factor.name for factor in plan.study.factors]
     schemas = {name: results.run_schema(schema, factors) for name, schema in results.TABLES.items()}
     return {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
 
 
-def _prepared_again(store: Store, run: str, study: Study, trust: bool, lacking: StoreError) -> Prepared:
-    """A run's plan and data, made as they were made for it.
+def _prepare_again(store: Store, run: str, study: Study, trust: bool, lacking: StoreError) -> Prepared:
+    """The plan and data of a run, prepared again from its study.
 
     Args:
-        lacking: what its folder lacks, without which its page cannot be written.
+        lacking: the error about what is missing in its folder.
     """
     changed = f"{lacking} It can be computed again only from data and code that have not changed since run {run}."
     try:
-        if not trust and (files := code_of(study)):
+        if not trust and (files := python_files_of(study)):
             raise StoreError(
                 f"{lacking} Run {run} was made with Python of its own ({', '.join(files)}), which computing it "
                 "again would run: look at it, and if you trust it, add --trust."
@@ -129,8 +131,8 @@ def _prepared_again(store: Store, run: str, study: Study, trust: bool, lacking: 
     return with_results(prepared, store)
 
 
-def code_of(study: Study) -> list[str]:
-    """The Python files that a study names as paths: its data sets, network, methods, evaluations and metric."""
+def python_files_of(study: Study) -> list[str]:
+    """The paths of Python files in a study: data sets, backbone, methods, probes and metric."""
     named = {recipe.method for recipe in recipes_of(study) if isinstance(recipe, Pretraining)}
     named |= {evaluation.probe for evaluation in study.evaluations} | {study.metric or ""}
     family, _, member = study.backbone.partition("/")

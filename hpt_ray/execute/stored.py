@@ -1,7 +1,7 @@
-"""A run as its folder in the store tells it, without the data and the checkpoints that it was made from.
+"""Read a run from its folder in the store, without the data and the checkpoints that it used.
 
-A store may be a stranger's or of another version: what is not as it would be written here is a StoreError in one line,
-whatever its checksum says.
+A store may come from someone else or from another version: content that this version would not write is a StoreError,
+even if its checksum is right.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import PLAN, Store, foreign
 
-#: The tables of a run's folder by their names, with the columns that have a value in every row.
+#: The tables of a run's folder by their names, with the columns that must have a value in every row.
 FILLED = {
     "results": ["study", "target", "arm", "evaluation", "metric", "split", "repeat", "iteration", "status", "stage"],
     "predictions": ["study", "target", "arm", "evaluation", "repeat", "example", "iteration"],
@@ -46,39 +46,39 @@ class StoredPlan(Frozen):
 
 
 def name_of(plan: Plan) -> str:
-    """What a run of a plan is called: the folder in its store where it keeps its tables and report."""
+    """The name of a run of this plan: its folder in the store."""
     return f"{plan.study.name}-{plan.id}"
 
 
 def plan(store: Store, run: str) -> Plan:
-    """A run's plan. Raises StoreError for one that is damaged, of another version, or does not hold together."""
+    """A run's plan. Raises StoreError if it is damaged, inconsistent or of another version."""
     data, where = store.run_file(run, PLAN), store.path(f"runs/{run}/{PLAN}")
     try:
         read = StoredPlan.model_validate_json(data)
     except ValidationError as error:
         raise StoreError(foreign(where, explain(error))) from error
-    except StudyError as error:  # of a study that does not hold together
+    except StudyError as error:  # the study in it is inconsistent
         raise StoreError(foreign(where, str(error))) from error
-    made = Plan(read.study, {stage.id: stage for stage in read.stages}, list(read.cells), read.basis)
-    if name_of(made) != run:
+    plan_read = Plan(read.study, {stage.id: stage for stage in read.stages}, list(read.cells), read.basis)
+    if name_of(plan_read) != run:
         raise StoreError(foreign(where, "it is of another run, or of an earlier version"))
-    return made
+    return plan_read
 
 
 def table(store: Store, run: str, name: str, schema: pa.Schema) -> pa.Table:
-    """A table of a run by its name. Raises StoreError if it is missing, damaged, or none with this schema."""
-    found = store.run_table(run, f"{name}.parquet")
+    """A table of a run. Raises StoreError if it is missing, damaged, or does not have this schema."""
+    stored_table = store.run_table(run, f"{name}.parquet")
     try:
-        found = results.fitted(found, schema, FILLED[name], rows=name == "results")
-        if lacking := set(schema.names).difference(found.column_names):
+        stored_table = results.fitted(stored_table, schema, FILLED[name], rows=name == "results")
+        if lacking := set(schema.names).difference(stored_table.column_names):
             raise ValueError(f"it has no column {min(lacking)}")
     except ValueError as error:
         raise StoreError(foreign(store.path(f"runs/{run}/{name}.parquet"), str(error))) from error
-    return found
+    return stored_table
 
 
 def _misfits(study: Study, stages: Mapping[str, Stage], cells: Iterable[Cell]) -> Iterator[str]:
-    """What does not hold together in a plan, a line each."""
+    """The inconsistencies of a plan, one line each."""
     arms = {arm.chain: arm for arm in study.arms}
     evaluations = len(study.evaluations)
     for cell in cells:

@@ -1,4 +1,4 @@
-"""The lock of a unit: of several runs on one store, one trains a stage that they share, the others wait for it."""
+"""The lock of a unit: if several runs on one store share a stage, one trains it and the others wait."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ POLL_SECONDS = 1.0
 
 @contextlib.contextmanager
 def locked(unit: Unit, store: Store, tell: Tell) -> Iterator[None]:
-    """Hold a unit while it runs; wait for as long as another process holds it.
+    """Lock a unit while it runs; wait as long as another process holds the lock.
 
-    It is a lock of the operating system on a file in the store: it ends with its process, however that dies. An
-    object store has no locks: there two runs may both train a shared stage, and write the same content.
+    The operating system holds the lock on a file in the store and releases it when the process ends, even if it is
+    killed. An object store has no locks: there two runs may both train a shared stage, and write the same content.
 
     Raises:
-        StageInterruptedError: when ``tell`` answers, while this waits, that the run is to stop.
+        StageInterruptedError: if ``tell`` returns False, since the run is to stop, while this waits.
         StoreError: if the store cannot be written.
     """
     if not store.local:
@@ -45,7 +45,7 @@ def locked(unit: Unit, store: Store, tell: Tell) -> Iterator[None]:
     try:
         yield
     finally:
-        # Whoever still waits for it then finds the unit finished. Unfinished, it must stay the one that all wait for.
+        # Other processes may still wait on this file. It is deleted only if they will find the unit finished.
         if all(store.record(stage.id) for stage in unit.stages):
             path.unlink(missing_ok=True)
         lock.release()

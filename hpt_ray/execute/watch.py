@@ -1,7 +1,7 @@
-"""Work that does not ask whether to go on: a thread beside it asks, and abandons the work when the run is to stop.
+"""Stop work that does not check for a request to stop: a second thread checks, and abandons the work.
 
-An evaluation may take minutes inside a library, and a step of a large network on a CPU as long: a cluster that sends
-SIGTERM waits 30 s. What is abandoned here is begun again by the next run, or goes on from its last checkpoint.
+An evaluation may take minutes inside a library, and so may one step of a large network on a CPU, but a cluster that
+sends SIGTERM waits 30 s. The next run repeats abandoned work, or resumes it from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from hpt_ray.execute.events import Event, Tell
 from hpt_ray.planning.plan import Unit
 
 POLL_SECONDS = 0.5
-#: For so long the work may tell nothing before it is asked for.
+#: The second thread checks for a request once the work has reported nothing for this long.
 QUIET_SECONDS = 2.0
 
 
 class AbandonedError(StageInterruptedError):
-    """Raised in the middle of work that is to stop."""
+    """Raised in the middle of work that is abandoned."""
 
     def __init__(self) -> None:
         super().__init__("interrupted in the middle of it")
 
 
 class Watch:
-    """A context for work in this thread, which tells by ``tell`` how far it is and whether to go on."""
+    """A context for work in this thread, which reports its progress through the method ``tell``."""
 
     def __init__(self, unit: Unit, tell: Tell, patience: float | None) -> None:
         """
         Args:
-            patience: seconds that work which is to stop has to notice by itself; None for all the time it needs.
+            patience: seconds that the work has to notice a request to stop; None: it is never abandoned.
         """
         self.unit, self.patience = unit, patience
         self._tell, self._worker = tell, threading.get_ident()
@@ -45,7 +45,7 @@ class Watch:
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def tell(self, event: Event) -> bool:
-        """Tell what the work has done. Answers whether to go on; work that stops is left alone from then on."""
+        """Report progress. Returns whether to go on; once it returned False, the work is no longer watched."""
         with self._lock:
             self._told_at = time.monotonic()
             go_on = self._tell(event) and self._refused_at == math.inf
@@ -60,7 +60,7 @@ class Watch:
                 now = time.monotonic()
                 if self._refused_at == math.inf and now - self._told_at >= QUIET_SECONDS and not self._go_on():
                     self._refused_at = now
-                # Again and again, since a library may catch it.
+                # Repeated, since a library may catch the exception.
                 if self.patience is not None and now - self._refused_at >= self.patience:
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(
                         ctypes.c_ulong(self._worker), ctypes.py_object(AbandonedError)
@@ -69,7 +69,7 @@ class Watch:
     def _go_on(self) -> bool:
         try:
             return self._tell(Event(kind="progress", unit=self.unit.id, label=self.unit.label))
-        except BaseException as error:  # of the work's own thread, as if it had told
+        except BaseException as error:  # raised again at the end, in the thread of the work
             self._error = error
             return False
 

@@ -1,6 +1,6 @@
-"""Run one unit on one worker: load data and weights, train or probe, write the stages' folders.
+"""Run one unit on one worker: load data and weights, train or evaluate, write the stages' folders.
 
-Both runners call this, in their own process or in a resident worker group; nothing here knows which.
+Every backend calls this, in its own process or in a worker group.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import Audit
 from hpt_ray.training.workers import Workers
 
-#: A message for every iteration of a small network would cost it some per cent.
+#: Seconds between two reports: one for every iteration would slow a small network down by some per cent.
 TELL_SECONDS = 0.5
-#: How long a step may take to end once the run is to stop; longer ones are abandoned.
+#: Seconds that a step may take to end once the run is to stop; a longer one is abandoned.
 STEP_PATIENCE = 4.0
 WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
     "weights.safetensors",
@@ -47,11 +47,11 @@ WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
 
 
 def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tell) -> None:
-    """Run the unfinished stages of a unit in their order; only the first worker writes and tells.
+    """Run the unfinished stages of a unit in order; only the first worker writes and reports.
 
     Raises:
-        StageInterruptedError: when ``tell`` answers that the run is to stop.
-        StudyError: why the unit cannot be finished.
+        StageInterruptedError: if ``tell`` returns False, since the run is to stop.
+        StudyError: the reason why the unit cannot be finished.
     """
     device.keep_memory()
     warm: dict[str, Subject] = {}
@@ -62,10 +62,12 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
             if stage.kind == "pretrain":
                 _pretrain(stage, unit, store, workers, tell)
             elif workers.rank == 0:
-                # Probes and given weights need one process; the others wait for the next unit.
+                # Evaluations and imported weights need one process; the others wait for the next unit.
                 try:
                     with Watch(unit, tell, patience=0.0):
-                        _given(stage, store) if stage.kind == "weights" else _evaluate(stage, store, workers, warm)
+                        _import_weights(stage, store) if stage.kind == "weights" else _evaluate(
+                            stage, store, workers, warm
+                        )
                 except StageInterruptedError:
                     workers.wait()
                     raise
@@ -73,19 +75,21 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
 
 def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:
     began, content = time.perf_counter(), stage.content
-    # Several workers stop together: one that left a step by itself would leave the others waiting in it.
+    # Several workers must stop together: if one left a step, the others would wait in it for ever.
     with Watch(unit, tell, patience=STEP_PATIENCE if workers.size == 1 else None) as watch:
         pretrainer = _pretrainer(stage, store, workers)
-        told, told_at = 0, 0.0
+        reported, reported_at = 0, 0.0
 
         def report(iteration: int, row: dict[str, float]) -> bool:
-            nonlocal told, told_at
-            if time.monotonic() - told_at < TELL_SECONDS and iteration < content.iterations:
+            nonlocal reported, reported_at
+            if time.monotonic() - reported_at < TELL_SECONDS and iteration < content.iterations:
                 return True
-            told_at = time.monotonic()
+            reported_at = time.monotonic()
             images, loss = iteration * content.recipe.batch, row.get("loss")
-            go_on = watch.tell(Event(kind="progress", unit=unit.id, label=unit.label, images=images - told, loss=loss))
-            told = images
+            go_on = watch.tell(
+                Event(kind="progress", unit=unit.id, label=unit.label, images=images - reported, loss=loss)
+            )
+            reported = images
             return go_on
 
         curve = pretrainer.run(store.checkpoints(stage.id), report)
@@ -125,8 +129,8 @@ def stored(stage: str, store: Store) -> checkpoints.State:
     return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
 
 
-def load_given(backbone: Backbone, source: str, store: Store) -> Audit:
-    """Load what is behind ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
+def load_weights(backbone: Backbone, source: str, store: Store) -> Audit:
+    """Load weights from ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
 
     Raises:
         WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
@@ -135,14 +139,14 @@ def load_given(backbone: Backbone, source: str, store: Store) -> Audit:
     state = stored(parsed.name, store) if parsed.origin == "stage" else checkpoints.read(source)
     try:
         return checkpoints.load(backbone, state, place=parsed.place)
-    except WeightsError as error:  # a study may be given several
+    except WeightsError as error:  # a study may have several sources
         raise WeightsError(f"{parsed.address}: {error}") from error
 
 
-def _given(stage: WeightsStage, store: Store) -> None:
+def _import_weights(stage: WeightsStage, store: Store) -> None:
     began = time.perf_counter()
     backbone = build(stage.content.backbone, 0, stage.content.image_size)
-    audit = load_given(backbone, stage.source, store)
+    audit = load_weights(backbone, stage.source, store)
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit)
 
 
@@ -168,7 +172,7 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
 
 
 def packed(rows: pa.Table) -> bytes:
-    """A stage's table as its file."""
+    """The Parquet file of a stage's table."""
     return parquet(results.occupied(rows))
 
 
@@ -211,7 +215,7 @@ def _predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Tabl
 def _data(
     stage: PretrainingStage | EvaluationStage, apart: tuple[str, ...] = (), without: str | None = None
 ) -> dataset.Dataset:
-    """The stage's data set, proven to be the one that was planned and without what was left out of it."""
+    """The stage's data set without the images that are left out, checked to be the one that was planned."""
     tests = tuple(dataset.load(spec, stage.decode_size) for spec in apart)
     data = dataclasses.replace(dataset.load(stage.data, stage.decode_size), apart=tests)
     if (data.fingerprint, data.without) != (stage.content.data, without):
@@ -229,11 +233,16 @@ def _finish(
     audit: Audit | None = None,
     chosen: Iterable[dict[str, Any]] = (),
 ) -> None:
-    """Leave a stage in the store, which took ``seconds`` (None: the time since it was begun)."""
-    spent = time.perf_counter() - began
+    """Write a stage to the store.
+
+    Args:
+        began: when this attempt began, by ``time.perf_counter``.
+        seconds: training time over all attempts; None: the wall time of this attempt.
+    """
+    work_seconds = time.perf_counter() - began
     record = StageRecord(
-        seconds=spent if seconds is None else seconds,
-        work_seconds=max(spent, seconds or 0.0),
+        seconds=work_seconds if seconds is None else seconds,
+        work_seconds=max(work_seconds, seconds or 0.0),
         images=stage.images,
         device=device.describe(workers.device),
         versions=machine.versions(),
@@ -245,5 +254,5 @@ def _finish(
 
 
 def reason_of(error: Exception) -> str:
-    """Why a stage failed, in one line."""
+    """The reason why a stage failed, in one line."""
     return str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}".split("\n", 1)[0]

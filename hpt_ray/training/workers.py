@@ -73,8 +73,8 @@ class Workers:
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
-    def hand_round(self, item: Any) -> Any:
-        """The first worker's object, for all; of ours only, since it is pickled."""
+    def broadcast_object(self, item: Any) -> Any:
+        """Broadcast rank 0's object to all workers. It is pickled: for trusted objects only."""
         if self.size == 1:
             return item
         box = [item]
@@ -82,12 +82,12 @@ class Workers:
         return box[0]
 
     def wait(self) -> None:
-        """Until all workers are here."""
+        """Wait until all workers have called this."""
         if self.size > 1:
             dist.barrier()
 
-    def from_first(self, values: list[int]) -> list[int]:
-        """The first worker's numbers, for decisions that depend on a clock; waits for the device."""
+    def broadcast_integers(self, values: list[int]) -> list[int]:
+        """Broadcast rank 0's integers, for decisions that depend on a clock; waits for the device."""
         if self.size == 1:
             return values
         decided = torch.tensor(values, dtype=torch.int64, device=self.device)

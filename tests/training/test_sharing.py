@@ -51,7 +51,7 @@ def test_a_worker_alone_needs_no_process_group() -> None:
     workers = Workers.join(0, 1, "")
     tensor = torch.rand(3)
     assert workers.gather(tensor) is tensor
-    assert workers.hand_round("x") == "x"
-    assert workers.from_first([1, 0]) == [1, 0]
+    assert workers.broadcast_object("x") == "x"
+    assert workers.broadcast_integers([1, 0]) == [1, 0]
     workers.wait()
     assert not dist.is_initialized()

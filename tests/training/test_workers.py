@@ -89,7 +89,7 @@ def stopped_at_any_moment(workers: Workers) -> dict[str, Any]:
     moment = time.monotonic() + random.SystemRandom().uniform(0.05, 0.3)
     first.run(kept, lambda iteration, row: iteration % 2 == 0 or time.monotonic() < moment)
     resumed = stage(workers, iterations=iterations)
-    resumed.run(Kept(workers.hand_round(kept.written[-1] if workers.rank == 0 else None)))
+    resumed.run(Kept(workers.broadcast_object(kept.written[-1] if workers.rank == 0 else None)))
     return {"stopped": first.iteration, "resumed": outcome(resumed), "whole": outcome(whole)}
 
 
@@ -101,14 +101,14 @@ def work(rank: int, size: int, meeting: str, folder: Path) -> None:
     made: dict[str, Any] = {"workers": [workers.rank, workers.size, workers.device.type]}
     made["gathered"] = workers.gather(torch.full((2, 3), float(rank)))
     made["gathered transposed"] = workers.gather((torch.arange(6.0) + 10 * rank).view(2, 3).T)
-    made["handed"] = workers.hand_round({"from": rank})
-    made["agreed"] = workers.from_first([rank, 2**40 + rank])
+    made["handed"] = workers.broadcast_object({"from": rank})
+    made["agreed"] = workers.broadcast_integers([rank, 2**40 + rank])
     workers.wait()
 
     for case in CASES:
         whole, kept = stage(workers, *case), Kept()
         whole.run(kept)
-        state = workers.hand_round(kept.written[RESUMED_AT - 1] if rank == 0 else None)
+        state = workers.broadcast_object(kept.written[RESUMED_AT - 1] if rank == 0 else None)
         resumed = stage(workers, *case)
         resumed.run(Kept(state))
         made[" ".join(case)] = {

@@ -21,7 +21,7 @@ from hpt_ray.training.augment.transfer import to_device
 from hpt_ray.training.method import Batch
 
 
-def visible(recipe: Recipe, data: Dataset, seed: int, supervised: bool) -> Indices:
+def pretraining_indices(recipe: Recipe, data: Dataset, seed: int, supervised: bool) -> Indices:
     """Sorted indices of the images that a stage may see, the same for every arm of a seed.
 
     Raises:
@@ -63,10 +63,10 @@ class Batches:
         device: torch.device,
         supervised: bool,
     ) -> None:
-        """Raises DataError as ``visible``."""
+        """Raises DataError as ``pretraining_indices``."""
         self.recipe, self.data, self.iterations, self.image_size = recipe, data, iterations, image_size
         self.seed, self.precision = seed, precision
-        self.indices = visible(recipe, data, seed, supervised)
+        self.indices = pretraining_indices(recipe, data, seed, supervised)
         with warnings.catch_warnings():
             # And nothing writes to it.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

@@ -49,5 +49,5 @@ class Clock:
         fitting = int(SECONDS * steps / max(now - self.last_at, 1e-9))
         following = iteration + min(max(1, fitting), 2 * steps)
         self.last, self.last_at = iteration, now
-        save, stop, self.next = self.workers.from_first([decision.save, decision.stop, following])
+        save, stop, self.next = self.workers.broadcast_integers([decision.save, decision.stop, following])
         return Decision(bool(save), bool(stop))

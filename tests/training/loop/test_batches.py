@@ -16,7 +16,7 @@ from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.augment import augment
 from hpt_ray.training.augment.draws import Draws
 from hpt_ray.training.loop import batches
-from hpt_ray.training.loop.batches import Batches, visible
+from hpt_ray.training.loop.batches import Batches, pretraining_indices
 from hpt_ray.training.loop.pretrain import Pretrainer
 from tests.support import tiny
 
@@ -99,13 +99,13 @@ def test_a_supervised_method_sees_labelled_train_images_of_the_fraction() -> Non
 
 def test_what_a_supervised_method_cannot_learn_from_is_refused() -> None:
     with pytest.raises(DataError, match="fewer than a batch of 16"):  # 16 to pretrain on, 12 of them train
-        visible(tiny.recipe(), tiny.dataset(20), 0, supervised=True)
+        pretraining_indices(tiny.recipe(), tiny.dataset(20), 0, supervised=True)
     with pytest.raises(DataError, match="has no labels"):
-        visible(tiny.recipe(), tiny.dataset(labels=np.full(60, -1)), 0, supervised=True)
+        pretraining_indices(tiny.recipe(), tiny.dataset(labels=np.full(60, -1)), 0, supervised=True)
     data = tiny.dataset(60)
     seed = next(seed for seed in range(100) if data.pretraining(0.01, seed) in data.splits["val"])
     with pytest.raises(DataError, match=rf"no labelled train images in a fraction of 0\.01 at seed {seed}: use a lar"):
-        visible(tiny.recipe(fraction=0.01), data, seed, supervised=True)
+        pretraining_indices(tiny.recipe(fraction=0.01), data, seed, supervised=True)
 
 
 def test_labels_are_those_of_the_images_at_the_positions() -> None:

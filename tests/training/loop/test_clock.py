@@ -21,7 +21,7 @@ class Connected(Workers):
 
     sent: list[list[int]] = field(default_factory=list)
 
-    def from_first(self, values: list[int]) -> list[int]:
+    def broadcast_integers(self, values: list[int]) -> list[int]:
         if self.rank == 0:
             self.sent.append(values)
         return self.sent[-1]

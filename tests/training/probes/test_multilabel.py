@@ -21,7 +21,7 @@ from hpt_ray.core.metric import Metric
 from hpt_ray.core.metrics.auroc import auroc, metric
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.features import Split
-from hpt_ray.training.loop.batches import visible
+from hpt_ray.training.loop.batches import pretraining_indices
 from hpt_ray.training.loop.monitor import Monitor
 from hpt_ray.training.probe import Answer, Subject
 from hpt_ray.training.probes import knn, linear
@@ -162,8 +162,8 @@ def test_features_carry_the_targets() -> None:
 
 def test_supervised_pretraining_refuses_several() -> None:
     with pytest.raises(DataError, match="supervised pretraining takes one label an image and tiny has several"):
-        visible(tiny.recipe(method="supervised"), several(), 0, supervised=True)
-    assert len(visible(tiny.recipe(), several(), 0, supervised=False)) == 48
+        pretraining_indices(tiny.recipe(method="supervised"), several(), 0, supervised=True)
+    assert len(pretraining_indices(tiny.recipe(), several(), 0, supervised=False)) == 48
 
 
 def test_the_monitor_measures_the_rank_alone() -> None:

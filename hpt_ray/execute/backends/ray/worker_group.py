@@ -56,7 +56,7 @@ def serve(config: dict[str, Any]) -> None:
         fresh, reason, tell = False, "", _Teller(broker)
         try:
             with locked(unit, store, tell) if unit else contextlib.nullcontext():
-                unit = workers.hand_round(unit)
+                unit = workers.broadcast_object(unit)
                 if unit is None:
                     return
                 run_unit(unit, store, workers, config["threads"], tell)
