@@ -1,6 +1,6 @@
 """The command line: ``hpt-study list | show | plan | run | status | report | verify | weights``.
 
-torch, Ray and plotly are imported by the commands that need them, so that ``--help`` answers at once.
+Commands import torch, Ray and plotly only when they need them, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-st
     from hpt_ray.spec.parameters import given, make
     from hpt_ray.store.store import Store
 
-    made, existing = make(study, given(settings)), Store(store, create=False)
-    with progress.decoding() as said:
-        prepared = prepare(made, existing, said)
+    requested, existing = make(study, given(settings)), Store(store, create=False)
+    with progress.decoding() as show_decoding:
+        prepared = prepare(requested, existing, show_decoding)
     console.plan(prepared.plan, estimate(prepared, existing, workers))
 
 
@@ -97,13 +97,13 @@ def run(
     from hpt_ray.cli import progress
     from hpt_ray.spec.parameters import given, make
 
-    made = make(study, given(settings))
+    requested = make(study, given(settings))
     try:
         with progress.live() as observer:
             from hpt_ray.execute.run import run as execute
 
             result = execute(
-                made,
+                requested,
                 name=study,
                 store=store,
                 runner=runner,
@@ -143,7 +143,7 @@ def report(
     ] = False,
 ) -> None:
     """Write a run's report again from what is in the store."""
-    gc.disable()  # of millions of objects, hardly any are in cycles: to look for those takes a seventh of the time
+    gc.disable()  # hardly any of millions of objects are in cycles, and looking for them takes a seventh of the time
     try:
         from hpt_ray.execute.runs import rewrite
         from hpt_ray.store.store import Store
@@ -165,17 +165,17 @@ def verify(
     from hpt_ray.store.store import Store
 
     opened = Store.existing(store)
-    found = verification.verify(opened)
-    console.findings(found, public(store))
-    mended = found.sound
+    findings = verification.verify(opened)
+    console.findings(findings, public(store))
+    repaired = findings.sound
     question = "Remove what is damaged or left over, and write damaged tables again? (Nothing may be running on it.)"
-    if not found.sound and (yes or _agreed(question)):
-        verification.clear(opened, found)
-        mended = not [run for run in found.tables if not _rewritten(opened, run)]
-    if found.orphans and _agreed("Remove the orphans as well?"):
-        for stage in found.orphans:
+    if not findings.sound and (yes or _agreed(question)):
+        verification.clear(opened, findings)
+        repaired = not [run for run in findings.tables if not _rewritten(opened, run)]
+    if findings.orphans and _agreed("Remove the orphans as well?"):
+        for stage in findings.orphans:
             opened.delete(stage)
-    if not mended:
+    if not repaired:
         raise typer.Exit(1)
 
 
@@ -212,15 +212,15 @@ def inspect_file(
     from hpt_ray.cli import console
     from hpt_ray.training.weights.inspect_weights import inspect_weights
 
-    found = inspect_weights(source, backbone, image_size)
-    console.inspection(found)
-    if not found.loads:
+    inspection = inspect_weights(source, backbone, image_size)
+    console.inspection(inspection)
+    if not inspection.loads:
         raise typer.Exit(2)
 
 
 def main() -> None:
     """The entry point: a user's error is one line and exit code 2."""
-    # Arrow's own allocator has the kernel clear much more memory than the tables need.
+    # Arrow's own allocator makes the kernel clear much more memory than the tables need.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     streams.prepare()
     try:
@@ -230,7 +230,7 @@ def main() -> None:
         _say(f"error: {error}")
         sys.exit(2)
     except SystemExit as ended:
-        if ended.code == 1 and streams.unread():  # of a help text; what commands print goes on by itself
+        if ended.code == 1 and streams.unread():  # only help texts end like this; commands go on without output
             sys.exit(0)
         raise
     finally:
@@ -239,7 +239,7 @@ def main() -> None:
 
 
 def _show(result: Result) -> None:
-    """Print a result; where it is, on standard error if standard output does not take it."""
+    """Print a result; if standard output fails, print the paths of its files on standard error."""
     from hpt_ray.cli import console
 
     console.result(result)

@@ -1,4 +1,4 @@
-"""How far a run is: a live panel in a terminal, a line every few seconds when piped."""
+"""The progress of a run: a live panel in a terminal, a line every few seconds when piped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_ray.analysis.measures.text_format import duration
-from hpt_ray.cli.console import describe_plan, facts, out, several
+from hpt_ray.cli.console import counted, describe_plan, facts, out
 from hpt_ray.core.text import visible
 from hpt_ray.execute.events import Event, Observer
 from hpt_ray.execute.events import Progress as RunProgress
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hpt_ray.execute.machine import Layout
     from hpt_ray.planning.plan import Plan, Unit
 
-#: A piped run says how far it is this often, so that a log of hours stays readable.
+#: Seconds between two lines of a piped run, few enough for a log of hours.
 LOG_SECONDS = 15.0
 
 
@@ -56,21 +56,21 @@ class RunObserver(Observer):
     def __init__(self, live: Live | None) -> None:
         self.live = live
         self.state: RunProgress | None = None
-        self.said = time.monotonic()
+        self.printed_at = time.monotonic()
 
     def decoding(self, data: str, done: int, total: int) -> None:
         if self.live:
             self.live.update(f"decoding {data}  {done:,} / {total:,}" if done < total else "")
 
-    def planned(self, made: Plan, units: list[Unit], cached: int) -> None:
-        describe_plan(made, cached)
+    def planned(self, plan: Plan, units: list[Unit], cached: int) -> None:
+        describe_plan(plan, cached)
         if not units:
             out.print("everything is finished: nothing to train.")
 
     def started(self, layout: Layout, dashboard: str | None) -> None:
         lines = facts()
-        each = f"{several(layout.workers, 'worker')} each, {several(layout.threads, 'thread')} per worker"
-        lines.add_row("running", f"{several(layout.slots, 'stage')} at a time, {each}")
+        each = f"{counted(layout.workers, 'worker')} each, {counted(layout.threads, 'thread')} per worker"
+        lines.add_row("running", f"{counted(layout.slots, 'stage')} at a time, {each}")
         if dashboard:
             lines.add_row("Ray dashboard", dashboard)
         out.print(lines)
@@ -81,8 +81,8 @@ class RunObserver(Observer):
             out.print(Text("failed", "red"), f"{event.label}: {event.reason}")
         if self.live:
             self.live.update(self.panel())
-        elif time.monotonic() - self.said > LOG_SECONDS:
-            self.said = time.monotonic()
+        elif time.monotonic() - self.printed_at > LOG_SECONDS:
+            self.printed_at = time.monotonic()
             out.print(self.line())
 
     def damaged(self, path: str, why: str) -> None:
@@ -100,7 +100,7 @@ class RunObserver(Observer):
             f"{len(state.running)} running",
             *([f"{len(state.failed)} failed"] if state.failed else []),
         ]
-        if state.images:  # evaluations alone train on none that are counted
+        if state.images:  # evaluations alone have no images to count
             parts += [f"{state.rate:,.0f} images/s", f"{duration(left)} left" if left is not None else "starting"]
         return ", ".join(parts)
 

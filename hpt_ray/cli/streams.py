@@ -1,4 +1,4 @@
-"""Standard output and error, whatever they are: closed, full, or with an encoding that lacks a sign."""
+"""Standard output and error that may be closed, full, or unable to encode a character."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import io
 import os
 import sys
 
-#: Whether there is no standard output, and what it was when the program began.
+#: Whether standard output is closed, and its device when the program began.
 _closed, _begun = False, None
 
 
 def prepare() -> None:
-    """Have something to write to, and let it replace a sign that its encoding lacks: no word is worth a study."""
+    """Replace closed streams, and characters that an encoding lacks, so that output never ends a study."""
     global _closed, _begun
     _closed, _begun = sys.stdout is None, _device()
     for name in ("stdout", "stderr"):
@@ -24,7 +24,7 @@ def prepare() -> None:
 
 
 def written(lost: OSError | None) -> bool:
-    """Whether all output so far has been taken. ``lost``: why an earlier part could not be written."""
+    """Whether all output so far has been written. ``lost``: the error of an earlier part."""
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         return lost is None and not _closed
@@ -32,12 +32,12 @@ def written(lost: OSError | None) -> bool:
 
 
 def unread() -> bool:
-    """Whether a library has put an end to standard output because nobody reads it any more, as after ``| head``."""
+    """Whether a library has replaced standard output because its reader has ended, as after ``| head``."""
     return _begun is not None and _device() != _begun
 
 
 def _device() -> tuple[int, int] | None:
-    """Which pipe, file or terminal standard output is; None where it is none of the system's."""
+    """The pipe, file or terminal behind standard output; None if it is no file of the operating system."""
     try:
         state = os.fstat(sys.stdout.fileno())
     except (OSError, ValueError, AttributeError):
@@ -46,18 +46,18 @@ def _device() -> tuple[int, int] | None:
 
 
 def close(lost: OSError | None) -> str | None:
-    """Write what is left of the output. Returns why it cannot be written; None where it was, or nobody reads on.
+    """Write the rest of the output. Returns why it cannot be written; None if it was, or if its reader has ended.
 
-    Python itself would end with a traceback, and a code of its own, when it tries again.
+    Otherwise Python would try again at exit, and end with a traceback and another exit code.
 
     Args:
-        lost: why an earlier part could not be written.
+        lost: the error of an earlier part.
     """
     try:
         sys.stdout.flush()
     except OSError as error:
         lost = lost or error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if lost is None or isinstance(lost, BrokenPipeError):  # as when `head` has seen enough
+    if lost is None or isinstance(lost, BrokenPipeError):  # as after `| head`
         return None
     return lost.strerror or str(lost)

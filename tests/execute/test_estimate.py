@@ -16,11 +16,13 @@ from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, data_of, make_plan
 from hpt_ray.planning.stage import Stage
 from hpt_ray.spec.study import Evaluation, Study
+from hpt_ray.store.records import StageRecord
 from hpt_ray.training.backbone import build
 from hpt_ray.training.loop.rate import MOCO_PASSES, gpu_hours
 from hpt_ray.training.probe import TRAINED, Subject
 from hpt_ray.training.probes import finetune, sgd
 from tests.support import small
+from tests.support.records import stage_record
 
 #: Seconds of an image of pretraining, and of each evaluation that is on record.
 IMAGE, LINEAR, KNN = 0.01, 2.0, 0.5
@@ -36,10 +38,10 @@ class Recorded:
     def finished(self) -> set[str]:
         return {stage.id for stage in self.stages}
 
-    def record(self, stage: str) -> dict[str, Any]:
+    def record(self, stage: str) -> StageRecord:
         (own,) = [other for other in self.stages if other.id == stage]
         seconds = {"linear": LINEAR, "knn": KNN}.get(getattr(own.content, "probe", ""), IMAGE * own.images)
-        return {"seconds": seconds, "work_seconds": seconds, "images": own.images, "device": "cpu", "versions": {}}
+        return stage_record(seconds=seconds, images=own.images)
 
 
 def prepared(**changes: Any) -> Prepared:

@@ -15,6 +15,7 @@ from hpt_ray.execute.queue import DELIVERIES, Queue
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 from tests.support import small
+from tests.support.records import stage_record
 
 SOME = small.plan().units()[0]
 
@@ -118,7 +119,7 @@ def test_a_failure_takes_all_descendants_and_nothing_else():
 
 def test_what_needs_weights_runs_where_they_are_there_and_their_evaluation_failed(tmp_path):
     store = Store(tmp_path)
-    store.finish("a", {}, {})
+    store.finish("a", {}, stage_record())
     queue, events = queue_of("a", "b<a", store=store)
     queue.finish(take(queue), "out of memory")
     assert take(queue).id == "b"

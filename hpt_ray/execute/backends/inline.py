@@ -1,4 +1,4 @@
-"""In this process: one unit after the other, without Ray. The same numbers as on Ray, to the bit."""
+"""In this process: one unit after another, without Ray. The numbers are bit-identical to those on Ray."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hpt_ray.training.workers import Workers
 
 
 class InlineRunner:
-    """Runs units in order of need on one worker."""
+    """Runs units one at a time, each after the unit that it needs."""
 
     dashboard = None
 
@@ -46,9 +46,10 @@ class InlineRunner:
 
 @contextlib.contextmanager
 def backend(request: Request) -> Iterator[InlineRunner]:
-    """
+    """Run units in this process, on one worker.
+
     Raises:
-        StudyError: for what one process cannot do.
+        StudyError: for several workers or slots, or a cluster.
     """
     if request.workers > 1:
         raise StudyError(f"the inline runner has one worker, not {request.workers}: leave --workers out, or use Ray.")

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def backend(request: Request) -> AbstractContextManager[Runner]:
-    """
+    """Run units on Ray: see ``runner.connected``.
+
     Raises:
         StudyError: for a layout that does not fit the cluster, or a Ray that does not answer.
     """
-    # Here, since every process of Ray's that imports a file of this folder imports this one.
+    # Imported here, since every Ray process that imports a file of this folder also imports this file.
     from hpt_ray.execute.backends.ray.runner import connected
 
     return connected(request)

@@ -1,7 +1,7 @@
 """The broker: the actor that holds a run's queue, between the driver and the resident worker groups.
 
-The driver adds units and listens; groups fetch units and say how they ended. A group whose worker died comes back for
-the unit that it was working on, which resumes from its checkpoint.
+The driver adds units and listens; groups fetch units and report how they ended. A group whose worker died fetches the
+same unit again, which resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from hpt_ray.store.store import Store
 
 
 class News(NamedTuple):
-    """What the driver learns: the events since it last asked, how many groups have come up so far, and whether every
-    unit has ended."""
+    """What the driver receives.
+
+    Attributes:
+        events: those since its last call. groups: number of groups that have started so far.
+        done: whether every unit has ended.
+    """
 
     events: list[Event]
     groups: int
@@ -32,18 +36,18 @@ class Broker:
     def __init__(self, store: str, study: str | None = None) -> None:
         """
         Args:
-            store: where the store is.
-            study: what its metrics are called by; None for none, where there is no Ray.
+            store: path or address of the store.
+            study: the name of the study in the metrics; None: no metrics, for use without Ray.
         """
         self.metrics = Metrics(study) if study else None
         self.queue = Queue(Store(store), self._note)
-        self.at_work: dict[int, Unit] = {}
+        self.running: dict[int, Unit] = {}
         self.starts = Counter[int]()
         self.changed = asyncio.Condition()
         self.events: list[Event] = []
         self.outcomes: dict[str, str] = {}
         self.placements: dict[int, Any] = {}
-        self.up: set[int] = set()
+        self.started: set[int] = set()
         self.closed = False
 
     async def add(self, units: list[Unit]) -> None:
@@ -52,23 +56,23 @@ class Broker:
         await self._notify()
 
     async def place(self, group: int, placement: Any) -> None:
-        """The workers of a group have been started in this placement group of Ray's."""
+        """Note the Ray placement group in which the workers of a group were started."""
         self.placements[group] = placement
 
     async def placement(self, group: int) -> Any:
-        """Where the workers of a group were last started; None if they never were."""
+        """The placement group in which the workers of a group were last started; None if they never were."""
         return self.placements.get(group)
 
     async def arrive(self, group: int) -> None:
-        """A group has come up."""
-        self.up.add(group)
+        """Note that the workers of a group have started."""
+        self.started.add(group)
 
     async def fetch(self, group: int, fresh: bool) -> Unit | None:
-        """The next unit for a group; None when there will be no more.
+        """The next unit for a group; None when there are no more.
 
         Args:
-            fresh: the group has just been started: whatever it worked on before is lost, and delivered again. Ray keeps
-                running the calls of dead callers, so a fetch from before the start returns None.
+            fresh: the group has just started: a unit that it was running before is delivered again. Ray keeps running
+                calls of dead callers, so a stale fetch, from before the start, returns None.
         """
         if fresh:
             self._lose(group)
@@ -77,7 +81,7 @@ class Broker:
             self.changed.notify_all()
             while start == self.starts[group]:
                 if unit := self.queue.next():
-                    self.at_work[group] = unit
+                    self.running[group] = unit
                     return unit
                 if self.closed:
                     break
@@ -85,18 +89,18 @@ class Broker:
         return None
 
     async def tell(self, event: Event) -> bool:
-        """Take note of an event. Returns whether the group is to go on."""
+        """Note an event. Returns whether the group is to go on."""
         self._note(event)
         return not self.queue.stopped
 
     async def finish(self, group: int, unit: str, reason: str) -> None:
-        """The group's unit has ended: finished, or failed with a reason. One that the group has lost stays lost."""
-        if group in self.at_work and self.at_work[group].id == unit:
-            self.queue.finish(self.at_work.pop(group), reason)
+        """Note that the group's unit has finished, or failed with a reason. Ignored for a unit taken from the group."""
+        if group in self.running and self.running[group].id == unit:
+            self.queue.finish(self.running.pop(group), reason)
             await self._notify()
 
     async def abandon(self, group: int) -> None:
-        """A group will be back late or never: the first that is free gets what it was working on."""
+        """Note that a group may take long to restart, or never does: another group gets its unit."""
         self._lose(group)
         await self._notify()
 
@@ -107,28 +111,28 @@ class Broker:
         return self.outcomes[unit]
 
     async def listen(self) -> News:
-        """What is new since the last call."""
+        """The events since the last call, and the state of groups and units."""
         events, self.events = self.events, []
-        return News(events, len(self.up), self.queue.done)
+        return News(events, len(self.started), self.queue.done)
 
     async def stop(self) -> None:
-        """Deliver no more units, and ask those at work to stop at their next report."""
+        """Deliver no more units, and ask running ones to stop at their next report."""
         self.queue.stop()
         await self.close()
 
     async def close(self) -> None:
-        """Send the groups home once nothing waits."""
+        """Let the groups end once no unit is waiting."""
         self.closed = True
         await self._notify()
 
     def _lose(self, group: int) -> None:
         self.starts[group] += 1
-        if unit := self.at_work.pop(group, None):
+        if unit := self.running.pop(group, None):
             self.queue.redeliver(unit)
 
     async def _notify(self) -> None:
         async with self.changed:
-            self.changed.notify_all()  # one alone might be the wait of a group that is dead
+            self.changed.notify_all()  # notifying only one might notify a call of a dead group
 
     def _note(self, event: Event) -> None:
         self.events.append(event)

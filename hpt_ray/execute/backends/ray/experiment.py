@@ -1,7 +1,7 @@
-"""A run as a Tune experiment: every unit that a worker group begins is a trial, which ends as the unit does.
+"""A run as a Tune experiment: every unit that a worker group begins is a trial, which ends when the unit ends.
 
-Units are queued by the broker alone: a trial shows one and nothing waits for it, so that one which is lost with its
-process or its node costs nothing. The processes of trials import this file: it imports nothing that they do not need.
+The broker alone queues units: a trial only shows a unit and nothing waits for it, so that a trial that is lost with its
+process or node does no harm. The processes of trials import this file, so it imports only what they need.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ def trial(config: dict[str, Any], broker: Any) -> None:
 
 
 class Experiment:
-    """Tune in a thread of its own, told of the run's events."""
+    """Runs Tune in a second thread and passes it the events of the run."""
 
     def __init__(self, broker: Any, name: str, folder: str, slots: int) -> None:
         """
         Args:
-            folder: where Tune writes what nobody reads.
-            slots: units at work at a time.
+            folder: where Tune writes its files, which are not used.
+            slots: number of units that run at the same time.
         """
-        self.begun = SimpleQueue["Event | None"]()  # None ends it
+        self.begun = SimpleQueue["Event | None"]()  # None is the last item
         self.units: set[str] = set()
         self.thread = threading.Thread(target=self._fit, args=(broker, name, folder, slots), daemon=True)
         self.thread.start()
 
     def note(self, event: Event) -> None:
-        """Take note of what a backend tells."""
-        if event.kind == "started" and event.unit not in self.units:  # one that is delivered again keeps its trial
+        """Begin a trial if this event is the start of a unit."""
+        if event.kind == "started" and event.unit not in self.units:  # a unit that is delivered again keeps its trial
             self.units.add(event.unit)
             self.begun.put(event)
 
     def ended(self, seconds: float) -> bool:
-        """Begin no more trials, and wait for those there are: so long at most. Returns whether all have ended."""
+        """Begin no more trials, and wait at most this long for the running ones. Returns whether all have ended."""
         self.begun.put(None)
         self.thread.join(timeout=seconds)
         return not self.thread.is_alive()
@@ -72,7 +72,7 @@ class Experiment:
 
 
 def _searcher(begun: SimpleQueue[Event | None]) -> Any:
-    """Tune's view of the run: suggests the units that have begun, and ends with the run."""
+    """A Tune search algorithm that suggests the units that have begun, and ends with the run."""
     from ray.tune.search import Searcher
 
     class BegunUnits(Searcher):  # type: ignore[misc, unused-ignore]
@@ -85,7 +85,7 @@ def _searcher(begun: SimpleQueue[Event | None]) -> Any:
 
         def suggest(self, trial_id: str) -> Any:
             try:
-                event = begun.get(block=not self.live)  # else Tune would ask again a second later
+                event = begun.get(block=not self.live)  # without blocking, Tune would ask again only a second later
             except Empty:
                 return None
             if event is None:
@@ -97,7 +97,7 @@ def _searcher(begun: SimpleQueue[Event | None]) -> Any:
             self.live.discard(trial_id)
 
         def __reduce__(self) -> tuple[Any, ...]:
-            # Tune pickles it with the experiment, to resume from; nothing here does, and a queue cannot be pickled.
+            # Tune pickles it to resume experiments, which is not used here; a queue cannot be pickled.
             return object, ()
 
         def save(self, checkpoint_path: str) -> None:

@@ -1,26 +1,26 @@
-"""A run as metrics of Ray's: every node's metrics port has them, for Prometheus and ``dashboards/grafana/``.
+"""A run as Ray metrics: every node's metrics port exports them, for Prometheus and ``dashboards/grafana/``.
 
-All carry ``study``, and those of one stage its label: arm, factor levels and seed, as in the report.
+All have the tag ``study``, and those of one stage its label: arm, factor levels and seed, as in the report.
 """
 
 from __future__ import annotations
 
 from hpt_ray.execute.events import Event
 
-#: Name -> what it is. Ray puts ``ray_`` before a name, and ``_total`` behind a counter's.
+#: Description by name. Ray adds ``ray_`` before a name, and ``_total`` after that of a counter.
 COUNTERS = {
     "hpt_images": "Images trained on.",
     "hpt_units_finished": "Units (a pretraining with its evaluations) that ended with a result.",
     "hpt_units_failed": "Units that ended without one.",
 }
 GAUGES = {
-    "hpt_units_running": "Units at work.",
+    "hpt_units_running": "Units that are running.",
     "hpt_loss": "Training loss of a stage, as last reported.",
 }
 
 
 class Metrics:
-    """Made in the process that the metrics are of, with Ray connected."""
+    """The metrics of a study, exported by the process that creates this object while Ray is connected."""
 
     def __init__(self, study: str) -> None:
         from ray.util.metrics import Counter, Gauge
@@ -32,7 +32,7 @@ class Metrics:
         self.gauges = {name: Gauge(name, text, keys) for name, text in GAUGES.items()}
 
     def note(self, event: Event) -> None:
-        """Take note of what a runner tells."""
+        """Update the metrics from an event."""
         tags = {"study": self.study, "stage": event.label}
         if event.kind in ("started", "progress"):
             self.running.add(event.unit)

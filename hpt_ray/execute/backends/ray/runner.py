@@ -1,7 +1,7 @@
-"""Running on Ray: the broker queues units, resident Ray Train worker groups do them, Tune shows them as trials.
+"""Running on Ray: the broker queues units, resident worker groups of Ray Train run them, Tune shows them as trials.
 
 Groups fetch units from the broker, whose queue knows what each unit needs: no group waits for the slowest unit of a
-level, and nothing stands between two units of a group. The driver asks for the next round of a search when the queue
+level, and a group begins its next unit at once. The driver asks for the next round of a search when the queue
 is done, while the groups stay.
 """
 
@@ -32,16 +32,16 @@ STOP_SECONDS = 30.0
 
 
 class RayDiedError(StudyError):
-    """Ray is gone: nothing more can be asked of it."""
+    """Ray has ended: it can no longer be called."""
 
 
 class RayRunner:
-    """Runs units on a connected Ray; ``close`` waits until its worker groups have gone home."""
+    """Runs units on a connected Ray; ``close`` waits until its worker groups have ended."""
 
     def __init__(self, ray: Any, layout: machine.Layout, study: str, name: str, dashboard: str | None = None) -> None:
         """
         Args:
-            name: of this run of the study: what Ray calls its parts by.
+            name: the unique name of this run, from which Ray's names of its parts are made.
             dashboard: the address of Ray's dashboard, if it has one.
         """
         self.ray, self.layout, self.study, self.name, self.dashboard = ray, layout, study, name, dashboard
@@ -54,12 +54,12 @@ class RayRunner:
     def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell, stopping: Callable[[], bool]) -> None:
         """
         Raises:
-            StudyError: if the worker groups do not come up, or Ray loses what a run cannot do without.
+            StudyError: if no worker group starts, or Ray loses the broker.
         """
-        # It stays with this process: a node that is lost takes its groups with it, never the broker.
-        here = {"ray.io/node-id": self.ray.get_runtime_context().get_node_id()}
+        # The broker runs on the node of this process: a node that is lost loses its groups, but never the broker.
+        this_node = {"ray.io/node-id": self.ray.get_runtime_context().get_node_id()}
         broker = self.ray.remote(Broker).options(
-            name=f"broker of {self.name}", num_cpus=0, max_concurrency=1000, label_selector=here
+            name=f"broker of {self.name}", num_cpus=0, max_concurrency=1000, label_selector=this_node
         )
         self.broker = broker.remote(store.where, self.study)
         self.groups = [
@@ -78,7 +78,7 @@ class RayRunner:
             self.patience = 0.0
             raise
         except StudyError:
-            # Ray ends the whole process if its threads still use it after its shutdown: let them end first.
+            # Ray ends the whole process if a thread still uses it after its shutdown: let the threads end first.
             self.ray.get(self.broker.stop.remote())
             experiment.ended(STOP_SECONDS)
             raise
@@ -86,7 +86,7 @@ class RayRunner:
             self.over.set()
 
     def close(self) -> None:
-        """Wait for the groups, which end once the broker has closed, and remove what they left behind."""
+        """Wait for the groups, which end once the broker has closed, and remove their files."""
         for thread in self.groups:
             thread.join(timeout=self.patience)
         if self.broker is not None and alive(self.ray):
@@ -96,7 +96,7 @@ class RayRunner:
     def _follow(
         self, experiment: Experiment, rounds: Iterator[list[Unit]], tell: Tell, stopping: Callable[[], bool]
     ) -> None:
-        """Queue round after round, and tell what happens, until there is nothing more to do."""
+        """Queue one round after another and report events, until no round is left."""
         began, stopped = time.monotonic(), False
         while True:
             self._check_alive()
@@ -126,19 +126,19 @@ class RayRunner:
             raise RayDiedError("Ray's own processes were ended from outside: run the same command again to go on.")
 
     def _loss(self, error: Exception) -> str:
-        """What a run was lost to, in one line: what Ray says of a full memory is a page of other users' processes."""
-        kept = "what is finished is kept; run the same command again to go on"
+        """Why the run was lost, in one line: Ray's own message about full memory lists all processes on a page."""
+        advice = "what is finished is kept; run the same command again to go on"
         if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "low on memory" in str(error):
             fewer = f", with --slots {self.layout.slots - 1}," if self.layout.slots > 1 else ""
             return (
-                f"this machine's memory is full, so Ray ended processes of this run: {kept}{fewer} once some is free."
+                f"this machine's memory is full, so Ray ended processes of this run: {advice}{fewer} once some is free."
             )
-        return f"Ray lost the broker of this run (killed?): {kept}."
+        return f"Ray lost the broker of this run (killed?): {advice}."
 
 
 @contextlib.contextmanager
 def connected(request: Request) -> Iterator[RayRunner]:
-    """A runner on a Ray that this starts or joins, and leaves at the end.
+    """Start or join Ray, and leave it at the end.
 
     Raises:
         StudyError: for a layout that does not fit the cluster, or a Ray that does not answer.

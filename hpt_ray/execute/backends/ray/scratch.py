@@ -1,4 +1,4 @@
-"""A folder for what Ray writes and nobody reads; one that a killed process could not remove goes with the next run."""
+"""A temporary folder for files of Ray that are not used; the next run removes those that killed processes left."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ PREFIX = "hpt-ray-"
 
 
 def scratch(longest: int = 1000) -> tempfile.TemporaryDirectory[str]:
-    """A new folder that only this user can enter, named after this process. Those of processes that are gone go.
+    """A new folder that only this user can enter, named after this process. Removes those of processes that have ended.
 
     Args:
-        longest: characters that its path may have; where the temporary folder's is too long, it stands in /tmp.
+        longest: length of its path at most; if the path of the temporary folder is too long, it is created in /tmp.
     """
-    within = tempfile.gettempdir()
-    own = f"{PREFIX}{os.getpid()}-"
-    if len(f"{within}/{own}12345678") > longest:
-        within = "/tmp"
-    for folder in Path(within).glob(f"{PREFIX}*"):
+    parent = tempfile.gettempdir()
+    prefix = f"{PREFIX}{os.getpid()}-"
+    if len(f"{parent}/{prefix}12345678") > longest:
+        parent = "/tmp"
+    for folder in Path(parent).glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdecimal() and not _lives(int(owner)):
+        if owner.isdecimal() and not _is_running(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-    return tempfile.TemporaryDirectory(prefix=own, dir=within, ignore_cleanup_errors=True)
+    return tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

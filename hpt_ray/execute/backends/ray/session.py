@@ -1,4 +1,4 @@
-"""Ray itself: start it on this machine or join a cluster, and leave nothing behind."""
+"""Start Ray on this machine or join a cluster, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from hpt_ray.execute.backends.ray import private
 from hpt_ray.execute.backends.ray.scratch import scratch
 from hpt_ray.execute.interrupts import StopNow
 
-#: Set before Ray is imported. Defaults only: what the user's environment says wins.
+#: Environment variables to set before Ray is imported, unless the user's environment has them.
 ENVIRONMENT = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",  # two seconds by default; much less costs two cores a few per cent
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",  # default: two; much less slows two cores by some per cent
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone in actors without a GPU
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune draws nothing; the command line does
     "RAY_DEDUP_LOGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are ours; Tune's loggers write and fsync for every trial
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # not used: they write and fsync for every trial
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is the command line's
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the command line handles Ctrl-C
     "PYTHONWARNINGS": "ignore",
-    # Some twenty processes of Ray's, each with an arena per thread: 200 MB saved on two cores.
+    # Ray has some twenty processes, each with a memory arena per thread: this saves 200 MB on two cores.
     "MALLOC_ARENA_MAX": "2",
 }
 
 
 #: Bytes that must be free in the temporary folder for Ray's logs and sockets.
 ROOM = 64 << 20
-#: Characters that the path of a run's own folder may have. That of a socket may have 103 or 107, and the longest, the
-#: dashboard's, is 70 longer: "/r/session_" with date, time and process, "/sockets/dash_MetricsHead".
+#: Longest path of the run's temporary folder, in characters. The path of a socket may have 103 (macOS) or 107, and the
+#: longest one, the dashboard's, adds 70: "/r/session_" with date, time and process, "/sockets/dash_MetricsHead".
 LONGEST = 33 if sys.platform == "darwin" else 37
 
 LOCAL_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-#: The same, of a Ray on this machine: loopback keeps other machines out, and a token other users of this one.
+#: The same for a Ray on this machine: loopback keeps out other machines, and a token other users of this one.
 LOCAL = {
-    LOCAL_ONLY: "0",  # or every server of Ray's listens to the network
+    LOCAL_ONLY: "0",  # otherwise every Ray server listens to the network
     "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
-    "RAY_AUTH_TOKEN": secrets.token_hex(16),  # Ray asks for it by itself, unless RAY_AUTH_MODE says otherwise
+    "RAY_AUTH_TOKEN": secrets.token_hex(16),  # Ray requires it, unless RAY_AUTH_MODE turns that off
 }
 
 
@@ -62,9 +62,9 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         this process is used as it is and left running.
 
     Raises:
-        StudyError: if the address does not answer, Ray cannot start, or a name that is needed of it is gone.
+        StudyError: if the address does not answer, Ray cannot start, or this Ray lacks a private name that is used.
     """
-    _knock(address)
+    _check_address(address)
     for name, value in (ENVIRONMENT if address else ENVIRONMENT | LOCAL).items():
         os.environ.setdefault(name, value)
     import ray
@@ -77,7 +77,7 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
             raise StudyError("this Ray was started for a user without a home folder: set HOME before ray.init().")
         yield ray
         return
-    if address is None and LOCAL_ONLY in os.environ:  # which it read when it was imported, perhaps before
+    if address is None and LOCAL_ONLY in os.environ:  # Ray has read it at import, perhaps earlier
         private.allow_network(os.environ[LOCAL_ONLY] != "0")
     with scratch(LONGEST) as folder:
         if not _has_home():
@@ -100,8 +100,7 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
 
 
 def _has_home() -> bool:
-    """Whether this user has a home folder, which Ray Train looks for when a process imports it; nothing of ours is kept
-    there."""
+    """Whether this user has a home folder, which Ray Train needs at import although nothing is kept there."""
     try:
         Path.home()
     except RuntimeError:
@@ -116,12 +115,12 @@ def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
         _check_room(folder)
         settings |= {
             "address": "local",
-            "_temp_dir": f"{folder}/r",  # within, since Ray opens it to all users
+            "_temp_dir": f"{folder}/r",  # a sub-folder, since Ray makes it accessible to all users
             "num_cpus": machine.cores(),
             "include_dashboard": dashboard,
             "dashboard_host": "127.0.0.1",
             "_node_ip_address": "127.0.0.1",
-            "object_store_memory": 200 * 2**20,  # images travel as memory-mapped files, so this is enough for messages
+            "object_store_memory": 200 * 2**20,  # enough for messages: images are shared as memory-mapped files
         }
     else:
         settings |= {"address": address, "runtime_env": {"env_vars": {"PYTHONWARNINGS": "ignore"}}}
@@ -130,7 +129,7 @@ def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
     except Exception as error:
         first = str(error).strip().split("\n", 1)[0]
         if address is None:
-            _check_room(folder)  # a full disk has many faces: "Timed out waiting for file" is one
+            _check_room(folder)  # Ray reports a full disk in many ways, such as "Timed out waiting for file"
             raise StudyError(f"Ray cannot start on this machine ({first}): try --runner inline.") from error
         raise StudyError(
             f"no Ray answers at {address} ({first}): check the address, or leave --address out."
@@ -138,7 +137,7 @@ def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
 
 
 def _check_room(folder: str) -> None:
-    """Raise StudyError where the disk has no room for Ray's logs and sockets."""
+    """Raise StudyError if the disk has no room for Ray's logs and sockets."""
     free = shutil.disk_usage(folder).free
     if free < ROOM:
         raise StudyError(
@@ -149,10 +148,10 @@ def _check_room(folder: str) -> None:
 
 @contextlib.contextmanager
 def _inside(folder: str) -> Iterator[None]:
-    """Have what starts meanwhile work in an empty folder of this run's own, and keep its temporary files there.
+    """Start processes in an empty folder of this run, which is also their temporary folder.
 
-    The folder in which Ray starts is on the import path of its processes and of every worker: in the user's, a file of
-    her own called ``queue.py`` would end them. And nothing is left in the temporary folder that all users share.
+    The folder in which Ray starts is on the import path of its processes and of every worker: in the user's folder, her
+    own file ``queue.py`` would break them. And nothing stays behind in the temporary folder that all users share.
     """
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = folder
@@ -167,20 +166,22 @@ def _inside(folder: str) -> Iterator[None]:
 
 
 def _kill(code: int) -> None:
-    """End Ray without its help, and this process with a code when its time comes: Ray, gone or not asked, would have it
-    wait a minute, and end with a code of its own if a thread still uses it."""
+    """Kill Ray's processes, and set the exit code of this process.
+
+    A shutdown through Ray would take a minute, and end this process with another code if a thread still uses Ray.
+    """
     private.node().kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
     atexit.register(os._exit, code)
 
 
 def alive(ray: Any) -> bool:
-    """Whether what Ray started on this machine is there: a SIGTERM to a whole process group ends it."""
+    """Whether Ray's processes on this machine are running: a SIGTERM to a whole process group ends them."""
     node = private.node()
     return node is None or not node.dead_processes()
 
 
-def _knock(address: str | None) -> None:
-    """Knock before Ray does: it tries for minutes where nobody listens."""
+def _check_address(address: str | None) -> None:
+    """Check that the address accepts connections: Ray itself would try for minutes."""
     if address and "://" in address:
         raise StudyError(
             f"a study cannot run through {address}, since Tune and Train need a node of the cluster: submit it as a "
@@ -204,7 +205,7 @@ def resources(ray: Any) -> tuple[int, int]:
 
 
 def dashboard_of(ray: Any) -> str | None:
-    """Where the Ray dashboard is, if it is on, and what it asks for if this process started it."""
+    """The URL of the Ray dashboard, if it is on, with its token if this process started Ray."""
     address, node = private.dashboard_address(), private.node()
     token = os.environ.get("RAY_AUTH_TOKEN") if node and node.is_head() else None
     return address and f"http://{address}" + (f"  token {token}" if token else "")

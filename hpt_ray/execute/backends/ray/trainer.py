@@ -1,8 +1,8 @@
-"""Ray Train's trainer as the worker groups use it: without processes nobody needs, and never without its place.
+"""Ray Train's trainer for worker groups: without unused processes, and returning placement groups after a failure.
 
-Ray Train gives the place of a group (a placement group of Ray's) back when the group ends. It cannot when its
-controller is killed, and does not when a worker dies between being started and being asked to begin: then it forgets
-the group, place and all. On a full machine nothing could be started in its stead.
+Ray Train returns the placement group of a worker group when the group ends. It cannot do so if its controller is
+killed, and does not if a worker dies between its start and its first task. On a full machine no other group could then
+be started.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ class Placement(Callback):  # type: ignore[misc, unused-ignore]
 
     def before_worker_group_start(self, worker_group_context: Any) -> None:
         if placement := ray.get(self.broker.placement.remote(self.group)):
-            ray.util.remove_placement_group(placement)  # of one that is gone already this is nothing
+            ray.util.remove_placement_group(placement)  # does nothing if it has been removed already
 
     def after_worker_group_start(self, worker_group: Any) -> None:
         ray.get(self.broker.place.remote(self.group, private.placement_group(worker_group)))
 
 
 class GroupTrainer(Trainer):  # type: ignore[misc, unused-ignore]
-    """Without the processes that Ray Train starts for what is not used here: its data sets, and the clean-up after a
-    controller that was killed (``Placement`` does that). Two for each group, with 1.5 s of a core and 80 MB each,
-    before any worker starts. In a Ray whose callbacks have other names nothing is left out.
+    """Ray Train's trainer without the processes that are not used here.
+
+    These are for Ray's data sets, and to clean up after a killed controller (``Placement`` does that): two for each
+    group, each 1.5 s of a core and 80 MB before any worker starts. If a later Ray renames them, they start again.
     """
 
     def __init__(self, *arguments: Any, placement: Placement, **options: Any) -> None:
@@ -44,6 +45,6 @@ class GroupTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         self.placement = placement
 
     def _create_default_callbacks(self) -> list[Any]:
-        made: list[Any] = super()._create_default_callbacks()
-        # First, since any of the others may find a worker dead.
-        return [self.placement, *(callback for callback in made if type(callback).__name__ not in UNUSED)]
+        callbacks: list[Any] = super()._create_default_callbacks()
+        # First, since any of the others may fail because a worker died.
+        return [self.placement, *(callback for callback in callbacks if type(callback).__name__ not in UNUSED)]

@@ -1,11 +1,11 @@
 """A resident worker group: started once by Ray Train, it serves units until the broker has no more.
 
-Starting a process and importing torch costs ten seconds and more; handing a unit to a group that is up costs
+Starting a process and importing torch takes ten seconds and more; passing a unit to a running group takes
 milliseconds. Ray Train places the workers, gives them their ranks and restarts the group when one dies.
 
-The groups are Ray Train's ``DataParallelTrainer``; the workers join their process group (gloo or nccl) themselves. Its
-subclass ``TorchTrainer`` would do that for them, but imports torch into a controller process per group, which never
-computes anything: measured on two cores, 290 MB of memory and two seconds of start for each.
+A group is a ``DataParallelTrainer`` of Ray Train, whose workers join their process group (gloo or nccl) themselves. The
+subclass ``TorchTrainer`` would do that for them, but it imports torch into a controller process per group, which never
+computes anything: 290 MB of memory and two seconds of start for each, measured on two cores.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 
 from hpt_ray.execute.machine import Layout
 
-#: Ray Train restarts the workers of a group. A controller that is killed or cannot start them takes its group with it:
-#: another is started.
+#: How often a group is started at most. Ray Train restarts the workers of a group, but a controller that is killed or
+#: cannot start them ends its group.
 STARTS = 10
 
 
 def serve(config: dict[str, Any]) -> None:
-    """What every worker of a group runs: the first fetches a unit, all run it, the first says how it ended."""
+    """The function of every worker of a group: rank 0 fetches a unit, all run it, rank 0 reports how it ended."""
     import ray
     import ray.train
     from ray.train.collective import broadcast_from_rank_zero
@@ -41,7 +41,7 @@ def serve(config: dict[str, Any]) -> None:
     from hpt_ray.training.workers import Workers, peer_lost
 
     resolve_from(config["folder"])
-    with contextlib.suppress(OSError):  # a node may lack it; where it is, code of the user's may open files in it
+    with contextlib.suppress(OSError):  # a node may lack it; if it exists, the user's code may open files in it
         os.chdir(config["folder"])
     broker, group, store = config["broker"], config["group"], Store(config["store"])
     context = ray.train.get_context()
@@ -68,7 +68,7 @@ def serve(config: dict[str, Any]) -> None:
                 raise  # the group is restarted in new processes and gets the unit again
             reason = reason_of(error)
             if size > 1:
-                # The others may wait for this one for ever: finish the unit and have the whole group restarted.
+                # The other workers may wait for this one for ever: finish the unit and restart the whole group.
                 ray.get(broker.finish.remote(group, unit and unit.id, reason))
                 raise
         if rank == 0:
@@ -76,7 +76,7 @@ def serve(config: dict[str, Any]) -> None:
 
 
 class _Teller:
-    """Tells the broker without waiting: the answer to one event is looked at when the next is told."""
+    """Reports events to the broker without waiting: the answer to one event is read at the next one."""
 
     def __init__(self, broker: Any) -> None:
         self.broker, self.answer = broker, None
@@ -90,7 +90,7 @@ class _Teller:
 
 
 def _meeting_place(scratch: str) -> str:
-    """Where workers find each other: at a port, which a network reaches, only if they may be on several machines."""
+    """The address where workers find each other: a file, or a port if they may be on several machines."""
     import ray
 
     address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
@@ -104,13 +104,18 @@ def _meeting_place(scratch: str) -> str:
 def start(
     broker: Any, number: int, name: str, layout: Layout, store: str, scratch: str, over: threading.Event
 ) -> threading.Thread:
-    """Start group ``number`` of a study in the background; it ends when the broker closes, and is not started again
-    once the run is ``over``."""
+    """Start a worker group in the background.
+
+    The group ends when the broker closes, and is not started again once the run is ``over``.
+
+    Args:
+        number: of the group. name: of the run. store: path or address. scratch: a folder for Ray's files.
+    """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
     from hpt_ray.execute.backends.ray.trainer import GroupTrainer, Placement
 
-    # 0.9 of a core each: the trials need a place beside them.
+    # 0.9 of a core each: trials need some cores, too.
     worker = {"CPU": 0.9 * layout.threads} | ({"GPU": 1} if layout.gpu else {})
 
     def trainer(attempt: int) -> GroupTrainer:
@@ -139,7 +144,7 @@ def start(
 
 
 def _fit(trainer: Callable[[int], Any], broker: Any, number: int, over: threading.Event) -> None:
-    """Keep a group up. The traceback of what it was lost to is in Ray's logs, and nobody waits for it here."""
+    """Keep a group running. Ray's logs have the traceback of a failure."""
     import ray
 
     for attempt in range(STARTS):
@@ -151,6 +156,6 @@ def _fit(trainer: Callable[[int], Any], broker: Any, number: int, over: threadin
                 raise
         if over.is_set():
             return
-        # The next controller may wait a minute for a place: what this group was working on does not.
-        with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may be gone
+        # The next controller may wait a minute for resources: another group gets the unit.
+        with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may have ended
             ray.get(broker.abandon.remote(number))
