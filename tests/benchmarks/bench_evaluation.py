@@ -1,6 +1,6 @@
 """What an evaluation costs at sizes beyond the quick scale's: seconds and memory, each way on its own.
 
-python -m tests.benchmarks.bench_evaluation [knn | features]
+python -m tests.benchmarks.bench_evaluation [knn | features | linear]
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from multiprocessing import get_context
 
 import numpy as np
 import torch
+from sklearn._loss import HalfMultinomialLoss
+from sklearn.linear_model._linear_loss import LinearModelLoss
 
 from hpt_ray.training import footprint
 from hpt_ray.training.backbone import build
 from hpt_ray.training.features import outputs
+from hpt_ray.training.probes._logistic import Regression, Standardiser
 from hpt_ray.training.probes._nearest import largest, largest_of_tensor
 from tests.support import tiny
 
@@ -66,7 +69,30 @@ def features(size: int = 224) -> None:
         print(f"{name:>14}  {gibibytes:5.2f} GiB at the peak, {seconds:.0f} s of CPU for 256 images")
 
 
+def linear(examples: int = 6_000, dim: int = 1024, classes: int = 60) -> None:
+    """One look at the objective and its gradient, of which a fit takes up to 300 for each of five penalties."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((examples, dim), dtype=np.float32), rng.integers(0, classes, examples)
+    weights = rng.normal(0, 0.01, classes * (dim + 1))
+    exact = LinearModelLoss(HalfMultinomialLoss(n_classes=classes), fit_intercept=True)
+    double, wanted = x.astype(np.float64), labels.astype(np.float64)
+    matrix = weights.reshape((classes, -1), order="F").copy(order="F")
+    chunked = Regression(Standardiser.of(x, torch.device("cpu"))(x), labels, classes)
+    passes = 4 * examples * dim * classes
+    for name, work in (
+        ("scikit-learn", lambda: exact.loss_gradient(matrix, double, wanted, n_threads=1)),
+        ("in chunks", lambda: chunked.objective(weights, 1.0)),
+    ):
+        seconds = cpu_seconds(work)
+        large = 4 * 120_000 * 2048 * 345 / passes * seconds
+        fit = 1500 * large / 60
+        print(
+            f"{name:>14}  {1e3 * seconds:6.0f} ms for {examples:,} x {dim:,} x {classes} ({passes / seconds / 1e9:.0f} "
+            f"GFLOP/s); of 120,000 x 2,048 x 345 that would be {large:.1f} s, and 1,500 of them {fit:,.0f} min"
+        )
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for name in sys.argv[1:] or ("knn", "features"):
-        {"knn": knn, "features": features}[name]()
+    for name in sys.argv[1:] or ("knn", "features", "linear"):
+        {"knn": knn, "features": features, "linear": linear}[name]()
