@@ -16,9 +16,9 @@ from hpt_ray.execute import machine
 from hpt_ray.execute.backend import Backend, Request, Runner
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views
-from hpt_ray.execute.interrupts import orderly
 from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
 from hpt_ray.execute.prepare import prepare, rounds, with_results
+from hpt_ray.execute.stopping import orderly
 from hpt_ray.execute.stored import name_of
 from hpt_ray.planning.plan import Plan, Unit, recipes_of
 from hpt_ray.spec.study import Pretraining, Study

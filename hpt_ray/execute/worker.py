@@ -19,7 +19,7 @@ from hpt_ray.core.registry import load
 from hpt_ray.data import dataset
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
-from hpt_ray.execute.watch import Watch
+from hpt_ray.execute.stopping import Watch
 from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.spec.weights_source import WeightSource
@@ -92,7 +92,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
             reported = images
             return go_on
 
-        curve = pretrainer.run(store.checkpoints(stage.id), report)
+        curve = pretrainer.run(store.checkpoint(stage.id), report)
     if pretrainer.iteration < content.iterations:
         raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content.iterations}")
     if workers.rank > 0:
@@ -107,7 +107,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
 
 def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pretrainer:
     content = stage.content
-    data = _data(stage, stage.apart, content.without)
+    data = _data(stage)
     backbone = build(content.backbone, content.seed, content.image_size)
     if content.init:
         checkpoints.load(backbone, stored(content.init, store), threshold=1.0)
@@ -212,10 +212,9 @@ def _predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Tabl
     return pa.table({**columns, **rest}, schema=results.PREDICTIONS)
 
 
-def _data(
-    stage: PretrainingStage | EvaluationStage, apart: tuple[str, ...] = (), without: str | None = None
-) -> dataset.Dataset:
+def _data(stage: PretrainingStage | EvaluationStage) -> dataset.Dataset:
     """The stage's data set without the images that are left out, checked to be the one that was planned."""
+    apart, without = (stage.apart, stage.content.without) if stage.kind == "pretrain" else ((), None)
     tests = tuple(dataset.load(spec, stage.decode_size) for spec in apart)
     data = dataclasses.replace(dataset.load(stage.data, stage.decode_size), apart=tests)
     if (data.fingerprint, data.without) != (stage.content.data, without):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
@@ -32,6 +33,9 @@ DENIED = re.compile(
 
 #: A parameter of an address that grants access.
 SECRET = r"[^=]*(secret|key|token|password|signature)"
+
+#: Length of a SHA-256 checksum in bytes.
+DIGEST = hashlib.sha256().digest_size
 
 
 class Files:
@@ -141,6 +145,25 @@ class Files:
             yield
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{self.path(relative)} cannot be {verb} ({_reason(error)}): {_advice(error)}.") from error
+
+
+class CheckedFile:
+    """A file that stands after its own checksum, SHA-256: the last state of an unfinished stage."""
+
+    def __init__(self, files: Files, relative: str) -> None:
+        self.files, self.relative = files, relative
+
+    def read(self) -> bytes | None:
+        """Its content; None if there is none or it is damaged, so that the stage starts from its beginning."""
+        if not self.files.exists(self.relative):
+            return None
+        data = self.files.read(self.relative)
+        digest, content = data[:DIGEST], data[DIGEST:]
+        return content if hashlib.sha256(content).digest() == digest else None
+
+    def write(self, content: bytes) -> None:
+        """Replace it, whole or not at all. Raises StoreError if it cannot be written."""
+        self.files.write(self.relative, hashlib.sha256(content).digest() + content)
 
 
 def as_json(value: Any) -> bytes:

@@ -22,8 +22,7 @@ from pydantic import ValidationError
 
 from hpt_ray.core.errors import StoreError, StudyError, explain
 from hpt_ray.core.identity import content_id
-from hpt_ray.store.checkpoints import StageCheckpoints
-from hpt_ray.store.files import Files
+from hpt_ray.store.files import CheckedFile, Files
 from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
 
 RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
@@ -160,8 +159,8 @@ class Store(Files):
         except NOT_OURS:
             return "the note of why it failed is damaged"
 
-    def checkpoints(self, stage: str) -> StageCheckpoints:
-        return StageCheckpoints(self, f"stages/{stage}/{CHECKPOINT}")
+    def checkpoint(self, stage: str) -> CheckedFile:
+        return CheckedFile(self, f"stages/{stage}/{CHECKPOINT}")
 
     def _seal(self, folder: str, name: str, files: dict[str, bytes], record: Sealed, beside: Mapping[str, Any]) -> None:
         """Write files into a folder and, last, the record ``name`` with their checksums, its own and other fields."""

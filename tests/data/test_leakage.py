@@ -14,7 +14,7 @@ from PIL import Image
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.dataset import Dataset, load
 from hpt_ray.data.leakage import remarks
-from hpt_ray.execute.overlap import shared
+from hpt_ray.execute.manifest import shared
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.planning.stage import Stage
 from tests.support import small

@@ -70,7 +70,7 @@ def test_a_stage_of_many_tiny_steps(tmp_path, monkeypatch):
     monkeypatch.setattr(Pretrainer, "step", tiny)
     (checkpoint,) = interrupted(tmp_path, iterations=10**9)
     assert time.monotonic() - asked.at < ANSWERED
-    state = Store(tmp_path).checkpoints(checkpoint.parent.name).read()
+    state = Store(tmp_path).checkpoint(checkpoint.parent.name).read()
     assert state is not None
 
 

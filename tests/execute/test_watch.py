@@ -7,9 +7,9 @@ import time
 import pytest
 
 from hpt_ray.core.errors import StageInterruptedError
-from hpt_ray.execute import watch
+from hpt_ray.execute import stopping
 from hpt_ray.execute.events import Event
-from hpt_ray.execute.watch import Watch
+from hpt_ray.execute.stopping import Watch
 from tests.support import small
 
 UNIT = small.plan().units()[0]
@@ -18,8 +18,8 @@ EVENT = Event(kind="progress", unit=UNIT.id, label=UNIT.label, images=5)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(watch, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(watch, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(stopping, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(stopping, "QUIET_SECONDS", 0.05)
 
 
 def work(seconds):
@@ -52,7 +52,7 @@ def test_work_of_a_run_that_goes_on_is_asked_for_and_left_alone():
 
 
 def test_work_that_tells_is_not_asked_for(monkeypatch):
-    monkeypatch.setattr(watch, "QUIET_SECONDS", 30.0)
+    monkeypatch.setattr(stopping, "QUIET_SECONDS", 30.0)
     told = []
     with Watch(UNIT, lambda event: told.append(event) is None, 0.0) as watched:
         for _ in range(5):

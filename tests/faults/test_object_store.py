@@ -146,7 +146,7 @@ def test_what_is_damaged_or_left_over_is_found_and_mended(server):
     store = Store(server.address("damaged"))
     for stage in ("sound", "damaged"):
         store.finish(stage, {"weights": b"w" * 300_000}, stage_record())
-    store.checkpoints("sound").write(b"state")
+    store.checkpoint("sound").write(b"state")
     store.write("stages/damaged/weights", b"w" * 299_999)
     found = verify(store)
     assert {stage: str(damage) for stage, damage in found.damaged.items()} == {

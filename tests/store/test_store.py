@@ -54,14 +54,14 @@ def test_what_is_written_reads_back(store):
 
 
 def test_a_stage_is_finished_by_its_record(store):
-    store.checkpoints("s1").write(b"state")
+    store.checkpoint("s1").write(b"state")
     store.fail("s1", "killed")
     assert (store.finished(), store.record("s1"), store.failure("s1")) == (set(), None, "killed")
-    assert store.checkpoints("s1").read() == b"state"
+    assert store.checkpoint("s1").read() == b"state"
     store.finish("s1", {"weights": b"w", "curves.parquet": parquet(TABLE)}, stage_record())
     assert store.finished() == {"s1"}
     assert store.record("s1") == stage_record(files=store.record("s1").files)
-    assert (store.failure("s1"), store.checkpoints("s1").read()) == (None, None)
+    assert (store.failure("s1"), store.checkpoint("s1").read()) == (None, None)
     assert store.stage_file("s1", "weights") == b"w"
     assert store.stage_table("s1", "curves.parquet").equals(TABLE)
 
@@ -173,7 +173,7 @@ def test_the_record_is_written_last(tmp_path, monkeypatch):
 
 def test_a_stage_that_dies_while_it_finishes_is_not_finished(tmp_path, monkeypatch):
     store = Store(tmp_path)
-    store.checkpoints("s1").write(b"state")
+    store.checkpoint("s1").write(b"state")
     written = Store.write
 
     def dies(self: Store, path: str, data: bytes) -> None:
@@ -185,7 +185,7 @@ def test_a_stage_that_dies_while_it_finishes_is_not_finished(tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         store.finish("s1", {"first": b"1", "second": b"2"}, stage_record())
     assert store.finished() == set()
-    assert store.checkpoints("s1").read() == b"state"  # so that the next run resumes
+    assert store.checkpoint("s1").read() == b"state"  # so that the next run resumes
 
 
 def test_damage_is_found_and_named(tmp_path):
@@ -267,7 +267,7 @@ def test_what_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_that_is_damaged_is_none(store):
-    checkpoints = store.checkpoints("s1")
+    checkpoints = store.checkpoint("s1")
     checkpoints.write(b"state" * 100)
     assert checkpoints.read() == b"state" * 100
     whole = store.read("stages/s1/checkpoint.pt")

@@ -109,7 +109,7 @@ def test_what_nobody_reads_is_left_over_and_what_a_run_resumes_from_is_not(store
 
 
 def test_no_stage_is_unnamed_while_a_plan_cannot_be_read(store):
-    store.checkpoints("resumed").write(b"state")
+    store.checkpoint("resumed").write(b"state")
     assert set(verify(store).leftovers) == {"stages/resumed/checkpoint.pt"}
     store.write(f"runs/one/{MANIFEST}", b"{")
     found = verify(store)

@@ -19,10 +19,9 @@ from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.broker import Broker
 from hpt_ray.execute.backends.ray.experiment import Experiment
-from hpt_ray.execute.backends.ray.scratch import scratch
-from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, resources
+from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, resources, scratch
 from hpt_ray.execute.events import Tell
-from hpt_ray.execute.interrupts import StopNow
+from hpt_ray.execute.stopping import StopNow
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 

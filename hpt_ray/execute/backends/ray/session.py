@@ -10,6 +10,7 @@ import secrets
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,7 @@ from typing import Any
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import machine
 from hpt_ray.execute.backends.ray import private
-from hpt_ray.execute.backends.ray.scratch import scratch
-from hpt_ray.execute.interrupts import StopNow
+from hpt_ray.execute.stopping import StopNow
 
 #: Environment variables to set before Ray is imported, unless the user's environment has them.
 ENVIRONMENT = {
@@ -38,6 +38,8 @@ ENVIRONMENT = {
 }
 
 
+#: What the names of a run's own folders begin with.
+PREFIX = "hpt-ray-"
 #: Bytes that must be free in the temporary folder for Ray's logs and sockets.
 ROOM = 64 << 20
 #: Longest path of the run's temporary folder, in characters. The path of a socket may have 103 (macOS) or 107, and the
@@ -144,6 +146,35 @@ def _check_room(folder: str) -> None:
             f"the temporary folder {Path(folder).parent} is full ({free / 2**20:.0f} MB free), and Ray needs "
             f"{ROOM >> 20} MB there: free some, or set TMPDIR to a folder on another disk."
         )
+
+
+def scratch(longest: int = 1000) -> tempfile.TemporaryDirectory[str]:
+    """A new temporary folder for files of Ray that are not used, which only this user can enter.
+
+    It is named after this process. Removes those that processes left when they were killed.
+
+    Args:
+        longest: length of its path at most; if the path of the temporary folder is too long, it is created in /tmp.
+    """
+    parent = tempfile.gettempdir()
+    prefix = f"{PREFIX}{os.getpid()}-"
+    if len(f"{parent}/{prefix}12345678") > longest:
+        parent = "/tmp"
+    for folder in Path(parent).glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdecimal() and not _is_running(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextlib.contextmanager

@@ -1,24 +1,66 @@
-"""Stop work that does not check for a request to stop: a second thread checks, and abandons the work.
+"""How a run stops: a signal requests it, and the work checks for the request, or is abandoned by a second thread.
 
-An evaluation may take minutes inside a library, and so may one step of a large network on a CPU, but a cluster that
-sends SIGTERM waits 30 s. The next run repeats abandoned work, or resumes it from its last checkpoint.
+Of Ctrl-C and the SIGTERM that a cluster sends, the first asks a run to stop cleanly, the second stops it at once. An
+evaluation may take minutes inside a library, and so may one step of a large network on a CPU, but a cluster waits 30 s.
+The next run repeats abandoned work, or resumes it from its last checkpoint.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
+import signal
 import threading
 import time
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
 
 from hpt_ray.core.errors import StageInterruptedError
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.planning.plan import Unit
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 POLL_SECONDS = 0.5
 #: The second thread checks for a request once the work has reported nothing for this long.
 QUIET_SECONDS = 2.0
+
+
+class StopNow(KeyboardInterrupt):
+    """The second signal: the run ends at once, without waiting for threads."""
+
+
+@contextlib.contextmanager
+def orderly(on_request: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Turn the first signal into a request to stop, which the work inside checks for.
+
+    Yields:
+        A function that says whether the work has been asked to stop.
+
+    Args:
+        on_request: called when the request arrives.
+
+    Raises:
+        KeyboardInterrupt: with the signal's number, at the end of work that was asked to stop. StopNow: at once, when
+            a second signal arrives. Only the main thread receives signals: in others this does nothing.
+    """
+    signals: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            raise StopNow(number)
+        on_request()
+
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, handle) for number in SIGNALS} if main else {}
+    try:
+        yield lambda: bool(signals)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signals:
+        raise KeyboardInterrupt(signals[0])
 
 
 class AbandonedError(StageInterruptedError):
