@@ -17,7 +17,6 @@ from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
 from hpt_ray.execute.events import NEEDS
 from hpt_ray.execute.manifest import plan_json
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.execute.stored import name_of
 from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Pretraining
@@ -75,14 +74,14 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     """Write the folder of a run: its tables, its manifest and the report that follows from them."""
     from hpt_ray.report.render import render, verdicts
 
-    folder = f"runs/{name_of(plan)}"
+    folder = f"runs/{plan.run}"
     manifest = manifest.model_copy(update={"study": plan.study})  # of a search: with the policies it tried
     frames: dict[str, Any] = {name: results.to_frame(table) for name, table in tables.items()}
     made = Run(**frames, manifest=manifest)
     dashboard = dashboard_for(plan.study.name)
     found = verdicts(made, dashboard)
     files = {PLAN: plan_json(plan), "report.html": render(made, dashboard, found).encode()}
-    store.write_run(name_of(plan), files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
+    store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
         plan.stages[failure.stage].label: failure.reason
         for failure in manifest.failures or ()

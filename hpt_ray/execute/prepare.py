@@ -21,9 +21,10 @@ from hpt_ray.core.registry import load
 from hpt_ray.data import dataset, inventory, leakage
 from hpt_ray.execute.collect import score
 from hpt_ray.execute.worker import load_weights
-from hpt_ray.planning.plan import Plan, Unit, data_of, make_plan, recipes_of
+from hpt_ray.planning.plan import Plan, Unit, make_plan
 from hpt_ray.planning.search import unfold
 from hpt_ray.planning.stage import weights_stage
+from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store

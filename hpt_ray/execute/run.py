@@ -19,8 +19,8 @@ from hpt_ray.execute.finalize import Result, finalize, views
 from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
 from hpt_ray.execute.prepare import prepare, rounds, with_results
 from hpt_ray.execute.stopping import orderly
-from hpt_ray.execute.stored import name_of
-from hpt_ray.planning.plan import Plan, Unit, recipes_of
+from hpt_ray.planning.plan import Plan, Unit
+from hpt_ray.spec.grid import recipes_of
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.store import PLAN, VIEWS, Store, parquet
@@ -81,7 +81,7 @@ def run(
 
     def write_plan(known: Plan) -> None:
         files = {PLAN: plan_json(known)} | ({} if views_table is None else {VIEWS: parquet(views_table)})
-        opened.write_run(name_of(plan), files, manifest)
+        opened.write_run(plan.run, files, manifest)
 
     def begun_rounds() -> Iterator[list[Unit]]:
         """The rounds; the plan is written when one begins, so that a run that cannot begin leaves nothing behind."""
@@ -93,7 +93,7 @@ def run(
     if units:
         _check_workers(plan.study, workers)
         # Unique, since the same study may run twice on one cluster.
-        unique_name = f"{name_of(plan)}-{uuid.uuid4().hex[:6]}"
+        unique_name = f"{plan.run}-{uuid.uuid4().hex[:6]}"
         request = Request(plan.study.name, unique_name, len(units), workers, threads, slots, address)
         with contextlib.ExitStack() as open_backend:
             chosen = open_backend.enter_context(backend(request))
@@ -109,7 +109,7 @@ def run(
         # Nothing was left to run: the report keeps describing the run that trained the stages, if its manifest is
         # readable.
         with contextlib.suppress(StoreError):
-            manifest = opened.manifest(name_of(plan))
+            manifest = opened.manifest(plan.run)
     try:
         prepared = with_results(prepared, opened)
         return finalize(prepared.plan, views(prepared) if views_table is None else views_table, opened, manifest)

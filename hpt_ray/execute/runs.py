@@ -10,7 +10,8 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import Result, finalize, publish, views
 from hpt_ray.execute.prepare import Prepared, prepare, with_results
-from hpt_ray.planning.plan import Plan, data_of, recipes_of
+from hpt_ray.planning.plan import Plan
+from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import MANIFEST, Store, foreign
@@ -126,7 +127,7 @@ def _prepare_again(store: Store, run: str, study: Study, trust: bool, lacking: S
         raise
     except StudyError as error:
         raise StoreError(f"{lacking} It cannot be computed again: {error}") from error
-    if stored.name_of(prepared.plan) != run:
+    if prepared.plan.run != run:
         raise StoreError(changed)
     return with_results(prepared, store)
 

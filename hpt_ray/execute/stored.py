@@ -45,11 +45,6 @@ class StoredPlan(Frozen):
         return self
 
 
-def name_of(plan: Plan) -> str:
-    """The name of a run of this plan: its folder in the store."""
-    return f"{plan.study.name}-{plan.id}"
-
-
 def plan(store: Store, run: str) -> Plan:
     """A run's plan. Raises StoreError if it is damaged, inconsistent or of another version."""
     data, where = store.run_file(run, PLAN), store.path(f"runs/{run}/{PLAN}")
@@ -60,7 +55,7 @@ def plan(store: Store, run: str) -> Plan:
     except StudyError as error:  # the study in it is inconsistent
         raise StoreError(foreign(where, str(error))) from error
     plan_read = Plan(read.study, {stage.id: stage for stage in read.stages}, list(read.cells), read.basis)
-    if name_of(plan_read) != run:
+    if plan_read.run != run:
         raise StoreError(foreign(where, "it is of another run, or of an earlier version"))
     return plan_read
 

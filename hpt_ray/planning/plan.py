@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
-from hpt_ray.core.errors import StudyError, explain
+from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import content_id
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.stage import Stage, evaluation_stage, pretraining_stage, weights_stage
+from hpt_ray.spec.grid import depends_on_seed, grid, recipes_at, seed_of
 from hpt_ray.spec.study import Arm, Pretraining, Study, Weights
 from hpt_ray.store.schema import AXES, TABLES
 
@@ -82,6 +81,11 @@ class Plan:
         """The hash of the study's name, its cells and the stages that they need."""
         return content_id([self.study.name, self.basis or [cell.model_dump() for cell in self.cells]], 12)
 
+    @property
+    def run(self) -> str:
+        """The name of a run of this plan: its folder in the store."""
+        return f"{self.study.name}-{self.id}"
+
     def units(self, without: Iterable[str] = ()) -> list[Unit]:
         """The units left to run if the stages ``without`` are finished, the longest chain of work first."""
         finished = set(without)
@@ -129,7 +133,7 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
     for target in study.targets:
         datasets[target].evaluation()
         for levels in grid(study):
-            recipes = _recipes(study, levels)
+            recipes = recipes_at(study, levels)
             for seed, arm in itertools.product(study.seeds, study.arms):
                 if any(levels[f.name] not in f.levels_of(arm) for f in study.factors if f.varies(arm)):
                     continue
@@ -138,33 +142,6 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
                     planned.add(cell.axes)
                     _unfold(plan, cell, arm, recipes, seed, datasets, importing)
     return plan
-
-
-def data_of(study: Study) -> list[str]:
-    """Every data set a study names, targets first."""
-    named = {recipe.data for recipe in recipes_of(study) if isinstance(recipe, Pretraining) and recipe.data}
-    return [*study.targets, *sorted(named - set(study.targets))]
-
-
-def grid(study: Study) -> list[dict[str, str]]:
-    """Every combination of factor levels, each as a dictionary from factor name to level name."""
-    names = [factor.name for factor in study.factors]
-    combinations = itertools.product(*(factor.levels for factor in study.factors))
-    return [dict(zip(names, levels, strict=True)) for levels in combinations]
-
-
-def recipes_of(study: Study) -> list[Pretraining | Weights]:
-    """Every recipe that at least one cell uses, without duplicates.
-
-    Raises:
-        StudyError: for a factor level that makes no valid recipe.
-    """
-    roles = {phase.role: None for arm in study.arms for phase in arm.phases}
-    used: list[Pretraining | Weights] = []
-    for levels in grid(study):
-        recipes = _recipes(study, levels)
-        used += [recipes[role] for role in roles if recipes[role] not in used]
-    return used
 
 
 def _cell(
@@ -176,7 +153,7 @@ def _cell(
         target=target,
         arm=arm.chain,
         levels={f.name: levels[f.name] if f.varies(arm) else None for f in study.factors},
-        seed=seed if any(_depends_on_seed(recipes[role]) for role in roles) else None,
+        seed=seed if any(depends_on_seed(recipes[role]) for role in roles) else None,
         phases=(),
         evaluations=(),
         step0=(),
@@ -195,7 +172,7 @@ def _unfold(
 ) -> None:
     """Add a cell and the stages behind it."""
     study, target = plan.study, cell.target
-    seeds = [_seed(recipes[phase.role], seed) for phase in arm.phases]
+    seeds = [seed_of(recipes[phase.role], seed) for phase in arm.phases]
     phases: list[Stage] = []
     for phase, phase_seed in zip(arm.phases, seeds, strict=True):
         recipe, parent = recipes[phase.role], phases[-1] if phases else None
@@ -225,7 +202,7 @@ def _unfold(
 
 def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights) -> str:
     """The label of a phase: its cell, or its role where the phase is the same at every seed."""
-    if _depends_on_seed(recipe):
+    if depends_on_seed(recipe):
         return f"{cell.label} on {cell.target}" if len(study.targets) > 1 else cell.label
     levels = [str(cell.levels[factor.name]) for factor in study.factors if role in factor.roles]
     return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels])
@@ -233,27 +210,3 @@ def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights) -
 
 def _keep(plan: Plan, stage: Stage, label: str) -> Stage:
     return plan.stages.setdefault(stage.id, stage.model_copy(update={"label": label}))
-
-
-def _recipes(study: Study, levels: dict[str, str]) -> dict[str, Pretraining | Weights]:
-    recipes = dict(study.recipes)
-    for factor in study.factors:
-        level = levels[factor.name]
-        for role in factor.roles:
-            recipe = recipes[role]
-            assert isinstance(recipe, Pretraining)
-            try:
-                recipes[role] = Pretraining.model_validate(recipe.model_dump() | factor.changes(level))
-            except ValidationError as error:
-                raise StudyError(
-                    f"study {study.name}: level {level!r} of factor {factor.name!r}: {explain(error)}."
-                ) from error
-    return recipes
-
-
-def _depends_on_seed(recipe: Pretraining | Weights) -> bool:
-    return isinstance(recipe, Pretraining) and recipe.seed is None
-
-
-def _seed(recipe: Pretraining | Weights, seed: int) -> int:
-    return seed if _depends_on_seed(recipe) else getattr(recipe, "seed", None) or 0

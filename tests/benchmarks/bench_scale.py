@@ -33,7 +33,6 @@ from hpt_ray.execute.finalize import dashboard_for
 from hpt_ray.execute.manifest import plan_json, reader_notes, summarize
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite, runs
-from hpt_ray.execute.stored import name_of
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS, packed
 from hpt_ray.planning.plan import make_plan
 from hpt_ray.planning.stage import Stage
@@ -93,7 +92,7 @@ def planning(prepared: Prepared, store: Store) -> None:
     measured("Plan.units", plan.units)
     measured(
         "plan.json written",
-        lambda: store.write_run(name_of(plan), {PLAN: plan_json(plan)}, manifest(plan.study, plan.id, {})),
+        lambda: store.write_run(plan.run, {PLAN: plan_json(plan)}, manifest(plan.study, plan.id, {})),
     )
 
 
@@ -102,7 +101,7 @@ def reporting(prepared: Prepared, store: Store) -> None:
     plan = prepared.plan
     for stage in plan.stages.values():
         store.finish(stage.id, stub(stage, prepared), record(stage), stage.model_dump(mode="json"))
-    name = name_of(plan)
+    name = plan.run
     about = manifest(plan.study, plan.id, prepared.datasets)
     store.write_run(name, {PLAN: plan_json(plan)}, about)
     measured("status", lambda: runs(store))

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.planning.plan import Cell, data_of
+from hpt_ray.planning.plan import Cell
 from hpt_ray.planning.search import Unfolded, unfold
+from hpt_ray.spec.grid import data_of
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import random_policies, to_point
 from hpt_ray.spec.study import Study

@@ -16,8 +16,9 @@ from scipy import stats
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.identity import stream
-from hpt_ray.planning.plan import Cell, data_of
+from hpt_ray.planning.plan import Cell
 from hpt_ray.planning.search import Unfolded, Value, unfold
+from hpt_ray.spec.grid import data_of
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import Point, to_point
 from hpt_ray.spec.study import Factor, Search, Study
