@@ -13,6 +13,7 @@ paper's rates end at 30.4 %; every arm comes out above its linear probe. With 24
 
 from typing import Annotated, Unpack
 
+from hpt_ray.core.errors import StudyError
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
 from hpt_ray.spec.study import Arm, Evaluation, Study
@@ -34,7 +35,9 @@ def study(
     scale: ScaleName = "quick",
     **settings: Unpack[Budgets],
 ) -> Study:
-    given = SCALES[scale].adjusted(**settings)
+    given = SCALES[scale].adjusted(uses=["finetune"], **settings)
+    if "labels" in given.probes["finetune"]:
+        raise StudyError("finetune.labels is what this study varies: give it by --set labels=.")
     options = given.probes["finetune"] | ({"iterations": finetune_iterations} if finetune_iterations else {})
     few = tuple(
         Evaluation(probe="finetune", name=f"finetune_{number}", options={**options, "labels": number})

@@ -26,7 +26,7 @@ def study(
     scale: ScaleName = "quick",
     **settings: Unpack[Budgets],
 ) -> Study:
-    given = SCALES[scale].adjusted(**settings)
+    given = SCALES[scale].adjusted(uses=methods, **settings)
     made = given_base(base, given.base)
     levels: dict[str, dict[str, Any]] = {
         method: {"method": method, "options": given.options(method)} for method in methods

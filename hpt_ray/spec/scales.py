@@ -7,7 +7,7 @@ four normalisation groups of 64, hue jitter 0.4, the SGD probe in three repeats.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack
 
@@ -16,12 +16,11 @@ from pydantic import Field
 from hpt_ray.core.paths import path_of
 from hpt_ray.core.registry import check, names
 from hpt_ray.core.values import Frozen
+from hpt_ray.spec.options import Options, merged, parse
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.recipe import Positive, Recipe
 from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Weights
 from hpt_ray.spec.weights_source import WeightSource
-
-Options = dict[str, float | int]
 
 ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
 Base = Annotated[str, "data set to pretrain the base on, or weights: a file (or FILE#PLACE), weights:torchvision:NAME"]
@@ -44,12 +43,21 @@ class Settings(TypedDict, total=False):
     method: Annotated[str, "self-supervised method of every phase", _by_scale(lambda scale: scale.target.method)]
     backbone: Annotated[str, "network", _by_scale(lambda scale: scale.backbone)]
     image_size: Annotated[Positive, "side of the views in pixels", _by_scale(lambda scale: scale.image_size)]
+    decode_size: Annotated[
+        Positive,
+        "side in pixels of the decoded images that views are cut from; follows image_size",
+        _by_scale(lambda scale: scale.decode_size),
+    ]
     base_iterations: Annotated[Positive, "base pretraining", _by_scale(lambda scale: scale.base.iterations)]
     batch: Annotated[Positive, "images per iteration, over all workers", _by_scale(lambda scale: scale.target.batch)]
     group: Annotated[
         Positive,
         "images that are normalised together; divides the batch",
         _by_scale(lambda scale: scale.target.group),
+    ]
+    hue: Annotated[float, Field(ge=0, le=0.5), "largest shift of hue, in turns", _by_scale(lambda scale: scale.hue)]
+    options: Annotated[
+        tuple[str, ...] | None, "of methods and probes, as NAME.OPTION=NUMBER: moco_v2.queue=512,sgd.iterations=100"
     ]
     lr: Annotated[float, "initial learning rate", _by_scale(lambda scale: scale.target.lr)]
     precision: Annotated[
@@ -96,26 +104,34 @@ class Scale(Frozen):
     probes: dict[str, Options]
     evaluations: tuple[Evaluation, ...]
 
-    def adjusted(self, **settings: Unpack[Budgets]) -> Scale:
+    def adjusted(self, uses: Iterable[str] = (), **settings: Unpack[Budgets]) -> Scale:
         """This scale with what a user set.
 
+        Args:
+            uses: methods and probes that the study uses beside the scale's own, whose options may be set, too.
+
         Raises:
-            UnknownNameError: for a method that does not exist. ValueError: for values that do not fit.
+            UnknownNameError: for a method that does not exist, or options of what is not used.
+            ValueError: for values that do not fit.
         """
+        method = settings.get("method", self.target.method)
+        check("methods", method)
+        probes = settings.get("probe", tuple(evaluation.probe for evaluation in self.evaluations))
+        options = parse(settings.get("options") or (), {method, *probes, *uses})
+        methods, of_probes = merged(self.methods, options), merged(self.probes, options)
         recipe: dict[str, Any] = {name: settings.get(name) for name in ("batch", "group", "lr")}
-        if "method" in settings:
-            check("methods", settings["method"])
-            recipe |= {"method": settings["method"], "options": self.options(settings["method"])}
-        probes = settings.get("probe")
+        recipe |= {"method": method, "options": methods.get(method, {})}
+        recipe |= {"policy": with_hue(self.target.policy, settings.get("hue", self.hue))}
         size = settings.get("image_size", self.image_size)
-        return self.model_copy(
+        scale = self.model_copy(update={"methods": methods, "probes": of_probes})
+        return scale.model_copy(
             update={
                 "backbone": settings.get("backbone", self.backbone),
                 "precision": settings.get("precision", self.precision),
                 "metric": settings.get("metric", self.metric),
-                "evaluations": tuple(map(self.evaluation, probes)) if probes else self.evaluations,
+                "evaluations": tuple(map(scale.evaluation, probes)),
                 "image_size": size,
-                "decode_size": round(size * self.decode_size / self.image_size),
+                "decode_size": settings.get("decode_size", round(size * self.decode_size / self.image_size)),
                 "base": change(self.base, iterations=settings.get("base_iterations"), **recipe),
                 "target": change(
                     self.target,
@@ -133,6 +149,12 @@ class Scale(Frozen):
     def evaluation(self, probe: str) -> Evaluation:
         """The evaluation by a probe at this scale; of one that the scale does not know, with the probe's defaults."""
         return Evaluation(probe=probe, options=self.probes.get(probe, {}))
+
+    @property
+    def hue(self) -> float:
+        """The largest shift of hue of its policy, in turns."""
+        jitter = self.target.policy.color_jitter
+        return jitter.hue if jitter else 0.0
 
     @property
     def network(self) -> dict[str, Any]:
