@@ -1,6 +1,7 @@
-"""The cache folder: content hashes of files, remembered, and folders that are built once and appear whole.
+"""The cache folder: content hashes of files, and folders that are built once and appear whole.
 
-``HPT_CACHE`` sets the folder; otherwise it is the user's cache folder of the system. Everything in it can be deleted.
+``HPT_CACHE`` sets the folder; the default is the user's cache folder of the operating system. Everything in it can be
+deleted at any time.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
 from hpt_ray.core.paths import path_of
 
-#: A file changed this shortly before it was hashed could change again within the same time stamp: not remembered.
+#: Seconds. A file that changed later than this before it was hashed could change again with the same time stamp, so its
+#: hash is not kept.
 SETTLED_SECONDS = 2.0
 
-#: A file of as many bytes is read in one go.
+#: A file of at most this many bytes is read at once.
 SMALL = 1 << 18
 
 #: Files that are hashed in one task.
@@ -56,9 +58,9 @@ def root() -> Path:
 def fingerprint(paths: Sequence[Path], base: Path) -> str:
     """One hash of the names (relative to ``base``) and the bytes of files: 32 hexadecimal digits.
 
-    A hash is remembered by path, size, inode and the times of modification and change, so files that did not change are
-    not read again. A file that took the place of another has another inode or time of change, even where it was copied
-    with its size and time (``cp -p``). Tables, which hold labels and are small, are always read.
+    Hashes are kept by path, size, inode and the times of modification and change, so unchanged files are not read
+    again. A file that replaces another has another inode or time of change, even if it was copied with its time (``cp
+    -p``). Tables, which contain labels and are small, are always read.
 
     Raises:
         DataError: for a file that cannot be read, or a cache that cannot be written.
@@ -67,15 +69,15 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
     known = _remembered(memory)
     within = f"{base}{os.sep}"
 
-    def look(path: Path) -> tuple[str, list[int], str, bool]:
-        place = str(path)  # pathlib's own way takes as long as all the rest
-        if place.startswith(within):
-            name = place[len(within) :].replace(os.sep, "/")
+    def hash_of(path: Path) -> tuple[str, list[int], str, bool]:
+        whole = str(path)  # relative_to takes as long as all the rest
+        if whole.startswith(within):
+            name = whole[len(within) :].replace(os.sep, "/")
         else:
             name = path.relative_to(base).as_posix()
         try:
             now, state = time.time(), path.stat()
-            # A pipe would keep its reader waiting for ever.
+            # Reading a pipe could wait for ever.
             if not stat.S_ISREG(state.st_mode):
                 raise DataError(f"{path} is no regular file; remove it.")
             entry = known.get(name)
@@ -88,21 +90,21 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
             raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
         return name, mark, digest, now - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
 
-    # Threads hash many files faster, but cost more than they give where all is remembered, and one task a file.
+    # Threads hash many files faster, but are slower if all hashes are known, or with one task per file.
     if len(known) == len(paths):
-        found = [look(path) for path in paths]
+        results = [hash_of(path) for path in paths]
     else:
-        some = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+        chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
         with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
-            found = [one for part in pool.map(lambda part: [look(path) for path in part], some) for one in part]
-    settled = {name: [*mark, digest] for name, mark, digest, keep in found if keep}
-    if settled != known:
-        write_atomically(memory, json.dumps(settled).encode())
-    return content_id(sorted([name, digest] for name, _, digest, _ in found), length=32)
+            results = [one for part in pool.map(lambda part: [hash_of(path) for path in part], chunks) for one in part]
+    lasting = {name: [*mark, digest] for name, mark, digest, keep in results if keep}
+    if lasting != known:
+        write_atomically(memory, json.dumps(lasting).encode())
+    return content_id(sorted([name, digest] for name, _, digest, _ in results), length=32)
 
 
 def _digest(file: io.FileIO, size: int) -> str:
-    if size <= SMALL:  # the other way takes a buffer of 256 KiB for each file
+    if size <= SMALL:  # file_digest allocates a buffer of 256 KiB for each file
         return hashlib.blake2b(file.readall(), digest_size=16).hexdigest()
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -128,13 +130,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], None]) -> None:
-    """Make ``folder`` by ``fill`` unless it is ``whole`` already; of several processes one fills and the others wait.
+    """Create ``folder`` with ``fill`` unless it is ``whole`` already; one process fills it and others wait.
 
-    The folder is filled under another name and renamed, so that one which exists is complete (but for a power cut or
-    a full disk, hence ``whole``).
+    The folder is filled under another name and then renamed, so that an existing folder is complete, except after a
+    power cut or on a full disk, which ``whole`` checks.
 
     Raises:
-        DataError: if the cache cannot be written; whatever ``fill`` raises, and then nothing is left behind.
+        DataError: if the cache cannot be written; whatever ``fill`` raises; then the folder is removed.
     """
     if whole(folder):
         return
@@ -143,7 +145,7 @@ def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], No
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if whole(folder):
                 return
-            # We hold the lock of this name, so what lies about under it was left by a process that was killed.
+            # This process holds the lock, so existing folders of this name were left by a process that was killed.
             for stale in (folder, *folder.parent.glob(f".{folder.name}-*")):
                 shutil.rmtree(stale, ignore_errors=True)
             temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
@@ -158,11 +160,15 @@ def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], No
 
 
 def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """A new array of uint8 that is a file, with its room on the disk reserved: one that a full disk cut short would end
-    the process with SIGBUS, and without a word, when it is written to.
+    """A new memory-mapped uint8 file whose space on the disk is reserved.
+
+    Without the reservation, writing to it on a full disk would kill the process with SIGBUS and no message.
+
+    Args:
+        spec: the data set, for an error.
 
     Raises:
-        DataError: where there is no room for it. OSError: where there is none any more.
+        DataError: if there is not enough space. OSError: if the space has been used meanwhile.
     """
     needed, free = math.prod(shape), shutil.disk_usage(path.parent).free
     if needed > free:

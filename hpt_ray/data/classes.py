@@ -1,7 +1,7 @@
-"""The classes of a data set, whatever its source: one name is one class, and what is tested was trained on.
+"""The classes of a data set, whatever its source: one name is one class, and every tested class has training images.
 
-Names that look alike but are spelled in other bytes (NFC and NFD, a trailing blank) are one class. Names that differ in
-case or number may be two, and so they are only named.
+Names that look equal but have other bytes (NFC and NFD, a trailing blank) are one class. Names that differ in case may
+be two classes, so they are only reported.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from hpt_ray.data.records import SPELLINGS
 
 Indices = npt.NDArray[np.int64]
 
-#: As many classes are named in one line.
+#: At most this many classes are listed in a message.
 NAMED = 5
-#: A name may have as many characters; no folder's has more than 255.
+#: The longest class name, in characters; names of folders have at most 255.
 LONGEST = 1_000
-#: How programs write that there is no value.
+#: How programs write a missing value.
 MISSING = {"nan", "none", "null", "na", "n/a", "<na>", "nat"}
 
 
@@ -33,7 +33,7 @@ def plain(name: str) -> str:
 
 
 def too_long(name: str) -> str:
-    """What is wrong with a name of more than ``LONGEST`` characters, and what to do; to be said after the place."""
+    """The message about a name of more than ``LONGEST`` characters; it follows the name of the place."""
     return (
         f"label '{name[:20]}...' has {len(name):,} characters, and a class name at most {LONGEST:,}; write the name of "
         "the class"
@@ -41,10 +41,13 @@ def too_long(name: str) -> str:
 
 
 def merged(names: Sequence[str]) -> tuple[tuple[str, ...], Indices] | None:
-    """The classes after names that are equal when compared became one, and by old index the new one; None if none did.
+    """Merge classes whose names are equal in the form of ``plain``.
 
-    Names that are equal as they stand stay apart: a list that declares two classes of one name means two (ImageNet's
+    Names that are identical are not merged: a list that declares two classes of one name means two (ImageNet's
     "crane").
+
+    Returns:
+        The classes and the new index of each old class [C]; None if nothing is merged.
     """
     spelled = Counter(map(plain, dict.fromkeys(names)))
     if all(number == 1 for number in spelled.values()):
@@ -57,14 +60,14 @@ def merged(names: Sequence[str]) -> tuple[tuple[str, ...], Indices] | None:
 def check_trained(
     spec: str, classes: Sequence[str], labels: Indices, splits: Mapping[str, Indices], given: Collection[str]
 ) -> None:
-    """Refuse a given val or test split with classes that train lacks: no image of them could be answered rightly.
+    """Refuse a given val or test split with classes that train lacks: their images cannot be classified correctly.
 
-    A split that was drawn is as even as the images allow, so that a class of one image may be in test alone; it is
-    refused if all its classes are like that. A class whose images in train are copies of test images was given there.
+    A drawn split is as even as the images allow, so a class with one image may be in test alone; the split is refused
+    only if all its classes are like that. A class whose train images are copies of test images counts as trained.
 
     Args:
         labels: int64 [N], -1 without label.
-        given: the splits that the source gave.
+        given: the splits that the source defines; the others were drawn.
 
     Raises:
         DataError: names these classes, and the nearest one of train.
@@ -74,16 +77,16 @@ def check_trained(
     known = set(np.delete(labels, np.concatenate([labels[:0], *(splits[name] for name in held_out)])).tolist()) - {-1}
     trained = {classes[label].casefold(): classes[label] for label in sorted(known)}
     for split in held_out:
-        strange = sorted(set(labels[splits[split]].tolist()) - known - {-1})
-        if not strange:
+        untrained = sorted(set(labels[splits[split]].tolist()) - known - {-1})
+        if not untrained:
             continue
-        said = []
-        for label in strange[:NAMED]:
+        listed = []
+        for label in untrained[:NAMED]:
             near = difflib.get_close_matches(classes[label].casefold(), trained, n=1, cutoff=0.7)
-            said.append(f"{classes[label]!r}" + (f" (is it {trained[near[0]]!r}?)" if near else ""))
-        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
+            listed.append(f"{classes[label]!r}" + (f" (is it {trained[near[0]]!r}?)" if near else ""))
+        more = f" and {len(untrained) - NAMED} more" if len(untrained) > NAMED else ""
         raise DataError(
-            f"{spec}: {split} has classes that train lacks: {', '.join(said)}{more}. Name each class alike in every "
+            f"{spec}: {split} has classes that train lacks: {', '.join(listed)}{more}. Name each class alike in every "
             "split, or remove it."
         )
     drawn = splits.keys() - set(given)
@@ -106,12 +109,12 @@ def check_names(spec: str, classes: Sequence[str]) -> None:
 
 
 def missing(classes: Sequence[str]) -> str | None:
-    """A remark on classes that are called as a missing value is written."""
-    found = [name for name in classes if name.strip().casefold() in MISSING]
-    if not found:
+    """A remark on classes whose name looks like a missing value."""
+    suspicious = [name for name in classes if name.strip().casefold() in MISSING]
+    if not suspicious:
         return None
-    called = "classes are" if len(found) > 1 else "a class is"
-    return f"{called} called {', '.join(map(repr, found))}; leave the label empty where an image has none"
+    called = "classes are" if len(suspicious) > 1 else "a class is"
+    return f"{called} called {', '.join(map(repr, suspicious))}; leave the label empty where an image has none"
 
 
 def alike(classes: Sequence[str]) -> str | None:

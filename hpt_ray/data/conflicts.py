@@ -1,4 +1,4 @@
-"""Pictures that stand in a data set under different labels: no network can answer them rightly each time.
+"""Pictures that occur in a data set with different labels: no network can answer all of them correctly.
 
 Two images are the same picture when they are equal in every decoded pixel, whatever their splits are.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from hpt_ray.data.dataset import Dataset
 
 Indices = npt.NDArray[np.int64]
-#: An image, and what it is labelled as.
+#: The index of an image, and its label in words.
 Labelled = tuple[int, str]
 
 
 def remark(data: Dataset) -> str | None:
-    """How many pictures have different labels, with one example; None where none has.
+    """A remark on how many pictures have different labels, with one example; None if there are none.
 
-    Of several labels an image, two images differ if a class is known of both and one alone has it.
+    With several labels per image, two images differ if a class is known for both and only one of them has it.
     """
     groups = [(group, found) for group in _copies(data) if (found := _differ(data, group))]
     if not groups:
@@ -41,7 +41,7 @@ def remark(data: Dataset) -> str | None:
 
 
 def _copies(data: Dataset) -> list[Indices]:
-    """The labelled images that have copies, by picture."""
+    """The labelled images that have copies, as one array of indices for each picture."""
     labelled = np.flatnonzero(data.strata >= 0)
     _, picture, counts = np.unique(data.hashes[labelled], return_inverse=True, return_counts=True)
     several = np.flatnonzero(counts[picture] > 1)
@@ -50,27 +50,29 @@ def _copies(data: Dataset) -> list[Indices]:
 
 
 def _differ(data: Dataset, group: Indices) -> tuple[Labelled, Labelled] | None:
-    """Two images of a group whose labels differ, in their order; None if all agree."""
+    """The first two images of a group whose labels differ; None if all agree."""
     if data.targets is None:
         labels = data.labels[group]
-        here, there = labels == labels[0], labels != labels[0]
-        said = [repr(data.classes[labels[which.argmax()]]) for which in (here, there)]
+        has_first, has_other = labels == labels[0], labels != labels[0]
+        words = [repr(data.classes[labels[which.argmax()]]) for which in (has_first, has_other)]
     else:
         marks = data.targets[group]
         column = int(((marks == 1).any(axis=0) & (marks == 0).any(axis=0)).argmax())
-        here, there = marks[:, column] == 1, marks[:, column] == 0
-        said = [f"{word} {data.classes[column]!r}" for word in ("has", "has not")]
-    if not (here.any() and there.any()):
+        has_first, has_other = marks[:, column] == 1, marks[:, column] == 0
+        words = [f"{word} {data.classes[column]!r}" for word in ("has", "has not")]
+    if not (has_first.any() and has_other.any()):
         return None
-    one, other = sorted((int(group[which.argmax()]), word) for which, word in zip((here, there), said, strict=True))
+    one, other = sorted(
+        (int(group[which.argmax()]), word) for which, word in zip((has_first, has_other), words, strict=True)
+    )
     return one, other
 
 
 def _names(data: Dataset, pair: tuple[Labelled, Labelled]) -> list[str]:
-    """What the source calls two images: a file, or a row of one; their numbers if it cannot be read any more."""
+    """The names of two images in the source, a file or a row; their numbers if the source cannot be read any more."""
     indices = [index for index, _ in pair]
     try:
-        # Nothing is decoded, and of a large file only the beginning is read.
+        # Nothing is decoded, and only the beginning of a large file is read.
         names = [example.where for example in islice(source(data.spec).read().examples, indices[-1] + 1)]
         return [names[index] for index in indices]
     except (StudyError, IndexError):

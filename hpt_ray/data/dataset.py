@@ -1,7 +1,7 @@
-"""A data set as training sees it: decoded once into a memory-mapped array, split, and proven free of test leakage.
+"""A data set as training sees it: decoded once into a memory-mapped array, split, and checked for test leakage.
 
-``load`` turns a spec (a name, ``name:argument`` or a path) into a ``Dataset``. The files in ``datasets/`` know the
-sources, ``decode`` the pixels and ``cache`` the folder that all processes of a machine map.
+``load`` turns a spec (a name, ``name:argument`` or a path) into a ``Dataset``. The files in ``datasets/`` read the
+sources, ``decode`` makes the pixels, and ``cache`` has the folder that all processes of a machine map.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Dataset:
     """A decoded data set.
 
     Attributes:
-        spec: What ``load`` was given.
-        name: Short, for display.
+        spec: The name or path that ``load`` was called with.
+        name: A short name to show.
         size: Side of the images in pixels.
         images: uint8 [N, 3, size, size], RGB, memory-mapped read-only: every process maps the same pages.
         labels: int64 [N], index into ``classes``, -1 without label.
@@ -45,13 +45,13 @@ class Dataset:
         perceptual: Perceptual hash of each (see duplicates.py) [N], to find near-duplicates.
         mean, std: Per channel over train + val, in 0..1.
         fingerprint: Of the content, the decoding, the size and the split rule: part of every stage's identity.
-        excluded: How many train and val images were left out because their content is also in test.
-        unlabelled: Why no image has a label, where none has: completes "has ...".
+        excluded: Number of train and val images that were left out because their content is also in test.
+        unlabelled: Why no image has a label, if none has: completes "has ...".
         targets: Of multi-label data int8 [N, C], for each class 1, 0 or -1 (unknown); no image has a label then.
-        given: The splits that the source gave; the others were made.
-        given_by: What gave them: completes "given by ...".
-        remarks: What a user should know of how the source was read, a line each.
-        apart: The data sets whose test images pretraining must not see beside those of this one.
+        given: The splits that the source defines; the others were drawn.
+        given_by: What defines them: completes "given by ...".
+        remarks: What a user should know about how the source was read, one line each.
+        apart: Other data sets whose test images pretraining must not see.
     """
 
     spec: str
@@ -81,7 +81,7 @@ class Dataset:
 
     @cached_property
     def strata(self) -> Indices:
-        """What subsets are stratified by, int64 [N]: the label, or of several the rarest; -1 without any."""
+        """The stratum of each image, int64 [N]: its label, or the rarest of several; -1 without a label."""
         return strata(self.labels, self.targets)
 
     @cached_property
@@ -97,7 +97,7 @@ class Dataset:
 
     @cached_property
     def without(self) -> str | None:
-        """An id of the content that is left out of pretraining for the sake of ``apart``; None where nothing is."""
+        """The hash of the images that are left out of pretraining because of ``apart``; None if no image is."""
         return content_id(sorted(self.hashes[self.left_out].astype(str).tolist())) if len(self.left_out) else None
 
     @cached_property
@@ -105,7 +105,7 @@ class Dataset:
         chosen = np.setdiff1d(self.pool, self.left_out)
         if chosen.size == 0:
             raise DataError(f"{self.spec} has no train or val images outside test: nothing to pretrain on.")
-        # The promise is checked where it is given, on the content and not on the indices that were meant to keep it.
+        # Checked again here, on the content of the images, in case the indices are wrong.
         seen = set(self.hashes[chosen].tolist())
         for data in (self, *self.apart):
             if leaked := seen.intersection(data.hashes[data.splits["test"]].tolist()):
@@ -113,12 +113,13 @@ class Dataset:
         return chosen
 
     def pretraining(self, fraction: float = 1.0, seed: int = 0) -> Indices:
-        """Sorted indices of train + val: what pretraining may see. No image among them has the content of a test image,
-        of this data set or of ``apart``.
+        """Sorted indices of the train + val images that pretraining may see.
 
-        A fraction below 1 is a subset stratified by class, images without a label being a class of their own, and at
-        least one image. The seed decides it: a smaller fraction of a seed lies within the larger. Mean and standard
-        deviation stay those of all train + val images: channel statistics are taken as known.
+        No image among them has the content of a test image of this data set or of ``apart``.
+
+        A fraction below 1 is a subset of at least one image, stratified by class, where images without a label count as
+        one more class. The seed decides which: the subset of a smaller fraction is part of that of a larger one. Mean
+        and standard deviation stay those of all train + val images.
 
         Raises:
             DataError: if there are none.
@@ -132,13 +133,13 @@ class Dataset:
         """The labelled images of each split, as sorted indices, for probes and fine-tuning.
 
         Raises:
-            DataError: if they do not serve an evaluation: see ``evaluable.labelled``.
+            DataError: if the data set cannot be used for evaluation: see ``evaluable.labelled``.
         """
         return labelled(self)
 
 
 def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = None) -> Dataset:
-    """A data set by name or path, decoded to ``size`` x ``size`` pixels; from the cache if it holds this content.
+    """A data set by name or path, decoded to ``size`` x ``size`` pixels; read from the cache if it has this content.
 
     Args:
         spec: ``digits``, ``synthetic:DOMAIN``, ``torchvision:NAME``, a path, ...: see ``source``.
@@ -146,41 +147,41 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
         progress: Called with (images done, images) while decoding.
 
     Raises:
-        UnknownNameError: for a name that no file in ``datasets/`` answers to.
-        DataError: for a source that is missing, empty or broken; one line names the culprit.
+        UnknownNameError: for a name that no file in ``datasets/`` has.
+        DataError: for a source that is missing, empty or broken; the message names the file.
     """
-    found = source(spec)
-    key = _fingerprint(found, size)
+    data_source = source(spec)
+    key = _fingerprint(data_source, size)
     folder = cache.root() / "decoded" / key
-    cache.build(folder, _whole, lambda target: _decode(target, spec, found.read, size, progress))
-    known = facts.read(folder)
+    cache.build(folder, _whole, lambda target: _decode(target, spec, data_source.read, size, progress))
+    stored_facts = facts.read(folder)
     with np.load(folder / "columns.npz", allow_pickle=False) as columns:
-        made = Dataset(
+        decoded = Dataset(
             spec=spec,
-            name=found.name,
+            name=data_source.name,
             size=size,
             images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
             labels=columns["labels"],
             splits={name: columns[name] for name in SPLITS},
-            classes=known.classes,
+            classes=stored_facts.classes,
             hashes=columns["hashes"],
             perceptual=columns["perceptual"],
-            mean=known.mean,
-            std=known.std,
-            # Where the values decided how they are read, they are part of what was read.
-            fingerprint=content_id(["ranges", key, known.reading], length=32) if known.reading else key,
-            excluded=known.excluded,
-            unlabelled=found.labels,
+            mean=stored_facts.mean,
+            std=stored_facts.std,
+            # If pixel values were scaled by a rule that depends on all images, the rule is part of the fingerprint.
+            fingerprint=content_id(["ranges", key, stored_facts.reading], length=32) if stored_facts.reading else key,
+            excluded=stored_facts.excluded,
+            unlabelled=data_source.labels,
             targets=columns.get("targets"),
-            given=known.given,
-            given_by=found.given_by,
-            remarks=(*found.remarks, *known.remarks),
+            given=stored_facts.given,
+            given_by=data_source.given_by,
+            remarks=(*data_source.remarks, *stored_facts.remarks),
         )
-    return _merged(made)
+    return _merged(decoded)
 
 
 def _merged(data: Dataset) -> Dataset:
-    """Classes whose names are equal when compared made one. The labels are others then, and so is the fingerprint."""
+    """Merge classes whose names are equal in the form of ``classes.plain``; this changes labels and fingerprint."""
     found = classes.merged(data.classes) if data.targets is None else None
     if found is not None:
         names, index = found
@@ -206,8 +207,8 @@ def _fingerprint(found: Source, size: int) -> str:
 def _whole(folder: Path) -> bool:
     """Whether a cached folder can be used.
 
-    A power cut can leave one whose files lack their tails, and an earlier version one without perceptual hashes or
-    without a word on how its values were read.
+    After a power cut its files may be cut off; one of an earlier version may lack perceptual hashes, or how its values
+    were read.
     """
     try:
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
@@ -226,24 +227,24 @@ def _decode(
         raise DataError(f"{spec} has no images; check the path.")
     shape = (records.count, 3, size, size)
     images = cache.new_map(folder / "images.npy", shape, spec)
-    found = decode_all(records, images, read, progress)
+    decoded = decode_all(records, images, read, progress)
     images.flush()
-    splits = complete(spec, strata(found.labels, found.targets), found.splits)
-    tests = found.hashes[splits["test"]]
-    kept = {name: chosen[~np.isin(found.hashes[chosen], tests)] for name, chosen in splits.items()}
+    splits = complete(spec, strata(decoded.labels, decoded.targets), decoded.splits)
+    tests = decoded.hashes[splits["test"]]
+    kept = {name: chosen[~np.isin(decoded.hashes[chosen], tests)] for name, chosen in splits.items()}
     kept["test"] = splits["test"]
     mean, std = statistics(images, np.concatenate([kept["train"], kept["val"]]))
-    columns = {"labels": found.labels, "hashes": found.hashes, "perceptual": perceptual(images), **kept}
-    columns |= {} if found.targets is None else {"targets": found.targets}
+    columns = {"labels": decoded.labels, "hashes": decoded.hashes, "perceptual": perceptual(images), **kept}
+    columns |= {} if decoded.targets is None else {"targets": decoded.targets}
     np.savez(folder / "columns.npz", allow_pickle=False, **columns)
-    said = {
+    facts_of_folder = {
         "classes": list(records.classes),
         "mean": mean,
         "std": std,
         "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
-        "given": [name for name in SPLITS if (found.splits == name).any()],
-        "reading": None if found.reading.plain else found.reading.content(),
-        "remarks": [*found.reading.remarks, *flat(images)],
+        "given": [name for name in SPLITS if (decoded.splits == name).any()],
+        "reading": None if decoded.reading.plain else decoded.reading.content(),
+        "remarks": [*decoded.reading.remarks, *flat(images)],
         "decoder": facts.DECODER,
     }
-    (folder / facts.FACTS).write_text(json.dumps(said), encoding="utf-8")
+    (folder / facts.FACTS).write_text(json.dumps(facts_of_folder), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""An encoded image to a square of RGB pixels.
+"""Decode an image to a square of RGB pixels.
 
 The geometry is the usual evaluation transform: the shorter side is resized to ``size`` (bicubic, antialiased) and the
 centre cropped, done as one resampling of the centre square so that a very long image never becomes a very large one.
@@ -23,17 +23,18 @@ from hpt_ray.data import ranges
 from hpt_ray.data.ranges import PLAIN, Look, Reading
 from hpt_ray.data.records import Encoded, Example
 
-#: Pillow's decoders in use; the others (EPS starts an interpreter, for one) have no business with a stranger's file.
+#: Pillow's decoders in use; the others (EPS starts an interpreter, for one) must not read untrusted files.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2"}
 )
 
-#: Pillow's decoders report a corrupt file with whatever they stumble over.
+#: What Pillow's decoders raise for a corrupt file.
 BROKEN = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
 WIDTH, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 256, 258, 262, 339  # tags of TIFF
 
-# Without a handler Python prints what Pillow logs of each odd TIFF; an image is good or refused in our words.
+# Without a handler Python prints what Pillow logs of each odd TIFF; an image is either used or refused with our own
+# message.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 #: Names of Pillow for colour of 16 bits, of which it keeps the upper byte; with the other ending it keeps the lower.
@@ -47,7 +48,7 @@ def pixels(example: Example, size: int, reading: Reading = PLAIN) -> tuple[npt.N
     more than eight bits are scaled by ``reading``.
 
     Returns:
-        The pixels, and what the image says of how the data set is to be read, None where it leaves nothing open.
+        The pixels; and what the image shows about how to read the data set, None if that is not in question.
 
     Raises:
         DataError: names the image that is missing, corrupt, truncated, or larger than Pillow's limit against

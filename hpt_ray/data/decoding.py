@@ -1,6 +1,6 @@
-"""All images of a data set, decoded on all cores into one array.
+"""Decode all images of a data set on all cores into one array.
 
-They are read twice where more than eight bits a pixel ask for it: the first time says what values there are.
+Images with more than eight bits per pixel may be read twice: the first time shows which values occur.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from hpt_ray.data.decode import pixels
 from hpt_ray.data.ranges import PLAIN, Look, Reading, reading
 from hpt_ray.data.records import Example, Records
 
-#: As many bad images are named: more would not be read in one line.
+#: At most this many bad images are listed in a message.
 NAMED = 10
 
-#: Images of one task of the thread pool: enough that its bookkeeping vanishes beside the decoding.
+#: Images per task of the thread pool: enough that its overhead is negligible.
 CHUNK = 32
 
 Progress = Callable[[int, int], None]
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Decoded:
-    """What is known of decoded images beside their pixels.
+    """What is known about decoded images besides their pixels.
 
     Attributes:
         labels: int64 [N], -1 where there is none.
@@ -57,13 +57,13 @@ def decode_all(
 
     Args:
         records: The images.
-        images: Is filled.
-        again: Gives the records once more, for images whose values must be known before they can be scaled.
-        progress: Called with (images done, images); starts anew when images are read again.
+        images: The array to fill.
+        again: Returns the records once more, for images whose values must be known before they can be scaled.
+        progress: Called with (images done, images); counts again from 0 when images are read again.
 
     Raises:
-        DataError: if images cannot be decoded, once all have been tried, so that they are mended in one go: says what
-            is wrong with the first, how many there are and the names of a few.
+        DataError: if images cannot be decoded, once all have been tried: says what is wrong with the first, how
+            many there are, and the names of a few.
     """
     labels = np.full(records.count, -1, dtype=np.int64)
     hashes = np.zeros(records.count, dtype="S32")

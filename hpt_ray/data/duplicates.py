@@ -1,6 +1,6 @@
 """Images that look the same although their bytes differ: a perceptual hash of 64 bits, and the pairs that are near.
 
-A copy that was compressed, scaled or brightened anew has another content hash and nearly the same perceptual one.
+A copy that was compressed again, scaled or brightened has another content hash and nearly the same perceptual hash.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIDE, LOW = 32, 8
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 #: No hash of a picture, since half the bits of one are set.
 FLAT = np.uint64(0)
-#: Pixels hashed, and pairs compared, in one go: the pixels stay in the processor's cache.
+#: Pixels hashed, and pairs compared, at a time: the pixels stay in the processor's cache.
 PIXELS, PAIRS = 1 << 18, 1 << 22
 
 
@@ -46,13 +46,13 @@ def perceptual(images: npt.NDArray[np.uint8]) -> Hashes:
         images: uint8 [N, 3, S, S], RGB.
 
     Returns:
-        [N], with ``FLAT`` for an image without any low frequency: what rounding leaves of one would hash at random.
+        [N], with ``FLAT`` for an image without any low frequency: what rounding leaves of one would give a random hash.
     """
     # Scaling and transform are linear: together they are one matrix, applied from both sides.
     size = images.shape[-1]
     scaling = Image.fromarray(np.eye(size, dtype=np.float32)).resize((size, SIDE), Image.Resampling.LANCZOS)
     low = np.ascontiguousarray(dct(np.asarray(scaling), axis=0, norm="ortho")[:LOW])
-    found = np.empty(len(images), dtype=np.uint64)
+    hashes_of_all = np.empty(len(images), dtype=np.uint64)
     block = max(1, PIXELS // size**2)
     for start in range(0, len(images), block):
         colors = images[start : start + block].reshape(-1, 3, size * size).astype(np.float32)
@@ -62,8 +62,8 @@ def perceptual(images: npt.NDArray[np.uint8]) -> Hashes:
         # Rounding to 8 bits leaves coefficients with a standard deviation of 0.29.
         flat = np.abs(coefficients[:, 1:]).max(axis=1) < 1
         hashes = np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)
-        found[start : start + block] = np.where(flat, FLAT, hashes)
-    return found
+        hashes_of_all[start : start + block] = np.where(flat, FLAT, hashes)
+    return hashes_of_all
 
 
 def near(some: Hashes, others: Hashes) -> Hashes:
@@ -84,8 +84,8 @@ def near(some: Hashes, others: Hashes) -> Hashes:
         ends = np.cumsum(count)
         for start in range(0, int(ends[-1]) if len(ends) else 0, PAIRS):
             candidates = np.arange(start, min(start + PAIRS, ends[-1]))
-            mine = np.searchsorted(ends, candidates, side="right")
-            theirs = order[first[mine] + candidates - (ends[mine] - count[mine])]
-            both = np.stack([some[mine], others[theirs]], axis=1)
+            first_index = np.searchsorted(ends, candidates, side="right")
+            second_index = order[first[first_index] + candidates - (ends[first_index] - count[first_index])]
+            both = np.stack([some[first_index], others[second_index]], axis=1)
             pairs.append(both[np.bitwise_count(both[:, 0] ^ both[:, 1]) <= NEAR])
     return np.unique(np.concatenate(pairs), axis=0)

@@ -26,27 +26,27 @@ def labelled(data: Dataset) -> dict[str, Indices]:
             classes of the others where these were given; of several labels an image, a class with positives and
             negatives in train and val, and one in train and test.
     """
-    found = {name: chosen[data.strata[chosen] >= 0] for name, chosen in data.splits.items()}
+    labelled_splits = {name: chosen[data.strata[chosen] >= 0] for name, chosen in data.splits.items()}
     present = np.unique(data.strata[data.strata >= 0])
     if present.size == 0:
         raise DataError(f"{data.spec} has {data.unlabelled}, so it serves pretraining only; evaluate on another.")
     if data.targets is None and present.size == 1:
         only = data.classes[int(present[0])]
         raise DataError(f"{data.spec} has one class only ({only}); an evaluation needs at least two.")
-    for name, chosen in found.items():
+    for name, chosen in labelled_splits.items():
         if chosen.size == 0:
             raise DataError(f"{data.spec} has no labelled images in {name}{_why_none(data, name)}")
     if data.targets is None:
         classes.check_trained(data.spec, data.classes, data.labels, data.splits, data.given)
-        return found
-    defined = {name: both(data.targets[chosen]) for name, chosen in found.items()}
+        return labelled_splits
+    defined = {name: both(data.targets[chosen]) for name, chosen in labelled_splits.items()}
     for name in ("val", "test"):
         if not (defined["train"] & defined[name]).any():
             raise DataError(
                 f"{data.spec} has no class with both positives and negatives in train and in {name}, and so nothing "
                 f"to measure; add images{_or_no_splits(data)}."
             )
-    return found
+    return labelled_splits
 
 
 def _why_none(data: Dataset, split: str) -> str:
@@ -60,5 +60,5 @@ def _why_none(data: Dataset, split: str) -> str:
 
 
 def _or_no_splits(data: Dataset) -> str:
-    """Only where the user gave them, and not where a published data set has them: those are not hers to leave out."""
+    """Advice to leave out splits, if the user defined them: those of a published data set cannot be left out."""
     return ", or give no splits and have them made" if data.given and data.given_by != PUBLISHED else ""

@@ -1,4 +1,4 @@
-"""What a decoded data set's folder in the cache says of it, beside its arrays."""
+"""The facts that a decoded data set's folder in the cache stores beside its arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data set was found to be, in a line or two: how many images and classes, and where its splits come from."""
+"""A data set in a line or two: how many images and classes it has, and where its splits come from."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hpt_ray.data.splits import RULE
 
 def lines(datasets: Iterable[Dataset]) -> list[str]:
     """A line for each data set, and one for each remark on how it was read."""
-    found = []
+    inventory_lines = []
     for data in datasets:
         sizes = ", ".join(f"{name} {len(data.splits[name]):,}" for name in SPLITS)
         classes = len(data.classes)
         kinds = "no labels" if not classes else "1 class" if classes == 1 else f"{classes:,} classes"
-        found.append(f"{data.name}: {len(data.images):,} images, {kinds}; {sizes} ({origin(data)}).")
-        found += [f"{data.name}: {remark}." for remark in (*data.remarks, conflicts.remark(data)) if remark]
-    return [visible(line) for line in found]
+        inventory_lines.append(f"{data.name}: {len(data.images):,} images, {kinds}; {sizes} ({origin(data)}).")
+        inventory_lines += [f"{data.name}: {remark}." for remark in (*data.remarks, conflicts.remark(data)) if remark]
+    return [visible(line) for line in inventory_lines]
 
 
 def origin(data: Dataset) -> str:

@@ -15,7 +15,7 @@ from hpt_ray.data.dataset import Dataset
 
 
 def remarks(datasets: Iterable[Dataset]) -> list[str]:
-    """A line for each data set and target because of which images are left out."""
+    """A line for each data set and target whose test images make the data set leave out images."""
     lines = []
     for data in datasets:
         if data.excluded:
@@ -31,5 +31,5 @@ def _also(number: int) -> str:
 
 
 def copies(data: Dataset, target: Dataset) -> int:
-    """How many images are left out of pretraining on a data set because the target's test split holds the same."""
+    """The number of images that are left out of pretraining because the target's test split contains the same."""
     return int(np.isin(data.hashes[data.left_out], target.hashes[target.splits["test"]]).sum())

@@ -1,7 +1,7 @@
-"""Several files in one word, as a shell writes them: ``shards-{000..012}.tar``, ``data/{train,test}-*.parquet``.
+"""Patterns that name several files, as in a shell: ``shards-{000..012}.tar``, ``data/{train,test}-*.parquet``.
 
-Braces name files that must all exist, ``*``, ``?`` and ``[...]`` are looked for. On a command line a pattern stands in
-quotes, else the shell expands it to several words.
+All files that braces name must exist; ``*``, ``?`` and ``[...]`` match existing files. On a command line write a
+pattern in quotes, or the shell expands it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.paths import path_of
 
-#: A pattern may name as many files.
+#: The largest number of files that a pattern may name.
 MOST = 1_000_000
 
 _BRACES = re.compile(r"\{(?:(\d+)\.\.(\d+)|([^{}]*,[^{}]*))\}")
@@ -30,19 +30,19 @@ def files(pattern: str) -> list[Path]:
     Raises:
         DataError: where there is none, one that braces name is missing, or a range is not usable.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     for name in expanded(pattern):
         path = path_of(name)
         if not glob.has_magic(name):
             if not path.is_file():
                 raise DataError(f"{pattern}: there is no file {path}. Fetch what is missing, or name fewer.")
-            found.append(path)
+            paths.append(path)
             continue
         matching = sorted(Path(match) for match in glob.glob(str(path)))  # noqa: PTH207  # absolute patterns, too
         if not any(match.is_file() for match in matching):
             raise DataError(f"{pattern}: no file is called {path}. Check the path.")
-        found += [match for match in matching if match.is_file()]
-    return list(dict.fromkeys(found))
+        paths += [match for match in matching if match.is_file()]
+    return list(dict.fromkeys(paths))
 
 
 def expanded(pattern: str) -> list[str]:

@@ -1,8 +1,8 @@
-"""Pixels of more than eight bits: which of their values are black and white is a matter of the whole data set.
+"""Pixels of more than eight bits: which values are black and white is decided for the whole data set.
 
-A camera of 12 bits saves 0 to 4,095 in 16, a height map saves metres and -9999 where it knows none. No file says so,
-and an image alone cannot: stretched one by one, a dim image becomes as bright as any other. So every image is looked
-at once, what was seen is put together, and all are read alike.
+A 12-bit camera stores 0 to 4,095 in 16 bits; a height map stores metres, and -9999 where the height is unknown. No file
+says so, and a single image cannot show it: if each image were stretched by itself, a dim one would become as bright as
+any other. So all images are examined first, and then all are scaled by the same rule.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-#: Written where there is no measurement, by custom; one counts as such only where it lies below every other value ...
+#: Values that by custom mean "no data"; one counts as such only if it is below every other value ...
 BOTTOMS = (-999.0, -9999.0, -99999.0, -32768.0, -2147483648.0)
-#: ... or where it is more than four times every other.
+#: ... or more than four times every other value.
 TOPS = (9999.0, 32767.0, 65535.0, 99999.0, 2147483647.0)
-#: What netCDF, climate models and float32's own limits write is larger than any measurement.
+#: No measurement is this large; netCDF, climate models and float32's limits use larger values for "no data".
 ENDLESS = 1e19
 
 #: Whole numbers that fill less than this share of their bits are stretched from the least to the greatest.
@@ -33,7 +33,7 @@ PHOTOMETRIC_TAG, WHITE_IS_ZERO = 262, 0  # PhotometricInterpretation
 
 @dataclass(frozen=True)
 class Look:
-    """What one image says.
+    """What one image shows about how to read its data set.
 
     Attributes:
         kind: "whole" or "real" numbers of more than eight bits, "" for none.

@@ -1,7 +1,7 @@
-"""What a file in ``datasets/`` hands over: images not yet decoded, and a fingerprint that costs little to know.
+"""What a file in ``datasets/`` returns: a fingerprint that is cheap to compute, and images that are not decoded yet.
 
-Reading is apart from knowing: the fingerprint decides whether the decoded cache already holds this content, and only
-if it does not is anything read. So a second load of drawn or downloaded data draws and imports nothing.
+The fingerprint decides whether the cache already has this content decoded; only if not, the images are read. So a
+second load of drawn or downloaded data draws and imports nothing.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from hpt_ray.data import patterns
 
 SPLITS = ("train", "val", "test")
 
-#: What reads a file, by its suffix, and which of these read several at once.
+#: The file in ``datasets/`` that reads a suffix, and those that can read several files.
 FILES = {
     **dict.fromkeys((".txt", ".csv", ".tsv"), "image_list"),
     **{".parquet": "parquet", ".tar": "webdataset", ".arrow": "arrow"},
 }
 SHARDED = {"parquet", "webdataset", "arrow"}
-#: What a path may be: completes an error.
+#: What a path may be, for an error message.
 READABLE = (
     "a folder of images or of shards, an image list .txt, .csv or .tsv, .parquet files, WebDataset shards .tar, a data "
     "set saved by Hugging Face's save_to_disk, or a pattern such as 'train-*.parquet'"
@@ -70,14 +70,14 @@ class Example:
     targets: tuple[int, ...] | None = None
 
 
-#: How targets may be written. An empty one is unknown.
+#: The ways to write a target; an empty one is unknown.
 MARKS = {"1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1, "": -1}
 
 
 @dataclass(frozen=True)
 class Records:
-    """All images of a source, in a fixed order. ``examples`` is walked once, so that a large file can be streamed
-    (a second ``Source.read`` gives the same in the same order).
+    """All images of a source, in a fixed order. ``examples`` can be iterated once, so that a large file can be streamed
+    (a second ``Source.read`` returns the same examples in the same order).
 
     ``multilabel``: an image may have several of the classes; its examples have targets and no label.
     """
@@ -94,7 +94,7 @@ class Records:
                 raise DataError(f"the name of class {name!r} is no text in Unicode; rename it.")
 
 
-#: What gives splits that nobody chose who uses them.
+#: What defines the splits of a published data set.
 PUBLISHED = "the data set"
 
 
@@ -105,10 +105,10 @@ class Source:
     Attributes:
         name: Short, for display.
         fingerprint: Of the content: bytes of the files, or name, parameters and version of what is drawn.
-        read: Gives the records; called only if the decoded cache does not hold this fingerprint.
+        read: Returns the records; called only if the cache does not have this fingerprint.
         labels: What its labels are, where they are not one an image: completes "has ..." in an error.
-        given_by: What says which split an image is in, where the source gives splits: completes "given by ...".
-        remarks: What a user should know of how it was read, a line each.
+        given_by: What defines the splits, if the source does: completes "given by ...".
+        remarks: What a user should know about how it was read, one line each.
     """
 
     name: str
@@ -120,9 +120,9 @@ class Source:
 
 
 def split_name(text: str) -> str | None:
-    """The split that a file's or folder's name speaks of: ``validation-00000-of-00002`` is "val", ``photos`` none."""
-    found = {SPELLINGS[word] for word in re.split(r"[^a-z]+", text.lower()) if word in SPELLINGS}
-    return found.pop() if len(found) == 1 else None
+    """The split that the name of a file or folder contains: ``validation-00000-of-00002`` is "val", ``photos`` none."""
+    splits = {SPELLINGS[word] for word in re.split(r"[^a-z]+", text.lower()) if word in SPELLINGS}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def path_argument(name: str, argument: str | None) -> Path:
@@ -144,7 +144,7 @@ def path_argument(name: str, argument: str | None) -> Path:
 
 
 def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Take ``HEAD,key=value,...`` apart: the head ("" if there is none) and the options, defaults filled in.
+    """Split ``HEAD,key=value,...``: the head ("" if there is none) and the options, defaults filled in.
 
     Raises:
         DataError: for a part that is not key=value. UnknownNameError: for a key that is not in ``defaults``.
@@ -165,26 +165,26 @@ def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tup
 
 
 def source(spec: str) -> Source:
-    """What a spec speaks of: ``NAME`` or ``NAME:ARGUMENT`` for a file in ``datasets/``, else a path.
+    """The source that a spec names: ``NAME`` or ``NAME:ARGUMENT`` for a file in ``datasets/``, else a path.
 
-    A path is read by what lies there (see ``READABLE``); a pattern names several files (see ``patterns``). A path to a
-    Python file that defines ``dataset`` stands for a name.
+    A path is read by the kind of file there (see ``READABLE``); a pattern names several files (see ``patterns``). A
+    path to a Python file that defines ``dataset`` can replace a name.
 
     Raises:
         UnknownNameError: for neither a name nor an existing path. DataError: for a path with nothing usable at it.
     """
     name, colon, argument = spec.partition(":")
     if name in registry.names("datasets") or name.endswith(".py"):
-        made: Source = registry.load("datasets", name)(argument if colon else None)
+        named_source: Source = registry.load("datasets", name)(argument if colon else None)
         if not colon and not name.endswith(".py") and path_of(name).exists():
             return replace(
-                made,
+                named_source,
                 remarks=(
-                    *made.remarks,
+                    *named_source.remarks,
                     f"the data set of this name is meant; write ./{name} for what lies in this folder",
                 ),
             )
-        return made
+        return named_source
     kind = _kind(spec) if spec else None
     if kind is None:
         if any(sign in spec for sign in "/\\~.") and not colon:
@@ -197,7 +197,7 @@ def source(spec: str) -> Source:
 def _kind(spec: str) -> str | None:
     """The file in ``datasets/`` that reads what lies at a path, or what a pattern names; None where nothing does.
 
-    Of a folder ``image_folder`` looks for images first, and hands on what has none.
+    ``image_folder`` reads a folder, and passes one without images to another reader.
     """
     if patterns.is_pattern(spec):
         kinds = {FILES.get(path.suffix.lower()) for path in patterns.files(spec)}

@@ -1,8 +1,8 @@
-"""What was found of a data set, remembered in the cache for as long as no file of it changes.
+"""The source of a data set, kept in the cache as long as none of its files changes.
 
-To look at hundreds of thousands of files takes seconds, and every unit of a study looks at its data sets. A file's
-size, its times of modification and change and its inode show that it is the one that was looked at (see
-``cache.fingerprint``): they are read of every file, each time, and nothing else is.
+Listing hundreds of thousands of files takes seconds, and every unit of a study needs its data sets. A file's size,
+times of modification and change, and inode show that it has not changed (see ``cache.fingerprint``): only these are
+read, of every file, each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Train, val and test: given splits are kept, missing ones are made, stratified by class and always the same."""
+"""Train, val and test: splits of the source are kept, missing ones drawn, stratified by class and always the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def complete(spec: str, labels: Indices, given: npt.NDArray[np.str_]) -> dict[st
     """The three splits as sorted indices.
 
     Without given splits, 70 % train, 10 % val, 20 % test; a split that alone is missing takes its share from the given
-    train. Images without a label go to train alone: they serve pretraining, and to hold them out would serve nothing.
+    train. Images without a label go to train alone: they can be used for pretraining, but not for evaluation.
 
     Args:
         spec: Names the data set in an error.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pydantic import ValidationError
 
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.errors import StoreError
 from hpt_ray.core.registry import load, names
 from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
@@ -25,6 +24,9 @@ from hpt_ray.store.records import Counts, Failure, Manifest
 from hpt_ray.store.store import PLAN, RECORD, Store, foreign, parquet
 from hpt_ray.training.preview import preview
 from hpt_ray.training.weights import audit
+
+if TYPE_CHECKING:
+    from hpt_ray.analysis.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Panel:
+class LevelAccuracies:
     """One target: its levels, the arms that vary with them, and the arms that do not (drawn as horizontal lines)."""
 
     target: str
@@ -37,11 +37,11 @@ class Panel:
     lines: dict[str, tuple[str, Interval]]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[LevelAccuracies, ...]:
     return tuple(_panel(run, target) for target in run.study.targets)
 
 
-def _panel(run: Run, target: str) -> Panel:
+def _panel(run: Run, target: str) -> LevelAccuracies:
     arms: dict[str, Series] = {}
     lines: dict[str, tuple[str, Interval]] = {}
     for arm, label in run.arms.items():
@@ -57,10 +57,10 @@ def _panel(run: Run, target: str) -> Panel:
             seeds={level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()},
             step0=accuracy(run, target, arm, run.baseline, step0=True),
         )
-    return Panel(target, run.metric, run.levels, arms, lines)
+    return LevelAccuracies(target, run.metric, run.levels, arms, lines)
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[LevelAccuracies, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=380)
     for row, panel in enumerate(value, start=1):
         look = looks([*panel.arms, *panel.lines])

@@ -19,7 +19,7 @@ APART = 1.25
 
 
 @dataclass(frozen=True)
-class Panel:
+class LabelAccuracies:
     """One target: its numbers of labels, and per arm (chain) its label and its accuracy at each, as a share."""
 
     target: str
@@ -29,21 +29,21 @@ class Panel:
     accuracy: dict[str, dict[Labels, Interval]]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[LabelAccuracies, ...]:
     return tuple(_panel(run, target) for target in run.study.targets)
 
 
-def _panel(run: Run, target: str) -> Panel:
+def _panel(run: Run, target: str) -> LabelAccuracies:
     counts = label_counts(run, target)
     found: dict[str, dict[Labels, Interval]] = {}
     for arm in run.arms:
         level = run.standard_level(arm)
         by_count = {count: accuracy(run, target, arm, level, evaluation=count.evaluation) for count in counts}
         found[arm] = {count: part for count, part in by_count.items() if part is not None}
-    return Panel(target, run.metric, counts, run.arms, found)
+    return LabelAccuracies(target, run.metric, counts, run.arms, found)
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[LabelAccuracies, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=380)
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))

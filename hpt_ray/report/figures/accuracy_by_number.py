@@ -38,7 +38,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Panel:
+class NumberAccuracies:
     """One target: level to number, names of all levels (those without a number last), what the numbers are, the arms
     that vary with them, and those that do not."""
 
@@ -51,11 +51,11 @@ class Panel:
     lines: dict[str, tuple[str, Interval]]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[NumberAccuracies, ...]:
     return tuple(_panel(run, target) for target in run.study.targets)
 
 
-def _panel(run: Run, target: str) -> Panel:
+def _panel(run: Run, target: str) -> NumberAccuracies:
     levels = list(dict.fromkeys([*numbers(run), *run.levels]))
     arms: dict[str, Series] = {}
     lines: dict[str, tuple[str, Interval]] = {}
@@ -69,7 +69,7 @@ def _panel(run: Run, target: str) -> Panel:
         seeds = {level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()}
         arms[arm] = Series(label, found, seeds, _step0(run, target, arm, list(found)))
     names = {level: number_name(run, level) for level in levels}
-    return Panel(target, run.metric, numbers(run), names, axis_name(run), arms, lines)
+    return NumberAccuracies(target, run.metric, numbers(run), names, axis_name(run), arms, lines)
 
 
 def _step0(run: Run, target: str, arm: str, levels: list[str]) -> dict[str, Interval]:
@@ -81,7 +81,7 @@ def _step0(run: Run, target: str, arm: str, levels: list[str]) -> dict[str, Inte
     return {STEP0: next(iter(found.values()))} if same else found
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[NumberAccuracies, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=400)
     for row, panel in enumerate(value, start=1):
         places = _places(panel)
@@ -103,12 +103,12 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
     return drawn
 
 
-def _range(panel: Panel) -> float:
+def _range(panel: NumberAccuracies) -> float:
     """Decades between the smallest and the largest number."""
     return float(np.log10(max(panel.numbers.values()) / min(panel.numbers.values()))) if len(panel.numbers) > 1 else 1.0
 
 
-def _places(panel: Panel) -> dict[str, float]:
+def _places(panel: NumberAccuracies) -> dict[str, float]:
     """Where levels stand: numbers by their logarithm, step 0 before and what has no number after them."""
     places = {level: float(np.log10(number)) for level, number in panel.numbers.items()}
     apart = APART * _range(panel)
@@ -120,14 +120,14 @@ def _places(panel: Panel) -> dict[str, float]:
     return places
 
 
-def _tick(panel: Panel, level: str) -> str:
+def _tick(panel: NumberAccuracies, level: str) -> str:
     """A level below the axis: large numbers by thousands, so that they fit."""
     number = panel.numbers.get(level, 0.0)
     return f"{number / 1000:g}k" if number >= 10_000 else text(level_name(level))
 
 
 def _draw_series(
-    drawn: go.Figure, row: int, places: dict[str, float], panel: Panel, arm: tuple[str, Look], series: Series
+    drawn: go.Figure, row: int, places: dict[str, float], panel: NumberAccuracies, arm: tuple[str, Look], series: Series
 ) -> None:
     """One arm's symbols, joined where they have a number, with its single seeds and its strokes at step 0."""
     chain, look = arm

@@ -14,7 +14,7 @@ from hpt_ray.report.figure import Figure, beside, level_axis, looks, markers, pa
 
 
 @dataclass(frozen=True)
-class Panel:
+class AccuracyChanges:
     """One target: its levels without the baseline, and per arm (chain, label) the change at each, as a share."""
 
     target: str
@@ -23,11 +23,11 @@ class Panel:
     changes: dict[str, dict[str, Interval]]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[AccuracyChanges, ...]:
     arms = {arm: label for arm, label in run.arms.items() if run.varies(arm)}
     found = {(target, arm): robustness(run, target, arm) for target in run.study.targets for arm in arms}
     return tuple(
-        Panel(
+        AccuracyChanges(
             target=target,
             levels=run.levels[1:],
             arms=arms,
@@ -37,7 +37,7 @@ def compute(run: Run) -> tuple[Panel, ...]:
     )
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[AccuracyChanges, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=340)
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))

@@ -16,7 +16,7 @@ MEAN = Look("#8A8A8A", "diamond")
 
 
 @dataclass(frozen=True)
-class Panel:
+class TargetDifferences:
     """HPT against one arm: the difference on each target, which of them Holm's correction decides, and the mean."""
 
     against: str
@@ -25,10 +25,10 @@ class Panel:
     mean: Interval
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[TargetDifferences, ...]:
     found = across_targets(run)
     return tuple(
-        Panel(
+        TargetDifferences(
             against=comparison.against,
             differences=comparison.differences,
             decided=frozenset(comparison.found.wins + comparison.found.losses + comparison.found.ties),
@@ -39,7 +39,7 @@ def compute(run: Run) -> tuple[Panel, ...]:
     )
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[TargetDifferences, ...]) -> go.Figure:
     plots = []
     for panel in value:
         lines = [

@@ -17,7 +17,7 @@ from hpt_ray.report.figures.accuracy import draw_line
 
 
 @dataclass(frozen=True)
-class Panel:
+class BaseAccuracies:
     """One target: direct transfer's accuracy by base (level), and per arm (chain) its label and accuracy by base.
 
     ``scratch``: the accuracy from scratch, where no base is in it. Shares.
@@ -31,12 +31,12 @@ class Panel:
     scratch: tuple[str, Interval] | None
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[BaseAccuracies, ...]:
     based = DIRECT in run.arms and run.varies(DIRECT)
     return tuple(_panel(run, target) for target in run.study.targets) if based else ()
 
 
-def _panel(run: Run, target: str) -> Panel:
+def _panel(run: Run, target: str) -> BaseAccuracies:
     levels = list(dict.fromkeys([*numbers(run), *run.levels]))
     quality = {level: part for level in levels if (part := accuracy(run, target, DIRECT, level)) is not None}
     arms = {arm: label for arm, label in run.arms.items() if arm.startswith(f"{DIRECT}>")}
@@ -46,10 +46,10 @@ def _panel(run: Run, target: str) -> Panel:
     }
     still = SCRATCH in run.arms and not run.varies(SCRATCH)
     scratch = accuracy(run, target, SCRATCH, run.baseline) if still else None
-    return Panel(target, run.metric, quality, arms, found, (run.arms[SCRATCH], scratch) if scratch else None)
+    return BaseAccuracies(target, run.metric, quality, arms, found, (run.arms[SCRATCH], scratch) if scratch else None)
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[BaseAccuracies, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value] or [""], height=400)
     for row, panel in enumerate(value, start=1):
         if not any(panel.accuracy.values()):

@@ -27,7 +27,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Panel:
+class FinishedChains:
     """One target: the chains that finished; ``arms`` are all chains of the study."""
 
     target: str
@@ -36,11 +36,11 @@ class Panel:
     chains: tuple[Chain, ...]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[FinishedChains, ...]:
     return tuple(_panel(run, target) for target in run.study.targets)
 
 
-def _panel(run: Run, target: str) -> Panel:
+def _panel(run: Run, target: str) -> FinishedChains:
     chains = []
     for arm, label in run.arms.items():
         level = run.standard_level(arm)
@@ -48,10 +48,10 @@ def _panel(run: Run, target: str) -> Panel:
             by_seed = run.correct(target, arm, level).mean(axis=1)
             finished = tuple(by_seed[~np.isnan(by_seed)].tolist())
             chains.append(Chain(arm, label, found, finished, accuracy(run, target, arm, level, step0=True)))
-    return Panel(target, run.metric, tuple(run.arms), tuple(chains))
+    return FinishedChains(target, run.metric, tuple(run.arms), tuple(chains))
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[FinishedChains, ...]) -> go.Figure:
     value = tuple(panel for panel in value if panel.chains)
     look = looks([arm for panel in value[:1] for arm in panel.arms])
     plots = [

@@ -15,7 +15,7 @@ from hpt_ray.report.figure import Figure, looks, panels, text
 
 
 @dataclass(frozen=True)
-class Panel:
+class TargetFlatness:
     """One target: per arm (chain, label) its flatness."""
 
     target: str
@@ -24,15 +24,15 @@ class Panel:
     found: dict[str, Flatness]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[TargetFlatness, ...]:
     found = []
     for target in run.study.targets if run.study.search else ():
         by_arm = flatness(run, target)
-        found.append(Panel(target, run.metric, {arm: run.arms[arm] for arm in by_arm}, by_arm))
+        found.append(TargetFlatness(target, run.metric, {arm: run.arms[arm] for arm in by_arm}, by_arm))
     return tuple(found)
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[TargetFlatness, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value] or [""], height=320)
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))

@@ -14,7 +14,7 @@ from hpt_ray.spec.policy_space import OPERATORS
 
 
 @dataclass(frozen=True)
-class Panel:
+class OperatorImportances:
     """One target: per arm (chain, label) the importance of each operator."""
 
     target: str
@@ -22,16 +22,18 @@ class Panel:
     operators: dict[str, dict[str, Importance]]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[OperatorImportances, ...]:
     found = []
     for target in run.study.targets if run.study.search else ():
         by_arm = {arm: importance(run, target, arm) for arm in varying(run)}
         arms = {arm: run.arms[arm] for arm, operators in by_arm.items() if operators is not None}
-        found.append(Panel(target, arms, {arm: part for arm in arms if (part := by_arm[arm]) is not None}))
+        found.append(
+            OperatorImportances(target, arms, {arm: part for arm in arms if (part := by_arm[arm]) is not None})
+        )
     return tuple(found)
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[OperatorImportances, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value] or [""], height=320)
     names = list(OPERATORS)
     for row, panel in enumerate(value, start=1):

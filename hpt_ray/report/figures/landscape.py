@@ -20,7 +20,7 @@ WORSE, EQUAL, BETTER = (234, 151, 92), (246, 246, 243), (118, 178, 224)
 
 
 @dataclass(frozen=True)
-class Panel:
+class DifferenceMap:
     """One arm minus another on a target: the claim in each cell, with the levels of rows and columns by what a reader
     sees of them."""
 
@@ -32,10 +32,10 @@ class Panel:
     cells: dict[Place, Claim]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[DifferenceMap, ...]:
     asked = [(HPT, SCRATCH), (HPT, DIRECT), *((arm, SCRATCH) for arm in run.arms if arm not in (HPT, SCRATCH))]
     return tuple(
-        Panel(
+        DifferenceMap(
             target=target,
             title=f"{run.arms[arm]} minus {run.arms[other].lower()}",
             corner=level_name(found.rows.name).capitalize(),
@@ -49,14 +49,14 @@ def compute(run: Run) -> tuple[Panel, ...]:
     )
 
 
-def draw(value: tuple[Panel, ...]) -> Markup:
+def draw(value: tuple[DifferenceMap, ...]) -> Markup:
     several = len({panel.target for panel in value}) > 1
     most = _most(value)
     maps = [_map(panel, most, several=several) for panel in value]
     return Markup('<div class="maps">{}{}</div>').format(Markup("").join(maps), _scale(most) if maps else "")
 
 
-def _map(panel: Panel, most: float, *, several: bool) -> Markup:
+def _map(panel: DifferenceMap, most: float, *, several: bool) -> Markup:
     heads = [Markup('<th scope="col">{}</th>').format(name) for name in (panel.corner, *panel.columns.values())]
     lines = []
     for row, name in panel.rows.items():
@@ -87,7 +87,7 @@ def color(share: float) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _most(value: tuple[Panel, ...]) -> float:
+def _most(value: tuple[DifferenceMap, ...]) -> float:
     """Where the colours end, alike in all maps: the largest difference, up to a whole point."""
     found = [abs(claim.difference.estimate) for panel in value for claim in panel.cells.values() if claim.difference]
     return max(1, math.ceil(100 * max(found, default=0))) / 100

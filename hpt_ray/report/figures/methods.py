@@ -17,7 +17,7 @@ BETWEEN = Look("#8A8A8A", "circle")
 
 
 @dataclass(frozen=True)
-class Panel:
+class MethodClaims:
     """HPT against one arm on one target: the claims under each method, and between each two, that could be had."""
 
     target: str
@@ -26,9 +26,9 @@ class Panel:
     changes: dict[tuple[str, str], Claim]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[MethodClaims, ...]:
     return tuple(
-        Panel(
+        MethodClaims(
             target=target,
             against=run.arms[finding.other],
             under={level: claim for level, claim in finding.under.items() if claim.difference is not None},
@@ -39,7 +39,7 @@ def compute(run: Run) -> tuple[Panel, ...]:
     )
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[MethodClaims, ...]) -> go.Figure:
     several = len({panel.target for panel in value}) > 1
     plots = []
     for panel in value:

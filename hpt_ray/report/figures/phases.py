@@ -14,7 +14,7 @@ from hpt_ray.report.figures._forest import Line, Plot, forest
 
 
 @dataclass(frozen=True)
-class Panel:
+class PhaseGains:
     """One target: the gains that could be had, those of one phase together; ``arms`` are all chains of the study."""
 
     target: str
@@ -22,16 +22,18 @@ class Panel:
     gains: tuple[Gain, ...]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[PhaseGains, ...]:
     panels = []
     for target in run.study.targets:
         found = [gain for gain in gains(run, target) if gain.claim.difference is not None]
         phases = list(dict.fromkeys(gain.phase for gain in found))
-        panels.append(Panel(target, tuple(run.arms), tuple(sorted(found, key=lambda gain: phases.index(gain.phase)))))
+        panels.append(
+            PhaseGains(target, tuple(run.arms), tuple(sorted(found, key=lambda gain: phases.index(gain.phase))))
+        )
     return tuple(panels)
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[PhaseGains, ...]) -> go.Figure:
     plots = []
     for panel in value:
         look = looks(list(panel.arms))

@@ -28,7 +28,7 @@ COLUMNS = 2
 
 
 @dataclass(frozen=True)
-class Panel:
+class TriedPolicies:
     """One target: per arm its policies at the full budget (columns of ``analysis.search.tried``) and its winner."""
 
     target: str
@@ -37,7 +37,7 @@ class Panel:
     winners: dict[str, str]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[TriedPolicies, ...]:
     if run.study.search is None:
         return ()
     arms = {arm: run.arms[arm] for arm in varying(run)}
@@ -46,7 +46,7 @@ def compute(run: Run) -> tuple[Panel, ...]:
         table = tried(run, target)
         table = table[table["reached"] & table["value"].notna() & table["crop_scale"].notna()]
         found.append(
-            Panel(
+            TriedPolicies(
                 target,
                 arms,
                 {arm: table[table["arm"] == arm].reset_index(drop=True) for arm in arms},
@@ -56,7 +56,7 @@ def compute(run: Run) -> tuple[Panel, ...]:
     return tuple(found)
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[TriedPolicies, ...]) -> go.Figure:
     rows = -(-len(SPACE) // COLUMNS)
     drawn = make_subplots(
         rows=max(1, rows * len(value)),
@@ -91,7 +91,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
 def _draw(
     drawn: go.Figure,
     place: tuple[int, int],
-    panel: Panel,
+    panel: TriedPolicies,
     arm: str,
     shown: tuple[pd.DataFrame, str],
     look: Look,

@@ -20,7 +20,7 @@ RATIOS = [one * 10.0**power for power in range(-4, 5) for one in (1, 2, 5)]
 
 
 @dataclass(frozen=True)
-class Panel:
+class TargetSpeedUps:
     """One target: per arm (chain) its label, and the speed-up in iterations at the accuracy of each of its budgets."""
 
     target: str
@@ -29,14 +29,14 @@ class Panel:
     speeds: dict[str, dict[float, SpeedUp]]
 
 
-def compute(run: Run) -> tuple[Panel, ...]:
+def compute(run: Run) -> tuple[TargetSpeedUps, ...]:
     held = [arm for arm in run.arms if arm != SCRATCH and run.varies(arm) and field(run) == "iterations"]
     found = []
     for target in run.study.targets:
         scratch = curve(run, target, SCRATCH, "iterations") if SCRATCH in run.arms else {}
         mine = {arm: curve(run, target, arm, "iterations") for arm in held}
         speeds = {arm: _apart(speed_ups(budgets, scratch)) for arm, budgets in mine.items() if budgets and scratch}
-        found.append(Panel(target, run.metric, {arm: run.arms[arm] for arm in held}, speeds))
+        found.append(TargetSpeedUps(target, run.metric, {arm: run.arms[arm] for arm in held}, speeds))
     return tuple(found)
 
 
@@ -48,7 +48,7 @@ def _apart(speeds: dict[float, SpeedUp]) -> dict[float, SpeedUp]:
     }
 
 
-def draw(value: tuple[Panel, ...]) -> go.Figure:
+def draw(value: tuple[TargetSpeedUps, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=380)
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))
@@ -65,7 +65,7 @@ def draw(value: tuple[Panel, ...]) -> go.Figure:
     return drawn
 
 
-def _ends(panel: Panel) -> tuple[float, float]:
+def _ends(panel: TargetSpeedUps) -> tuple[float, float]:
     """The vertical axis, in decades: all that is finite, and the line of no speed-up, with room to spare."""
     all_speeds = [speed for speeds in panel.speeds.values() for speed in speeds.values()]
     finite = [one for speed in all_speeds for one in (speed.ratio, speed.low, speed.high) if 0 < one < math.inf]
@@ -73,7 +73,7 @@ def _ends(panel: Panel) -> tuple[float, float]:
     return min(decades) - 0.25, max(decades) + 0.25
 
 
-def _across(panel: Panel) -> tuple[float, float]:
+def _across(panel: TargetSpeedUps) -> tuple[float, float]:
     """The horizontal axis, in per cent, with room for the number beside the last symbol."""
     reached = [100 * speed.level for speeds in panel.speeds.values() for speed in speeds.values()] or [0.0, 100.0]
     room = max(reached) - min(reached) or 1.0

@@ -9,7 +9,7 @@ import pytest
 from hpt_ray.analysis.measures.text_format import points
 from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.core.registry import load
-from hpt_ray.report.figures.landscape import BETTER, EQUAL, WORSE, Panel, color
+from hpt_ray.report.figures.landscape import BETTER, EQUAL, WORSE, DifferenceMap, color
 from tests.support import simulate_studies as simulate
 
 FIGURE = load("figures", "landscape")
@@ -25,12 +25,14 @@ def lost(cell: simulate.Cell, seed: int | None) -> bool:
 
 
 @pytest.fixture(scope="module")
-def value() -> tuple[Panel, ...]:
-    panels: tuple[Panel, ...] = FIGURE.compute(simulate.run(simulate.landscape(), truth, examples=200, failed=lost))
+def value() -> tuple[DifferenceMap, ...]:
+    panels: tuple[DifferenceMap, ...] = FIGURE.compute(
+        simulate.run(simulate.landscape(), truth, examples=200, failed=lost)
+    )
     return panels
 
 
-def test_there_is_a_map_per_comparison_hpt_first(value: tuple[Panel, ...]) -> None:
+def test_there_is_a_map_per_comparison_hpt_first(value: tuple[DifferenceMap, ...]) -> None:
     assert [panel.title for panel in value] == [
         "HPT minus from scratch",
         "HPT minus direct transfer",
@@ -40,7 +42,7 @@ def test_there_is_a_map_per_comparison_hpt_first(value: tuple[Panel, ...]) -> No
     assert value[0].corner == "Policy" and value[0].columns == {"30": "30 iterations", "270": "270 iterations"}
 
 
-def test_a_cell_shows_its_number_its_interval_and_a_mark(value: tuple[Panel, ...]) -> None:
+def test_a_cell_shows_its_number_its_interval_and_a_mark(value: tuple[DifferenceMap, ...]) -> None:
     html = str(FIGURE.draw(value[:1]))
     shown = re.findall(r'<td style="background: (#\w{6})" title="([^"]*)"><(strong|span)>([^<]*)</', html)
     claims = [claim for claim in value[0].cells.values() if claim.difference is not None]
