@@ -8,6 +8,7 @@ SimCLR and BYOL. Reed et al. (arXiv 2103.12718) use MoCo-v2, and BYOL as a secon
 
 from typing import Annotated, Any, Unpack
 
+from hpt_ray.spec import factors
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
 
@@ -28,9 +29,9 @@ def study(
 ) -> Study:
     given = SCALES[scale].adjusted(uses=methods, **settings)
     made = given_base(base, given.base)
-    levels: dict[str, dict[str, Any]] = {
-        method: {"method": method, "options": given.options(method)} for method in methods
-    }
+    levels: dict[str, dict[str, Any]] = factors.by_level(
+        "method", methods, lambda method: {"method": method, "options": given.options(method)}
+    )
     return Study(
         name="methods",
         question="Does the effect of hierarchical pretraining depend on the self-supervised method?",
@@ -41,7 +42,7 @@ def study(
             Factor(
                 name="method",
                 levels=levels,
-                baseline=methods[0],
+                baseline=next(iter(levels)),
                 # Given weights are what they are, whatever method goes on from them.
                 roles=("target",) if isinstance(made, Weights) else ("base", "target"),
             ),

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpt_ray.core.errors import StudyError
-from hpt_ray.core.registry import load
+from hpt_ray.core.registry import load, name_of
 
 Answers = NDArray[Any]
 Truth = NDArray[Any]
@@ -111,15 +109,8 @@ def find(name: str) -> Metric:
     Raises:
         UnknownNameError: if there is no such metric. StudyError: for a file that cannot be used or defines none.
     """
-    metric = load("metrics", name)
-    if not isinstance(metric, Metric):
-        raise StudyError(f"{name}: `metric` is no Metric but {metric!r}: write metric = Metric(...).")
+    metric: Metric = load("metrics", name, Metric)
     return replace(metric, name=name_of(name))
-
-
-def name_of(metric: str) -> str:
-    """What a metric, given by name or path, is called in the results: the name of its file."""
-    return Path(metric).stem
 
 
 def chosen(metric: str | None, several: bool) -> str:

@@ -1,22 +1,23 @@
 """Folder plural, function singular: the file name is the registration.
 
 ``studies/augment_ablation.py`` defines ``study``; ``spec/policies/crop_only.py`` defines ``policy``. Adding one is
-adding a file. A path to a Python file works wherever a name does.
+adding a file. A path to a Python file works wherever a name does, and an installed package may add files (see
+``plugins``).
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from hpt_ray.core import plugins
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.identity import content_id, file_hash
 from hpt_ray.core.paths import path_of
+from hpt_ray.core.user_code import import_file, reason
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -34,6 +35,8 @@ SINGULAR = {
     "backends": "backend",
     "metrics": "metric",
 }
+#: What is no function but a value.
+VALUES = ("policies", "dashboards", "figures", "metrics")
 PARENT = {
     "policies": "spec",
     "datasets": "data",
@@ -56,10 +59,8 @@ def folder(kind: str) -> Path:
 
 
 def names(kind: str) -> list[str]:
-    """The names of a kind, sorted: its files, and its folders that are packages."""
-    files, packages = folder(kind).glob("*.py"), folder(kind).glob("*/__init__.py")
-    found = [path.stem for path in files] + [path.parent.name for path in packages]
-    return sorted(name for name in found if not name.startswith("_"))
+    """The names of a kind, sorted: its files, and its folders that are packages, here and in installed plug-ins."""
+    return sorted({name for place in _folders(kind).values() for name in _names(place)})
 
 
 def is_path(name: str) -> bool:
@@ -67,17 +68,52 @@ def is_path(name: str) -> bool:
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
-def code_hash(*names: str) -> str | None:
-    """A hash of the Python files among some names, those that are given by path; None where none is."""
-    files = [path_of(name) for name in names if is_path(name)]
-    hashes = [file_hash(path) for path in files if path.is_file()]
+def name_of(name: str) -> str:
+    """What something that is given by name or by path is called in results: its name, or that of its file."""
+    return Path(name).stem if name.endswith(".py") else name
+
+
+def beside(file: Path, name: str) -> str:
+    """A name as it stands in a file: a relative path there starts from the file's folder."""
+    return str(file.parent / name) if name.endswith(".py") else name
+
+
+def family(kind: str, name: str) -> tuple[str, str | None]:
+    """``FAMILY/NAME``, where a file of that kind defines the whole family, as both; any other name or path as it is."""
+    first, slash, member = name.partition("/")
+    if slash and not name.endswith(".py") and first in names(kind):
+        return first, member
+    return name, None
+
+
+def code_hash(*named: tuple[str, str]) -> str | None:
+    """A hash of the Python behind some (kind, name) that is not this package's own; None where all of it is."""
+    hashes = {}
+    for kind, name in named:
+        own, _ = family(kind, name)
+        files = [path_of(own)] if is_path(own) and path_of(own).is_file() else _of_plugins(kind, own)
+        if files:
+            hashes[kind] = [file_hash(path) for path in files]
     return content_id(hashes) if hashes else None
 
 
 def check(kind: str, name: str) -> None:
     """Raise UnknownNameError for a name that nothing answers to, without importing anything."""
-    if not is_path(name) and name not in names(kind):
-        raise UnknownNameError(SINGULAR[kind], name, names(kind))
+    if not is_path(name):
+        _home(kind, name)
+
+
+def file(kind: str, name: str) -> Path:
+    """The Python file behind a name or a path.
+
+    Raises:
+        UnknownNameError: if there is no such name. StudyError: if there is no such file.
+    """
+    if is_path(name):
+        if not path_of(name).is_file():
+            raise StudyError(f"no {SINGULAR[kind]} at {path_of(name)}: there is no such file. Check the path.")
+        return path_of(name)
+    return _files(_home(kind, name)[1], name)[0]
 
 
 def module(kind: str, name: str) -> ModuleType:
@@ -86,50 +122,86 @@ def module(kind: str, name: str) -> ModuleType:
     Raises:
         UnknownNameError: if there is no such name. StudyError: if a file is missing, broken, or defines no such thing.
     """
-    singular = SINGULAR[kind]
     if is_path(name):
-        return _from_file(singular, path_of(name))
-    check(kind, name)
-    if kind in ("studies", "dashboards"):
-        return _from_file(singular, folder(kind) / f"{name}.py")
-    return importlib.import_module(".".join(("hpt_ray", *filter(None, [PARENT.get(kind)]), kind, name)))
+        return import_file(file(kind, name))
+    package, place = _home(kind, name)
+    if package in ("hpt_ray.studies", "hpt_ray.dashboards"):  # which lie outside the package in a checkout
+        return import_file(place / f"{name}.py")
+    try:
+        return importlib.import_module(f"{package}.{name}")
+    except StudyError:
+        raise
+    except Exception as error:
+        if package.startswith("hpt_ray."):
+            raise
+        raise StudyError(f"{SINGULAR[kind]} {name} of {package} cannot be imported: {reason(error)}.") from error
 
 
-def load(kind: str, name: str) -> Any:
+def load(kind: str, name: str, expected: type | None = None) -> Any:
     """What the file behind ``name`` registers: ``load("policies", "crop_only")`` is its ``policy``.
+
+    Args:
+        expected: of what type it must be, for what is a value and no function.
 
     Raises:
         UnknownNameError: lists what exists and the nearest match. StudyError: for a file that cannot be used.
     """
     singular = SINGULAR[kind]
-    found = module(kind, name)
-    if not hasattr(found, singular):
+    loaded = module(kind, name)
+    if not hasattr(loaded, singular):
         raise StudyError(f"{name} defines no `{singular}`; a file in {kind}/ must define one.")
-    return getattr(found, singular)
+    value = getattr(loaded, singular)
+    if expected is not None and not isinstance(value, expected):
+        what = expected.__name__
+        raise StudyError(f"{name}: `{singular}` is no {what} but {value!r}: write {singular} = {what}(...).")
+    if kind not in VALUES and not callable(value):
+        raise StudyError(f"{name}: `{singular}` is not a function but {value!r}: write def {singular}(...).")
+    return value
 
 
 def summary(kind: str, name: str) -> str:
     """The first line of the docstring of the file behind a name, read without importing it."""
-    path = path_of(name) if is_path(name) else folder(kind) / f"{name}.py"
-    if not path.exists():  # a package
-        path = path.with_suffix("") / "__init__.py"
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(file(kind, name).read_text(encoding="utf-8"))) or ""
     return text.split("\n", 1)[0]
 
 
-def _from_file(singular: str, path: Path) -> ModuleType:
-    if not path.is_file():
-        raise StudyError(f"no {singular} at {path}: there is no such file. Check the path.")
-    # Named after its path so that two files of the same stem never answer for each other.
-    name = f"hpt_ray_{singular}_{path.stem}_{content_id(str(path.resolve()))}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    try:
-        spec.loader.exec_module(loaded)
-    except StudyError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise StudyError(f"{path} cannot be imported: {type(error).__name__}: {error}. Mend the file.") from error
-    return loaded
+def _folders(kind: str) -> dict[str, Path]:
+    """Every folder of a kind by the name of its package: this package's own first, then those of plug-ins."""
+    own = ".".join(filter(None, ("hpt_ray", PARENT.get(kind), kind)))
+    return {own: folder(kind)} | _plugin_folders(kind)
+
+
+def _plugin_folders(kind: str) -> dict[str, Path]:
+    return {f"{name}.{kind}": place / kind for name, place in plugins.packages().items()}
+
+
+def _of_plugins(kind: str, name: str) -> list[Path]:
+    """The Python files that a name stands for in installed plug-ins; none for a name of this package."""
+    return [path for place in _plugin_folders(kind).values() if name in _names(place) for path in _files(place, name)]
+
+
+def _names(place: Path) -> set[str]:
+    files, packages = place.glob("*.py"), place.glob("*/__init__.py")
+    listed = [path.stem for path in files] + [path.parent.name for path in packages]
+    return {name for name in listed if not name.startswith("_")}
+
+
+def _files(place: Path, name: str) -> list[Path]:
+    """The Python files that a name stands for in a folder, the one that is imported first."""
+    single, package = place / f"{name}.py", place / name
+    return [single] if single.is_file() else [package / "__init__.py", *sorted(package.rglob("[!_]*.py"))]
+
+
+def _home(kind: str, name: str) -> tuple[str, Path]:
+    """The package and the folder in which a name stands.
+
+    Raises:
+        UnknownNameError: if it stands in none. StudyError: if it stands in several.
+    """
+    homes = [(package, place) for package, place in _folders(kind).items() if name in _names(place)]
+    if not homes:
+        raise UnknownNameError(SINGULAR[kind], name, names(kind))
+    if len(homes) > 1:
+        where = " and ".join(package for package, _ in homes)
+        raise StudyError(f"the {SINGULAR[kind]} {name!r} is in {where}: uninstall one, or give the path to its file.")
+    return homes[0]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from hpt_ray.core import registry
 from hpt_ray.core.errors import DataError, UnknownNameError
+from hpt_ray.core.identity import content_id
 from hpt_ray.core.paths import path_of
 from hpt_ray.data import patterns
 
@@ -176,6 +177,8 @@ def source(spec: str) -> Source:
     name, colon, argument = spec.partition(":")
     if name in registry.names("datasets") or name.endswith(".py"):
         named_source: Source = registry.load("datasets", name)(argument if colon else None)
+        if code := registry.code_hash(("datasets", name)):
+            named_source = replace(named_source, fingerprint=content_id([named_source.fingerprint, code], length=32))
         if not colon and not name.endswith(".py") and path_of(name).exists():
             return replace(
                 named_source,

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hpt_ray.core.errors import StoreError
-from hpt_ray.core.metric import Metric, find, name_of
+from hpt_ray.core.metric import Metric, find
+from hpt_ray.core.registry import name_of
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.planning.plan import Cell, Plan
 from hpt_ray.planning.stage import EvaluationStage, Stage

@@ -32,7 +32,7 @@ from hpt_ray.training import backbone
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.loop.batches import pretraining_indices
-from hpt_ray.training.method import Method
+from hpt_ray.training.method import find as find_method
 from hpt_ray.training.weights import audit
 from hpt_ray.training.weights.formats import format_of
 
@@ -63,7 +63,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         if isinstance(recipe, Weights):
             notes_on_weights += _check_weights(study, recipe, store)
         else:
-            method: type[Method] = load("methods", recipe.method)
+            method = find_method(recipe.method)
             method.check(method.options(recipe.options), recipe.batch)
             check_group(recipe, study.backbone, study.image_size)
     datasets: dict[str, dataset.Dataset] = {}
@@ -78,7 +78,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}
     for recipe in recipes:
         if isinstance(recipe, Pretraining):
-            supervised = load("methods", recipe.method).supervised
+            supervised = find_method(recipe.method).supervised
             for spec in [recipe.data] if recipe.data else study.targets:
                 pretraining_indices(recipe, datasets[spec], 0, supervised)  # raises if there are too few
     _check_metrics(study, datasets)

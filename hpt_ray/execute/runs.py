@@ -136,8 +136,6 @@ def python_files_of(study: Study) -> list[str]:
     """The paths of Python files in a study: data sets, backbone, methods, probes and metric."""
     named = {recipe.method for recipe in recipes_of(study) if isinstance(recipe, Pretraining)}
     named |= {evaluation.probe for evaluation in study.evaluations} | {study.metric or ""}
-    family, _, member = study.backbone.partition("/")
-    if family not in registry.names("backbones") or member.endswith(".py"):
-        named.add(study.backbone)
+    named.add(registry.family("backbones", study.backbone)[0])
     data = {spec for spec in data_of(study) if spec.partition(":")[0].endswith(".py")}
     return sorted(data.union(filter(registry.is_path, named)))

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hpt_ray.core import user_code
 from hpt_ray.core.errors import StageError, StageInterruptedError, StudyError, WeightsError
-from hpt_ray.core.registry import load
+from hpt_ray.core.registry import load, name_of
 from hpt_ray.data import dataset
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
@@ -165,8 +166,8 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
     subject = warm[key]
     answers = load("probes", content.probe)(subject, **content.options)
     files = {
-        RESULTS: packed(results.to_table(_measured(subject, content.probe, answers), results.STAGE_RESULTS)),
-        PREDICTIONS: packed(_predictions(subject, content.probe, answers)),
+        RESULTS: packed(results.to_table(_measured(subject, name_of(content.probe), answers), results.STAGE_RESULTS)),
+        PREDICTIONS: packed(_predictions(subject, name_of(content.probe), answers)),
     }
     _finish(stage, store, files, workers, began, chosen=(answer.chosen for answer in answers))
 
@@ -254,4 +255,4 @@ def _finish(
 
 def reason_of(error: Exception) -> str:
     """The reason why a stage failed, in one line."""
-    return str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}".split("\n", 1)[0]
+    return str(error) if isinstance(error, StudyError) else user_code.reason(error).split("\n", 1)[0]

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
 from hpt_ray.core.metric import UNSAID, chosen
-from hpt_ray.core.registry import code_hash
+from hpt_ray.core.registry import code_hash, name_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.recipe import Recipe
@@ -35,7 +35,7 @@ class PretrainingContent(Frozen):
         data: the fingerprint of its data set.
         init: the id of the stage whose weights it starts from; None: random initialisation.
         without: the hash of the images that are left out of the data set; None: no image is left out.
-        code: a hash of the Python files that it names by path; None where it names none.
+        code: a hash of the Python that it names and that is not this package's own; None where all of it is.
     """
 
     kind: Literal["pretrain"] = "pretrain"
@@ -60,6 +60,7 @@ class WeightsContent(Frozen):
         version: of the code of this kind of stage.
         source: the hash of their file, or the name by which they are published.
         place: where the network is in the file; None: found automatically.
+        code: a hash of the network's Python where it is not this package's own; None where it is.
     """
 
     kind: Literal["weights"] = "weights"
@@ -68,6 +69,7 @@ class WeightsContent(Frozen):
     image_size: int  # a vision transformer's position embeddings are fitted to it
     source: str
     place: str | None = _later(None)
+    code: str | None = _later(None)
 
 
 class EvaluationContent(Frozen):
@@ -81,7 +83,7 @@ class EvaluationContent(Frozen):
         weights: the id of the stage whose weights are evaluated; None: the random initialisation ``init``.
         init: the seed of that initialisation; None where ``weights`` are evaluated.
         metric: by name or path: val chooses by it, and test is measured by it.
-        code: a hash of the Python files that it names by path; None where it names none.
+        code: a hash of the Python that it names and that is not this package's own; None where all of it is.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -154,6 +156,17 @@ class EvaluationStage(_Stage):
 Stage = Annotated[PretrainingStage | WeightsStage | EvaluationStage, Field(discriminator="kind")]
 
 
+def _identity(content: PretrainingContent | WeightsContent | EvaluationContent) -> str:
+    """The hash of a content, in which a Python file stands by its name and its ``code``, wherever it lies."""
+    names: dict[str, Any] = {"backbone": name_of(content.backbone)}
+    if isinstance(content, PretrainingContent):
+        method = name_of(content.recipe.method)
+        names["recipe"] = content.recipe.model_copy(update={"method": method})
+    elif isinstance(content, EvaluationContent):
+        names |= {"probe": name_of(content.probe), "metric": name_of(content.metric)}
+    return content_id(content.model_copy(update=names))
+
+
 def pretraining_stage(
     study: Study, recipe: Pretraining, tune: Tune, spec: str, data: Dataset, seed: int, parent: Stage | None
 ) -> PretrainingStage:
@@ -175,10 +188,10 @@ def pretraining_stage(
         data=data.fingerprint,
         init=parent.id if parent else None,
         without=data.without,
-        code=code_hash(study.backbone, recipe.method),
+        code=code_hash(("backbones", study.backbone), ("methods", recipe.method)),
     )
     return PretrainingStage(
-        id=content_id(content),
+        id=_identity(content),
         level=parent.level + 1 if parent else 0,
         content=content,
         needs=parent.id if parent else None,
@@ -207,8 +220,9 @@ def weights_stage(study: Study, recipe: Weights) -> WeightsStage:
         image_size=study.image_size,
         source=file_hash(source.path) if source.origin == "file" else source.address,
         place=source.place,
+        code=code_hash(("backbones", study.backbone)),
     )
-    return WeightsStage(id=content_id(content), level=0, content=content, source=recipe.source)
+    return WeightsStage(id=_identity(content), level=0, content=content, source=recipe.source)
 
 
 def evaluation_stage(
@@ -233,10 +247,10 @@ def evaluation_stage(
         weights=parent.id if parent else None,
         init=init,
         metric=metric,
-        code=code_hash(study.backbone, evaluation.probe, metric),
+        code=code_hash(("backbones", study.backbone), ("probes", evaluation.probe), ("metrics", metric)),
     )
     return EvaluationStage(
-        id=content_id(content),
+        id=_identity(content),
         level=parent.level + 1 if parent else 0,
         content=content,
         needs=parent.id if parent else None,

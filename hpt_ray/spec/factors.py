@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
-from hpt_ray.core.registry import is_path, load
+from hpt_ray.core.errors import StudyError
+from hpt_ray.core.registry import is_path, load, name_of
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.scales import with_hue
 from hpt_ray.spec.study import Factor, Pretraining
+
+Level = TypeVar("Level")
 
 
 def policies(names: tuple[str, ...], recipe: Pretraining) -> Factor:
@@ -17,11 +21,28 @@ def policies(names: tuple[str, ...], recipe: Pretraining) -> Factor:
         names: of policies, or paths to their files.
         recipe: of the target, whose jitter of hue holds for the named policies: a user's own file says what it says.
     """
-    levels: dict[str, Policy] = {name: load("policies", name) for name in names}
     jitter = recipe.policy.color_jitter
-    if jitter:
-        levels |= {name: with_hue(levels[name], jitter.hue) for name in names if not is_path(name)}
-    return Factor(name="policy", field="policy", levels=levels, baseline=names[0])
+
+    def level(name: str) -> Policy:
+        policy: Policy = load("policies", name, Policy)
+        return with_hue(policy, jitter.hue) if jitter and not is_path(name) else policy
+
+    levels = by_level("policy", names, level)
+    return Factor(name="policy", field="policy", levels=levels, baseline=next(iter(levels)))
+
+
+def by_level(kind: str, names: Iterable[str], value: Callable[[str], Level]) -> dict[str, Level]:
+    """The value of each name or path, by what it is called in results.
+
+    Raises:
+        StudyError: for two of one name.
+    """
+    levels: dict[str, Level] = {}
+    for name in names:
+        if name_of(name) in levels:
+            raise StudyError(f"two levels are called {name_of(name)!r}: name each {kind} once, or rename a file.")
+        levels[name_of(name)] = value(name)
+    return levels
 
 
 def fractions(percent: Iterable[float]) -> Factor:

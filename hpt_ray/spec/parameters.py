@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-import traceback
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpt_ray.core.errors import StudyError, UnknownNameError, explain
 from hpt_ray.core.paths import path_of
 from hpt_ray.core.registry import load
+from hpt_ray.core.user_code import place
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.study import Study
 
@@ -112,10 +111,8 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
     except ValidationError as error:
         raise StudyError(f"study {name}: {explain(error)}.") from error
     except (Exception, SystemExit) as error:  # often the study is the user's own: she mends it, or what she gave it
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if frame.filename == function.__code__.co_filename] or frames
-        place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
-        raise StudyError(f"study {name} stopped at {place}: {type(error).__name__}: {error}.") from error
+        where = f" at {line}" if (line := place(error)) else ""
+        raise StudyError(f"study {name} stopped{where}: {type(error).__name__}: {error}.") from error
     if not isinstance(study, Study):
         raise StudyError(f"study {name} returned {type(study).__name__}: it must return a hpt_ray.spec.study.Study.")
     return study.model_copy(update={"parameters": values})

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hpt_ray.core.errors import StudyError, UnknownNameError
+from hpt_ray.core.registry import name_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.recipe import Positive, Recipe
 
@@ -102,7 +103,9 @@ class Evaluation(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _named(cls, values: Any) -> Any:
-        return {"name": values.get("probe"), **values} if isinstance(values, dict) else values
+        if not isinstance(values, dict) or not isinstance(probe := values.get("probe"), str):
+            return values
+        return {"name": name_of(probe), **values}
 
 
 class Factor(Frozen):

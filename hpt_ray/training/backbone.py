@@ -101,12 +101,11 @@ def check(name: str, image_size: int) -> None:
 
 
 def _maker(name: str, image_size: int | None) -> Callable[[], Backbone]:
-    family, slash, argument = name.partition("/")
-    named = bool(slash) and family in registry.names("backbones") and not name.endswith(".py")
-    make: Callable[..., Backbone] = registry.load("backbones", family if named else name)
-    if bool(inspect.signature(make).parameters) != named:
+    file, member = registry.family("backbones", name)
+    make: Callable[..., Backbone] = registry.load("backbones", file)
+    if bool(inspect.signature(make).parameters) != (member is not None):
         raise StudyError(
             f"backbone {name!r} is neither a name, nor FAMILY/NAME such as timm/resnet18, nor a path to a Python file: "
             "hpt-study list shows what there is."
         )
-    return partial(make, argument, image_size) if named else make
+    return make if member is None else partial(make, member, image_size)

@@ -16,10 +16,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.registry import load
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.training.backbone import build
-from hpt_ray.training.method import Batch, Method
+from hpt_ray.training.method import Batch, find
 from hpt_ray.training.workers import Workers
 
 #: Any number does: it is only the length of a classifier's output.
@@ -34,7 +33,7 @@ def check_group(recipe: Recipe, backbone: str, image_size: int) -> None:
     """
     if recipe.group > 1:  # each layer then has at least a value of each image
         return
-    kind: type[Method] = load("methods", recipe.method)
+    kind = find(recipe.method)
     method = kind(build(backbone, 0, image_size), kind.options(recipe.options), 0, CLASSES).train()
     for name, layer in method.named_modules():
         if isinstance(layer, _BatchNorm):

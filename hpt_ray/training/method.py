@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import derived_seed
+from hpt_ray.core.registry import load
 from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.normalisation import batch_norms
@@ -136,6 +137,18 @@ class Method(nn.Module, ABC):
                 yield student.no_sync()
             else:
                 yield nullcontext()
+
+
+def find(name: str) -> type[Method]:
+    """The method behind a name, or a path to a Python file.
+
+    Raises:
+        UnknownNameError: if there is no such method. StudyError: for a file that cannot be used or defines none.
+    """
+    method = load("methods", name)
+    if not (isinstance(method, type) and issubclass(method, Method)):
+        raise StudyError(f"{name}: `method` is no Method but {method!r}: write class Mine(Method) and method = Mine.")
+    return method
 
 
 class Projected(nn.Module):

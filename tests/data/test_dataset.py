@@ -371,3 +371,25 @@ def test_a_folder_that_loses_to_a_data_set_of_its_name(tmp_path: Path, monkeypat
     assert load("digits", 8).remarks == ()
     (tmp_path / "digits").mkdir()
     assert "write ./digits for what lies in this folder" in load("digits", 8).remarks[0]
+
+
+DRAWN = """
+import numpy as np
+from hpt_ray.data.records import Example, Records, Source
+
+def read():
+    images = [np.full((8, 8), VALUE + i, dtype=np.uint8) for i in range(40)]
+    return Records(40, ("a", "b"), [Example(image, str(i), i % 2) for i, image in enumerate(images)])
+
+def dataset(argument):
+    return Source("drawn", "always the same", read)
+"""
+
+
+def test_the_code_of_a_users_data_set_is_part_of_its_fingerprint(tmp_path: Path) -> None:
+    loaded = []
+    for value in (0, 100):
+        (tmp_path / "drawn.py").write_text(DRAWN.replace("VALUE", str(value)))
+        loaded.append(load(str(tmp_path / "drawn.py"), 8))
+    assert loaded[0].fingerprint != loaded[1].fingerprint
+    assert loaded[1].images.min() == 100

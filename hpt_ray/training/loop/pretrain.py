@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from hpt_ray.core.errors import StageError, StudyError
-from hpt_ray.core.registry import load
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.study import Tune
@@ -28,7 +27,7 @@ from hpt_ray.training.loop.checkpoint import Checkpoints, Snapshot, Writer
 from hpt_ray.training.loop.clock import Clock, Decision
 from hpt_ray.training.loop.monitor import Monitor
 from hpt_ray.training.loop.optimiser import SGD
-from hpt_ray.training.method import Method, precision_context
+from hpt_ray.training.method import find, precision_context
 from hpt_ray.training.normalisation import GroupStatistics, adapt_only_norm, average_statistics, statistics
 from hpt_ray.training.workers import Workers
 
@@ -86,7 +85,7 @@ class Pretrainer:
         self.workers = workers or Workers()
         self.iteration, self.curve = 0, Curve()
         device = self.workers.device
-        method: type[Method] = load("methods", recipe.method)
+        method = find(recipe.method)
         self.batches = Batches(
             recipe,
             data,

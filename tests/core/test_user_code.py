@@ -1,0 +1,45 @@
+"""Python files of the user's own: which line of them an error comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hpt_ray.core import user_code
+from hpt_ray.core.errors import StudyError
+
+
+def test_an_error_is_traced_to_the_last_line_of_the_file_that_it_passed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import json\n\ndef inner():\n    json.loads('no')\n\ndef outer():\n    inner()\n")
+    module = user_code.import_file(path)
+    with pytest.raises(json.JSONDecodeError) as caught:
+        module.outer()
+    assert user_code.place(caught.value) == "mine.py, line 4"
+    assert user_code.reason(caught.value).endswith("(mine.py, line 4)")
+
+
+def test_an_error_of_ours_passed_no_line_of_the_user() -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        _ = 1 / 0
+    assert user_code.place(caught.value) is None
+    assert user_code.reason(caught.value) == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("x = 1\n\nimport no_such_module_here\n", 3), ("x = 1\ndef study(:\n", 2), ("\n\n\nraise SystemExit(1)\n", 4)],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_the_line(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(StudyError, match=rf"{path} cannot be imported: .*\(mine.py, line {line}\). Mend the file."):
+        user_code.import_file(path)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x = 1\n")
+    with pytest.raises(StudyError, match=r"mine\.txt is no Python file"):
+        user_code.import_file(tmp_path / "mine.txt")
