@@ -10,6 +10,7 @@ images in the same order, under the same draws and from the same classifier.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -43,16 +44,17 @@ class LabelledBatches:
     def __init__(self, subject: Subject, indices: NDArray[np.int64], batch: int, repeat: int, name: str) -> None:
         self.subject, self.indices, self.batch = subject, indices, min(batch, len(indices))
         self.repeat, self.name = repeat, name
+        # To draw the permutation of a large data set takes milliseconds, and a batch is of at most two.
+        self._order = lru_cache(maxsize=2)(self._permutation)
 
     def indices_of(self, iteration: int) -> NDArray[np.int64]:
         """The images of one iteration."""
         positions = np.arange(iteration * self.batch, (iteration + 1) * self.batch)
         epochs, places = np.divmod(positions, len(self.indices))
-        orders = [
-            stream(self.repeat, f"{self.name} order", int(epoch)).permutation(self.indices)[places[epochs == epoch]]
-            for epoch in np.unique(epochs)
-        ]
-        return np.concatenate(orders)
+        return np.concatenate([self._order(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])
+
+    def _permutation(self, epoch: int) -> NDArray[np.int64]:
+        return stream(self.repeat, f"{self.name} order", epoch).permutation(self.indices)
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """Normalised views [b, 3, S, S], in the subject's precision; labels [b] or targets [b, C]; on its device."""

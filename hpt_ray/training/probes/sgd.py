@@ -14,10 +14,12 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
+from torch import Tensor, nn
 
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.training.features import evaluating
+from hpt_ray.training.footprint import images_at_once
 from hpt_ray.training.method import precision_context
 from hpt_ray.training.probe import Answer, Subject, best
 from hpt_ray.training.probes._training import LabelledBatches, loss, new_classifier, steps, usable
@@ -56,14 +58,11 @@ def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int
     schedule = steps(optimiser, iterations)
     checkpoints = {-(-iterations * tenth // CHECKPOINTS) for tenth in range(1, CHECKPOINTS + 1)}
     candidates = []
+    size = subject.image_size
     with evaluating(subject.backbone, device):
+        chunk = images_at_once(subject.backbone, torch.zeros(1, 3, size, size, device=device))
         for iteration in range(iterations):
-            images, wanted = batches(iteration)
-            with torch.no_grad(), precision_context(device, subject.precision):
-                pooled = subject.backbone(images).float()
-            optimiser.zero_grad(set_to_none=True)
-            loss(classifier(pooled), wanted).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            step(subject, classifier, optimiser, *batches(iteration), chunk)
             schedule.step()
             if iteration + 1 in checkpoints:
                 with torch.no_grad():
@@ -74,3 +73,19 @@ def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int
     with torch.no_grad():
         answers = batches.decide(classifier(test).cpu().numpy())
     return Answer(predicted, answers, {"iteration": chosen})
+
+
+def step(
+    subject: Subject,
+    classifier: nn.Linear,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    wanted: Tensor,
+    chunk: int,
+) -> None:
+    """One step on a batch, which passes through the frozen backbone in chunks of ``chunk`` images; waits for no GPU."""
+    with torch.no_grad(), precision_context(subject.device, subject.precision):
+        pooled = torch.cat([subject.backbone(part) for part in torch.split(images, chunk)]).float()
+    optimiser.zero_grad(set_to_none=True)
+    loss(classifier(pooled), wanted).backward()  # type: ignore[no-untyped-call]
+    optimiser.step()

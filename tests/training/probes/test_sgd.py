@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 from hpt_ray.core.errors import StageError
 from hpt_ray.core.metric import Metric
 from hpt_ray.data.dataset import Dataset
+from hpt_ray.training import footprint
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.probe import Answer, Subject, best
 from hpt_ray.training.probes import _training, sgd
@@ -258,6 +259,21 @@ def test_numbers_that_are_not_finite_are_no_answer() -> None:
         backbone.conv1.weight[0] = torch.nan
     with pytest.raises(StageError, match=r"^the SGD probe ends in numbers that are not finite: lower its learning"):
         run(labelled.subject(backbone=backbone))
+
+
+def test_batches_pass_through_the_backbone_in_chunks_that_change_no_more_than_last_bits(
+    candidates: list[tuple[int, nn.Linear]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    states = []
+    for most in (256, 4):
+        monkeypatch.setattr(footprint, "MOST", most)
+        subject = labelled.subject()
+        subject.backbone.register_forward_pre_hook(lambda _, images: seen.append(len(images[0])))
+        run(subject, iterations=5)
+        states.append(tiny.copy_of(candidates[-1][1].state_dict()))
+    assert (max(seen), seen[-1]) == (72, 4)
+    assert tiny.largest_difference(*states) < 1e-5
 
 
 def test_fewer_iterations_than_checkpoints(candidates: list[tuple[int, nn.Linear]]) -> None:
