@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import stat
 import tempfile
@@ -80,7 +81,7 @@ def ray_processes() -> list[str]:
 def left_for_all() -> list[str]:
     """What Ray and multiprocessing leave in the temporary folder that all users share."""
     names = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
-    return sorted(name for name in names if name.startswith(("ray", "pymp-", "hpt-ray-")))
+    return sorted(name for name in names if name.startswith(("ray", "pymp-", f"hpt-ray-{os.getpid()}-")))
 
 
 @pytest.fixture(scope="module")
