@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from hpt_ray.analysis.measures.numbers import axis_name, common, counted, field, number_name, numbers
@@ -43,8 +45,9 @@ def test_numbers_ascend_whatever_the_order_of_levels() -> None:
 @pytest.mark.parametrize("value", [True, "many", 0, -1, {"crop": 1}])
 def test_what_has_no_place_on_a_log_axis_is_no_number(value: object) -> None:
     factor = Factor(name="odd", field="policy", levels={"one": value}, baseline="one")
-    spec = simulate_numbers.study(BUDGETS).model_copy(update={"factors": (factor,)})
-    found = Run(*[run(BUDGETS).results] * 4, {"study": spec.model_dump(mode="json")})
+    whole = run(BUDGETS)
+    study = whole.study.model_copy(update={"factors": (factor,)})
+    found = dataclasses.replace(whole, manifest=whole.manifest.model_copy(update={"study": study}))
     assert (field(found), numbers(found)) == ("", {})
 
 
