@@ -10,16 +10,18 @@ import io
 import logging
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import HEAD, IMAGE, head_of, kind_of
-from hpt_ray.data import ranges
+from hpt_ray.data import dicom, ranges, tiff
+from hpt_ray.data.picture import Picture, check_extent, too_large
 from hpt_ray.data.ranges import PLAIN, Look, Reading
 from hpt_ray.data.records import Encoded, Example
 
@@ -31,7 +33,12 @@ SUFFIXES = frozenset(
 
 #: What Pillow's decoders raise for a corrupt file.
 BROKEN = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
-WIDTH, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 256, 258, 262, 339  # tags of TIFF
+
+#: What reads a file that Pillow cannot, by its first bytes.
+OTHERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes | Path, str], Picture]], ...] = (
+    (dicom.is_dicom, dicom.picture),
+    (tiff.is_tiff, tiff.picture),
+)
 
 # Without a handler Python prints what Pillow logs of each odd TIFF; an image is either used or refused with our own
 # message.
@@ -55,30 +62,50 @@ def pixels(example: Example, size: int, reading: Reading = PLAIN) -> tuple[npt.N
             decompression bombs.
     """
     try:
-        with _opened(example.image) as image:
-            _check_extent(image, example.where)
-            # Only JPEG acts on this: it decodes at a fraction of the resolution, never below twice what is needed.
-            image.draft(None, (2 * size, 2 * size))
-            lower = _lower_bytes(example.image) if _wide(image) and not isinstance(example.image, Image.Image) else None
-            upright = ImageOps.exif_transpose(image)
-            if lower is None:
-                values = ranges.numbers(upright)
-            else:
-                values = np.asarray(upright.convert("RGB")).astype(np.uint16) << 8 | lower
-            look = ranges.look(image, values)
-            eight = upright if values is None else _eight(upright, reading.grey(values, image))
-            if reading.opaque and look is not None and look.soft is not None:
-                eight = eight.convert("RGB")  # Pillow drops the band
-            square = ImageOps.fit(rgb(eight), (size, size), method=Image.Resampling.BICUBIC)
+        picture = _picture(example, size)
+        look = ranges.look(picture)
+        eight = picture.shown
+        if picture.values is not None:
+            eight = _eight(eight, reading.grey(picture.values, picture.tags))
+        if reading.opaque and look is not None and look.soft is not None:
+            eight = eight.convert("RGB")  # Pillow drops the band
+        square = ImageOps.fit(rgb(eight), (size, size), method=Image.Resampling.BICUBIC)
     except DataError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(example.where) from error
+        raise too_large(example.where) from error
     except UnidentifiedImageError as error:
         raise DataError(f"{example.where} is not an image {_instead(example.image)}.") from error
     except BROKEN as error:
         raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)), look
+
+
+def _picture(example: Example, size: int) -> Picture:
+    """An image as its file holds it: read by Pillow or, where that cannot hold its pixels, by what can."""
+    try:
+        return _by_pillow(example, size)
+    except (UnidentifiedImageError, ValueError):
+        image = example.image
+        head = image[:HEAD] if isinstance(image, bytes) else head_of(image) if isinstance(image, Path) else b""
+        for is_one, read in OTHERS:
+            if is_one(head) and isinstance(image, bytes | Path):
+                return read(image, example.where)
+        raise
+
+
+def _by_pillow(example: Example, size: int) -> Picture:
+    with _opened(example.image) as image:
+        check_extent(*image.size, example.where)
+        # Only JPEG acts on this: it decodes at a fraction of the resolution, never below twice what is needed.
+        image.draft(None, (2 * size, 2 * size))
+        lower = _lower_bytes(example.image) if _wide(image) and not isinstance(example.image, Image.Image) else None
+        upright = ImageOps.exif_transpose(image)
+        if lower is None:
+            values = ranges.numbers(upright)
+        else:
+            values = np.asarray(upright.convert("RGB")).astype(np.uint16) << 8 | lower
+        return Picture(upright, values, getattr(image, "tag_v2", {}))
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -143,42 +170,4 @@ def _instead(image: Encoded) -> str:
         head = head_of(image)
     if kind := kind_of(head, expected=IMAGE):
         return f"that can be read but {kind.what}: {kind.remedy or 'convert it to PNG or JPEG'}"
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _odd_tiff(image)
     return "that can be read; mend or remove it"
-
-
-def _odd_tiff(image: Encoded) -> str:
-    """What a TIFF is whose pixels Pillow cannot hold: completes "is not an image ..."."""
-    try:
-        with io.BytesIO(image) if isinstance(image, bytes) else Path(str(image)).open("rb") as file:
-            start = file.read(8)
-            tags = TiffImagePlugin.ImageFileDirectory_v2(start + (file.read(8) if b"+" in start[2:4] else b""))
-            file.seek(tags.next)
-            tags.load(file)
-            tags[WIDTH]  # every TIFF has it
-        bits, kinds = tags.get(BITS, (1,)), tags.get(SAMPLE_FORMAT, (1,))
-        bands = tags.get(ranges.SAMPLES_TAG, len(bits))
-        kind = {2: "signed ", 3: "float ", 5: "complex ", 6: "complex "}.get(kinds[0], "")
-    except BROKEN:
-        return "that can be read: its TIFF header is damaged; mend or remove it"
-    marked = ", marked as shades of grey" if bands > 2 and tags.get(PHOTOMETRIC, 0) < 2 else ""
-    return (
-        f"that can be read but a TIFF of {bands} {'band' if bands == 1 else 'bands'} of {kind}{bits[0]} bits{marked}: "
-        "convert it to one band (8 or 16 bits, or 32 of float), or to three marked as red, green and blue (8 or 16)"
-    )
-
-
-def _check_extent(image: Image.Image, where: str) -> None:
-    # Between the limit and twice the limit Pillow only warns, on a channel that threads share.
-    if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        raise _too_large(where)
-    if min(image.size) < 1:
-        raise DataError(f"{where} has no pixels; remove it.")
-
-
-def _too_large(where: str) -> DataError:
-    return DataError(
-        f"{where} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, the limit against decompression bombs; "
-        "scale it down or cut it into tiles."
-    )

@@ -8,13 +8,16 @@ any other. So all images are examined first, and then all are scaled by the same
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from hpt_ray.data.picture import Picture
 
 #: Values that by custom mean "no data"; one counts as such only if it is below every other value ...
 BOTTOMS = (-999.0, -9999.0, -99999.0, -32768.0, -2147483648.0)
@@ -44,6 +47,7 @@ class Look:
         soft: Of a TIFF with a band beside its colours: the share of its values strictly between 0 and 255.
         bands: How many bands the file has, where it has more than are read, else 0.
         negative: Whether its least value is white.
+        notes: As ``Picture.notes``.
     """
 
     kind: str = ""
@@ -55,6 +59,7 @@ class Look:
     soft: float | None = None
     bands: int = 0
     negative: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,14 +116,14 @@ class Reading:
     plain: bool = True
     remarks: tuple[str, ...] = ()
 
-    def grey(self, numbers: npt.NDArray[Any], image: Image.Image) -> npt.NDArray[np.uint8]:
+    def grey(self, numbers: npt.NDArray[Any], tags: Mapping[int, Any]) -> npt.NDArray[np.uint8]:
         """Values of more than eight bits, of any shape, as 0 to 255.
 
         Args:
-            image: As its file was opened, with the file's tags.
+            tags: As ``Picture.tags``.
         """
         found = self.real if numbers.dtype.kind == "f" else self.whole
-        return found.grey(numbers, declared(image), is_negative(image))
+        return found.grey(numbers, declared(tags), is_negative(tags))
 
     def content(self) -> list[Any]:
         """What decides the pixels, as JSON."""
@@ -136,36 +141,32 @@ def numbers(image: Image.Image) -> npt.NDArray[Any] | None:
     return np.asarray(image) if image.mode in ("I", "F") else None
 
 
-def declared(image: Image.Image) -> frozenset[float]:
+def declared(tags: Mapping[int, Any]) -> frozenset[float]:
     """What a TIFF declares to be no data: GDAL's tag."""
     try:
-        return frozenset({float(str(getattr(image, "tag_v2", {})[NODATA_TAG]).strip(" \0"))})
+        return frozenset({float(str(tags[NODATA_TAG]).strip(" \0"))})
     except (KeyError, ValueError):
         return frozenset()
 
 
-def is_negative(image: Image.Image) -> bool:
-    """Whether a TIFF says that its least value is white. Pillow turns one of eight bits, and leaves deeper ones."""
-    return bool(getattr(image, "tag_v2", {}).get(PHOTOMETRIC_TAG, 1) == WHITE_IS_ZERO)
+def is_negative(tags: Mapping[int, Any]) -> bool:
+    """Whether a file says that its least value is white. Pillow turns one of eight bits, and leaves deeper ones."""
+    return bool(tags.get(PHOTOMETRIC_TAG, 1) == WHITE_IS_ZERO)
 
 
-def look(image: Image.Image, values: npt.NDArray[Any] | None) -> Look | None:
-    """What an image says; None where nothing is left open.
-
-    Args:
-        image: As its file was opened, with the file's tags.
-        values: Its numbers where they have more than eight bits, of any shape.
-    """
-    tags = getattr(image, "tag_v2", {})
+def look(picture: Picture) -> Look | None:
+    """What an image says; None where nothing is left open."""
+    tags, shown, values = picture.tags, picture.shown, picture.values
     said = tags.get(SAMPLES_TAG, 1)
-    bands = said if isinstance(said, int) and said > len(image.getbands()) else 0
+    bands = said if isinstance(said, int) and said > len(shown.getbands()) else 0
     soft = None
-    if tags and image.mode in ("RGBA", "LA"):
-        alpha = np.asarray(image.getchannel("A"))
+    if tags and shown.mode in ("RGBA", "LA"):
+        alpha = np.asarray(shown.getchannel("A"))
         soft = float(((alpha > 0) & (alpha < 255)).mean())
     if values is None:
-        return Look(soft=soft, bands=bands) if bands or soft is not None else None
-    known = values[_known(values, declared(image))]
+        open_questions = bands or soft is not None or picture.notes
+        return Look(soft=soft, bands=bands, notes=picture.notes) if open_questions else None
+    known = values[_known(values, declared(tags))]
     odd = np.isin(known, BOTTOMS + TOPS)
     ordinary = known[~odd]
     return Look(
@@ -177,7 +178,8 @@ def look(image: Image.Image, values: npt.NDArray[Any] | None) -> Look | None:
         holes=known.size < values.size,
         soft=soft,
         bands=bands,
-        negative=is_negative(image),
+        negative=is_negative(tags),
+        notes=picture.notes,
     )
 
 
@@ -186,7 +188,9 @@ def reading(looks: Sequence[Look]) -> Reading:
     soft = [each.soft for each in looks if each.soft is not None]
     opaque = bool(soft) and sum(soft) / len(soft) > 1 / 2
     found = {kind: _range([each for each in looks if each.kind == kind]) for kind in ("whole", "real")}
-    remarks = [
+    notes = Counter(note for each in looks for note in each.notes)
+    remarks = [f"{notes[note]:,} images {note}" for note in sorted(notes)]
+    remarks += [
         f"{sum(each.kind == kind for each in looks):,} images have {what}: {found[kind]}"
         for kind, what in (("whole", "more than 8 bits"), ("real", "values in float"))
         if any(each.kind == kind for each in looks)
@@ -197,11 +201,11 @@ def reading(looks: Sequence[Look]) -> Reading:
             "strictly between 0 and 255: it is left out"
         )
     for bands in sorted({each.bands for each in looks} - {0}):
-        remarks.append(f"{sum(each.bands == bands for each in looks):,} images have {bands} bands: the first are read")
+        remarks.append(f"{sum(each.bands == bands for each in looks):,} images have {bands} bands: {_first(bands)}")
     deep = [each for each in looks if each.kind]
     negatives = sum(each.negative for each in deep)
     if negatives:
-        remarks.append(f"{negatives:,} of these images are TIFF that say that 0 is white: their shades are inverted")
+        remarks.append(f"{negatives:,} of these images say that their least value is white: their shades are inverted")
     plain = (
         not opaque
         and not negatives
@@ -209,6 +213,10 @@ def reading(looks: Sequence[Look]) -> Reading:
         and all(each.short and not each.holes for each in deep)
     )
     return Reading(found["whole"], found["real"], opaque, negatives > 0, plain, tuple(remarks))
+
+
+def _first(bands: int) -> str:
+    return "the first three are read" if bands > 2 else "the first is read"
 
 
 def _range(looks: Sequence[Look]) -> Range:

@@ -1,7 +1,8 @@
 """The images under a folder, and a count by suffix of what was passed over.
 
 A file is an image by its suffix or, where it has none, by its first bytes. Hidden files and what systems leave in a
-folder (thumbnails of a network drive, recycle bins) are nobody's data: they are passed over.
+folder (thumbnails of a network drive, recycle bins) are nobody's data: they are passed over. DICOM files count where
+there are no other images.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.file_kinds import head_of
 from hpt_ray.data.decode import SUFFIXES
+from hpt_ray.data.dicom import is_dicom
 
 #: Of an image: those of decode.py, and rarer ones of the same formats.
 IMAGES = SUFFIXES | {".jfif", ".jfi", ".jif", ".jpe", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
+
+DICOM = frozenset({".dcm", ".dicom"})
 
 #: What systems leave in folders, in lower case: Synology, QNAP, Windows, Linux, macOS, Android, Python.
 SYSTEM = frozenset(
@@ -41,21 +46,26 @@ BEGINNINGS = (
 
 
 def images(root: Path) -> tuple[list[Path], list[str]]:
-    """All images under a folder, in the order of their paths, and remarks on what was passed over.
+    """All images under a folder but for DICOM, in the order of their paths, and remarks on what was passed over.
 
     Symbolic links are followed.
 
     Raises:
         DataError: for what cannot be read, for a loop of links, and for more than ``PATHS`` paths to one folder.
     """
-    others: dict[Path, Counter[str]] = {}
-    found = []
+    return _told_apart(root, _is_image)
+
+
+def dicoms(root: Path) -> tuple[list[Path], list[str]]:
+    """All DICOM files under a folder; see ``images``."""
+    return _told_apart(root, _is_dicom)
+
+
+def _told_apart(root: Path, is_one: Callable[[Path], bool]) -> tuple[list[Path], list[str]]:
+    found: list[Path] = []
+    others: list[Path] = []
     for path in _files(root):
-        suffix = path.suffix.lower()
-        if suffix in IMAGES or (_says_nothing(suffix) and _is_image(path)):
-            found.append(path)
-        else:
-            others.setdefault(path.parent, Counter())[suffix] += 1
+        (found if is_one(path) else others).append(path)
     found.sort(key=str)
     return found, _passed_over(root, found, others)
 
@@ -65,19 +75,20 @@ def files(root: Path, suffix: str) -> list[Path]:
     return sorted((path for path in _files(root) if path.suffix.lower() == suffix), key=str)
 
 
-def _passed_over(root: Path, found: Sequence[Path], others: Mapping[Path, Counter[str]]) -> list[str]:
+def _passed_over(root: Path, found: Sequence[Path], others: Sequence[Path]) -> list[str]:
     """``3 files passed over: .txt 2, no suffix 1``, the most frequent first, and the folders with nothing else."""
-    suffixes = sum(others.values(), Counter[str]())
+    suffixes = Counter(path.suffix.lower() for path in others)
     if not suffixes:
         return []
-    named = suffixes.most_common(NAMED)
+    named = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:NAMED]
     rest = suffixes.total() - sum(number for _, number in named)
     said = [f"{suffix or 'no suffix'} {number:,}" for suffix, number in named] + ([f"others {rest:,}"] if rest else [])
     files = "1 file" if suffixes.total() == 1 else f"{suffixes.total():,} files"
     holding = set(
         itertools.chain.from_iterable((folder, *folder.parents) for folder in {path.parent for path in found})
     )
-    lost = sorted(str(folder.relative_to(root)) for folder in others if folder not in holding and folder != root)
+    passed = {path.parent for path in others} - holding - {root}
+    lost = sorted(str(folder.relative_to(root)) for folder in passed)
     more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
     only = f"; no image that can be read is in {', '.join(lost[:NAMED])}{more}" if lost else ""
     return [f"{files} passed over: {', '.join(said)}{only}"]
@@ -123,14 +134,25 @@ def _says_nothing(suffix: str) -> bool:
 
 
 def _is_image(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if not _says_nothing(suffix):
+        return suffix in IMAGES
+    start = _beginning(path)
+    return begins_like_an_image(start) and not is_dicom(start)  # DICOM may begin like TIFF
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file is an image of DICOM; ``DICOMDIR`` is the table of contents of a disc."""
+    suffix = path.suffix.lower()
+    return suffix in DICOM or (_says_nothing(suffix) and path.name != "DICOMDIR" and is_dicom(_beginning(path)))
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file; none of one that cannot be read."""
     try:
-        if not path.is_file():  # a pipe would keep its reader waiting for ever
-            return False
-        with path.open("rb") as file:
-            start = file.read(16)
+        return head_of(path) if path.is_file() else b""  # a pipe would keep its reader waiting for ever
     except OSError:
-        return False
-    return begins_like_an_image(start)
+        return b""
 
 
 def begins_like_an_image(start: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 Images in a class's sub-folders belong to the class. A folder in which another lies and nothing else is entered. Folders
 such as ``seg_train`` and ``seg_test``, or ``train`` and ``test1``, are splits too: their names hold a split's, and they
-are otherwise alike or hold the same sub-folders.
+are otherwise alike or hold the same sub-folders. DICOM files are read where there are no other images.
 """
 
 from __future__ import annotations
@@ -64,10 +64,11 @@ def _look(root: Path, argument: str | None) -> Source:
         for suffix, of_shards in SHARDS.items():
             if _walk.files(root, suffix):
                 return of_shards(argument)
+        images, passed = _walk.dicoms(root)
+    if not images:
         found = "".join(f" {line}." for line in passed)
-        raise DataError(
-            f"{root} has no images in it (looked for {', '.join(sorted(_walk.IMAGES))}).{found} Check the path."
-        )
+        known = ", ".join(sorted(_walk.IMAGES | _walk.DICOM))
+        raise DataError(f"{root} has no images in it (looked for {known}).{found} Check the path.")
     inner = _entered(root, images)
     if inner != root:
         passed.append(f"{inner.relative_to(root)} is all there is in the folder, and was entered")

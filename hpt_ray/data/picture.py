@@ -1,0 +1,59 @@
+"""An image as its file holds it, whatever read the file, before its values are scaled to eight bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hpt_ray.core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright image.
+
+    Attributes:
+        shown: The image in eight bits. Where there are ``values``, only its bands and its transparency count.
+        values: Its numbers where they have more than eight bits, [H, W] or [H, W, 3]; else None.
+        tags: What its file says of them, as tags of TIFF: SamplesPerPixel, PhotometricInterpretation, GDAL_NODATA.
+        notes: What a user should know of how it was read; each completes "3 images ...".
+    """
+
+    shown: Image.Image
+    values: npt.NDArray[Any] | None = None
+    tags: Mapping[int, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def of_array(pixels: npt.NDArray[Any], tags: Mapping[int, Any] | None = None, notes: tuple[str, ...] = ()) -> Picture:
+    """A picture of decoded pixels [H, W] or [H, W, 3] of any number type."""
+    if pixels.dtype == np.uint8:
+        return Picture(Image.fromarray(pixels), None, tags or {}, notes)
+    blank = Image.new("L" if pixels.ndim == 2 else "RGB", (pixels.shape[1], pixels.shape[0]))
+    return Picture(blank, pixels, tags or {}, notes)
+
+
+def check_extent(width: int, height: int, where: str) -> None:
+    """Refuse an image before it is decoded.
+
+    Raises:
+        DataError: for one without pixels, or with more than Pillow's limit against decompression bombs.
+    """
+    # Between the limit and twice the limit Pillow only warns, on a channel that threads share.
+    if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
+        raise too_large(where)
+    if min(width, height) < 1:
+        raise DataError(f"{where} has no pixels; remove it.")
+
+
+def too_large(where: str) -> DataError:
+    """The error for an image of more pixels than the limit."""
+    return DataError(
+        f"{where} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, the limit against decompression bombs; "
+        "scale it down or cut it into tiles."
+    )
