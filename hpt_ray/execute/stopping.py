@@ -15,10 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 from hpt_ray.core.errors import StageInterruptedError
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.planning.plan import Unit
+
+if TYPE_CHECKING:  # the driver imports this without torch
+    from hpt_ray.training.workers import Workers
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 POLL_SECONDS = 0.5
@@ -130,3 +134,18 @@ class Watch:
         finally:
             if self._error:
                 raise self._error
+
+
+@contextlib.contextmanager
+def interrupted_together(workers: Workers) -> Iterator[None]:
+    """Work that each worker of a group does alone: if one is interrupted, all are, once they have ended theirs.
+
+    An error is not waited with: the others notice that the worker is gone.
+    """
+    interruption = None
+    try:
+        yield
+    except StageInterruptedError as error:
+        interruption = error
+    if workers.any(interruption is not None):
+        raise interruption or StageInterruptedError("interrupted with another worker")

@@ -20,7 +20,7 @@ from hpt_ray.core.registry import load, name_of
 from hpt_ray.data import dataset
 from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
-from hpt_ray.execute.stopping import Watch
+from hpt_ray.execute.stopping import Watch, interrupted_together
 from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.spec.weights_source import WeightSource
@@ -48,30 +48,31 @@ WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
 
 
 def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tell) -> None:
-    """Run the unfinished stages of a unit in order; only the first worker writes and reports.
+    """Run the unfinished stages of a unit: all workers train together, then they share out the evaluations.
 
     Raises:
-        StageInterruptedError: if ``tell`` returns False, since the run is to stop.
+        StageInterruptedError: if ``tell`` returns False, since the run is to stop; then all workers raise it.
         StudyError: the reason why the unit cannot be finished.
     """
     device.keep_memory()
     warm: dict[str, Subject] = {}
+    evaluations = [stage for stage in unit.stages if stage.kind == "evaluate"]
     with device.threads(threads):
-        for stage in unit.stages:
-            if store.record(stage.id) is not None:
-                continue
-            if stage.kind == "pretrain":
-                _pretrain(stage, unit, store, workers, tell)
-            elif workers.rank == 0:
-                # Evaluations and imported weights need one process; the others wait for the next unit.
-                try:
+        with interrupted_together(workers):
+            for stage in unit.stages:
+                if stage.kind == "evaluate" or store.record(stage.id) is not None:
+                    continue
+                if stage.kind == "pretrain":
+                    _pretrain(stage, unit, store, workers, tell)
+                elif workers.rank == 0:
                     with Watch(unit, tell, patience=0.0):
-                        _import_weights(stage, store) if stage.kind == "weights" else _evaluate(
-                            stage, store, workers, warm
-                        )
-                except StageInterruptedError:
-                    workers.wait()
-                    raise
+                        _import_weights(stage, store)
+        # The first worker has written the weights by now, for all to read.
+        with interrupted_together(workers):
+            for stage in evaluations[workers.rank :: workers.size]:
+                if store.record(stage.id) is None:
+                    with Watch(unit, tell, patience=0.0):
+                        _evaluate(stage, store, workers, warm)
 
 
 def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Workers, tell: Tell) -> None:

@@ -86,6 +86,10 @@ class Workers:
         if self.size > 1:
             dist.barrier()
 
+    def any(self, condition: bool) -> bool:
+        """Whether a condition holds for at least one worker; waits until all workers have called this."""
+        return bool(self.gather(torch.tensor([int(condition)], device=self.device)).any())
+
     def broadcast_integers(self, values: list[int]) -> list[int]:
         """Broadcast rank 0's integers, for decisions that depend on a clock; waits for the device."""
         if self.size == 1:

@@ -100,6 +100,7 @@ def work(rank: int, size: int, meeting: str, folder: Path) -> None:
     workers = Workers.join(rank, size, meeting)
     made: dict[str, Any] = {"workers": [workers.rank, workers.size, workers.device.type]}
     made["gathered"] = workers.gather(torch.full((2, 3), float(rank)))
+    made["any"] = [workers.any(False), workers.any(True), workers.any(rank == size - 1)]
     made["gathered transposed"] = workers.gather((torch.arange(6.0) + 10 * rank).view(2, 3).T)
     made["handed"] = workers.broadcast_object({"from": rank})
     made["agreed"] = workers.broadcast_integers([rank, 2**40 + rank])
@@ -174,6 +175,7 @@ def test_what_workers_exchange(ranks: list[dict[str, Any]]) -> None:
     size = len(ranks)
     for rank, made in enumerate(ranks):
         assert made["workers"] == [rank, size, "cpu"]
+        assert made["any"] == [False, True, True]
         assert torch.equal(made["gathered"], torch.arange(float(size)).repeat_interleave(2)[:, None].expand(-1, 3))
         parts = [(torch.arange(6.0) + 10 * r).view(2, 3).T for r in range(size)]
         assert torch.equal(made["gathered transposed"], torch.cat(parts))
