@@ -45,7 +45,7 @@ class Backbone(nn.Sequential):
 
 
 def build(name: str, seed: int, image_size: int | None = None) -> Backbone:
-    """The backbone of that name, initialised from the seed's stream "init"; the global generator stays as it was.
+    """The backbone of that name, initialised from the seed's stream "init"; the global generator is not changed.
 
     Args:
         name: a file of ``backbones/``, ``FAMILY/NAME``, or the path of a Python file.
@@ -73,13 +73,16 @@ def outline(name: str, image_size: int | None = None) -> Backbone:
         with torch.device("meta"), _WithoutDraws():
             return make()
     except NotImplementedError:
-        # torchvision's RegNets read their widths out of tensors while they are made.
+        # torchvision's RegNets read their widths from tensors while they are created.
         return build(name, 0, image_size).to("meta")
 
 
 class _WithoutDraws(TorchFunctionMode):
-    """Initial values are left out, where there is no memory to hold them: for a normal one of them torch would import
-    its compiler, which takes two seconds and makes a folder in the temporary folder that all users share."""
+    """Skips random initial values on the meta device, which has no memory for them.
+
+    Otherwise torch would import its compiler, which takes two seconds and leaves a folder in the shared temporary
+    folder.
+    """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return args[0] if function is Tensor.normal_ else function(*args, **(kwargs or {}))
@@ -92,12 +95,12 @@ def check(name: str, image_size: int) -> None:
         UnknownNameError, StudyError: as ``build``.
     """
     _maker(name, image_size)
-    # Those of backbones/ are tested, and need no library that costs the driver a second and 150 MB.
+    # Built-in backbones are tested; trying them here would cost a second and 150 MB for their libraries.
     if registry.is_path(name):
-        made = outline(name, image_size)
-        found = dry_run.features(made, name, image_size)
-        if found != made.dim:
-            raise StudyError(f"backbone {name} promises {made.dim} features and makes {found}: mend its dim.")
+        network = outline(name, image_size)
+        features = dry_run.features(network, name, image_size)
+        if features != network.dim:
+            raise StudyError(f"backbone {name} promises {network.dim} features and makes {features}: mend its dim.")
 
 
 def _maker(name: str, image_size: int | None) -> Callable[[], Backbone]:

@@ -42,8 +42,11 @@ def describe(device: torch.device) -> str:
 
 
 def works(device: torch.device) -> bool:
-    """Whether the device still computes. After "CUDA error: illegal memory access" and its kind everything else that
-    the process asks of its GPU fails, too: only a new process helps. Running out of memory is not of that kind."""
+    """Whether the device still computes.
+
+    After errors such as "CUDA error: illegal memory access" every other call of the process to its GPU fails, too, and
+    only a new process helps. Running out of memory is no such error.
+    """
     if device.type == "cpu":
         return True
     try:
@@ -53,10 +56,10 @@ def works(device: torch.device) -> bool:
 
 
 def keep_memory() -> None:
-    """Have the allocator keep what is freed for the next step, where it can be told so (glibc).
+    """Let the memory allocator keep freed memory for the next step, if it has such an option (glibc).
 
-    By default it gives large blocks back to the system at every step, and the page faults of getting them again cost
-    9 % of a step's time (measured on two cores, batch 64).
+    By default it returns large blocks to the system at every step, and the page faults of allocating them again take 9
+    % of a step's time (measured on two cores, batch 64).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -70,10 +73,10 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Compute with this many threads of torch and of the libraries of linear algebra, and give back what was there.
+    """Limit the threads of torch and of linear algebra libraries, and restore the previous number at the end.
 
-    The latter have threads of their own: unbounded they take the cores of the stages beside this one (measured: a
-    probe of 0.4 s took 36 s), and their number would decide the last bits of a result.
+    Without a limit these libraries take the cores of other stages (measured: a probe of 0.4 s took 36 s), and their
+    number of threads would change the last bits of a result.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(number)

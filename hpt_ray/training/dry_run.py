@@ -1,4 +1,4 @@
-"""A network tried out without its numbers: what it makes of images, and whether it draws at random.
+"""Try a network without its numbers: the shape of its features, and whether it draws random numbers.
 
 Everything happens on torch's meta device, which knows shapes and no values, so the largest network costs milliseconds
 and no memory.
@@ -45,8 +45,8 @@ def features(network: nn.Module, name: str, image_size: int) -> int:
     try:
         with torch.no_grad(), torch.device("meta"), _Chance() as chance:
             images = torch.empty(2, 3, image_size, image_size).contiguous(memory_format=torch.channels_last)
-            made = functional_call(network.train(), state, (images,))
-    # Whatever a stranger's network raises, of an assertion or a shape: it cannot be used at this size.
+            output = functional_call(network.train(), state, (images,))
+    # An untrusted network may raise anything: it cannot be used at this size.
     except Exception as error:
         reason = str(error).split("\n", 1)[0] or type(error).__name__
         raise StudyError(
@@ -55,12 +55,14 @@ def features(network: nn.Module, name: str, image_size: int) -> int:
         ) from error
     finally:
         network.train(was_training)
-    if not isinstance(made, Tensor) or made.ndim != 2 or made.shape[0] != 2:
-        given = list(made.shape) if isinstance(made, Tensor) else type(made).__name__
-        raise StudyError(f"backbone {name} makes no pooled features [n, dim] of n images but {given}: choose another.")
+    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[0] != 2:
+        returned = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise StudyError(
+            f"backbone {name} makes no pooled features [n, dim] of n images but {returned}: choose another."
+        )
     if chance.used:
         raise StudyError(
             f"backbone {name} draws at random in training ({min(chance.used)}), so no stage of it could be repeated: "
             "choose another."
         )
-    return made.shape[1]
+    return output.shape[1]

@@ -32,7 +32,7 @@ class Split:
 
     @property
     def wanted(self) -> NDArray[Any]:
-        """What predictions are held against: the labels [n], or the targets [n, C]."""
+        """The truth that predictions are compared with: the labels [n], or the targets [n, C]."""
         return self.labels if self.targets is None else self.targets
 
 
@@ -53,7 +53,7 @@ def centre(images: Tensor, image_size: int) -> Tensor:
 
 @contextmanager
 def evaluating(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """A network in eval mode, on ``device`` and channels_last; its mode is given back, and no number changes."""
+    """Put a network into eval mode, on ``device`` and channels_last; restores the previous mode at the end."""
     was_training = network.training
     network.eval().to(memory_format=torch.channels_last).to(device)
     try:
@@ -66,7 +66,7 @@ def evaluating(network: nn.Module, device: torch.device) -> Iterator[None]:
 def outputs(
     network: nn.Module, data: Dataset, indices: NDArray[np.int64], image_size: int, device: torch.device
 ) -> NDArray[np.float32]:
-    """What a network in eval mode makes of some images: [n, d] in float32.
+    """The outputs of a network in eval mode for some images: [n, d] in float32.
 
     It sees the centre ``image_size`` square of each decoded image, normalised by the data set's own mean and standard
     deviation.

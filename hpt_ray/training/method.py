@@ -1,4 +1,4 @@
-"""What a pretraining method is to the training loop: networks, and one step over a batch of groups."""
+"""The interface of a pretraining method: its networks, and one step over a batch of groups."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Batch:
         iteration: counts from 0.
         size: images in the global batch. group: images in a normalisation group.
         view: (positions in the global batch [n], which view: 0 or 1) -> images [n, 3, S, S].
-        iterations: the stage's whole budget, for schedules of a method's own.
+        iterations: the stage's whole budget, for schedules that belong to a method.
         labels: positions in the global batch [n] -> int64 class labels [n], -1 where there is none.
     """
 
@@ -55,7 +55,7 @@ class Method(nn.Module, ABC):
     """A pretraining method over a backbone. Subclasses define ``Options``, ``step`` and ``feature_std``.
 
     ``self.student`` is what the optimiser trains: a module whose ``backbone`` is kept after the stage; everything else
-    (heads, teachers, queues) is the method's own and dropped.
+    (heads, teachers, queues) belongs to the method and is dropped.
     """
 
     Options: type[Frozen]
@@ -168,7 +168,7 @@ class Projected(nn.Module):
 def initialised(seed: int, name: str) -> Iterator[None]:
     """Initial values drawn inside come from the seed's stream of that name; the global generator stays as it was.
 
-    Every arm of a seed so begins with the same head: arms are compared under the same draws.
+    So every arm of a seed begins with the same head.
     """
     with torch.random.fork_rng(devices=[]):
         # The generator of the CPU alone: torch.manual_seed would reseed the accelerators too, which are not restored.
@@ -188,8 +188,8 @@ def follower(network: nn.Module) -> nn.Module:
 @torch.no_grad()
 def follow(network: nn.Module, leader: nn.Module, momentum: float) -> None:
     """Each parameter becomes momentum x itself + (1 - momentum) x the leader's of its name (MoCo, eq. 2)."""
-    own, leading = dict(network.named_parameters()), dict(leader.named_parameters())
-    torch._foreach_lerp_(list(own.values()), [leading[name].detach() for name in own], 1 - momentum)
+    followers, leading = dict(network.named_parameters()), dict(leader.named_parameters())
+    torch._foreach_lerp_(list(followers.values()), [leading[name].detach() for name in followers], 1 - momentum)
 
 
 def precision_context(device: torch.device, precision: str) -> AbstractContextManager[Any]:

@@ -1,4 +1,4 @@
-"""Batch norm over normalisation groups: the statistics a stage keeps do not depend on how its groups were shared out.
+"""Batch norm over normalisation groups: the statistics a stage keeps do not depend on which worker has which group.
 
 Every group of an iteration is normalised by its own statistics, as one rank of the paper's distributed training. The
 running statistics then move once per iteration, towards the mean of the groups' statistics. (Distributed training as
@@ -26,7 +26,7 @@ def momentum_of(momentum: float, turn: int, groups: int) -> float:
     """The momentum of the ``turn``-th (from 0) of ``groups`` updates, which together make one update by the mean.
 
     With shares a = momentum / groups the result must be (1 - momentum) r + a (s_1 + ... + s_groups); update k then
-    needs a / (1 - (groups - 1 - k) a), since each later update shrinks what is there.
+    needs a / (1 - (groups - 1 - k) a), since each later update shrinks the earlier ones.
     """
     share = momentum / groups
     return share / (1 - (groups - 1 - turn) * share)

@@ -1,4 +1,4 @@
-"""What a probe is given, the weights of a stage on a data set, and what it answers.
+"""The interface of a probe: its input, weights on a data set, and its answers.
 
 A file of ``probes/`` defines ``probe(subject, **options) -> list[Answer]``, one answer per repeat. The annotations of
 the options, such as ``Annotated[int, Field(gt=0)]``, are checked before anything is trained; what needs the data is
@@ -62,7 +62,7 @@ class Subject:
         return self.data.evaluation()
 
     def wanted(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """What predictions for some images are held against: their labels [n], or their targets [n, C]."""
+        """The truth for some images: their labels [n], or their targets [n, C]."""
         data = self.data
         return data.labels[indices] if data.targets is None else data.targets[indices]
 

@@ -1,6 +1,6 @@
-"""The workers of one stage: who computes which normalisation group, and what they exchange.
+"""The workers of one stage: which normalisation groups each computes, and what they exchange.
 
-A worker group of one needs no process group, so everything here runs in a plain process too.
+A single worker needs no process group, so everything here also runs in a plain process.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ CPU = torch.device("cpu")
 
 
 def peer_lost(error: Exception) -> bool:
-    """Whether an error says that another worker of the stage is gone, which is no failure of the stage's.
+    """Whether an error means that another worker of the stage has died, which is not a failure of the stage.
 
-    NCCL has types of its own for it; gloo has only the name of the file in which it noticed.
+    NCCL has error types for it; messages of gloo only have the name of a source file.
     """
     return isinstance(error, dist.DistError) or "gloo/transport/" in str(error)
 

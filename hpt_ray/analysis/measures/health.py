@@ -1,4 +1,4 @@
-"""Whether pretraining went wrong: notes on collapse and on forgetting, from the curves that a run recorded."""
+"""Whether pretraining failed: notes on collapse and on forgetting, from the curves that a run recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpt_ray.spec.study import LABELS
 #: the quick scale the projections' standard deviation goes from 0.05 to 0.05-0.06 and the effective rank from 53 to 69,
 #: while a loss without stop-gradient or negatives takes the former to 0.005, and MoCo at ten times its rate to 0.002.
 FALL = 0.1
-#: Or below what is next to nothing wherever it started: 1 / sqrt(d) is the most that d dimensions allow, 0.022 for the
+#: Or an end below this floor, wherever it started: 1 / sqrt(d) is the most that d dimensions allow, 0.022 for the
 #: widest projections in use (2,048; Chen and He, arXiv 2011.10566); and an effective rank is 1 on a line.
 STD_FLOOR, RANK_FLOOR = 0.005, 2.0
 #: What ends above nine tenths of its start has not fallen: features of a line, or of images that are nearly alike, may
@@ -33,11 +33,11 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Ends:
-    """A measure where a stage's curve starts and where it ends, and the images behind it where they were counted.
+    """The first and the last value of a measure in a stage's curve, and the number of images behind it (NaN: unknown).
 
-    ``untrained``: whether the start is of before the first iteration, as the monitor's is. What was next to nothing
-    then comes of the images or of the weights that were given. The loss and the projections are first logged when
-    training is on its way, and what is next to nothing there may have collapsed before.
+    ``untrained``: whether the first value is from before the first iteration, as the monitor's is. If it is below the
+    floor, the images or the initial weights are the reason. The loss and the projections are first logged during
+    training; if their first value is below the floor, they may have collapsed before.
     """
 
     start: float
@@ -55,17 +55,18 @@ class Ends:
 
 
 def notes(curves: pd.DataFrame) -> list[str]:
-    """A line for each arm whose pretraining collapsed or forgot, with the levels at which; none where all is well or
-    nothing recorded.
+    """A line for each arm whose pretraining collapsed or forgot, with the levels where it did.
 
-    Collapse is told by run: ``FALL`` and the floors say when. Forgetting is told over the runs of all seeds: the online
-    kNN accuracy ended below where it started by more than the standard error of the mean difference, taken as if the
-    val images of start and end were independent; they are the same ones, so chance alone does it in less than a sixth.
+    Collapse is decided for each run, by ``FALL`` and the floors. Forgetting is decided over the runs of all seeds: the
+    online kNN accuracy ended below where it started by more than the standard error of the mean difference, taken as if
+    the val images of start and end were independent; they are the same ones, so chance alone does it in less than a
+    sixth.
 
     Args:
-        curves: the run's table, with columns as in ``results.run_schema``; those of the monitor may lack or be empty.
+        curves: the run's table, with columns as in ``results.run_schema``; those of the monitor may be missing or
+            empty.
     """
-    found = []
+    lines = []
     once = curves.drop_duplicates(["stage", "iteration"]).sort_values("iteration")
     ends = {column: _ends(once, column) for column in (*MEASURES, "knn")}
     ranks = ends["effective_rank"]
@@ -73,8 +74,8 @@ def notes(curves: pd.DataFrame) -> list[str]:
     for name, levels in _groups(curves).items():
         for column, known in ends.items():
             measured = {level: [known[stage] for stage in stages if stage in known] for level, stages in levels.items()}
-            found += _forgetting(name, measured) if column == "knn" else _collapse(name, measured, *MEASURES[column])
-    return found
+            lines += _forgetting(name, measured) if column == "knn" else _collapse(name, measured, *MEASURES[column])
+    return lines
 
 
 def _collapse(name: str, measured: dict[str, list[Ends]], what: str, floor: float) -> list[str]:
@@ -111,35 +112,34 @@ def _forgetting(name: str, measured: dict[str, list[Ends]]) -> list[str]:
 
 
 def _at(levels: Collection[str]) -> str:
-    """Levels in brackets; nothing for what depends on none."""
+    """Levels in brackets; empty if there are none."""
     return f" ({', '.join(levels)})" if any(levels) else ""
 
 
 def _ends(once: pd.DataFrame, column: str) -> dict[str, Ends]:
-    """By stage the first and the last value of a measure; those that have not two are left out."""
+    """The first and the last value of a measure by stage; stages with fewer than two values are left out."""
     if column not in once:
         return {}
     counted = once.groupby("stage")["n"].max() if "n" in once else pd.Series(dtype=float)
     values = once[["stage", "iteration"]].assign(value=pd.to_numeric(once[column])).dropna()
     by_stage = values.groupby("stage")
-    found = by_stage["value"].agg(["first", "last", "size"]).assign(since=by_stage["iteration"].first())
-    found = found[found["size"] > 1]
+    ends = by_stage["value"].agg(["first", "last", "size"]).assign(since=by_stage["iteration"].first())
+    ends = ends[ends["size"] > 1]
     return {
         stage: Ends(float(start), float(end), float(counted.get(stage, np.nan)), untrained=bool(since == 0))
-        for stage, start, end, since in zip(found.index, found["first"], found["last"], found["since"], strict=True)
+        for stage, start, end, since in zip(ends.index, ends["first"], ends["last"], ends["since"], strict=True)
     }
 
 
 def _groups(curves: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
-    """The stages of pretraining, each once however many cells share it, by what they are called and then by their own
-    levels ("" where they have none); seeds go together."""
+    """The pretraining stages, each once, by name and then by level ("" if they have none), with all seeds together."""
     columns = list(curves.columns)
     factors = columns[columns.index("arm") + 1 : columns.index("seed")]
     several = curves["target"].nunique() > 1
     used = curves[["stage", "target", "arm", "phase", *factors]].drop_duplicates().dropna(subset="stage")
     by_stage = used.groupby("stage", sort=False)
     shared = by_stage[["target", *factors]].nunique(dropna=False) > 1
-    found: dict[str, dict[str, list[str]]] = {}
+    groups: dict[str, dict[str, list[str]]] = {}
     for (stage, target, arm, phase, *levels), (targets, *varied) in zip(
         used.drop_duplicates("stage").to_numpy(), shared.to_numpy(), strict=True
     ):
@@ -149,6 +149,8 @@ def _groups(curves: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
         # What cells of several targets or levels share depends on neither.
         if several and not targets:
             name += f" on {target}"
-        own = [level for level, varies in zip(levels, varied, strict=True) if isinstance(level, str) and not varies]
-        found.setdefault(name, {}).setdefault(", ".join(map(level_name, own)), []).append(stage)
-    return found
+        own_levels = [
+            level for level, varies in zip(levels, varied, strict=True) if isinstance(level, str) and not varies
+        ]
+        groups.setdefault(name, {}).setdefault(", ".join(map(level_name, own_levels)), []).append(stage)
+    return groups

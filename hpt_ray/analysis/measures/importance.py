@@ -32,15 +32,15 @@ from hpt_ray.spec.policy_space import OPERATORS, SPACE
 BEST = 0.5
 RESAMPLES, SHUFFLES = 50, 2000
 
-#: Fewer policies than parameters say nothing about them.
+#: The smallest number of policies: as many as parameters.
 FEWEST = len(SPACE)
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Of an operator: its share of all importance, what it would be by chance, and the p-value of no effect.
+    """The importance of an operator: its share of all importance, the share expected by chance, and the p-value.
 
-    The number of policies stands in place of the seeds of ``share``.
+    ``seeds`` of the interval ``share`` is the number of policies.
     """
 
     share: Interval
@@ -55,7 +55,7 @@ class Importance:
 
 @functools.lru_cache(maxsize=16)
 def importance(run: Run, target: str, arm: str) -> dict[str, Importance] | None:
-    """Operator to importance for one arm; None where too few random policies finished to tell."""
+    """The importance of each operator for one arm; None if too few random policies finished."""
     if arm not in varying(run):
         return None
     table = tried(run, target).query("arm == @arm and random and reached").dropna(subset=["value"])
@@ -64,18 +64,18 @@ def importance(run: Run, target: str, arm: str) -> dict[str, Importance] | None:
 
 def importances(points: np.ndarray, values: np.ndarray) -> dict[str, Importance]:
     """Importance of each operator from ``points`` [policies, parameters] in the order of ``SPACE`` and ``values``."""
-    found, resampled = _shares(points, values), []
+    shares, resampled = _shares(points, values), []
     for number in range(RESAMPLES):
         rows = stream(0, "importance", number).integers(len(values), size=len(values))
         resampled.append(_shares(points[rows], values[rows]))
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return {
         operator: Importance(
-            share=Interval(float(found[place]), float(low[place]), float(high[place]), len(values)),
+            share=Interval(float(shares[position]), float(low[position]), float(high[position]), len(values)),
             chance=len(OPERATORS[operator]) / len(SPACE),
             p=p,
         )
-        for place, (operator, p) in enumerate(p_values(points, values).items())
+        for position, (operator, p) in enumerate(p_values(points, values).items())
     }
 
 
@@ -84,13 +84,13 @@ def p_values(points: np.ndarray, values: np.ndarray) -> dict[str, float]:
     columns = list(SPACE)
     scaled = (points - points.mean(axis=0)) / np.maximum(points.std(axis=0), NOTHING)
     generator = stream(0, "importance shuffles", len(values))
-    # What was found counts among the shuffles, so that p is never zero.
+    # The observed order counts as one of the shuffles, so that p is never zero.
     shuffled = np.stack([values, *(generator.permutation(values) for _ in range(SHUFFLES))], axis=1)
     shuffled = shuffled - shuffled.mean(axis=0)
     raw = []
     for names in OPERATORS.values():
-        own = scaled[:, [columns.index(name) for name in names]]
-        basis, _ = np.linalg.qr(np.column_stack([np.ones(len(values)), own, own**2]))
+        parameters = scaled[:, [columns.index(name) for name in names]]
+        basis, _ = np.linalg.qr(np.column_stack([np.ones(len(values)), parameters, parameters**2]))
         explained = ((basis.T @ shuffled) ** 2).sum(axis=0)
         raw.append(float((explained >= explained[0] * (1 - NOTHING)).mean()))
     return dict(zip(OPERATORS, holm(raw), strict=True))

@@ -16,12 +16,12 @@ NAMES = {"iterations": "{role} iterations", "fraction": "share of the {role}'s p
 
 
 def field(run: Run) -> str:
-    """The field of a recipe that the run's factor sets to a number; "" where no level does."""
+    """The field of a recipe that the run's factor sets to a number; "" if no level does."""
     return _field(run.factor) if run.factor else ""
 
 
 def numbers(run: Run) -> dict[str, float]:
-    """Level to number, ascending. A level that sets something else, or more (a supervised base), has none."""
+    """The number of each level, ascending; without levels that set something else, or more (a supervised base)."""
     return _numbers(run.factor) if run.factor else {}
 
 
@@ -29,7 +29,7 @@ def common(run: Run, target: str, arms: Sequence[str]) -> list[str]:
     """Levels with a number, ascending, at which some arms have a seed in common; where none, all that they share."""
     shared = [level for level in numbers(run) if all(level in run.levels_of(arm) for arm in arms if run.varies(arm))]
     values = {level: sum(run.correct(target, arm, level) for arm in arms) for level in shared}
-    return [level for level, found in values.items() if mean(np.asarray(found)) is not None] or shared
+    return [level for level, scores in values.items() if mean(np.asarray(scores)) is not None] or shared
 
 
 def axis_name(run: Run) -> str:
@@ -79,9 +79,9 @@ def _field(factor: Factor) -> str:
 
 def _numbers(factor: Factor) -> dict[str, float]:
     name, changes = _field(factor), {level: factor.changes(level) for level in factor.levels}
-    found = {
+    values = {
         level: float(change[name])
         for level, change in changes.items()
         if list(change) == [name] and _positive(change[name])
     }
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+    return dict(sorted(values.items(), key=lambda item: item[1]))

@@ -17,8 +17,8 @@ KEPT = 0.95
 class Retention:
     """The smallest fraction tested at which, and at all larger ones, an arm keeps its gain.
 
-    ``fraction`` is None where ``gain``, that with the largest fraction, is not surely above zero: nothing to keep.
-    ``probability``: the share of bootstrap replicates in which each fraction is that one; what is missing to 1 are
+    ``fraction`` is None if the interval of ``gain``, at the largest fraction, includes zero.
+    ``probability``: the share of bootstrap replicates in which each fraction is the smallest; the rest to 1 are
     replicates without a gain.
     """
 
@@ -44,7 +44,9 @@ def retention(correct: Mapping[float, np.ndarray], floor: np.ndarray | float) ->
     first, gained = _first(means.draws), means.draws[:, -1] > 0
     return Retention(
         fraction=fractions[int(_first(means.estimate[None])[0])] if gain.low > 0 else None,
-        probability={fraction: float((gained & (first == place)).mean()) for place, fraction in enumerate(fractions)},
+        probability={
+            fraction: float((gained & (first == position)).mean()) for position, fraction in enumerate(fractions)
+        },
         gain=gain,
     )
 

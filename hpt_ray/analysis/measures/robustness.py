@@ -50,8 +50,8 @@ def accuracy(
     run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None, step0: bool = False
 ) -> Interval | None:
     """Test accuracy of an arm at a level over the seeds that finished, or None where none did."""
-    found = mean(run.correct(target, arm, level, evaluation, step0=step0), signed=False)
-    return found and _within(found, 1.0, found.p)
+    interval = mean(run.correct(target, arm, level, evaluation, step0=step0), signed=False)
+    return interval and _within(interval, 1.0, interval.p)
 
 
 def difference(
@@ -74,11 +74,11 @@ def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None
         return None
     replicates = replicate(np.stack(list(values.values())))
     names = list(values)
-    found = measures(replicates)
+    intervals = measures(replicates)
     # The reflected interval of a small spread reaches below zero, where no spread can be.
-    found |= {name: _within(found[name], math.inf, math.nan) for name in ("range", "sd")}
+    intervals |= {name: _within(intervals[name], math.inf, math.nan) for name in ("range", "sd")}
     return ArmRobustness(
-        **found,
+        **intervals,
         worst_level=names[int(replicates.estimate.argmin())],
         changes={
             name: replicates.interval(operator.itemgetter((..., place)), [place]) for place, name in enumerate(names)
@@ -100,7 +100,7 @@ def robustness_difference(
     first, second = both
     replicates = replicate(np.concatenate(both))
     # Two arms that answer alike differ in no measure and have no variance, however much both change.
-    apart = [exact.reach(own - other, most=CHANGES_APART) for own, other in zip(first, second, strict=True)]
+    apart = [exact.reach(change - other, most=CHANGES_APART) for change, other in zip(first, second, strict=True)]
     reach = dict.fromkeys(MEASURES, np.max(apart, axis=0))
     reach["worst"] = exact.reach(_worst(first) - _worst(second), most=CHANGES_APART)
     return Robustness(**measures(replicates, arms=2, reach=reach))
@@ -116,17 +116,17 @@ def _common(
     run: Run, target: str, arm: str, other: str, evaluation: str | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Changes [levels, seeds, examples] of two arms at the levels that both have; None where they share none."""
-    mine, others = _changes(run, target, arm, evaluation), _changes(run, target, other, evaluation)
-    common = [level for level in mine if level in others]
+    first, others = _changes(run, target, arm, evaluation), _changes(run, target, other, evaluation)
+    common = [level for level in first if level in others]
     if not common:
         return None
-    return np.stack([mine[level] for level in common]), np.stack([others[level] for level in common])
+    return np.stack([first[level] for level in common]), np.stack([others[level] for level in common])
 
 
 def _worst(changes: np.ndarray) -> np.ndarray:
     """Of changes [levels, seeds, examples] those of the level at which the mean is lowest."""
-    found: np.ndarray = changes[min(range(len(changes)), key=lambda level: np.nanmean(changes[level]))]
-    return found
+    worst: np.ndarray = changes[min(range(len(changes)), key=lambda level: np.nanmean(changes[level]))]
+    return worst
 
 
 def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
@@ -134,8 +134,8 @@ def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[st
     if not run.varies(arm):
         return {}
     baseline = run.correct(target, arm, run.baseline, evaluation)
-    found = {level: run.correct(target, arm, level, evaluation) - baseline for level in run.levels[1:]}
-    return {level: values for level, values in found.items() if _usable(values)}
+    changes = {level: run.correct(target, arm, level, evaluation) - baseline for level in run.levels[1:]}
+    return {level: values for level, values in changes.items() if _usable(values)}
 
 
 def measures(
@@ -149,7 +149,7 @@ def measures(
     # and Student's factor at few seeds would blow that up (see bootstrap.py for what this choice covers).
     parts = np.split(replicates.estimate, arms)
     worst = [int(part.argmin()) for part in parts]
-    found = {}
+    intervals = {}
     for measure in MEASURES:
 
         def statistic(means: np.ndarray, measure: str = measure) -> np.ndarray:
@@ -158,8 +158,8 @@ def measures(
             return values[0] if arms == 1 else values[0] - values[1]
 
         used = [number * len(parts[0]) + place for number, place in enumerate(worst)] if measure == "worst" else None
-        found[measure] = replicates.interval(statistic, used, None if reach is None else reach[measure])
-    return found
+        intervals[measure] = replicates.interval(statistic, used, None if reach is None else reach[measure])
+    return intervals
 
 
 def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:
@@ -175,7 +175,7 @@ def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:
 
 
 def _within(interval: Interval, most: float, p: float) -> Interval:
-    """Without what cannot be: below zero, and above ``most``."""
+    """An interval limited to possible values: from zero to ``most``."""
     low, high = (min(max(0.0, end), most) for end in (interval.low, interval.high))
     return dataclasses.replace(interval, low=low, high=high, p=p)
 

@@ -1,6 +1,6 @@
 """A run as the analysis sees it: the three results tables, the sample views and the manifest, with selectors.
 
-A run may be partly failed. Selectors return what is there, mark what is not, and never guess.
+A run may be partly failed. Selectors return the existing results and mark missing ones with NaN; they never guess.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hpt_ray.core.metric import DEFAULT, Metric, chosen, find
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
 from hpt_ray.store.records import Manifest
 
-#: What tells the rows of one cell and evaluation, before its last phase or after it, from all others, beside the
-#: levels of the factors.
+#: The columns that, with the levels of the factors, identify the rows of one cell and evaluation, before or after its
+#: last phase.
 CELL = ["target", "evaluation", "arm", "step0", "seed"]
 SCORED = [*CELL, "level", "cell", "repeat", "example", "correct"]
 
@@ -35,7 +35,7 @@ class Hole(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A factor that a view does not vary, and the level at which the view shows everything."""
+    """A factor that a view does not vary, and its level in this view."""
 
     factor: Factor
     level: str
@@ -61,7 +61,7 @@ class Run:
 
     ``results``, ``predictions`` and ``curves`` have the columns of ``hpt_ray.store.schema.run_schema``; ``views`` has
     ``policy`` (a level, or "original"), ``example``, ``view`` and ``png`` (bytes); ``manifest`` is what the run
-    wrote down about itself (study, command, versions, hardware, time, data sets, failures, notes). Of a study with
+    recorded about itself (study, command, versions, hardware, time, data sets, failures, notes). Of a study with
     several factors a view (``measures.views``) is a run of one of them, and ``held`` has the levels of the others.
     """
 
@@ -128,13 +128,13 @@ class Run:
         """The levels an arm has cells at, the baseline first where it has it; one empty level if it does not vary."""
         if self.factor is None or not self.varies(arm):
             return ("",)
-        own = self.factor.levels_of(Arm.parse(arm))
-        return tuple(level for level in self.levels if level in own)
+        arm_levels = self.factor.levels_of(Arm.parse(arm))
+        return tuple(level for level in self.levels if level in arm_levels)
 
     def standard_level(self, arm: str) -> str:
         """The level an arm is compared at with others: the baseline, or where it lacks that the last one it has."""
-        own = self.levels_of(arm)
-        return self.baseline if self.baseline in own else own[-1]
+        arm_levels = self.levels_of(arm)
+        return self.baseline if self.baseline in arm_levels else arm_levels[-1]
 
     def rows(self, *, step0: bool = False, by_class: bool = False) -> pd.DataFrame:
         """Test rows of ``results`` after the arm's last phase, or before it began.
@@ -158,14 +158,14 @@ class Run:
         seed or on the level (direct transfer) is repeated.
         """
         scores = self._scores.get((target, evaluation or self.evaluation), NOTHING)
-        found = np.full((len(self.study.seeds), len(scores.examples)), np.nan)
-        for name in ("", level):  # the more particular predictions win
+        scores_by_seed = np.full((len(self.study.seeds), len(scores.examples)), np.nan)
+        for name in ("", level):  # predictions at the level itself replace those that depend on no level
             by_seed = scores.by_cell.get((arm, name, step0), {})
             for row, seed in enumerate(self.study.seeds):
-                own = by_seed.get(seed, by_seed.get(None))
-                if own is not None:
-                    found[row] = own
-        return found
+                row_scores = by_seed.get(seed, by_seed.get(None))
+                if row_scores is not None:
+                    scores_by_seed[row] = row_scores
+        return scores_by_seed
 
     def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
         """Whether each repeat classified each test example correctly, or its component, after the arm's last phase.
@@ -176,28 +176,28 @@ class Run:
         evaluation = evaluation or self.evaluation
         examples = self._scores.get((target, evaluation), NOTHING).examples
         cells = self._cells
-        asked = (cells["target"] == target) & (cells["arm"] == arm) & (cells["evaluation"] == evaluation)
-        asked &= cells["level"].isin(["", level]) & ~cells["step0"]
-        chosen = self._scored["cell"].isin(cells.index[asked])
-        mine = self._scored.loc[chosen, ["seed", "repeat", "example", "correct"]]
-        mine = mine[mine["example"].isin(examples)]
-        repeats = np.sort(mine["repeat"].unique())
-        rows, seeds = pd.factorize(mine["seed"], sort=True, use_na_sentinel=False)
-        found = np.full((len(seeds), len(repeats), len(examples)), np.nan)
-        places = np.searchsorted(repeats, mine["repeat"]), np.searchsorted(examples, mine["example"])
-        found[rows, *places] = mine["correct"]
-        return found
+        selected = (cells["target"] == target) & (cells["arm"] == arm) & (cells["evaluation"] == evaluation)
+        selected &= cells["level"].isin(["", level]) & ~cells["step0"]
+        chosen = self._scored["cell"].isin(cells.index[selected])
+        rows_of_arm = self._scored.loc[chosen, ["seed", "repeat", "example", "correct"]]
+        rows_of_arm = rows_of_arm[rows_of_arm["example"].isin(examples)]
+        repeats = np.sort(rows_of_arm["repeat"].unique())
+        rows, seeds = pd.factorize(rows_of_arm["seed"], sort=True, use_na_sentinel=False)
+        answers_array = np.full((len(seeds), len(repeats), len(examples)), np.nan)
+        places = np.searchsorted(repeats, rows_of_arm["repeat"]), np.searchsorted(examples, rows_of_arm["example"])
+        answers_array[rows, *places] = rows_of_arm["correct"]
+        return answers_array
 
     def holes(self, target: str, arm: str | None = None) -> list[Hole]:
         """The cells of a target, or of one of its arms, that have no predictions for the first evaluation."""
-        found = []
+        missing = []
         for chain in self.arms if arm is None else [arm]:
             for level in self.levels_of(chain):
                 lacking = np.isnan(self.correct(target, chain, level)).all(axis=1)
                 seeds = tuple(seed for seed, lost in zip(self.study.seeds, lacking, strict=True) if lost)
                 if seeds:
-                    found.append(Hole(chain, level, seeds))
-        return found
+                    missing.append(Hole(chain, level, seeds))
+        return missing
 
     def _located(self, table: pd.DataFrame) -> pd.DataFrame:
         """Add ``step0`` and ``cell``, a number for each cell, evaluation and step 0.
@@ -205,9 +205,9 @@ class Run:
         Of several iterations after step 0, keep the last one of each cell.
         """
         factors = [factor.name for factor in self.study.factors]
-        given = [arm.chain for arm in self.study.arms if isinstance(self.study.recipes[arm.phases[-1].role], Weights)]
-        # Given weights have no iterations of their own: iteration 0 is all there is of them, not a step 0.
-        table = table.assign(step0=table["iteration"].eq(0) & ~table["arm"].isin(given))
+        loaded = [arm.chain for arm in self.study.arms if isinstance(self.study.recipes[arm.phases[-1].role], Weights)]
+        # Loaded weights have no iterations: their rows at iteration 0 are the result, not a step 0.
+        table = table.assign(step0=table["iteration"].eq(0) & ~table["arm"].isin(loaded))
         table["cell"] = table.groupby([*CELL[:3], *factors, *CELL[3:]], dropna=False).ngroup()
         last = table.groupby("cell")["iteration"].transform("max")
         return table[table["iteration"].isna() | table["iteration"].eq(last)]
@@ -242,16 +242,16 @@ class Run:
     @functools.cached_property
     def _scores(self) -> dict[tuple[str, str], Scores]:
         """By target and evaluation, how correct each cell is on each test example that all cells share."""
-        found = {}
+        by_evaluation = {}
         means = self._scored.groupby(["cell", "example"])["correct"].mean()
         for place, cells in self._cells.groupby(["target", "evaluation"]):
-            own = means.loc[cells.index[0] : cells.index[-1]]
-            had = own.groupby("example").size()
-            examples = had.index[had == len(cells)]
-            scores = own.unstack().reindex(columns=examples).to_numpy()
+            cell_means = means.loc[cells.index[0] : cells.index[-1]]
+            counts = cell_means.groupby("example").size()
+            examples = counts.index[counts == len(cells)]
+            scores = cell_means.unstack().reindex(columns=examples).to_numpy()
             by_cell: dict[Place, dict[int | None, np.ndarray]] = {}
             named = cells[["arm", "level", "step0", "seed"]].to_numpy()
             for (arm, level, step0, seed), row in zip(named, scores, strict=True):
                 by_cell.setdefault((arm, level, step0), {})[None if pd.isna(seed) else int(seed)] = row
-            found[cast("tuple[str, str]", place)] = Scores(examples.to_numpy(), by_cell)
-        return found
+            by_evaluation[cast("tuple[str, str]", place)] = Scores(examples.to_numpy(), by_cell)
+        return by_evaluation

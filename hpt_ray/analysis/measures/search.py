@@ -1,4 +1,4 @@
-"""What a search found: every policy tried, the parts of the run that claims are made on, and how flat each optimum is.
+"""The results of a search: every policy tried, the parts of the run behind its claims, and how flat each optimum is.
 
 Three sets of policies must not be mixed up. All that were tried are a biased sample: the sampler crowds around what was
 good. The random ones of the first round are a fair sample, the same for every arm, and flatness is measured on them.
@@ -8,7 +8,7 @@ tell how good they are.
 Flatness. The best of the random policies is chosen by accuracy on val, and every policy is held against it on test: an
 arm's share of policies within the margin of the best, and what one of them loses on average. Chosen and measured on the
 same images, the best would look better than it is, and the more so the noisier the arm. An interval comes from
-resampling policies and test images together, the same ones for every arm (choosing the best anew each time), with
+resampling policies and test images together, the same ones for every arm (choosing the best again each time), with
 Student's quantile for that many policies; each policy is a pretraining of its own, so that its luck is in the scatter.
 A share of which every policy falls on one side has no scatter to resample: the variance is at least that of Agresti
 and Coull's interval (1998), for a difference Agresti and Min's (2005). Noise blurs the margin, for all arms alike.
@@ -76,11 +76,11 @@ def tried(run: Run, target: str) -> pd.DataFrame:
     val = rows["value"].where((rows["split"] == "val") & (rows["status"] == "done"))
     keys = ["arm", policy.name, rung.name]
     means = val.astype(float).groupby([rows[key] for key in keys], sort=False).mean()
-    found = means.rename("value").reset_index().rename(columns={policy.name: "level", rung.name: "rung"})
+    table = means.rename("value").reset_index().rename(columns={policy.name: "level", rung.name: "rung"})
     points = {name: to_point(Policy.model_validate(level)) or {} for name, level in policy.levels.items()}
-    parameters = pd.DataFrame([points[level] for level in found["level"]], index=found.index)
+    parameters = pd.DataFrame([points[level] for level in table["level"]], index=table.index)
     opening = random_policies(run.study.search.seed, run.study.search.random)
-    return found.assign(reached=found["rung"] == full, random=found["level"].isin(opening)).join(parameters)
+    return table.assign(reached=table["rung"] == full, random=table["level"].isin(opening)).join(parameters)
 
 
 def confirmed(run: Run, target: str) -> Run:
@@ -97,32 +97,32 @@ def winners(run: Run, target: str) -> dict[str, str]:
     """The best policy of each arm, as the search chose it on val: the first of those that were confirmed."""
     values = tried(run, target).query("reached").set_index(["arm", "level"])["value"]
     inner = confirmed(run, target)
-    found = {}
+    best_levels = {}
     for arm in varying(run):
-        own = [level for level in inner.levels_of(arm) if level != inner.baseline]
-        if own:
-            found[arm] = max(own, key=lambda level: values.get((arm, level), -np.inf))
-    return found
+        policies = [level for level in inner.levels_of(arm) if level != inner.baseline]
+        if policies:
+            best_levels[arm] = max(policies, key=lambda level: values.get((arm, level), -np.inf))
+    return best_levels
 
 
 def narrowed(run: Run, target: str, seeds: Sequence[int], levels: Mapping[str, Iterable[str]]) -> Run:
     """One target of a run with some of its seeds and of each arm's policies, at the full budget: a run of its own."""
     policy, rung = run.study.factors
-    own = {arm: tuple(names) for arm, names in levels.items()}
-    named = {policy.baseline, *(name for names in own.values() for name in names)}
+    policies_of = {arm: tuple(names) for arm, names in levels.items()}
+    named = {policy.baseline, *(name for names in policies_of.values() for name in names)}
     factor = policy.model_copy(
-        update={"levels": {name: level for name, level in policy.levels.items() if name in named}, "only": own}
+        update={"levels": {name: level for name, level in policy.levels.items() if name in named}, "only": policies_of}
     )
     view = views.at(run, **{rung.name: rung.baseline})
     study = view.study.model_copy(update={"targets": (target,), "seeds": tuple(seeds), "factors": (factor,)})
 
     def kept(table: pd.DataFrame) -> pd.Series:
-        here = (table["target"] == target) & (table["seed"].isna() | table["seed"].isin(seeds))
-        known = pd.Series(False, index=table.index)
+        selected = (table["target"] == target) & (table["seed"].isna() | table["seed"].isin(seeds))
+        at_policy = pd.Series(False, index=table.index)
         for arm in run.arms:
-            mine = table["arm"] == arm
-            known |= mine & table[policy.name].isin(own[arm]) if arm in own else mine
-        return here & known
+            of_arm = table["arm"] == arm
+            at_policy |= of_arm & table[policy.name].isin(policies_of[arm]) if arm in policies_of else of_arm
+        return selected & at_policy
 
     return views.part(view, study, kept)
 
@@ -130,32 +130,34 @@ def narrowed(run: Run, target: str, seeds: Sequence[int], levels: Mapping[str, I
 @functools.lru_cache(maxsize=8)
 def flatness(run: Run, target: str) -> dict[str, Flatness]:
     """The flatness of each arm that has results of at least two random policies."""
-    found = {}
+    by_arm = {}
     for arm, (names, val, test) in _random(run, target).items():
         if len(names) > 1:
             means, best = test.mean(axis=1), int(val.argmax())
             near, draws = _near(val[None], test[None], MARGIN)
             losses = means[best] - means
-            found[arm] = Flatness(
+            by_arm[arm] = Flatness(
                 near=_interval(near[0].mean(), draws.near[:, 0], _one(near[0]), len(names), (0.0, 1.0)),
                 loss=_interval(losses.mean(), draws.loss[:, 0], 0.0, len(names), (-1.0, 1.0)),
                 best=names[best],
                 losses=dict(zip(names, losses.tolist(), strict=True)),
             )
-    return found
+    return by_arm
 
 
 def flatness_difference(run: Run, target: str, arm: str, other: str) -> Interval | None:
     """Share of random policies within the margin of ``arm`` minus that of ``other``, on the policies that both have."""
-    found = _random(run, target)
-    if arm not in found or other not in found:
+    random_policies_of = _random(run, target)
+    if arm not in random_policies_of or other not in random_policies_of:
         return None
-    common = [name for name in found[arm][0] if name in found[other][0]]
+    common = [name for name in random_policies_of[arm][0] if name in random_policies_of[other][0]]
     if len(common) < 2:
         return None
-    rows = [[names.index(name) for name in common] for names, _, _ in (found[arm], found[other])]
-    val = np.stack([found[name][1][row] for name, row in zip((arm, other), rows, strict=True)])
-    test = np.stack([found[name][2][row] for name, row in zip((arm, other), rows, strict=True)])
+    rows = [
+        [names.index(name) for name in common] for names, _, _ in (random_policies_of[arm], random_policies_of[other])
+    ]
+    val = np.stack([random_policies_of[name][1][row] for name, row in zip((arm, other), rows, strict=True)])
+    test = np.stack([random_policies_of[name][2][row] for name, row in zip((arm, other), rows, strict=True)])
     return near_difference(val, test, MARGIN)
 
 
@@ -163,13 +165,13 @@ def near_difference(val: np.ndarray, test: np.ndarray, margin: float) -> Interva
     """The difference of two arms' shares near their best, from ``val`` [2, policies] and ``test`` [2, policies,
     examples], the policies and the examples of both being the same."""
     near, draws = _near(val, test, margin)
-    mine, others = near
-    policies = len(mine)
+    first, second = near
+    policies = len(first)
     # Agresti and Min add half a pair to each of the four cells of the table of pairs.
-    apart = np.array([(mine & ~others).sum(), (~mine & others).sum()]) + 0.5
+    apart = np.array([(first & ~second).sum(), (~first & second).sum()]) + 0.5
     shares = apart / (policies + 2)
     least = (shares.sum() - (shares[0] - shares[1]) ** 2) / (policies + 2)
-    estimate = mine.mean() - others.mean()
+    estimate = first.mean() - second.mean()
     return _interval(estimate, draws.near[:, 0] - draws.near[:, 1], least, policies, (-1.0, 1.0))
 
 
@@ -196,8 +198,8 @@ def _near(val: np.ndarray, test: np.ndarray, margin: float, seed: int = 0) -> tu
         losses = np.take_along_axis(accuracy, best[:, None], axis=1) - accuracy
         near[:, arm] = (weights * (losses <= margin + ROUNDING)).sum(axis=1) / policies
         loss[:, arm] = (weights * losses).sum(axis=1) / policies
-    found = np.take_along_axis(means, val.argmax(axis=1)[:, None], axis=1) - means <= margin + ROUNDING
-    return found, _Draws(near, loss)
+    is_near = np.take_along_axis(means, val.argmax(axis=1)[:, None], axis=1) - means <= margin + ROUNDING
+    return is_near, _Draws(near, loss)
 
 
 #: A loss of exactly the margin is within it.
@@ -226,14 +228,14 @@ def _random(run: Run, target: str) -> dict[str, tuple[list[str], np.ndarray, np.
     names = list(random_policies(search.seed, search.random))
     inner = narrowed(run, target, search.seeds, dict.fromkeys(varying(run), names))
     values = tried(run, target).query("reached").set_index(["arm", "level"])["value"]
-    found = {}
+    by_arm = {}
     for arm in varying(run):
         test = {name: inner.correct(target, arm, name).mean(axis=0) for name in names}
-        there = [
+        finished = [
             name
             for name in names
             if test[name].size and not np.isnan([*test[name], values.get((arm, name), np.nan)]).any()
         ]
-        val = np.array([values[arm, name] for name in there])
-        found[arm] = there, val, np.array([test[name] for name in there])
-    return found
+        val = np.array([values[arm, name] for name in finished])
+        by_arm[arm] = finished, val, np.array([test[name] for name in finished])
+    return by_arm

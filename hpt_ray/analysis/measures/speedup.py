@@ -32,7 +32,7 @@ Curve = Mapping[float, np.ndarray]
 
 
 class Bound(StrEnum):
-    """What the tested budgets say about the ratio."""
+    """What the tested budgets show about the ratio."""
 
     EXACT = "="
     AT_LEAST = "≥"  # from scratch never has the accuracy, or HPT has it at its smallest budget already
@@ -83,29 +83,29 @@ def speed_ups(hpt: Curve, scratch: Curve, *, offset: float = 0.0) -> dict[float,
     costs, other_costs = np.log(np.add(budgets, offset)), np.log(others)
     everything = np.vstack([means.estimate, means.draws])  # row 0 is the estimate itself
     curve, other = monotone(everything[:, : len(budgets)]), monotone(everything[:, len(budgets) :])
-    found = {}
-    for place, budget in enumerate(budgets):
-        level = curve[:, place]
+    by_budget = {}
+    for position, budget in enumerate(budgets):
+        level = curve[:, position]
         slow, slowest = _reached(other, other_costs, level)
         first = (curve > level[:, None] - NOTHING).argmax(axis=1)
         late = costs[first]
         # Of a larger budget's accuracy that the smallest has, only the base's cost is certain to have been needed.
-        early = np.where((first == 0) & (place > 0), np.log(offset) if offset else -np.inf, late)
-        found[budget] = _summary(slow - late, slowest - early, float(level[0]), seeds)
-    return found
+        early = np.where((first == 0) & (position > 0), np.log(offset) if offset else -np.inf, late)
+        by_budget[budget] = _summary(slow - late, slowest - early, float(level[0]), seeds)
+    return by_budget
 
 
 def _reached(curve: np.ndarray, costs: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest log cost at which each of ``curve`` [n, budgets] may first reach its ``level`` [n]."""
     above = curve > level[:, None] - NOTHING
     never = ~above.any(axis=1)
-    place = np.where(never, len(costs) - 1, above.argmax(axis=1))
-    rows, before = np.arange(len(curve)), np.maximum(place - 1, 0)
-    rise = curve[rows, place] - curve[rows, before]
-    excess = np.where(never, 0.0, curve[rows, place] - level)
+    position = np.where(never, len(costs) - 1, above.argmax(axis=1))
+    rows, before = np.arange(len(curve)), np.maximum(position - 1, 0)
+    rise = curve[rows, position] - curve[rows, before]
+    excess = np.where(never, 0.0, curve[rows, position] - level)
     back = np.divide(excess, rise, out=np.zeros_like(rise), where=rise > 0)
-    cost = costs[place] - back * (costs[place] - costs[before])
-    return np.where((place == 0) & (excess > NOTHING), -np.inf, cost), np.where(never, np.inf, cost)
+    cost = costs[position] - back * (costs[position] - costs[before])
+    return np.where((position == 0) & (excess > NOTHING), -np.inf, cost), np.where(never, np.inf, cost)
 
 
 def _summary(low: np.ndarray, high: np.ndarray, level: float, seeds: int) -> SpeedUp:

@@ -59,14 +59,14 @@ class Ahead:
 def curve(run: Run, target: str, arm: str, unit: str) -> dict[float, np.ndarray]:
     """Cost of each of an arm's budgets, a mean over its seeds, to correctness [seeds, examples], in rising order."""
     costs = _costs(run, target, arm, unit)
-    found = {costs[level]: run.correct(target, arm, level) for level in numbers(run) if level in costs}
-    return {cost: found[cost] for cost in sorted(found) if _complete(found[cost]).any()}
+    by_cost = {costs[level]: run.correct(target, arm, level) for level in numbers(run) if level in costs}
+    return {cost: by_cost[cost] for cost in sorted(by_cost) if _complete(by_cost[cost]).any()}
 
 
 def before(run: Run, target: str, arm: str, unit: str) -> float | None:
     """What the phases before an arm's last one cost: None where one was given, or is no arm of the study."""
     links = arm.split(">")[:-1]
-    chains = [">".join(links[: place + 1]) for place in range(len(links))]
+    chains = [">".join(links[: position + 1]) for position in range(len(links))]
     spent = [_costs(run, target, chain, unit).get("") for chain in chains]
     known = [cost for cost in spent if cost is not None]
     return sum(known) if known and len(known) == len(spent) else None
@@ -74,17 +74,17 @@ def before(run: Run, target: str, arm: str, unit: str) -> float | None:
 
 def ahead(run: Run, target: str, arm: str, unit: str, *, best_of: str = "") -> Ahead | None:
     """An arm against from scratch at its own best accuracy, or at that ``best_of`` SCRATCH; None without results."""
-    mine, other = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
-    if not mine or not other:
+    own_curve, scratch_curve = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
+    if not own_curve or not scratch_curve:
         return None
     earlier = before(run, target, arm, unit)
     if best_of == SCRATCH:
-        top, chasing, raw = best(other), mine, speed_up(other, mine)
-        later = {cost + earlier: values for cost, values in mine.items()} if earlier else {}
-        speed, included = _turned(raw), _turned(speed_up(other, later)) if later else None
+        top, chasing, raw = best(scratch_curve), own_curve, speed_up(scratch_curve, own_curve)
+        later = {cost + earlier: values for cost, values in own_curve.items()} if earlier else {}
+        speed, included = _turned(raw), _turned(speed_up(scratch_curve, later)) if later else None
     else:
-        top, chasing, raw = best(mine), other, speed_up(mine, other)
-        speed, included = raw, speed_up(mine, other, offset=earlier) if earlier else None
+        top, chasing, raw = best(own_curve), scratch_curve, speed_up(own_curve, scratch_curve)
+        speed, included = raw, speed_up(own_curve, scratch_curve, offset=earlier) if earlier else None
     never = bool(_rising(chasing)[-1] < top.accuracy - NOTHING)
     return Ahead(speed, top, top.cost * raw.ratio, never, raw.bound is Bound.AT_MOST, earlier, included)
 
@@ -92,8 +92,8 @@ def ahead(run: Run, target: str, arm: str, unit: str, *, best_of: str = "") -> A
 def best(values: Curve) -> Best:
     """The best accuracy of an arm; ``values`` in rising order of cost."""
     rising = _rising(values)
-    place = int((rising > rising[-1] - NOTHING).argmax())
-    return Best(float(rising[-1]), list(values)[place], place == 0 and len(values) > 1)
+    position = int((rising > rising[-1] - NOTHING).argmax())
+    return Best(float(rising[-1]), list(values)[position], position == 0 and len(values) > 1)
 
 
 def lead(run: Run, target: str, arm: str, unit: str) -> Interval:
@@ -104,56 +104,56 @@ def lead(run: Run, target: str, arm: str, unit: str) -> Interval:
     Raises:
         ValueError: if either arm has no budget with a result.
     """
-    mine, other, cost = _at_lower_best(run, target, arm, unit)
+    own_curve, scratch_curve, cost = _at_lower_best(run, target, arm, unit)
 
     def difference(means: np.ndarray) -> np.ndarray:
-        found: np.ndarray = _at(means[..., : len(mine)], list(mine), cost)
-        found = found - _at(means[..., len(mine) :], list(other), cost)
-        return found
+        accuracies: np.ndarray = _at(means[..., : len(own_curve)], list(own_curve), cost)
+        accuracies = accuracies - _at(means[..., len(own_curve) :], list(scratch_curve), cost)
+        return accuracies
 
     # Two arms that answer alike at that cost have no variance, however much either rises with the budget.
     reach = exact.reach(lead_answers(run, target, arm, unit))
-    return replicate(np.stack([*mine.values(), *other.values()])).interval(difference, reach=reach)
+    return replicate(np.stack([*own_curve.values(), *scratch_curve.values()])).interval(difference, reach=reach)
 
 
 def lead_answers(run: Run, target: str, arm: str, unit: str) -> np.ndarray:
     """The differences of single answers [seeds, examples] behind ``lead``, at the budgets nearest to its cost."""
-    mine, other, cost = _at_lower_best(run, target, arm, unit)
-    differences: np.ndarray = _nearest(mine, cost) - _nearest(other, cost)
+    own_curve, scratch_curve, cost = _at_lower_best(run, target, arm, unit)
+    differences: np.ndarray = _nearest(own_curve, cost) - _nearest(scratch_curve, cost)
     return differences
 
 
 def _at_lower_best(run: Run, target: str, arm: str, unit: str) -> tuple[Curve, Curve, float]:
     """The curves of an arm and of from scratch, and the cost at which the one with the lower best has that best."""
-    mine, other = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
-    return mine, other, min((best(mine), best(other)), key=lambda top: top.accuracy).cost
+    own_curve, scratch_curve = curve(run, target, arm, unit), curve(run, target, SCRATCH, unit)
+    return own_curve, scratch_curve, min((best(own_curve), best(scratch_curve)), key=lambda top: top.accuracy).cost
 
 
-def times(found: SpeedUp) -> str:
+def times(speed: SpeedUp) -> str:
     """A speed-up as a factor: "5.2", "at least 8.1", "at most 0.4"."""
-    if found.bound is Bound.UNKNOWN:
+    if speed.bound is Bound.UNKNOWN:
         return "not known"
-    return {Bound.AT_LEAST: "at least ", Bound.AT_MOST: "at most "}.get(found.bound, "") + digits(found.ratio)
+    return {Bound.AT_LEAST: "at least ", Bound.AT_MOST: "at most "}.get(speed.bound, "") + digits(speed.ratio)
 
 
-def times_interval(found: SpeedUp) -> str:
+def times_interval(speed: SpeedUp) -> str:
     """The interval of a speed-up: "2.1 to 9.8", "at least 3.0" where it has no upper end."""
-    if found.low <= 0:
-        return f"at most {digits(found.high)}" if found.high < math.inf else "no bound"
-    return f"at least {digits(found.low)}" if found.high == math.inf else f"{digits(found.low)} to {digits(found.high)}"
+    if speed.low <= 0:
+        return f"at most {digits(speed.high)}" if speed.high < math.inf else "no bound"
+    return f"at least {digits(speed.low)}" if speed.high == math.inf else f"{digits(speed.low)} to {digits(speed.high)}"
 
 
-def brief(found: SpeedUp) -> str:
+def brief(speed: SpeedUp) -> str:
     """A speed-up as a symbol and a number: "5.2×", "≥ 8.1×"."""
-    if found.bound is Bound.UNKNOWN:
+    if speed.bound is Bound.UNKNOWN:
         return "–"
-    return f"{'' if found.bound is Bound.EXACT else f'{found.bound} '}{digits(found.ratio)}×"
+    return f"{'' if speed.bound is Bound.EXACT else f'{speed.bound} '}{digits(speed.ratio)}×"
 
 
-def brief_interval(found: SpeedUp) -> str:
+def brief_interval(speed: SpeedUp) -> str:
     """A speed-up with its interval, for a table: "5.2× (2.1–9.8)", "≥ 8.1× (≥ 3.0)"."""
-    span = times_interval(found).replace("at least", "≥").replace("at most", "≤").replace(" to ", "–")
-    return f"{brief(found)} ({span})"
+    span = times_interval(speed).replace("at least", "≥").replace("at most", "≤").replace(" to ", "–")
+    return f"{brief(speed)} ({span})"
 
 
 def digits(ratio: float) -> str:
@@ -174,8 +174,8 @@ def _costs(run: Run, target: str, arm: str, unit: str) -> dict[str, float]:
 
 def _complete(values: np.ndarray) -> np.ndarray:
     """Which seeds have a result."""
-    found: np.ndarray = ~np.isnan(values).any(axis=1) & (values.shape[1] > 0)
-    return found
+    complete: np.ndarray = ~np.isnan(values).any(axis=1) & (values.shape[1] > 0)
+    return complete
 
 
 def _rising(values: Curve) -> np.ndarray:
@@ -185,21 +185,21 @@ def _rising(values: Curve) -> np.ndarray:
 
 def _at(accuracies: np.ndarray, costs: list[float], cost: float) -> np.ndarray:
     """Accuracies [..., budgets], made to rise, at a cost between budgets; beyond an end, that of the end."""
-    place = float(np.interp(math.log(cost), np.log(costs), np.arange(len(costs))))
-    low, high = math.floor(place), math.ceil(place)
+    position = float(np.interp(math.log(cost), np.log(costs), np.arange(len(costs))))
+    low, high = math.floor(position), math.ceil(position)
     rising = monotone(accuracies)
-    found: np.ndarray = rising[..., low] + (place - low) * (rising[..., high] - rising[..., low])
-    return found
+    accuracy: np.ndarray = rising[..., low] + (position - low) * (rising[..., high] - rising[..., low])
+    return accuracy
 
 
 def _nearest(values: Curve, cost: float) -> np.ndarray:
     """Correctness [seeds, examples] at the budget whose cost is nearest, as a factor."""
-    return values[min(values, key=lambda own: abs(math.log(own / cost)))]
+    return values[min(values, key=lambda budget: abs(math.log(budget / cost)))]
 
 
-def _turned(found: SpeedUp) -> SpeedUp:
+def _turned(speed: SpeedUp) -> SpeedUp:
     """The speed-up of the second arm of a comparison over the first."""
-    bound = {Bound.AT_LEAST: Bound.AT_MOST, Bound.AT_MOST: Bound.AT_LEAST}.get(found.bound, found.bound)
-    low = 0.0 if found.high == math.inf else 1 / found.high
-    high = math.inf if found.low == 0 else 1 / found.low
-    return replace(found, ratio=1 / found.ratio, low=low, high=high, bound=bound)
+    bound = {Bound.AT_LEAST: Bound.AT_MOST, Bound.AT_MOST: Bound.AT_LEAST}.get(speed.bound, speed.bound)
+    low = 0.0 if speed.high == math.inf else 1 / speed.high
+    high = math.inf if speed.low == 0 else 1 / speed.low
+    return replace(speed, ratio=1 / speed.ratio, low=low, high=high, bound=bound)

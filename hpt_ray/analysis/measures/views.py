@@ -88,9 +88,9 @@ def target_text(run: Run, target: str) -> str:
 
 
 def within(view: Run, run: Run) -> str:
-    """Which view of a run it is, to put behind a word: ", at 90 iterations"; "" where it is the run itself."""
-    own = [at_level(factor, level) for factor, level in view.held[len(run.held) :]]
-    return ", " + listed(own) if own else ""
+    """Which view of a run it is, to append to a word: ", at 90 iterations"; "" where it is the run itself."""
+    levels = [at_level(factor, level) for factor, level in view.held[len(run.held) :]]
+    return ", " + listed(levels) if levels else ""
 
 
 def _has(held: Held, arm: Arm) -> bool:

@@ -48,7 +48,7 @@ class ArrowFile:
         """The rows in their order, at most ``batch_size`` at a time."""
         for batch in self._batches():
             chosen = batch.select(list(columns))
-            # Offsets of a stranger's file may lead anywhere, and nothing else checks them.
+            # Offsets of an untrusted file may point anywhere, and nothing else checks them.
             chosen.validate(full=True)
             for start in range(0, batch.num_rows, batch_size):
                 yield chosen.slice(start, batch_size)

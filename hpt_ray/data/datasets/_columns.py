@@ -1,7 +1,7 @@
-"""The table of an image list: its delimiter is found out, and its columns are known by the names in its header.
+"""The table of an image list: its delimiter is detected, and its columns are identified by the names in its header.
 
-Without a header the columns are path, label and split, in this order. The reading tests itself: a delimiter is the one
-with which the first lines have a known header, or name files that exist.
+Without a header the columns are path, label and split, in this order. The delimiter is the one with which the first
+lines have a known header, or name existing files.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ NAMES = {
 }
 ORDER = ("path", "label", "split")
 DELIMITERS = ",;\t| "
-#: How columns of yes and no are written.
+#: The values of columns that say yes or no.
 YES_NO = {"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n"}
-#: Lines that are looked at to find out the delimiter.
+#: Lines that are examined to detect the delimiter.
 LOOKED_AT = 20
 
 
@@ -51,8 +51,8 @@ class Table:
 
     Attributes:
         classes: the classes of several labels an image, where a header names them.
-        usual: the columns stand where they stand without a header.
-        recognised: the splits are from a column whose name says nothing of them, but all its values do.
+        usual: the columns are in the order of a list without a header.
+        recognised: the splits are from a column that is identified by its values and not by its name.
         remarks: what a user should know of how it was read.
     """
 
@@ -71,7 +71,7 @@ def table(path: Path) -> Table:
     """
     try:
         head = head_of(path)
-        # What stands for the list is text, too, whose lines would be taken for paths.
+        # A placeholder of the list is text, too: its lines would be taken for paths.
         if kind := placeholder(head):
             raise DataError(f"{path} is not an image list but {kind.what}: {kind.remedy}.")
         text = path.read_text(encoding="utf-8-sig")
@@ -161,7 +161,7 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[str | None, ...]:
-    """What each column is; None for one that is passed over, beside a column of labels."""
+    """The meaning of each column; None for one that is ignored."""
     columns = tuple("label" if _is_label(cell) else _name(cell) for cell in header)
     if "label" not in columns:
         columns = tuple(
@@ -190,17 +190,17 @@ def _with_splits(
     """
     if "split" in columns:
         return columns
-    found = []
-    for place, (cell, column) in enumerate(zip(header, columns, strict=True)):
-        values = {row[place].lower() for row in rows if len(row) > place} if column is None else set()
+    split_columns = []
+    for position, (cell, column) in enumerate(zip(header, columns, strict=True)):
+        values = {row[position].lower() for row in rows if len(row) > position} if column is None else set()
         if are_splits(values):
-            found.append(place)
+            split_columns.append(position)
         elif are_yes_or_no(cell, values):
             raise DataError(f"{path}: {tells_splits_apart(cell)}")
-    if len(found) > 1:
-        names = ", ".join(repr(header[place]) for place in found)
+    if len(split_columns) > 1:
+        names = ", ".join(repr(header[position]) for position in split_columns)
         raise DataError(f"{path} has several columns for the split ({names}); call one of them 'split'.")
-    return tuple("split" if place in found else column for place, column in enumerate(columns))
+    return tuple("split" if position in split_columns else column for position, column in enumerate(columns))
 
 
 def are_splits(values: Collection[str]) -> bool:
@@ -248,5 +248,5 @@ def _line(path: Path, number: int, cells: Sequence[str], columns: Sequence[str |
             f"{path}, line {number} has {len(cells)} columns; write {','.join(filter(None, columns))} and quote what "
             "has commas."
         )
-    found = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
-    return Line(number, found.get("path", ""), found.get("label", ""), found.get("split", ""))
+    cell_of = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
+    return Line(number, cell_of.get("path", ""), cell_of.get("label", ""), cell_of.get("split", ""))

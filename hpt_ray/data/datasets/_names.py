@@ -68,8 +68,8 @@ def numbers(labels: Sequence[int | str | None], names: Sequence[str], where: Cal
         DataError: for one out of range.
     """
     index = {name: i for i, name in enumerate(names)}
-    found = [index[label] if isinstance(label, str) else label for label in labels]
-    for place, label in enumerate(found):
+    indices = [index[label] if isinstance(label, str) else label for label in labels]
+    for position, label in enumerate(indices):
         if label is not None and not 0 <= label < len(names):
-            raise DataError(f"{where(place)}: label {label} is out of range; there are {len(names)} classes.")
-    return found
+            raise DataError(f"{where(position)}: label {label} is out of range; there are {len(names)} classes.")
+    return indices

@@ -89,22 +89,22 @@ def _text(sample: Sample, kind: str, where: str) -> str:
 
 
 def _of_json(samples: Sequence[Sample], where: Callable[[int], str]) -> Labels:
-    said = [_object(sample, where(i)) for i, sample in enumerate(samples)]
-    keys = sorted({key for one in said for key in one if may_be_label(key)})
+    objects = [_object(sample, where(i)) for i, sample in enumerate(samples)]
+    keys = sorted({key for one in objects for key in one if may_be_label(key)})
     if not keys:
         return Labels([None] * len(samples))
     if len(keys) > 1 and "label" not in keys:
         return Labels([None] * len(samples), lacking=_doubt(f"{key!r} in .json" for key in keys))
     key = "label" if "label" in keys else keys[0]
-    found: list[str] = []
-    for i, one in enumerate(said):
+    texts: list[str] = []
+    for i, one in enumerate(objects):
         value = one.get(key)
         if isinstance(value, bool) or not isinstance(value, int | str | None):
             raise DataError(
                 f"{where(i)}: {key!r} in its .json is {json.dumps(value)[:40]}; write an integer or a name."
             )
-        found.append("" if value is None else str(value).strip())
-    return Labels(_checked(found, where), f"its labels are from {key!r} in .json")
+        texts.append("" if value is None else str(value).strip())
+    return Labels(_checked(texts, where), f"its labels are from {key!r} in .json")
 
 
 def _object(sample: Sample, where: str) -> dict[str, object]:

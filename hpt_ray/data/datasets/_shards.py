@@ -82,14 +82,14 @@ def _within(folder: Path, suffix: str) -> list[Path]:
         DataError: where they lie in several folders that are no splits: they are several data sets then.
     """
     for pattern in (f"*{suffix}", f"data/*{suffix}"):
-        if found := sorted(path for path in folder.glob(pattern) if path.is_file()):
-            return found
-    found = _walk.files(folder, suffix)
-    places = {tuple(part for part in file.relative_to(folder).parts[:-1] if _is_place(part, suffix)) for file in found}
+        if paths := sorted(path for path in folder.glob(pattern) if path.is_file()):
+            return paths
+    paths = _walk.files(folder, suffix)
+    places = {tuple(part for part in file.relative_to(folder).parts[:-1] if _is_place(part, suffix)) for file in paths}
     if len(places) > 1:
         named = ", ".join(sorted(str(Path(*place)) for place in places)[:NAMED])
         raise DataError(f"{folder} holds {suffix} files of several data sets ({named}); give the folder of one.")
-    return found
+    return paths
 
 
 def _is_place(part: str, suffix: str) -> bool:
@@ -108,13 +108,13 @@ def split(file: Path, folder: Path) -> str | None:
         key, equals, value = part.partition("=")
         if equals and may_be_split(key) and split_name(value) is None:
             raise DataError(f"{file}: {key} {value!r} is none of train, val, test.")
-    found = {split_name(part) for part in above} - {None}
-    own = split_name(Path(name).stem)
-    if len(found | {own} - {None}) > 1:
+    splits = {split_name(part) for part in above} - {None}
+    split_of_name = split_name(Path(name).stem)
+    if len(splits | {split_of_name} - {None}) > 1:
         raise DataError(
-            f"{file} is named for several splits ({', '.join(sorted(map(str, found | {own})))}); rename it."
+            f"{file} is named for several splits ({', '.join(sorted(map(str, splits | {split_of_name})))}); rename it."
         )
-    return own or next(iter(found), None)
+    return split_of_name or next(iter(splits), None)
 
 
 def gaps(files: Sequence[Path]) -> list[str]:

@@ -22,7 +22,7 @@ from hpt_ray.data.decode import SUFFIXES
 #: Of what a name begins and ends: what webdataset writes for itself, and what it takes for key and kind.
 _META = re.compile(r"__[^/]*__($|/)")
 _NAME = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$", re.DOTALL)
-#: A label, or what a sample says of itself, has as many bytes; larger ones are captions or something else.
+#: The largest label or description of a sample, in bytes; larger files are captions or something else.
 LARGEST = 100_000
 #: One end-of-archive mark; tar writes two.
 BLOCK = 512

@@ -1,7 +1,7 @@
 """The images under a folder, and a count by suffix of what was passed over.
 
 A file is an image by its suffix or, where it has none, by its first bytes. Hidden files and what systems leave in a
-folder (thumbnails of a network drive, recycle bins) are nobody's data: they are passed over. DICOM files count where
+folder (thumbnails of a network drive, recycle bins) are no data: they are passed over. DICOM files count where
 there are no other images.
 """
 
@@ -53,21 +53,21 @@ def images(root: Path) -> tuple[list[Path], list[str]]:
     Raises:
         DataError: for what cannot be read, for a loop of links, and for more than ``PATHS`` paths to one folder.
     """
-    return _told_apart(root, _is_image)
+    return _separated(root, _is_image)
 
 
 def dicoms(root: Path) -> tuple[list[Path], list[str]]:
     """All DICOM files under a folder; see ``images``."""
-    return _told_apart(root, _is_dicom)
+    return _separated(root, _is_dicom)
 
 
-def _told_apart(root: Path, is_one: Callable[[Path], bool]) -> tuple[list[Path], list[str]]:
-    found: list[Path] = []
+def _separated(root: Path, is_one: Callable[[Path], bool]) -> tuple[list[Path], list[str]]:
+    paths: list[Path] = []
     others: list[Path] = []
     for path in _files(root):
-        (found if is_one(path) else others).append(path)
-    found.sort(key=str)
-    return found, _passed_over(root, found, others)
+        (paths if is_one(path) else others).append(path)
+    paths.sort(key=str)
+    return paths, _passed_over(root, paths, others)
 
 
 def files(root: Path, suffix: str) -> list[Path]:
@@ -75,23 +75,25 @@ def files(root: Path, suffix: str) -> list[Path]:
     return sorted((path for path in _files(root) if path.suffix.lower() == suffix), key=str)
 
 
-def _passed_over(root: Path, found: Sequence[Path], others: Sequence[Path]) -> list[str]:
+def _passed_over(root: Path, image_paths: Sequence[Path], others: Sequence[Path]) -> list[str]:
     """``3 files passed over: .txt 2, no suffix 1``, the most frequent first, and the folders with nothing else."""
     suffixes = Counter(path.suffix.lower() for path in others)
     if not suffixes:
         return []
     named = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:NAMED]
     rest = suffixes.total() - sum(number for _, number in named)
-    said = [f"{suffix or 'no suffix'} {number:,}" for suffix, number in named] + ([f"others {rest:,}"] if rest else [])
+    counts = [f"{suffix or 'no suffix'} {number:,}" for suffix, number in named] + (
+        [f"others {rest:,}"] if rest else []
+    )
     files = "1 file" if suffixes.total() == 1 else f"{suffixes.total():,} files"
     holding = set(
-        itertools.chain.from_iterable((folder, *folder.parents) for folder in {path.parent for path in found})
+        itertools.chain.from_iterable((folder, *folder.parents) for folder in {path.parent for path in image_paths})
     )
     passed = {path.parent for path in others} - holding - {root}
     lost = sorted(str(folder.relative_to(root)) for folder in passed)
     more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
     only = f"; no image that can be read is in {', '.join(lost[:NAMED])}{more}" if lost else ""
-    return [f"{files} passed over: {', '.join(said)}{only}"]
+    return [f"{files} passed over: {', '.join(counts)}{only}"]
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -53,12 +53,12 @@ def _saved(folder: Path) -> list[Path]:
 
 def _list(path: Path, key: str) -> list[Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))[key]
-        if not isinstance(found, list):
+        entries = json.loads(path.read_text(encoding="utf-8"))[key]
+        if not isinstance(entries, list):
             raise ValueError(f"{key} is no list")
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be used ({error}). Save the data set again.") from error
-    return found
+    return entries
 
 
 def _name(path: Path, name: object) -> str:

@@ -5,8 +5,8 @@ header names its columns, in any order (see ``_columns``); empty lines and lines
 Labels are class names (in numerical order if all are whole numbers); an empty label marks an image without one.
 
 A path stays inside the list's folder: ``../`` that leads out of it and absolute paths elsewhere are refused, since a
-list may be a stranger's. Links in the folder are followed, as in a folder of images, since they are its owner's: images
-that are kept elsewhere are listed by way of a link beside the list (``ln -s /data/imagenet/train train``).
+list may come from someone else. Links in the folder are followed, as in a folder of images, since they are its owner's:
+images that are kept elsewhere are listed by way of a link beside the list (``ln -s /data/imagenet/train train``).
 
 Several labels an image are written ``"1,0,-1"``, in quotes: for each class 1 (has it), 0 (has it not) or -1 (unknown;
 so is an empty one). The classes are named by a header such as ``path,"cat,dog,bird",split``, or else numbered.

@@ -42,26 +42,26 @@ def dataset(argument: str | None) -> Source:
     folder = root / entry.images
     try:
         listed = (root / entry.lists.format("train")).is_file()
-        there = listed or any(folder.iterdir())
+        exists = listed or any(folder.iterdir())
     except OSError:
-        there = False
-    if not there:
+        exists = False
+    if not exists:
         raise DataError(
             f"no data set paper:{entry.name} in {root} (HPT_DATA names the folder above, ./data unless set): get "
             f"{describe(entry)}, and put there {layout(entry)}."
         )
-    found = _listed(entry, root) if listed else source(str(folder))
+    data_source = _listed(entry, root) if listed else source(str(folder))
     # Not the files alone: the entry says what the labels in them mean and how many there must be.
-    meaning = [found.fingerprint, DEFAULT[entry.several], entry.classes, entry.names]
+    meaning = [data_source.fingerprint, DEFAULT[entry.several], entry.classes, entry.names]
     if entry.several and listed:
         meaning.append("multilabel")  # what the cache may hold from before they were read has no labels
     several = "several labels an image, which only the authors' lists give"
     return replace(
-        found,
+        data_source,
         name=entry.name,
         fingerprint=content_id(meaning, length=32),
-        read=lambda: _labelled(entry, root, found.read()),
-        labels=several if entry.several else found.labels,
+        read=lambda: _labelled(entry, root, data_source.read()),
+        labels=several if entry.several else data_source.labels,
     )
 
 

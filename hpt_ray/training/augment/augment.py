@@ -59,7 +59,7 @@ def views(
     low = np.broadcast_to(-np.asarray(mean, np.float64)[:, None] * scale, (n, 3, 1))
     parameters |= {"low": low, "high": low + scale}
     parameters |= {name: parameters[name] * scale for name in ("pixel", "mean") if name in parameters}
-    rows = _together(parameters, device)
+    rows = _transferred(parameters, device)
 
     out = torch.empty((n, 3, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
     step = max(1, _CHUNK // (size * max(height, width))) if device.type == "cpu" else max(1, n)
@@ -80,22 +80,22 @@ def _parameters(draws: Draws, policy: Policy, size: int, shape: tuple[int, int])
     jitter, blur = policy.color_jitter, policy.blur
     down = resample.axis(draws.top, draws.height, shape[0], size)
     across = resample.axis(draws.left, draws.width, shape[1], size, draws.flip)
-    made: dict[str, NDArray[Any]] = {f"down {i}": part for i, part in enumerate(down)}
-    made |= {f"across {i}": part for i, part in enumerate(across)}
+    parameters: dict[str, NDArray[Any]] = {f"down {i}": part for i, part in enumerate(down)}
+    parameters |= {f"across {i}": part for i, part in enumerate(across)}
     factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
     if jitter and jitter.hue:
-        place = draws.order.argsort(axis=1).T
-        early = place[:HUE] < place[HUE]
-        made["early pixel"], made["early mean"] = color.mixture(*np.where(early, factors, 1))
-        made["hue"] = color.distances(draws.hue)
+        rank = draws.order.argsort(axis=1).T
+        early = rank[:HUE] < rank[HUE]
+        parameters["early pixel"], parameters["early mean"] = color.mixture(*np.where(early, factors, 1))
+        parameters["hue"] = color.distances(draws.hue)
         factors = np.where(early, 1, factors)
     factors[SATURATION, draws.gray] = 0
-    made["pixel"], made["mean"] = color.mixture(*factors)
+    parameters["pixel"], parameters["mean"] = color.mixture(*factors)
     if not (jitter and jitter.contrast):
-        made = {name: part for name, part in made.items() if not name.endswith("mean")}
+        parameters = {name: part for name, part in parameters.items() if not name.endswith("mean")}
     if blur:
-        made["taps"] = resample.taps(draws.sigma, kernel_width(blur, size) // 2)
-    return made
+        parameters["taps"] = resample.taps(draws.sigma, kernel_width(blur, size) // 2)
+    return parameters
 
 
 def _render(images: Tensor, rows: Mapping[str, Tensor], size: int) -> Tensor:
@@ -124,7 +124,7 @@ def _filter(view: Tensor, down: Tensor, across: Tensor) -> Tensor:
     return torch.matmul(down[:, None], narrow.view(n, channels, height, across.shape[1]))
 
 
-def _together(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
+def _transferred(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
     """float32 copies of all arrays in one transfer."""
     flat = np.concatenate([array.ravel() for array in arrays.values()], dtype=np.float32, casting="unsafe")
     parts = torch.split(to_device(flat, device), [array.size for array in arrays.values()])

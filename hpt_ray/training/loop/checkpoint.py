@@ -1,4 +1,4 @@
-"""The state of an unfinished stage: copied at once, then turned into bytes and written by a thread."""
+"""The state of an unfinished stage: copied at once, then serialised and written by a thread."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """When the workers of a stage agree whether to stop and to write a checkpoint: about once a second.
 
-Only the first worker has a clock that counts. With several workers it announces at each agreement the iteration of the
-next one, so that between two of them nobody waits for anybody, nor for a device.
+Only the first worker's clock is used. With several workers it announces at each agreement the iteration of the next
+one, so that in between no worker waits for another, nor for a device.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Clock:
         """The first worker's decision; all workers call this at the same iteration."""
         now = time.monotonic()
         steps = max(1, iteration - self.last)
-        # One that was short by chance must not put the next agreement far away: at most twice as many steps.
+        # A step that was short by chance must not delay the next agreement much: at most twice as many steps.
         fitting = int(SECONDS * steps / max(now - self.last_at, 1e-9))
         following = iteration + min(max(1, fitting), 2 * steps)
         self.last, self.last_at = iteration, now

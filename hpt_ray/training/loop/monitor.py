@@ -1,4 +1,4 @@
-"""The online monitor: what the backbone is worth while it trains, so that collapse and forgetting are seen early."""
+"""The online monitor: the quality of the backbone during training, so that collapse and forgetting are seen early."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Monitor:
         train = self._split(network, self.train) if self.labelled else queries
         if not (np.isfinite(queries.features).all() and np.isfinite(train.features).all()):
             return {}
-        found: dict[str, float] = {"n": len(self.queries), "effective_rank": effective_rank(queries.features)}
+        measures: dict[str, float] = {"n": len(self.queries), "effective_rank": effective_rank(queries.features)}
         if self.labelled:
             (predicted,) = knn.vote(train, queries.features, [min(NEIGHBOURS, len(self.train))])
-            found["knn"] = accuracy.metric.value(predicted, queries.labels)
-        return found
+            measures["knn"] = accuracy.metric.value(predicted, queries.labels)
+        return measures
 
     def _split(self, network: Backbone, indices: Indices) -> Split:
         features = outputs(network, self.data, indices, self.image_size, self.workers.device)

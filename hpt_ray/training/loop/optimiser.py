@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum, as ``torch.optim.SGD`` computes it.
 
 That class imports torch's compiler into every process that makes one: 1.8 s of a core and 80 MB (measured on two
-cores), at every start of a worker and for nothing that is used here. The function inside of it does not.
+cores), at every start of a worker, although it is not used. The function ``sgd`` does not import it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SGD:
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
-        """One update, after which the gradients are gone."""
+        """One update; clears the gradients."""
         moving = [place for place, parameter in enumerate(self.parameters) if parameter.grad is not None]
         velocities = [self.velocities[place] for place in moving]
         sgd(
@@ -47,7 +47,7 @@ class SGD:
         self.clear()
 
     def clear(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -56,5 +56,5 @@ class SGD:
         return self.velocities
 
     def restore(self, velocities: list[Tensor | None]) -> None:
-        """Go on from ``state()``."""
+        """Continue from ``state()``."""
         self.velocities = list(velocities)

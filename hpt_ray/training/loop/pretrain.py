@@ -33,7 +33,7 @@ from hpt_ray.training.workers import Workers
 
 CURVE_POINTS = 100
 CHECKPOINT_SECONDS = 60.0
-#: Told an iteration and the latest row of the curve; answers whether to go on.
+#: Called with an iteration and the latest row of the curve; returns whether to go on.
 Report = Callable[[int, dict[str, float]], bool]
 
 
@@ -96,7 +96,7 @@ class Pretrainer:
             device=device,
             supervised=method.supervised,
         )
-        mine = self.workers.share(recipe.batch // recipe.group)
+        groups = self.workers.share(recipe.batch // recipe.group)
         if tune == "bn" and not adapt_only_norm(backbone):
             raise StudyError("HPT-BN needs normalisation layers, and this backbone has none.")
         options = method.options(recipe.options)
@@ -105,7 +105,7 @@ class Pretrainer:
         self.method.to(memory_format=torch.channels_last).to(device)
         self.method.train()
         self.backbone = backbone
-        GroupStatistics(backbone, len(mine))
+        GroupStatistics(backbone, len(groups))
         self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
         self.optimiser = SGD(self.trained, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
         self.method.distribute(self.workers)
@@ -113,7 +113,7 @@ class Pretrainer:
         logged = [*range(0, iterations, self.every), iterations]
         self.monitor = Monitor(data, logged, batch=recipe.batch, image_size=image_size, seed=seed, workers=self.workers)
         if self.workers.size > 1:
-            self._settle()
+            self._warm_up()
 
     def run(self, checkpoints: Checkpoints | None = None, report: Report | None = None) -> Curve:
         """Train to the end of the budget, from the last checkpoint if there is one.
@@ -197,10 +197,10 @@ class Pretrainer:
         self.iteration += 1
         return loss
 
-    def _settle(self) -> None:
-        """One iteration to throw away, so that the sums over workers have the order that they keep.
+    def _warm_up(self) -> None:
+        """Run one iteration and discard it, so that sums over workers have their final order.
 
-        DistributedDataParallel lays its buckets out anew after its first backward, and of three workers or more the
+        DistributedDataParallel rearranges its buckets after its first backward, and with three workers or more the
         place of a gradient in a bucket decides in which order it is summed. Without this the first iteration after a
         checkpoint would differ in its last bits from the same one of a stage never interrupted.
         """

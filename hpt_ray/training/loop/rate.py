@@ -1,4 +1,4 @@
-"""How fast pretraining and frozen passes are: here, by doing a few, and on GPUs, from a published rate."""
+"""The speed of pretraining and of frozen passes: measured on this machine, and on GPUs from a published rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from hpt_ray.training.probe import TRAINED
 from hpt_ray.training.workers import Workers
 
 ITERATIONS = 3
-#: Pixels of a group that a test is worth: a group of 64 at 224 px takes a CPU core minutes, and eight say as much.
+#: Pixels of the largest group that is measured: a group of 64 at 224 px takes a CPU core minutes, and eight say as
+#: much.
 PIXELS = 64 * 96**2
 
 #: MoCo-v2 with ResNet-50 at 224 px: 200 epochs of ImageNet in 53 hours on 8 V100 (the authors' repository,

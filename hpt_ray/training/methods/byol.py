@@ -80,16 +80,16 @@ class BYOL(Method):
         if batch.iteration > 0:  # the update that ends an iteration (BYOL, eq. 1) comes after its optimiser step: now
             momentum = target_momentum(self.momentum, batch.iteration - 1, batch.iterations)
             follow(self.target, self.bare_student, momentum)
-        mine = workers.share(batch.groups)
-        positions = batch.positions(mine)
+        share = workers.share(batch.groups)
+        positions = batch.positions(share)
         views = [torch.split(batch.view(positions, which), batch.group) for which in (0, 1)]
         targets = [self._targets(groups) for groups in views]
         total = torch.zeros((), device=targets[0][0].device)
         # Every group's view 0 passes before any view 1, on any number of workers: running statistics follow the order.
         pairs = zip(views[0] + views[1], targets[1] + targets[0], strict=True)
-        for (images, target), exchange in zip(pairs, self.exchanges(2 * len(mine)), strict=True):
+        for (images, target), exchange in zip(pairs, self.exchanges(2 * len(share)), strict=True):
             with exchange:
-                loss = regression_loss(self.student(images).float(), target) / len(mine)
+                loss = regression_loss(self.student(images).float(), target) / len(share)
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self._latest = workers.gather(torch.cat(targets[1]))

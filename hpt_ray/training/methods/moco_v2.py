@@ -75,15 +75,15 @@ class MoCoV2(Method):
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         follow(self.key, self.bare_student, self.momentum)
-        mine = workers.share(batch.groups)
-        keys = self._keys(batch, mine, workers)
+        share = workers.share(batch.groups)
+        keys = self._keys(batch, share, workers)
         total = torch.zeros((), device=keys.device)
-        views = torch.split(batch.view(batch.positions(mine), 0), batch.group)
-        positives = torch.split(keys, batch.group)[mine.start : mine.stop]
-        for images, own, exchange in zip(views, positives, self.exchanges(len(mine)), strict=True):
+        views = torch.split(batch.view(batch.positions(share), 0), batch.group)
+        positives = torch.split(keys, batch.group)[share.start : share.stop]
+        for images, positive, exchange in zip(views, positives, self.exchanges(len(share)), strict=True):
             with exchange:
                 queries = F.normalize(self.student(images).float(), dim=1)
-                loss = info_nce(queries, own, self.queue, self.temperature) / len(mine)
+                loss = info_nce(queries, positive, self.queue, self.temperature) / len(share)
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self._enqueue(keys)
@@ -93,7 +93,7 @@ class MoCoV2(Method):
         return self._latest.std(dim=0).mean()
 
     @torch.no_grad()
-    def _keys(self, batch: Batch, mine: range, workers: Workers) -> Tensor:
+    def _keys(self, batch: Batch, share: range, workers: Workers) -> Tensor:
         """The keys [batch, d] of the whole batch, each computed among images of a shuffled group.
 
         Shuffling keeps a query's positive out of the statistics of the query's own group, which would otherwise give
@@ -101,7 +101,7 @@ class MoCoV2(Method):
         makes the views of its shuffled images itself: only keys travel, never images.
         """
         shuffled = torch.from_numpy(stream(self.seed, "shuffle", batch.iteration).permutation(batch.size))
-        views = torch.split(batch.view(shuffled[batch.positions(mine)], 1), batch.group)
+        views = torch.split(batch.view(shuffled[batch.positions(share)], 1), batch.group)
         parts = [self.key(images).float() for images in views]
         gathered = workers.gather(F.normalize(torch.cat(parts), dim=1))
         keys = torch.empty_like(gathered)

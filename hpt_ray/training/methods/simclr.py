@@ -66,27 +66,27 @@ class SimCLR(Method):
         self._latest = torch.empty(0, options.dim)
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
-        mine = workers.share(batch.groups)
-        everyone = torch.arange(batch.size)
+        share = workers.share(batch.groups)
+        in_order = torch.arange(batch.size)
         shuffled = torch.from_numpy(stream(self.seed, "shuffle", batch.iteration).permutation(batch.size))
-        positions = batch.positions(mine)
+        positions = batch.positions(share)
         firsts, seconds = batch.view(positions, 0), batch.view(shuffled[positions], 1)
         parts = []
         for first, second, exchange in zip(
-            torch.split(firsts, batch.group), torch.split(seconds, batch.group), self.exchanges(len(mine)), strict=True
+            torch.split(firsts, batch.group), torch.split(seconds, batch.group), self.exchanges(len(share)), strict=True
         ):
             with exchange:
                 parts.append(self.student(torch.cat([first, second])))
-        own = F.normalize(torch.cat(parts).float(), dim=1)
+        projections = F.normalize(torch.cat(parts).float(), dim=1)
         # A view has its own term in the loss and is a negative in all others, also in those of other workers' views. So
         # each worker takes the derivative of the whole loss by all projections, and sends that of its own rows back
         # through its network: the sum over workers is the whole gradient, and they average, hence the factor.
-        gathered = workers.gather(own.detach()).requires_grad_()
-        rows = torch.cat([everyone.view(-1, batch.group), shuffled.view(-1, batch.group)], dim=1).flatten()
-        loss = nt_xent(gathered, to_device(partners_of(rows), own.device), self.temperature)
+        gathered = workers.gather(projections.detach()).requires_grad_()
+        rows = torch.cat([in_order.view(-1, batch.group), shuffled.view(-1, batch.group)], dim=1).flatten()
+        loss = nt_xent(gathered, to_device(partners_of(rows), projections.device), self.temperature)
         (slope,) = torch.autograd.grad(loss, gathered)
-        start = 2 * batch.group * mine.start
-        own.backward(slope[start : start + len(own)] * workers.size)  # type: ignore[no-untyped-call]
+        start = 2 * batch.group * share.start
+        projections.backward(slope[start : start + len(projections)] * workers.size)  # type: ignore[no-untyped-call]
         self._latest = gathered.detach()
         return loss.detach()
 

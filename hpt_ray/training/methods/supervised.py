@@ -52,18 +52,18 @@ class Supervised(Method):
         self._latest = torch.empty(0, backbone.dim)
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
-        mine = workers.share(batch.groups)
-        positions = batch.positions(mine)
+        share = workers.share(batch.groups)
+        positions = batch.positions(share)
         images = batch.view(positions, 0)
         labels = batch.labels(positions)
         total = torch.zeros((), device=images.device)
         parts = []
-        for views, wanted, exchange in zip(
-            torch.split(images, batch.group), torch.split(labels, batch.group), self.exchanges(len(mine)), strict=True
+        for views, targets, exchange in zip(
+            torch.split(images, batch.group), torch.split(labels, batch.group), self.exchanges(len(share)), strict=True
         ):
             with exchange:
                 logits, features = self.student(views)
-                loss = F.cross_entropy(logits.float(), wanted) / len(mine)
+                loss = F.cross_entropy(logits.float(), targets) / len(share)
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
             parts.append(features.detach())

@@ -1,4 +1,4 @@
-"""What the probes that train share: augmented batches of labelled images, a new classifier, its loss and schedule.
+"""Common parts of the probes that train: augmented batches of labelled images, a new classifier, loss and schedule.
 
 Of several labels an image, each class is a logit of its own with a sigmoid, and what is unknown has no part in the loss
 (U-Ignore of Irvin et al., CheXpert, arXiv 1901.07031).
@@ -108,7 +108,7 @@ def loss(logits: Tensor, wanted: Tensor) -> Tensor:
 def usable(
     candidates: Iterable[tuple[Chosen, NDArray[np.float32]]], batches: LabelledBatches, what: str
 ) -> Iterator[tuple[Chosen, Predicted]]:
-    """What the candidates decide whose logits are finite: one that diverged is none. Raises StageError if all did."""
+    """Yield the candidates with finite logits, with their predictions. Raises StageError if all candidates diverged."""
     diverged = True
     for chosen, logits in candidates:
         if np.isfinite(logits).all():

@@ -1,4 +1,4 @@
-"""What a load does with every key of a file."""
+"""What a load of weights does with every key of a file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ HOW: dict[How, str] = {
     "order": "by order and shape alone: no names agree, so see that step 0 beats random features",
 }
 
-#: What stands on a backbone, as published: fc, heads, classifier, projection_head, predictor, aux1 ... : words, and how
-#: words begin.
+#: Names of published heads (fc, classifier, projection_head, predictor, aux1 ...): whole words, and beginnings of
+#: words.
 _HEADS = {"fc", "head", "heads", "linear", "neck"}
 _HEAD_STEMS = ("classif", "proj", "predict", "prototype", "logit", "aux")
-#: Words of a network's copy (MoCo uses its query encoder; VISSL keeps the other one in the loss), and of what is no
-#: network at all.
+#: Words in the names of copies of a network (MoCo's key encoder; VISSL keeps it in the loss), and of what is no
+#: network.
 _COPIES = {"momentum", "target", "ema", "k", "key", "loss"}
 _NO_NETWORKS = {"queue", "ptr", "memory", "optimizer", "optimizers", "optimiser"}
-#: What torch puts into names where it wraps a module: compile, FSDP and its forerunner, activation checkpoints,
+#: What torch inserts into names when it wraps a module: compile, FSDP and its forerunner, activation checkpoints,
 #: Lightning's Fabric, data parallel.
 WRAPPERS = (
     r"(?<![^./])"
@@ -37,24 +37,24 @@ WRAPPERS = (
 
 
 class Audit(Frozen):
-    """What one load does: every key of the file stands in exactly one of all lists but ``missing``.
+    """What one load does: every key of the file is in exactly one field.
 
-    ``matched``, ``resampled`` and ``reshaped`` are by the backbone's names, to the file's keys; the other lists hold
-    the file's keys (``place/in/nested/dicts/name.of.the.tensor``), but ``missing``, which holds the backbone's names.
+    ``matched``, ``resampled`` and ``reshaped`` map the backbone's names to the file's keys. ``missing`` and
+    ``constant`` have names of the backbone, the other fields keys (``place/in/nested/dicts/name.of.the.tensor``).
 
     Attributes:
-        prefix: what the keys of the chosen network begin with.
-        how: by which the keys were matched: their name; the number of a child in a Sequential, for its name; or, where
-            all names differ, the order and shape of all tensors.
-        matched: taken over as they are.
-        resampled: position embeddings of another image size, taken over by interpolation.
-        reshaped: of another shape, which keep the values that the backbone had; so do ``missing`` ones.
-        unexpected: of the chosen network, and the backbone has no such tensor.
+        prefix: how the keys of the chosen network begin.
+        how: the keys were matched by name; by the number of a child in a Sequential; or, if all names differ, by the
+            order and shape of all tensors.
+        matched: loaded unchanged.
+        resampled: position embeddings of another image size, loaded by interpolation.
+        reshaped: tensors of another shape; like ``missing`` ones they keep the backbone's values.
+        unexpected: tensors of the chosen network that the backbone does not have.
         heads: projectors, predictors and classifiers: dropped.
-        ignored: other networks, queues, optimiser state, and counters of batches, on which nothing here depends.
-        rivals: places of other networks that fit as well and differ, so that a user must choose.
-        copies: places that hold the network once more: equal, or by their names its copies.
-        constant: the backbone's names of layers' weights that are one number throughout: legal, and never trained.
+        ignored: other networks, queues, optimiser state, and counters of batches, which are not used.
+        rivals: places of other, different networks that fit equally well, so that a user must choose.
+        copies: places of copies of the network: equal tensors, or copies by their names.
+        constant: weights of layers in which all numbers are equal: valid, but never trained.
     """
 
     prefix: str
@@ -72,17 +72,17 @@ class Audit(Frozen):
 
 
 def audit(
-    own: Mapping[str, Tensor], file: Mapping[str, Tensor], prefix: str, how: How, keys: Mapping[str, str]
+    expected: Mapping[str, Tensor], file: Mapping[str, Tensor], prefix: str, how: How, keys: Mapping[str, str]
 ) -> Audit:
     """Sort every key of a file.
 
     Args:
-        own, file: the backbone's tensors by name, of which only the shapes count, and the file's by key.
-        keys: which of the file's keys stands for which of the backbone's names, whatever their shapes.
+        expected: the backbone's tensors by name, of which only the shapes are used. file: the file's tensors by key.
+        keys: the file's key for each name of the backbone, also where their shapes differ.
     """
-    equal = {name: key for name, key in keys.items() if own[name].shape == file[key].shape}
+    equal = {name: key for name, key in keys.items() if expected[name].shape == file[key].shape}
     other = {name: key for name, key in keys.items() if name not in equal}
-    resampled = {k: v for k, v in other.items() if positions.can_resample(k, file[v].shape, own[k].shape)}
+    resampled = {k: v for k, v in other.items() if positions.can_resample(k, file[v].shape, expected[k].shape)}
     used = set(keys.values())
     sorted_out: dict[str, list[str]] = {"unexpected": [], "heads": [], "ignored": []}
     siblings = _places(used, prefix)
@@ -95,65 +95,67 @@ def audit(
         matched=equal,
         resampled=resampled,
         reshaped={name: key for name, key in other.items() if name not in resampled},
-        missing=tuple(name for name in own if name not in keys),
+        missing=tuple(name for name in expected if name not in keys),
         constant=_constant(equal, file),
         **{name: tuple(keys) for name, keys in sorted_out.items()},
     )
 
 
 def _constant(keys: Mapping[str, str], file: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Of the backbone's names those of layers' weights that are one number throughout, which no training leaves."""
-    found = []
+    """The names of layers' weights in which all numbers are equal, which does not happen in training."""
+    names = []
     for name, key in keys.items():
         numbers = file[key]
         if name.endswith("weight") and numbers.ndim > 1 and numbers.numel() > 1 and numbers.is_floating_point():
-            numbers = numbers.float().flatten()  # as they are taken over: some precisions cannot be compared
+            numbers = numbers.float().flatten()  # as they are loaded: some precisions cannot be compared
             if (numbers == numbers[0]).all():
-                found.append(name)
-    return tuple(found)
+                names.append(name)
+    return tuple(names)
 
 
-def lines(source: str, found: Audit) -> list[str]:
-    """What a load takes over and what it leaves, in a line, and one for each thing that a user should know of it."""
-    wanted = fits(found) + len(found.reshaped) + len(found.missing)
-    place = f"from {found.prefix or 'its top'}"
-    if found.copies:
-        place += f" (not from its {'copy' if len(found.copies) == 1 else 'copies'} {', '.join(found.copies)})"
-    others = [key for key in (*found.ignored, *found.unexpected) if not counts(key)]
-    left = [f"{len(found.heads)} of heads such as {found.heads[0]}"] if found.heads else []
-    left += [f"{len(others)} of other networks or training state such as {others[0]}"] if others else []
-    said = [f"weights {source}: {fits(found)} of {wanted} tensors, {place}; left out: {' and '.join(left) or 'none'}."]
-    if found.resampled:
-        names = ", ".join(found.resampled)
-        said.append(f"weights {source}: {names} converted to the image size by interpolation.")
-    if found.how != "name":
-        said.append(f"weights {source}: matched {HOW[found.how]}.")
-    if found.constant:
-        such = f"{len(found.constant)} of its tensors such as {found.constant[0]}"
-        said.append(f"weights {source}: never trained, as they are one number throughout: {such}.")
-    return [visible(line) for line in said]
+def lines(source: str, load: Audit) -> list[str]:
+    """What is loaded and what is left out, in one line, and a line for everything else that a user should know."""
+    wanted = fits(load) + len(load.reshaped) + len(load.missing)
+    origin = f"from {load.prefix or 'its top'}"
+    if load.copies:
+        origin += f" (not from its {'copy' if len(load.copies) == 1 else 'copies'} {', '.join(load.copies)})"
+    others = [key for key in (*load.ignored, *load.unexpected) if not is_batch_counter(key)]
+    left_out = [f"{len(load.heads)} of heads such as {load.heads[0]}"] if load.heads else []
+    left_out += [f"{len(others)} of other networks or training state such as {others[0]}"] if others else []
+    notes = [
+        f"weights {source}: {fits(load)} of {wanted} tensors, {origin}; left out: {' and '.join(left_out) or 'none'}."
+    ]
+    if load.resampled:
+        names = ", ".join(load.resampled)
+        notes.append(f"weights {source}: {names} converted to the image size by interpolation.")
+    if load.how != "name":
+        notes.append(f"weights {source}: matched {HOW[load.how]}.")
+    if load.constant:
+        such = f"{len(load.constant)} of its tensors such as {load.constant[0]}"
+        notes.append(f"weights {source}: never trained, as they are one number throughout: {such}.")
+    return [visible(line) for line in notes]
 
 
-def fits(found: Audit) -> int:
-    """How many of the backbone's tensors are taken over."""
-    return len(found.matched) + len(found.resampled)
+def fits(load: Audit) -> int:
+    """The number of tensors of the backbone that are loaded."""
+    return len(load.matched) + len(load.resampled)
 
 
-def theirs(found: Audit) -> int:
-    """How many tensors the file's network has, without its heads."""
-    return fits(found) + len(found.reshaped) + len(found.unexpected)
+def tensors_in_file(load: Audit) -> int:
+    """The number of tensors of the file's network, without its heads."""
+    return fits(load) + len(load.reshaped) + len(load.unexpected)
 
 
-def counts(key: str) -> bool:
+def is_batch_counter(key: str) -> bool:
     """Whether a key is batch norm's counter of batches."""
     return key.endswith("num_batches_tracked")
 
 
 def is_copy(prefix: str, file: Iterable[str]) -> bool:
-    """Whether a network is by its name the copy of another one: a momentum encoder, a target, an average.
+    """Whether a network is, by its name, a copy of another one: a momentum encoder, a target network, an average.
 
-    Of self-distillation (DINO and its kin) the teacher is the network, and the student, with a projector of its own, is
-    what it averages. Of a distillation without projectors the student is the new network and no copy of the teacher.
+    In self-distillation (such as DINO) the teacher is the network to use, and the student has its own projector. In a
+    distillation without projectors the student is the new network, and not a copy of the teacher.
     """
     words = _words(prefix)
     if words & _COPIES or "student" not in words:
@@ -170,15 +172,17 @@ def parts(key: str) -> list[str]:
 
 
 def _kind(key: str, prefix: str, siblings: list[set[str]]) -> str:
-    """The list of a key that is not the backbone's, by the component in which it leaves the chosen network's path."""
-    path, own = parts(key), parts(prefix)
-    place = next((i for i, (one, other) in enumerate(zip(path, own, strict=False)) if one != other), len(own))
-    name = path[place] if place < len(path) else ""
-    inside = place == len(own) and key.startswith(prefix) and "/" not in key[len(prefix) :]
-    if counts(key) or _words(name) & (_COPIES | _NO_NETWORKS | {"student"}) - _words(prefix):
+    """The field of a key that is not the backbone's, by the first component that differs from the network's path."""
+    path, prefix_parts = parts(key), parts(prefix)
+    position = next(
+        (i for i, (left, right) in enumerate(zip(path, prefix_parts, strict=False)) if left != right), len(prefix_parts)
+    )
+    name = path[position] if position < len(path) else ""
+    inside = position == len(prefix_parts) and key.startswith(prefix) and "/" not in key[len(prefix) :]
+    if is_batch_counter(key) or _words(name) & (_COPIES | _NO_NETWORKS | {"student"}) - _words(prefix):
         return "ignored"
-    # In a Sequential the head follows the backbone; its number tells.
-    if _next(name, siblings[place]) or _is_head(name):
+    # In a Sequential the head comes after the backbone: it has a higher number.
+    if _next(name, siblings[position]) or _is_head(name):
         return "heads"
     return "unexpected" if inside else "ignored"
 
@@ -198,7 +202,7 @@ def _words(name: str) -> set[str]:
 
 
 def number_of(component: str) -> int | None:
-    """A layer's number in a key: ``²`` is a digit to Python, and thousands of them are no number to it."""
+    """A layer's number in a key: only ASCII digits, and at most nine of them."""
     plain = component.isascii() and component.isdecimal() and len(component) < 10
     return int(component) if plain else None
 

@@ -1,7 +1,7 @@
-"""Weights from anywhere into a backbone, audited key by key; nothing here executes what is in a file.
+"""Load weights from any source into a backbone, audited key by key, without executing anything in a file.
 
-A wrong prefix or a wrong network silently gives random features, so every load says which keys matched and refuses
-when too few do.
+A wrong prefix or a wrong network would silently give random features, so every load reports which keys match and
+refuses weights if too few do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hpt_ray.core.errors import WeightsError
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.weights import positions
-from hpt_ray.training.weights.audit import Audit, counts
+from hpt_ray.training.weights.audit import Audit, is_batch_counter
 from hpt_ray.training.weights.downloads import fetch
 from hpt_ray.training.weights.formats import format_of
 from hpt_ray.training.weights.places import match
@@ -56,7 +56,7 @@ def read(source: str) -> State:
         raise
     except UnpicklingError as error:
         raise WeightsError(_objects(path, source, str(error))) from error
-    except Exception as error:  # a strange file can trip its reader anywhere
+    except Exception as error:  # an odd file can make its reader fail anywhere
         raise WeightsError(
             f"{source} is no checkpoint of torch.save or safetensors, or is damaged: fetch or save it again."
         ) from error
@@ -86,36 +86,36 @@ def to_bytes(backbone: Backbone) -> bytes:
 
 
 def load(backbone: Backbone, state: Mapping[str, Tensor], threshold: float = 0.9, place: str | None = None) -> Audit:
-    """Copy what fits of ``state`` into the backbone, read in the way that fits most.
+    """Copy the tensors of ``state`` that fit into the backbone, matched in the way that fits most.
 
     Args:
-        threshold: the share of the tensors of the file's network that must fit; of the backbone's all must.
+        threshold: the share of the file's network that must fit; all tensors of the backbone must.
         place: what the keys of the wanted network begin with, as a user writes it after the ``#`` of a source.
 
     Raises:
         WeightsError: for less than that, for numbers that are not finite or no floats, and for several networks that
             fit as well and differ; with counts and examples. The backbone is then unchanged.
     """
-    own = tensors(backbone)
-    audit = match(own, state, place)
-    reason = refusal(audit, own, state, threshold)
+    expected = tensors(backbone)
+    audit = match(expected, state, place)
+    reason = refusal(audit, expected, state, threshold)
     if reason:
         raise WeightsError(reason)
     with torch.no_grad():
         for name, key in audit.matched.items():
-            own[name].copy_(state[key])
+            expected[name].copy_(state[key])
         for name, key in audit.resampled.items():
-            own[name].copy_(positions.resample(state[key], own[name].shape))
+            expected[name].copy_(positions.resample(state[key], expected[name].shape))
     return audit
 
 
 def tensors(backbone: Backbone) -> State:
-    """Weights and running statistics by name, without the counters of batches, which nothing here depends on."""
-    return {key: value for key, value in backbone.state_dict().items() if not counts(key)}
+    """Weights and running statistics by name, without the counters of batches, which are not used."""
+    return {key: value for key, value in backbone.state_dict().items() if not is_batch_counter(key)}
 
 
 def _from_torch(path: Path, source: str) -> State:
-    """The tensors of a file of torch.save, which does not compress: nothing that is in one is larger than the file."""
+    """The tensors of a file of torch.save, which does not compress: so no tensor is larger than the file."""
     size = path.stat().st_size
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -124,7 +124,7 @@ def _from_torch(path: Path, source: str) -> State:
             raise WeightsError(f"{source} claims to hold more than its size, {size:,} bytes: fetch or save it again.")
     # Many training scripts keep their command line beside the weights: a Namespace holds values and runs nothing.
     allowed = torch.serialization.safe_globals([argparse.Namespace])
-    # Given the open file, torch goes by what it holds; of a path it would go by the suffix.
+    # For an open file torch looks at the content, for a path at the suffix.
     with path.open("rb") as file, allowed, warnings.catch_warnings(action="ignore"):
         state = dict(_tensors_of(torch.load(file, map_location="cpu", weights_only=True), "", set()))
     for name, tensor in state.items():
@@ -138,7 +138,7 @@ def _from_torch(path: Path, source: str) -> State:
 
 
 def _objects(path: Path, source: str, reason: str) -> str:
-    """Why a file that could only be read by running it was not, by the names of what it would run."""
+    """The message about a file that could only be read by executing code, with the names of that code."""
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         with zipfile.ZipFile(path) as archive:
@@ -162,7 +162,7 @@ def _objects(path: Path, source: str, reason: str) -> str:
 
 
 def _tensors_of(content: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors in nested dicts and lists, with their place in them; one that is nested twice is gone into once."""
+    """The tensors in nested dicts and lists, with their place in them; each container is visited once."""
     if id(content) in seen:
         return
     seen.add(id(content))

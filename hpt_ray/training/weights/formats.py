@@ -1,6 +1,6 @@
-"""What a file that is given for a checkpoint is, by its first bytes and the directory of its parts.
+"""Recognise the format of a checkpoint by its first bytes and its table of contents.
 
-Known before the file is hashed or loaded, which for a large one takes minutes; nothing of what it holds is read.
+This happens before the file is hashed or loaded, which takes minutes for a large one.
 """
 
 from __future__ import annotations

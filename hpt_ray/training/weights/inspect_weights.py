@@ -1,4 +1,4 @@
-"""What a file of weights holds and whether it would load, without training anything or making any network."""
+"""Show what a file of weights contains and whether it would load, without training or creating a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpt_ray.core import registry
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import outline
-from hpt_ray.training.weights.audit import HOW, Audit, fits, is_copy, theirs
+from hpt_ray.training.weights.audit import HOW, Audit, fits, is_copy, tensors_in_file
 from hpt_ray.training.weights.checkpoints import State, read, tensors
 from hpt_ray.training.weights.formats import format_of
 from hpt_ray.training.weights.matching import Reading, readings
@@ -32,7 +32,7 @@ MEANINGS = {
 
 
 class Network(Frozen):
-    """One place of the file that may be the network: of the backbone's tensors, ``fits`` stand there in their shape."""
+    """One place of the file that may hold the network; ``fits`` is the number of tensors there with the right shape."""
 
     prefix: str
     fits: int
@@ -41,7 +41,7 @@ class Network(Frozen):
 
 
 class Part(Frozen):
-    """One list of the audit: how many keys, the first few, and what becomes of them."""
+    """One field of the audit: the number of its keys, the first few, and what happens to them."""
 
     name: str
     meaning: str
@@ -56,7 +56,7 @@ class Inspection(Frozen):
         format: what kind of file it is.
         tensors: how many tensors it holds; ``places`` has the first parts of their names with their counts.
         backbone: the one asked for, or the one guessed; None if no known one fits.
-        networks: where in the file that backbone may stand, the chosen place first.
+        networks: the places in the file that may hold that backbone, the chosen one first.
         parts: the audit as counts with examples, () without a backbone; ``audit`` has every key.
         loads: whether a study would accept the file for that backbone; ``verdict`` says it in words.
     """
@@ -90,11 +90,11 @@ def inspect_weights(
     parsed = WeightSource.parse(source)
     place, state = parsed.place, read(source)
     name, share = (backbone, 1.0) if backbone else _guess(state, place)
-    own = tensors(outline(name, image_size))
-    found = match(own, state, place)
-    reason = refusal(found, own, state, threshold)
+    expected = tensors(outline(name, image_size))
+    load = match(expected, state, place)
+    reason = refusal(load, expected, state, threshold)
     guessed = backbone is None
-    unknown = guessed and not complete(found, threshold)
+    unknown = guessed and not complete(load, threshold)
     if unknown:
         verdict = (
             f"no backbone of ours and no ResNet of torchvision's fits (the nearest, {name}, by {share:.0%}): "
@@ -103,7 +103,7 @@ def inspect_weights(
     elif reason:
         verdict = f"refused: {reason}"
     else:
-        verdict = f"would load into {name}: {fits(found)} of {len(own)} tensors {HOW[found.how]}."
+        verdict = f"would load into {name}: {fits(load)} of {len(expected)} tensors {HOW[load.how]}."
     return Inspection(
         source=source,
         format=_format(parsed),
@@ -111,32 +111,32 @@ def inspect_weights(
         places=_places(list(state)),
         backbone=None if unknown else name,
         guessed=guessed,
-        networks=_networks(readings(own, state), found, state, len(own)),
-        parts=() if unknown else _parts(found),
-        audit=None if unknown else found,
+        networks=_networks(readings(expected, state), load, state, len(expected)),
+        parts=() if unknown else _parts(load),
+        audit=None if unknown else load,
         loads=reason is None,
         verdict=verdict,
     )
 
 
 def _places(keys: list[str]) -> dict[str, int]:
-    """The first component of every key, and how many keys begin with it; one that is alone is followed further."""
-    found = Counter(re.match(r"[^./]*[./]?", key)[0] for key in keys)  # type: ignore[index]  # it matches anything
-    if len(found) == 1 and (alone := next(iter(found))).endswith((".", "/")):
-        return {alone + place: count for place, count in _places([key.removeprefix(alone) for key in keys]).items()}
-    return dict(found)
+    """The number of keys by their first component; if there is only one, by the next components."""
+    counts = Counter(re.match(r"[^./]*[./]?", key)[0] for key in keys)  # type: ignore[index]  # it matches anything
+    if len(counts) == 1 and (single := next(iter(counts))).endswith((".", "/")):
+        return {single + place: count for place, count in _places([key.removeprefix(single) for key in keys]).items()}
+    return dict(counts)
 
 
 def _guess(state: State, place: str | None) -> tuple[str, float]:
-    """The known backbone whose tensors the file shares most of there, and that share (of both their tensors)."""
+    """The known backbone that shares most tensors with the file, and that share."""
     state = {key: value for key, value in state.items() if key.startswith((place or "").strip("./"))}
-    ours = [name for name in registry.names("backbones") if not _family(name)]
+    built_in = [name for name in registry.names("backbones") if not _family(name)]
     resnets = [f"torchvision/{name}" for name in models.list_models(module=models) if "resne" in name]
     best, most = "", -1.0
-    for name in (*ours, *resnets):
-        own = tensors(outline(name))
-        found = match(own, state)
-        share = fits(found) / max(len(own), theirs(found))
+    for name in (*built_in, *resnets):
+        expected = tensors(outline(name))
+        load = match(expected, state)
+        share = fits(load) / max(len(expected), tensors_in_file(load))
         if share > most:
             best, most = name, share
     return best, most
@@ -146,18 +146,18 @@ def _family(name: str) -> bool:
     return bool(inspect.signature(registry.load("backbones", name)).parameters)
 
 
-def _networks(found: list[Reading], audit: Audit, file: State, wanted: int) -> tuple[Network, ...]:
+def _networks(candidates: list[Reading], audit: Audit, file: State, wanted: int) -> tuple[Network, ...]:
     """The chosen place, and the others that hold at least half of the backbone."""
-    ranked = sorted(found, key=lambda reading: reading.prefix != audit.prefix)
+    ranked = sorted(candidates, key=lambda reading: reading.prefix != audit.prefix)
     return tuple(
         Network(
             prefix=reading.prefix,
             fits=reading.fits,
-            chosen=not place,
+            chosen=not rank,
             why=_why(reading, ranked[0], audit, file, wanted),
         )
-        for place, reading in enumerate(ranked)
-        if not place or reading.fits >= wanted / 2
+        for rank, reading in enumerate(ranked)
+        if not rank or reading.fits >= wanted / 2
     )
 
 
@@ -171,11 +171,11 @@ def _why(reading: Reading, chosen: Reading, audit: Audit, file: State, wanted: i
     return "the same tensors" if reading.prefix in audit.copies else "fits less"
 
 
-def _parts(found: Audit) -> tuple[Part, ...]:
+def _parts(load: Audit) -> tuple[Part, ...]:
     parts = []
     for name, meaning in MEANINGS.items():
-        keys = getattr(found, name)
-        shown = [f"{own} <- {key}" for own, key in keys.items()] if isinstance(keys, dict) else list(keys)
+        keys = getattr(load, name)
+        shown = [f"{expected} <- {key}" for expected, key in keys.items()] if isinstance(keys, dict) else list(keys)
         parts.append(Part(name=name, meaning=meaning, count=len(keys), examples=tuple(shown[:EXAMPLES])))
     return tuple(parts)
 

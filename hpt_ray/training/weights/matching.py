@@ -1,7 +1,7 @@
-"""Which tensors of a file are a backbone's: by name, by number, or by order and shape.
+"""Find a backbone's tensors in a file: by name, by number, or by order and shape.
 
-Published files wrap the same network in other names: ``module.encoder_q.``, ``backbone.``, a dict in a dict. A file may
-also hold it more than once (a momentum encoder), or as a ``Sequential`` whose children have numbers for names. What
+Published files put the same network under other names: ``module.encoder_q.``, ``backbone.``, a dict in a dict. A file
+may also hold it more than once (a momentum encoder), or as a ``Sequential`` whose children have numbers for names. What
 torch wraps around a layer (``layer1._orig_mod.0``) is no part of a name, wherever it stands.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from hpt_ray.training.weights.audit import WRAPPERS, How, counts, is_copy, number_of
+from hpt_ray.training.weights.audit import WRAPPERS, How, is_batch_counter, is_copy, number_of
 
-#: The share of a backbone's tensors from which on a reading is the network, whole or nearly so.
+#: A reading with at least this share of the backbone's tensors is the network, complete or nearly so.
 NEARLY = 0.9
 
 
@@ -25,8 +25,8 @@ class Reading:
     """One place of a file that may be the network, and one way to read its names.
 
     Attributes:
-        keys: the backbone's name -> the file's key, whatever their shapes.
-        fits: how many of them agree in shape.
+        keys: the file's key for each name of the backbone, also where their shapes differ.
+        fits: number of them with equal shapes.
     """
 
     prefix: str
@@ -35,80 +35,80 @@ class Reading:
     fits: int = 0
 
 
-def readings(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
-    """Every place where some of the backbone's tensors may stand, the best first.
+def readings(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
+    """Every place that may hold tensors of the backbone, the best first.
 
-    Of readings that fit nearly equally well, a copy (a momentum encoder) comes last. Order and shape alone are asked
-    only where no names fit.
+    Among readings that fit nearly equally well, copies (momentum encoders) come last. Order and shape are tried only if
+    names and numbers do not fit.
     """
-    found = [*_by_name(own, file), *_by_number(own, file)]
-    most = max((reading.fits for reading in found), default=0)
-    if most < NEARLY * len(own):
-        found += _by_order(own, file)
-        most = max((reading.fits for reading in found), default=0)
+    candidates = [*_by_name(expected, file), *_by_number(expected, file)]
+    most = max((reading.fits for reading in candidates), default=0)
+    if most < NEARLY * len(expected):
+        candidates += _by_order(expected, file)
+        most = max((reading.fits for reading in candidates), default=0)
 
     def rank(reading: Reading) -> tuple[bool, bool, int, int, str]:
         far = reading.fits < NEARLY * most
         return far, is_copy(reading.prefix, file), -reading.fits, -len(reading.keys), reading.prefix
 
-    return sorted(found, key=rank)
+    return sorted(candidates, key=rank)
 
 
-def _by_name(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
-    found: dict[str, Reading] = {}
-    plain = {_plain(name): name for name in own}
+def _by_name(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
+    by_prefix: dict[str, Reading] = {}
+    plain = {_plain(name): name for name in expected}
     for key in file:
         for start in _starts(key):
             prefix, rest = key[:start], key[start:]
             # A wrapper of the whole network belongs to its prefix.
             bare = "" if re.match(WRAPPERS, rest) else _plain(rest)
-            name = rest if rest in own else plain.get(bare)
+            name = rest if rest in expected else plain.get(bare)
             if name is not None:
-                _add(found.setdefault(prefix, Reading(prefix, "name")), name, key, own, file)
-    return list(found.values())
+                _add(by_prefix.setdefault(prefix, Reading(prefix, "name")), name, key, expected, file)
+    return list(by_prefix.values())
 
 
-def _by_number(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
-    """Where the network is a ``Sequential`` of its children: in order, each number stands for a child's name."""
-    children = list(dict.fromkeys(name.split(".", 1)[0] for name in own))
-    plain = {_plain(name): name for name in own}
+def _by_number(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
+    """Readings of a ``Sequential``: its numbers, in order, replace the names of the network's children."""
+    children = list(dict.fromkeys(name.split(".", 1)[0] for name in expected))
+    plain = {_plain(name): name for name in expected}
     under: dict[str, dict[int, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for key in file:
         for start in _starts(key):
             first, _, rest = key[start:].partition(".")
             if (number := number_of(first)) is not None:
                 under[key[:start]][number].append((rest, key))
-    found = []
+    candidates = []
     for prefix, numbers in under.items():
         reading = Reading(prefix, "number")
-        # Children without tensors (activation, pooling) have numbers too, and show in neither list.
+        # Children without tensors (activation, pooling) have numbers too, but are in neither list.
         for child, number in zip(children, sorted(numbers), strict=False):
             for rest, key in numbers[number]:
                 if name := plain.get(_plain(f"{child}.{rest}")):
-                    _add(reading, name, key, own, file)
-        found.append(reading)
-    return [reading for reading in found if len(reading.keys) >= NEARLY * len(own)]
+                    _add(reading, name, key, expected, file)
+        candidates.append(reading)
+    return [reading for reading in candidates if len(reading.keys) >= NEARLY * len(expected)]
 
 
-def _by_order(own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
-    """Where all names differ: the same layers in the same order, if every tensor agrees in kind and shape.
+def _by_order(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
+    """Readings of files in which all names differ: every tensor must agree in kind and shape, in the same order.
 
     The kind is the last part of a name (``weight``, ``running_mean``); tensors of one layer must stay together; and
-    numbers must ascend, since a file sorted by name has block 10 before block 2. One tensor less or other, and there is
-    no reading; more, and ``refusal`` has none of it unless they are heads. What this cannot see is two layers of equal
-    shape that another file defines the other way round, so the audit says that order is all there was.
+    numbers must ascend, since a file sorted by name has block 10 before block 2. If one tensor is
+    missing or differs, there is no reading; if there are more, ``refusal`` accepts only heads. Two layers of equal
+    shape in exchanged order cannot be noticed, so the audit reports that only the order was used.
     """
-    names = list(own)
-    kinds = [(name.rsplit(".", 1)[-1], own[name].shape) for name in names]
-    found: dict[str, Reading] = {}
+    names = list(expected)
+    kinds = [(name.rsplit(".", 1)[-1], expected[name].shape) for name in names]
+    by_first_key: dict[str, Reading] = {}
     under = Counter(key[:start] for key in file for start in _starts(key))
     for prefix in sorted(prefix for prefix, count in under.items() if count >= len(names)):
-        keys = [key for key in file if key.startswith(prefix) and not counts(key)][: len(names)]
+        keys = [key for key in file if key.startswith(prefix) and not is_batch_counter(key)][: len(names)]
         same = [(re.split(r"[./]", key)[-1], file[key].shape) for key in keys] == kinds
         if same and _same_layers(names, keys) and _ascending(keys):
             # Of several prefixes of the same keys the longest, which comes last, is the network's own.
-            found[keys[0]] = Reading(prefix, "order", dict(zip(names, keys, strict=True)), len(names))
-    return list(found.values())
+            by_first_key[keys[0]] = Reading(prefix, "order", dict(zip(names, keys, strict=True)), len(names))
+    return list(by_first_key.values())
 
 
 def _same_layers(names: list[str], keys: list[str]) -> bool:
@@ -119,13 +119,13 @@ def _same_layers(names: list[str], keys: list[str]) -> bool:
 
 def _ascending(keys: list[str]) -> bool:
     """Whether numbered children come in the order of their numbers."""
-    last: dict[str, int] = {}
+    latest: dict[str, int] = {}
     for key in keys:
-        for found in re.finditer(r"(?<![^./])\d+(?![^./])", key):
-            place, number = key[: found.start()], int(found[0])
-            if number < last.get(place, 0):
+        for component in re.finditer(r"(?<![^./])\d+(?![^./])", key):
+            prefix, number = key[: component.start()], int(component[0])
+            if number < latest.get(prefix, 0):
                 return False
-            last[place] = number
+            latest[prefix] = number
     return True
 
 
@@ -141,9 +141,9 @@ def _plain(name: str) -> str:
     return re.sub(WRAPPERS, "", name)
 
 
-def _add(reading: Reading, name: str, key: str, own: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> None:
-    """Let a key stand for a name of the backbone, unless another of the same place does."""
+def _add(reading: Reading, name: str, key: str, expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> None:
+    """Add a key for a name of the backbone, unless there is one at the same place already."""
     if name in reading.keys:
         return
     reading.keys[name] = key
-    reading.fits += own[name].shape == file[key].shape
+    reading.fits += expected[name].shape == file[key].shape
