@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hpt_ray.core.registry import PARENT
 from tests.support.places import ROOT
 
 PACKAGE = ROOT / "hpt_ray"
@@ -136,6 +137,20 @@ def test_rooms_import_in_no_circle() -> None:
         room = rooms[name_of(path)]
         graph.setdefault(room, set()).update({rooms[found] for found in imported(path)} - {room})
     assert circle(graph) == []
+
+
+def main_room(path: Path) -> Path:
+    """The folder of a file; a folder of files that are found by their names counts as a part of the one above it."""
+    return path.parents[1] if path.parent.name in PARENT else path.parent
+
+
+def test_rooms_and_the_imports_between_them_are_few() -> None:
+    """The design has 17 rooms. An arrow is a pair of rooms of which the first imports from the second."""
+    rooms = {name_of(path): main_room(path) for path in MODULES}
+    pairs = {(rooms[name_of(path)], rooms[found]) for path in MODULES for found in imported(path)}
+    arrows = {(one, other) for one, other in pairs if one != other}
+    assert len(set(rooms.values())) <= 20
+    assert len(arrows) <= 60, f"import from fewer rooms; there are {len(arrows)} pairs"
 
 
 def test_source_files_hold_one_idea() -> None:
