@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_ray.cli import streams
+from hpt_ray.core import user_code
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import compiler_folder
 
@@ -104,7 +105,6 @@ def run(
 
             result = execute(
                 requested,
-                name=study,
                 store=store,
                 runner=runner,
                 workers=workers,
@@ -228,6 +228,11 @@ def main() -> None:
             app()
     except StudyError as error:
         _say(f"error: {error}")
+        sys.exit(2)
+    except Exception as error:
+        if user_code.place(error) is None:
+            raise
+        _say(f"error: {StudyError(f'{user_code.reason(error)}. Mend the file.')}")
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == 1 and streams.unread():  # only help texts end like this; commands go on without output

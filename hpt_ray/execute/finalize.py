@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.errors import StoreError
-from hpt_ray.core.registry import load, names
 from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
 from hpt_ray.execute.events import NEEDS
 from hpt_ray.execute.manifest import plan_json
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan
+from hpt_ray.report import dashboard
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.store import schema as results
@@ -80,9 +80,9 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     manifest = manifest.model_copy(update={"study": plan.study})  # of a search: with the policies it tried
     frames: dict[str, Any] = {name: results.to_frame(table) for name, table in tables.items()}
     made = Run(**frames, manifest=manifest)
-    dashboard = dashboard_for(plan.study.name)
-    found = verdicts(made, dashboard)
-    files = {PLAN: plan_json(plan), "report.html": render(made, dashboard, found).encode()}
+    page = dashboard.find(plan.study)
+    found = verdicts(made, page)
+    files = {PLAN: plan_json(plan), "report.html": render(made, page, found).encode()}
     store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
         plan.stages[failure.stage].label: failure.reason
@@ -91,11 +91,6 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     }
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
     return Result(made, tuple(found), *paths, failures)
-
-
-def dashboard_for(study: str) -> Any:
-    """The study's own dashboard, or for a user's own study the one of the augmentation ablation."""
-    return load("dashboards", study if study in names("dashboards") else "augment_ablation")
 
 
 def _given_up(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shlex
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hpt_ray.core.paths import path_of
 from hpt_ray.data import inventory
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.data.duplicates import near
 from hpt_ray.data.leakage import copies
+from hpt_ray.data.patterns import is_pattern
 from hpt_ray.execute.stored import StoredPlan
 from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.study import Study
@@ -26,18 +29,33 @@ from hpt_ray.training.normalisation import describe
 EXAMPLES, SIDE = 6, 48
 
 
-def reproduce_command(study: Study, store: str, name: str | None = None) -> str:
-    """The command that repeats a study.
-
-    Args:
-        name: the name or path that the study was made from; None: its own name. The name alone could be that of
-            another, built-in study.
+def reproduce_command(study: Study, store: str, runner: str) -> str:
+    """The shell command that repeats a study, from whatever folder: it first enters the one that relative paths in it
+    start from. "" for a study that was made by no study function.
     """
-    parts = ["hpt-study", "run", name or study.name]
-    for setting, value in study.parameters.items():
-        shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        parts += ["--set", f"{setting}={shown}"]
-    return shlex.join([*parts, *([] if store == "hpt-store" else ["--store", public(store)])])
+    if study.made_from is None:
+        return ""
+    values = {
+        name: ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        for name, value in study.parameters.items()
+    }
+    parts = ["hpt-study", "run", study.made_from]
+    for name, value in values.items():
+        parts += ["--set", f"{name}={value}"]
+    parts += [] if runner == "ray" else ["--runner", runner]
+    parts += [] if store == "hpt-store" else ["--store", public(store)]
+    elsewhere = store == "hpt-store" or "://" in store or path_of(store).is_absolute()  # it may not exist yet
+    relative = not elsewhere or any(map(_is_relative, [study.made_from, *values.values(), runner]))
+    enter = f"cd {shlex.quote(str(path_of('.').absolute()))} && " if relative else ""
+    return enter + shlex.join(parts)
+
+
+def _is_relative(value: str) -> bool:
+    """Whether a value names something by a path that starts from the folder in which the command runs."""
+    if is_pattern(value):
+        return not path_of(value).is_absolute()
+    parts = [part for part in [value, *re.split("[,:=#]", value)] if part]
+    return any(path_of(part).exists() and not path_of(part).is_absolute() for part in parts)
 
 
 def reader_notes(study: Study) -> list[str]:

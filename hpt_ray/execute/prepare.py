@@ -24,6 +24,7 @@ from hpt_ray.execute.worker import load_weights
 from hpt_ray.planning.plan import Plan, Unit, make_plan
 from hpt_ray.planning.search import unfold
 from hpt_ray.planning.stage import weights_stage
+from hpt_ray.report import dashboard
 from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
@@ -55,6 +56,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     Raises:
         StudyError: for data, weights, a backbone, method, probe or batch that does not fit.
     """
+    dashboard.find(study)
     backbone.check(study.backbone, study.image_size)
     for evaluation in study.evaluations:
         _check_options(evaluation)

@@ -29,7 +29,6 @@ from hpt_ray.store.store import PLAN, VIEWS, Store, parquet
 def run(
     study: Study,
     *,
-    name: str | None = None,
     store: str | Path = "hpt-store",
     runner: str = "ray",
     workers: int = 1,
@@ -41,7 +40,6 @@ def run(
     """Run a study; stages that are finished in the store are not run again.
 
     Args:
-        name: the name or path that the study was made from, for the command that repeats it; None: its own name.
         store: a local folder or an address that pyarrow knows.
         runner: a backend by its name or the path to its file: ``ray``, or ``inline`` in this process (one worker, one
             stage at a time; the same numbers).
@@ -68,7 +66,7 @@ def run(
     manifest = Manifest(
         study=plan.study,
         plan_id=plan.id,
-        command=reproduce_command(study, str(store), name),
+        command=reproduce_command(study, str(store), runner),
         versions=machine.versions(),
         hardware=machine.hardware(),
         started=started.isoformat(timespec="seconds"),

@@ -85,10 +85,10 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     lacked = {failure.stage for failure in manifest.failures or ()}
     if not (lacked <= plan.stages.keys() and manifest.datasets.keys() >= set(plan.study.targets)):
         raise StoreError(foreign(store.path(f"runs/{chosen}/{MANIFEST}"), "it does not fit the plan beside it"))
-    if not trust and (files := _metric_code(plan)):
+    if not trust and (files := _code_of_page(plan)):
         raise StoreError(
-            f"run {chosen} is measured by Python of its own ({', '.join(files)}), which writing its report would run: "
-            "look at it, and if you trust it, add --trust."
+            f"run {chosen} is measured or shown by Python of its own ({', '.join(files)}), which writing its report "
+            "would run: look at it, and if you trust it, add --trust."
         )
     # If stages have been deleted since, their results are only in the run's tables.
     if manifest.collected and not plan.stages.keys() - lacked <= store.finished():
@@ -96,10 +96,10 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     return finalize(plan, shown, store, manifest)
 
 
-def _metric_code(plan: Plan) -> list[str]:
-    """The metrics of a plan that are given by path."""
+def _code_of_page(plan: Plan) -> list[str]:
+    """The metrics and the dashboard of a plan that are given by path."""
     named = {stage.content.metric for stage in plan.stages.values() if stage.kind == "evaluate"}
-    return sorted(filter(registry.is_path, named | {plan.study.metric or ""}))
+    return sorted(filter(registry.is_path, named | {plan.study.metric or "", plan.study.dashboard or ""}))
 
 
 def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
@@ -133,9 +133,9 @@ def _prepare_again(store: Store, run: str, study: Study, trust: bool, lacking: S
 
 
 def python_files_of(study: Study) -> list[str]:
-    """The paths of Python files in a study: data sets, backbone, methods, probes and metric."""
+    """The paths of Python files in a study: data sets, backbone, methods, probes, metric, dashboard."""
     named = {recipe.method for recipe in recipes_of(study) if isinstance(recipe, Pretraining)}
-    named |= {evaluation.probe for evaluation in study.evaluations} | {study.metric or ""}
+    named |= {evaluation.probe for evaluation in study.evaluations} | {study.metric or "", study.dashboard or ""}
     named.add(registry.family("backbones", study.backbone)[0])
     data = {spec for spec in data_of(study) if spec.partition(":")[0].endswith(".py")}
     return sorted(data.union(filter(registry.is_path, named)))

@@ -7,11 +7,13 @@ breaks and indentation mean nothing; titles and prose have the run's metric as `
 
 from __future__ import annotations
 
+from hpt_ray.core.registry import beside, check, file, is_path, load, names
 from hpt_ray.core.values import Frozen
+from hpt_ray.spec.study import Study
 
 
 class Section(Frozen):
-    """One section of a page: how to read what it shows, and the name of a figure in ``figures/``."""
+    """One section of a page: how to read what it shows, and a figure by its name in ``figures/`` or the path to it."""
 
     title: str
     prose: str
@@ -19,12 +21,36 @@ class Section(Frozen):
 
 
 class Dashboard(Frozen):
-    """A page: its title, the name of a verdict in ``analysis/verdicts``, and its sections, before the tables that every
-    page has."""
+    """A page: its title, a verdict by its name in ``analysis/verdicts`` or the path to it, and its sections, before the
+    tables that every page has."""
 
     title: str
     verdict: str
     sections: tuple[Section, ...]
+
+
+def find(study: Study) -> Dashboard:
+    """The dashboard that a study names, or the one of its name, or that of the augmentation ablation.
+
+    Its verdict and figures may be paths, which start from the dashboard's file.
+
+    Raises:
+        UnknownNameError: if there is no such dashboard, verdict or figure. StudyError: for a file that cannot be used.
+    """
+    default = study.name if study.name in names("dashboards") else "augment_ablation"
+    name = study.dashboard or default
+    dashboard: Dashboard = load("dashboards", name, Dashboard)
+    place = file("dashboards", name)
+    sections = tuple(
+        section.model_copy(update={"figure": section.figure and beside(place, section.figure)})
+        for section in dashboard.sections
+    )
+    dashboard = dashboard.model_copy(update={"verdict": beside(place, dashboard.verdict), "sections": sections})
+    figures = [("figures", section.figure) for section in sections if section.figure is not None]
+    for kind, part in [("verdicts", dashboard.verdict), *figures]:
+        # Those of this package are tested, and to import them all would cost a plan a second.
+        load(kind, part) if is_path(part) else check(kind, part)
+    return dashboard
 
 
 #: The same on the pages of several studies.

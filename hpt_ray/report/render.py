@@ -133,7 +133,7 @@ def _section(run: Run, view: Run, section: Section) -> Shown:
     section = section.model_copy(update={"title": worded(section.title), "prose": worded(section.prose)})
     if section.figure is None:
         return Shown(section, "", None, None, 0)
-    figure: Figure[Any] = load("figures", section.figure)
+    figure: Figure[Any] = load("figures", section.figure, Figure)
     shown = run if figure.every_factor else view
     where = f" Shown {held}." if (held := held_text(shown)) else ""
     drawn, caption = figure.draw(figure.compute(shown)), worded(figure.caption) + where

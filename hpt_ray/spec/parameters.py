@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_ray.core.errors import StudyError, UnknownNameError, explain
 from hpt_ray.core.paths import path_of
-from hpt_ray.core.registry import load
+from hpt_ray.core.registry import beside, file, load
 from hpt_ray.core.user_code import place
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.study import Study
@@ -115,7 +115,10 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
         raise StudyError(f"study {name} stopped{where}: {type(error).__name__}: {error}.") from error
     if not isinstance(study, Study):
         raise StudyError(f"study {name} returned {type(study).__name__}: it must return a hpt_ray.spec.study.Study.")
-    return study.model_copy(update={"parameters": values})
+    update: dict[str, Any] = {"made_from": name, "parameters": values}
+    if study.dashboard is not None:
+        update["dashboard"] = beside(file("studies", name), study.dashboard)
+    return study.model_copy(update=update)
 
 
 def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:

@@ -191,7 +191,10 @@ class Study(Frozen):
     decode_size: Positive  # side of the decoded images the views are cut from, pixels
     precision: Precision = "auto"
     search: Search | None = None
-    #: How the study function was called: for the report and to reproduce. It changes no number.
+    #: The page of its report, by name or by a path that starts from the study's file; None: the one of the same name.
+    dashboard: Annotated[str, Field(min_length=1)] | None = None
+    #: The name or path that the study was made from, and how its function was called: for the report and to reproduce.
+    made_from: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("arms", mode="before")

@@ -29,13 +29,13 @@ from hpt_ray.core.identity import stream
 from hpt_ray.core.registry import load, names
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.execute.collect import collect
-from hpt_ray.execute.finalize import dashboard_for
 from hpt_ray.execute.manifest import plan_json, reader_notes, summarize
 from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS, packed
 from hpt_ray.planning.plan import make_plan
 from hpt_ray.planning.stage import Stage
+from hpt_ray.report import dashboard
 from hpt_ray.report.dashboard import Dashboard
 from hpt_ray.report.render import render, verdicts
 from hpt_ray.spec.study import Evaluation, Study
@@ -109,7 +109,7 @@ def reporting(prepared: Prepared, store: Store) -> None:
     print(", ".join(f"{len(table):,} rows of {name}" for name, table in tables.items()))
     # What `hpt-study report` does: the plan, its tables, verdicts and page.
     found = measured("report, all of it", lambda: rewrite(store, name))
-    concluding(found.run, dashboard_for(plan.study.name))
+    concluding(found.run, dashboard.find(plan.study))
 
 
 def concluding(loaded: Run, dashboard: Dashboard) -> None:
@@ -214,7 +214,7 @@ def analysing(store: Store) -> None:
         return Run(**tables, views=views, manifest=manifest(study, "million", {}))
 
     loaded = measured("load", read)
-    concluding(loaded, dashboard_for(study.name))
+    concluding(loaded, dashboard.find(study))
 
 
 def many_rows(study: Study) -> dict[str, pa.Table]:

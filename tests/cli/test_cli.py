@@ -455,7 +455,7 @@ def test_a_study_of_ones_own_runs_by_its_path():
     text = invoke("run", "./mine.py", "--runner", "inline", *settings(arms="base"))
     assert "hpt-store/runs/mine-" in text.splitlines()[-1]
     page = Path(text.splitlines()[-1].removeprefix("report: ")).read_text()
-    assert "<code>hpt-study run ./mine.py --set " in page
+    assert f"<code>cd {Path.cwd()} &amp;&amp; hpt-study run ./mine.py --set " in page
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import torch
 import hpt_ray
 from hpt_ray.cli import console
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
-from hpt_ray.execute import finalize
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.estimate import estimate
 from hpt_ray.execute.events import Event, Observer, Progress
@@ -22,6 +21,7 @@ from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite, runs
 from hpt_ray.planning.plan import Unit
+from hpt_ray.report import dashboard
 from hpt_ray.spec.study import Evaluation, Factor, Weights
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store, _checksum
@@ -324,7 +324,7 @@ def test_the_python_calls_make_and_run_a_study(tmp_path):
     assert result.run.manifest.command == (
         f"hpt-study run augment_ablation --set base={small.BASE} --set target={small.TARGET} --set arms=base "
         f"--set seeds=1 --set iterations=2 --set base_iterations=2 --set batch=16 --set group=8 --set image_size=16 "
-        f"--store {tmp_path}"
+        f"--runner inline --store {tmp_path}"
     )
 
 
@@ -444,7 +444,8 @@ def test_a_plan_is_estimated_from_a_test_or_from_what_is_finished(finished, tmp_
 
 
 def test_a_studys_own_dashboard_is_used_where_there_is_one():
-    assert finalize.dashboard_for("augment_ablation") == finalize.dashboard_for("a_users_own_study")
+    own = [dashboard.find(small.study(name=name)) for name in ("augment_ablation", "a_users_own_study", "methods")]
+    assert own[0] == own[1] != own[2]
 
 
 def test_a_run_whose_units_all_fail_for_one_reason_is_given_up_after_the_third(tmp_path, monkeypatch, capsys):
@@ -505,11 +506,12 @@ def test_a_study_of_two_factors_is_shown_at_the_baseline_of_the_second(tmp_path)
 def test_a_report_runs_python_of_a_store_only_if_it_is_trusted(tmp_path):
     mark, method = tmp_path / "ran", tmp_path / "method.py"
     method.write_text(
-        "from hpt_ray.training.methods.moco_v2 import method as moco\n\n\nclass method(moco):\n    pass\n"
+        f"from pathlib import Path\nfrom hpt_ray.training.methods.moco_v2 import method as method\n"
+        f"Path({str(mark)!r}).touch()\n"
     )
     study = small.study(arms=("target",), factors=(), recipes={"target": small.recipe(method=str(method))})
     made = run(study, store=tmp_path / "store", runner="inline")
-    method.write_text(f"from pathlib import Path\nPath({str(mark)!r}).touch()\n{method.read_text()}")
+    mark.unlink()
     name, page = Path(made.report).parent.name, Path(made.report).read_text()
     for trust in (False, True):  # the page is made from what is stored
         rewrite(Store(tmp_path / "store"), name, trust=trust)
