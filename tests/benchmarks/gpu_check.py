@@ -196,7 +196,7 @@ def probes(device: torch.device, sizes: Sizes) -> str:
     features = rng.normal(size=(sizes.bank, 128)).astype(np.float32)
     bank = Split(features, rng.integers(0, 10, sizes.bank), np.arange(sizes.bank))
     began = time.perf_counter()
-    knn.vote(bank, features[: sizes.queries], [5])
+    knn.vote(bank, features[: sizes.queries], [5], device)
     queries = sizes.queries / (time.perf_counter() - began)
     subject = Subject(
         build(sizes.backbone, 0, sizes.image_size), tiny.dataset(60, sizes.image_size), sizes.image_size, device
