@@ -39,7 +39,7 @@ PAPERS = {
 }
 PROGRAMS = ("hpt-study", "make", "ray", "pip", "export", "chmod", "ssh")
 #: Where a block of a language may stand: it is run by a test below, or by tests/test_readme_query.py.
-RUN = {"python": ["README.md", ".github/CONTRIBUTING.md"], "sql": ["README.md"]}
+RUN = {"python": ["README.md", ".github/CONTRIBUTING.md", "hpt_ray/README.md"], "sql": ["README.md"]}
 #: What stands in a paper for something.
 MEANT = {"STUDY": "augment_ablation", "RUN": "augment_ablation", "FILE": "./moco.pth"}
 DATA = {"base": "synthetic:objects,n=120", "target": "synthetic:shape,n=120"}
@@ -77,6 +77,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "moco.pth").write_bytes(to_bytes(build("resnet_small", 0)))
     (study,) = blocks(".github/CONTRIBUTING.md", "python")
     (place / "my_study.py").write_text(study, encoding="utf-8")
+    for code in blocks("hpt_ray/README.md", "python"):
+        (place / re.findall(r"^# (\w+\.py)", code)[0]).write_text(code, encoding="utf-8")
     small = hpt_ray.make("augment_ablation", **SMALL, batch=16, group=8, image_size=16)
     assert not hpt_ray.run(small, store=place / "hpt-store", runner="inline").failures
     return place
@@ -160,6 +162,16 @@ def test_files_exist(paper: str) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(PAPERS["README.md"].splitlines()) <= 130
+
+
+def test_the_examples_of_an_extension_are_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    added = {"policies": "baseline,./gentle.py", "probe": "./centroid.py", "arms": "target"}
+    study = hpt_ray.make("augment_ablation", **SMALL | added, batch=16, group=8, image_size=16)
+    result = hpt_ray.run(study, store="extended", runner="inline")
+    rows = result.run.results
+    assert not result.failures
+    assert set(rows["policy"]) == {"baseline", "gentle"} and set(rows["evaluation"]) == {"centroid"}
 
 
 @pytest.mark.slow

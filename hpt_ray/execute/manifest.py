@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hpt_ray.core.errors import StudyError
 from hpt_ray.core.paths import path_of
 from hpt_ray.data import inventory
 from hpt_ray.data.dataset import Dataset
@@ -52,10 +53,14 @@ def reproduce_command(study: Study, store: str, runner: str) -> str:
 
 def _is_relative(value: str) -> bool:
     """Whether a value names something by a path that starts from the folder in which the command runs."""
-    if is_pattern(value):
-        return not path_of(value).is_absolute()
-    parts = [part for part in [value, *re.split("[,:=#]", value)] if part]
-    return any(path_of(part).exists() and not path_of(part).is_absolute() for part in parts)
+    parts = [part for part in re.split("[,:=#]", value) if part]
+    try:
+        places = [path_of(part) for part in parts]
+        return any(not place.is_absolute() and place.exists() for place in places) or (
+            is_pattern(value) and not places[0].is_absolute()
+        )
+    except StudyError:  # too long to be a path
+        return False
 
 
 def reader_notes(study: Study) -> list[str]:
