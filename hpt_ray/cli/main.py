@@ -5,7 +5,6 @@ Commands import torch, Ray and plotly only when they need them, so that ``--help
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import signal
@@ -14,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_ray.cli import streams
+from hpt_ray.cli import queries, repair, streams
+from hpt_ray.cli.options import Settings, StorePath, StudyName, Workers
 from hpt_ray.core import user_code
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import compiler_folder
 
 if TYPE_CHECKING:
     from hpt_ray.execute.finalize import Result
-    from hpt_ray.store.store import Store
 
 app = typer.Typer(
     help="Studies of hierarchical pretraining: is it worth pretraining further on your own images?",
@@ -31,39 +30,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a Python file that defines one.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the study (repeatable).")
-]
-Workers = Annotated[
-    int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")
-]
-StorePath = Annotated[
-    str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")
-]
-
-
-@app.command("list")
-def list_studies() -> None:
-    """List everything that is chosen by its name: studies, data sets, policies and more."""
-    from hpt_ray.cli import console
-    from hpt_ray.core import registry
-
-    console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
-
-
-LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes", "backends")
-
-
-@app.command()
-def show(study: StudyName) -> None:
-    """Show what a study asks, and its parameters."""
-    from hpt_ray.cli import console
-    from hpt_ray.core import registry
-    from hpt_ray.spec.parameters import parameters
-
-    function = registry.load("studies", study)
-    console.study(registry.module("studies", study).__doc__ or "", parameters(function))
+app.command("list")(queries.list_files)
+app.command()(queries.show)
 
 
 @app.command()
@@ -114,24 +82,16 @@ def run(
                 observer=observer,
             )
     except KeyboardInterrupt as interrupt:
-        _say("interrupted: what is finished is kept; run the same command again to go on.")
+        streams.say("interrupted: what is finished is kept; run the same command again to go on.")
         raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
     _show(result)
     if result.failures:
         if given_up := result.run.manifest.given_up:
-            _say(f"error: all that was tried failed for one reason: {given_up}")
+            streams.say(f"error: all that was tried failed for one reason: {given_up}")
         raise typer.Exit(1)
 
 
-@app.command()
-def status(store: StorePath = "hpt-store") -> None:
-    """List the runs in a store and how complete each is."""
-    from hpt_ray.cli import console
-    from hpt_ray.execute.runs import runs
-    from hpt_ray.store.files import public
-    from hpt_ray.store.store import Store
-
-    console.runs(runs(Store.existing(store)), public(store))
+app.command()(queries.status)
 
 
 @app.command()
@@ -153,69 +113,8 @@ def report(
         gc.enable()
 
 
-@app.command()
-def verify(
-    store: StorePath = "hpt-store",
-    yes: Annotated[bool, typer.Option("--yes", help="Mend without asking; orphans are kept.")] = False,
-) -> None:
-    """Check every file in a store that nothing is running on, and mend what is damaged or left over."""
-    from hpt_ray.cli import console
-    from hpt_ray.store import verify as verification
-    from hpt_ray.store.files import public
-    from hpt_ray.store.store import Store
-
-    opened = Store.existing(store)
-    findings = verification.verify(opened)
-    console.findings(findings, public(store))
-    repaired = findings.sound
-    question = "Remove what is damaged or left over, and write damaged tables again? (Nothing may be running on it.)"
-    if not findings.sound and (yes or _agreed(question)):
-        verification.clear(opened, findings)
-        repaired = not [run for run in findings.tables if not _rewritten(opened, run)]
-    if findings.orphans and _agreed("Remove the orphans as well?"):
-        for stage in findings.orphans:
-            opened.delete(stage)
-    if not repaired:
-        raise typer.Exit(1)
-
-
-def _agreed(question: str) -> bool:
-    return sys.stdin.isatty() and typer.confirm(question)
-
-
-def _rewritten(store: Store, run: str) -> bool:
-    from hpt_ray.execute.runs import rewrite
-
-    try:
-        rewrite(store, run)
-    except StudyError as error:
-        _say(f"error: {error}")
-        return False
-    return True
-
-
-weights = typer.Typer(help="Checkpoints from elsewhere.", no_args_is_help=True)
-app.add_typer(weights, name="weights")
-
-
-@weights.command("inspect")
-def inspect_file(
-    source: Annotated[str, typer.Argument(help="A checkpoint file, or torchvision:NAME or timm:NAME.")],
-    backbone: Annotated[
-        str | None, typer.Option(help="The network it is for; the one that fits best if left out.")
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(min=8, help="Side of the views, for networks made for one size.")
-    ] = None,
-) -> None:
-    """Show what is in a checkpoint and whether it fits a network, key by key, without training."""
-    from hpt_ray.cli import console
-    from hpt_ray.training.weights.inspect_weights import inspect_weights
-
-    inspection = inspect_weights(source, backbone, image_size)
-    console.inspection(inspection)
-    if not inspection.loads:
-        raise typer.Exit(2)
+app.command()(repair.verify)
+app.add_typer(queries.weights, name="weights")
 
 
 def main() -> None:
@@ -227,12 +126,12 @@ def main() -> None:
         with compiler_folder.removed():
             app()
     except StudyError as error:
-        _say(f"error: {error}")
+        streams.say(f"error: {error}")
         sys.exit(2)
     except Exception as error:
         if user_code.place(error) is None:
             raise
-        _say(f"error: {StudyError(f'{user_code.reason(error)}. Mend the file.')}")
+        streams.say(f"error: {StudyError(f'{user_code.reason(error)}. Mend the file.')}")
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == 1 and streams.unread():  # only help texts end like this; commands go on without output
@@ -240,7 +139,7 @@ def main() -> None:
         raise
     finally:
         if lost := streams.close(console.out.lost if (console := sys.modules.get("hpt_ray.cli.console")) else None):
-            _say(f"error: the output cannot be written ({lost}); what was done is kept.")
+            streams.say(f"error: the output cannot be written ({lost}); what was done is kept.")
 
 
 def _show(result: Result) -> None:
@@ -249,11 +148,4 @@ def _show(result: Result) -> None:
 
     console.result(result)
     if not streams.written(console.out.lost):
-        _say("\n".join(console.places(result)))
-
-
-def _say(line: str) -> None:
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        streams.say("\n".join(console.places(result)))

@@ -61,3 +61,11 @@ def close(lost: OSError | None) -> str | None:
     if lost is None or isinstance(lost, BrokenPipeError):  # as after `| head`
         return None
     return lost.strerror or str(lost)
+
+
+def say(line: str) -> None:
+    """Write a line to standard error, if it takes one."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,18 @@
+"""The arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a Python file that defines one.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the study (repeatable).")
+]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")
+]
+StorePath = Annotated[
+    str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")
+]
