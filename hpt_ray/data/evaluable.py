@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from hpt_ray.core.errors import DataError
+from hpt_ray.core.errors import DataError, StudyError
+from hpt_ray.core.metric import chosen, find
 from hpt_ray.core.targets import both
 from hpt_ray.data import classes
 from hpt_ray.data.records import PUBLISHED
+from hpt_ray.spec.study import Study
 
 if TYPE_CHECKING:
     from hpt_ray.data.dataset import Dataset
@@ -26,20 +29,20 @@ def labelled(data: Dataset) -> dict[str, Indices]:
             classes of the others where these were given; of several labels an image, a class with positives and
             negatives in train and val, and one in train and test.
     """
-    labelled_splits = {name: chosen[data.strata[chosen] >= 0] for name, chosen in data.splits.items()}
+    labelled_splits = {name: indices[data.strata[indices] >= 0] for name, indices in data.splits.items()}
     present = np.unique(data.strata[data.strata >= 0])
     if present.size == 0:
         raise DataError(f"{data.spec} has {data.unlabelled}, so it serves pretraining only; evaluate on another.")
     if data.targets is None and present.size == 1:
         only = data.classes[int(present[0])]
         raise DataError(f"{data.spec} has one class only ({only}); an evaluation needs at least two.")
-    for name, chosen in labelled_splits.items():
-        if chosen.size == 0:
+    for name, indices in labelled_splits.items():
+        if indices.size == 0:
             raise DataError(f"{data.spec} has no labelled images in {name}{_why_none(data, name)}")
     if data.targets is None:
         classes.check_trained(data.spec, data.classes, data.labels, data.splits, data.given)
         return labelled_splits
-    defined = {name: both(data.targets[chosen]) for name, chosen in labelled_splits.items()}
+    defined = {name: both(data.targets[indices]) for name, indices in labelled_splits.items()}
     for name in ("val", "test"):
         if not (defined["train"] & defined[name]).any():
             raise DataError(
@@ -47,6 +50,29 @@ def labelled(data: Dataset) -> dict[str, Indices]:
                 f"to measure; add images{_or_no_splits(data)}."
             )
     return labelled_splits
+
+
+def check_metrics(study: Study, datasets: Mapping[str, Dataset]) -> None:
+    """Check that the metric of a study fits its targets, and that all of them are measured alike.
+
+    Raises:
+        StudyError: otherwise: nothing could be said across them, nor shown on one axis.
+    """
+    kinds = {False: "one label per image", True: "several labels per image"}
+    first = study.targets[0]
+    for target in study.targets:
+        several = datasets[target].several
+        metric = find(chosen(study.metric, several))
+        if metric.several != several:
+            raise StudyError(
+                f"study {study.name}: metric {metric.name} needs {kinds[metric.several]}, and target {target} has "
+                f"{kinds[several]}: leave metric out, or choose another one."
+            )
+        if several != datasets[first].several:
+            raise StudyError(
+                f"study {study.name}: target {first} has {kinds[not several]} and {target} has {kinds[several]}, which "
+                "are measured differently: give them a study each."
+            )
 
 
 def _why_none(data: Dataset, split: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -15,7 +13,7 @@ from hpt_ray.core.errors import StoreError
 from hpt_ray.core.metric import Metric, find
 from hpt_ray.core.registry import name_of
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS
-from hpt_ray.planning.plan import Cell, Plan
+from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.stage import EvaluationStage, Stage
 from hpt_ray.spec.study import Arm
 from hpt_ray.store import schema as results
@@ -96,28 +94,6 @@ def _metric(plan: Plan) -> Metric:
     return next(find(stage.content.metric) for stage in plan.stages.values() if stage.kind == "evaluate")
 
 
-def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float | None]:
-    """What a search looks at: a cell's metric on val in the first evaluation, a mean over its repeats.
-
-    NaN where ``failed`` is true of one of the cell's stages, None where its result is simply not there yet.
-    """
-    read: dict[str, float] = {}
-
-    def value(cell: Cell) -> float | None:
-        stage = cell.evaluations[0]
-        if stage not in read:
-            if store.record(stage) is None:
-                return math.nan if any(failed(each) for each in (*cell.phases, stage)) else None
-            rows = _fitted(store, stage, RESULTS, store.stage_table(stage, RESULTS)).to_pylist()
-            values = [row.get("value") for row in rows if row["split"] == "val" and not row.get("class")]
-            if not values or None in values:
-                raise StoreError(foreign(store.path(f"stages/{stage}/{RESULTS}"), "it has no value on val"))
-            read[stage] = float(np.mean(values))
-        return read[stage]
-
-    return value
-
-
 class Finished(NamedTuple):
     """A finished stage: its record, and its tables by file name."""
 
@@ -148,11 +124,11 @@ def finished(plan: Plan, store: Store) -> dict[str, Finished]:
             record, files = each
             where = {name: store.path(f"stages/{stage}/{name}") for name in files}
             tables = {name: from_parquet(data, where[name], SCHEMAS[name].names) for name, data in files.items()}
-            stages[stage] = Finished(record, {name: _fitted(store, stage, name, tables[name]) for name in tables})
+            stages[stage] = Finished(record, {name: fitted(store, stage, name, tables[name]) for name in tables})
     return stages
 
 
-def _fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
+def fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
     """A stage's table, checked against its schema: the store may come from someone else."""
     try:
         return results.fitted(table, SCHEMAS[name], FILLED[name])

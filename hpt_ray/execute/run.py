@@ -17,7 +17,8 @@ from hpt_ray.execute.backend import Backend, Request, Runner
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views
 from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
-from hpt_ray.execute.prepare import prepare, rounds, with_results
+from hpt_ray.execute.prepare import prepare, with_results
+from hpt_ray.execute.rounds import rounds
 from hpt_ray.execute.stopping import orderly
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.grid import recipes_of
@@ -83,7 +84,8 @@ def run(
 
     def begun_rounds() -> Iterator[list[Unit]]:
         """The rounds; the plan is written when one begins, so that a run that cannot begin leaves nothing behind."""
-        for known, todo in rounds(prepared, opened):
+        several = rounds(plan.study, prepared.datasets, opened) if plan.study.search else [(plan, units)]
+        for known, todo in several:
             write_plan(known)
             yield todo
 

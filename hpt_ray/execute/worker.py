@@ -6,16 +6,14 @@ Every backend calls this, in its own process or in a worker group.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from hpt_ray.core import user_code
-from hpt_ray.core.errors import StageError, StageInterruptedError, StudyError, WeightsError
+from hpt_ray.core.errors import StageError, StageInterruptedError, StudyError
 from hpt_ray.core.registry import load, name_of
 from hpt_ray.data import dataset
 from hpt_ray.execute import machine
@@ -23,28 +21,24 @@ from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import Watch, interrupted_together
 from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
-from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
 from hpt_ray.store.store import Store, parquet
 from hpt_ray.training import device
-from hpt_ray.training.backbone import Backbone, build
+from hpt_ray.training.answers import measured, predictions
+from hpt_ray.training.backbone import build
 from hpt_ray.training.loop.pretrain import Pretrainer
-from hpt_ray.training.probe import Answer, Subject
+from hpt_ray.training.probe import Subject
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import Audit
+from hpt_ray.training.weights.sources import WEIGHTS, load_weights, stored
 from hpt_ray.training.workers import Workers
 
 #: Seconds between two reports: one for every iteration would slow a small network down by some per cent.
 TELL_SECONDS = 0.5
 #: Seconds that a step may take to end once the run is to stop; a longer one is abandoned.
 STEP_PATIENCE = 4.0
-WEIGHTS, CURVES, RESULTS, PREDICTIONS = (
-    "weights.safetensors",
-    "curves.parquet",
-    "results.parquet",
-    "predictions.parquet",
-)
+CURVES, RESULTS, PREDICTIONS = "curves.parquet", "results.parquet", "predictions.parquet"
 
 
 def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tell) -> None:
@@ -126,25 +120,6 @@ def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pret
     )
 
 
-def stored(stage: str, store: Store) -> checkpoints.State:
-    """The weights of a finished stage, checked against their checksum."""
-    return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
-
-
-def load_weights(backbone: Backbone, source: str, store: Store) -> Audit:
-    """Load weights from ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
-
-    Raises:
-        WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
-    """
-    parsed = WeightSource.parse(source)
-    state = stored(parsed.name, store) if parsed.origin == "stage" else checkpoints.read(source)
-    try:
-        return checkpoints.load(backbone, state, place=parsed.place)
-    except WeightsError as error:  # a study may have several sources
-        raise WeightsError(f"{parsed.address}: {error}") from error
-
-
 def _import_weights(stage: WeightsStage, store: Store) -> None:
     began = time.perf_counter()
     backbone = build(stage.content.backbone, 0, stage.content.image_size)
@@ -167,8 +142,8 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
     subject = warm[key]
     answers = load("probes", content.probe)(subject, **content.options)
     files = {
-        RESULTS: packed(results.to_table(_measured(subject, name_of(content.probe), answers), results.STAGE_RESULTS)),
-        PREDICTIONS: packed(_predictions(subject, name_of(content.probe), answers)),
+        RESULTS: packed(measured(subject, name_of(content.probe), answers)),
+        PREDICTIONS: packed(predictions(subject, name_of(content.probe), answers)),
     }
     _finish(stage, store, files, workers, began, chosen=(answer.chosen for answer in answers))
 
@@ -176,42 +151,6 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
 def packed(rows: pa.Table) -> bytes:
     """The Parquet file of a stage's table."""
     return parquet(results.occupied(rows))
-
-
-def _measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[str, Any]]:
-    """The rows of a stage's results: the metric, and below it each class's value where it is the mean of them."""
-    data, metric, rows = subject.data, subject.metric, list[dict[str, Any]]()
-    for repeat, answer in enumerate(answers):
-        for split, predicted in (("val", answer.val), ("test", answer.test)):
-            indices = subject.labelled[split]
-            wanted = subject.wanted(indices)
-            common = {"evaluation": probe, "metric": metric.name, "split": split, "repeat": repeat}
-            rows.append({**common, "value": metric.value(predicted, wanted), "n": len(indices)})
-            if metric.by_class is not None:
-                number = len(data.classes)
-                known = (wanted >= 0).sum(axis=0) if metric.several else np.bincount(wanted, minlength=number)
-                values = metric.by_class.values(predicted, wanted, number).tolist()
-                rows += [
-                    {**common, "class": name, "value": None if math.isnan(value) else value, "n": n}
-                    for name, value, n in zip(data.classes, values, known.tolist(), strict=True)
-                ]
-    return rows
-
-
-def _predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:
-    data, indices = subject.data, subject.labelled["test"]
-    columns = {
-        "evaluation": [probe] * (len(answers) * len(indices)),
-        "repeat": np.repeat(np.arange(len(answers)), len(indices)),
-        "example": np.tile(indices, len(answers)),
-    }
-    found = np.concatenate([answer.test for answer in answers])
-    if data.targets is None:
-        columns |= {"label": np.tile(data.labels[indices], len(answers)), "prediction": found}
-    else:
-        columns |= {"labels": list(np.tile(data.targets[indices], (len(answers), 1))), "scores": list(found)}
-    rest = {name: [None] * len(found) for name in results.PREDICTIONS.names if name not in columns}
-    return pa.table({**columns, **rest}, schema=results.PREDICTIONS)
 
 
 def _data(stage: PretrainingStage | EvaluationStage) -> dataset.Dataset:

@@ -8,19 +8,24 @@ through the network beside those for frozen features, ``passes(data, options)`` 
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError, explain
 from hpt_ray.core.metric import Metric, chosen, find
 from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.study import Evaluation
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.features import Split, extract
 
@@ -95,3 +100,32 @@ def best(candidates: Iterable[tuple[Chosen, Found]], wanted: NDArray[Any], metri
     Candidates that come one by one are dropped as soon as a better one is known.
     """
     return max(candidates, key=lambda candidate: metric.value(np.asarray(candidate[1]), wanted))
+
+
+def check_options(evaluation: Evaluation) -> None:
+    """Check the options of an evaluation against the signature of its probe.
+
+    Raises:
+        StudyError: for an option that the probe does not have, or a value that its annotation excludes.
+    """
+    what = f"evaluation {evaluation.name!r}"
+    probe = registry.load("probes", evaluation.probe)
+    signature = inspect.signature(probe)
+    options = ", ".join(list(signature.parameters)[1:]) or "none"
+    try:
+        signature.bind(None, **evaluation.options)
+        hints = get_type_hints(probe, include_extras=True)
+        for name in [name for name in evaluation.options if name in hints]:
+            # Strict, as the probe gets the value unchanged: 100.0 is not an integer.
+            TypeAdapter(hints[name]).validate_python(evaluation.options[name], strict=True)
+    except (TypeError, NameError) as error:
+        raise StudyError(f"{what}: {error}; its options: {options}.") from error
+    except ValidationError as error:
+        raise StudyError(f"{what}: {name}={evaluation.options[name]}: {explain(error)}.") from error
+
+
+def check_data(evaluation: Evaluation, data: Dataset) -> None:
+    """Check the options of an evaluation against a target, if its probe can. Raises StudyError if they do not fit."""
+    check = getattr(registry.module("probes", evaluation.probe), "check", None)
+    if check is not None:
+        check(data, evaluation.options)

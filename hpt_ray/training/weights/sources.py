@@ -1,0 +1,52 @@
+"""Where the weights of a study come from: a finished stage of a store, a checkpoint file or a download."""
+
+from __future__ import annotations
+
+from hpt_ray.core.errors import WeightsError
+from hpt_ray.planning.stage import weights_stage
+from hpt_ray.spec.study import Study, Weights
+from hpt_ray.spec.weights_source import WeightSource
+from hpt_ray.store.store import Store
+from hpt_ray.training.backbone import Backbone, outline
+from hpt_ray.training.weights import audit, checkpoints
+from hpt_ray.training.weights.formats import format_of
+
+#: The file of a stage that has its weights.
+WEIGHTS = "weights.safetensors"
+
+
+def stored(stage: str, store: Store) -> checkpoints.State:
+    """The weights of a finished stage, checked against their checksum."""
+    return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
+
+
+def load_weights(backbone: Backbone, source: str, store: Store) -> audit.Audit:
+    """Load weights from ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
+
+    Raises:
+        WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
+    """
+    parsed = WeightSource.parse(source)
+    state = stored(parsed.name, store) if parsed.origin == "stage" else checkpoints.read(source)
+    try:
+        return checkpoints.load(backbone, state, place=parsed.place)
+    except WeightsError as error:  # a study may have several sources
+        raise WeightsError(f"{parsed.address}: {error}") from error
+
+
+def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
+    """Load weights once, if they need no download, and return notes on what is loaded of them.
+
+    Downloads are left to their stage.
+
+    Raises:
+        WeightsError: for a checkpoint that is missing or does not fit, before anything is trained.
+    """
+    source = WeightSource.parse(recipe.source)
+    if source.origin == "file" and source.path.is_file():
+        format_of(source.path, source.address)  # before the whole file is hashed
+    weights_stage(study, recipe)  # raises if the file is missing
+    if source.published:
+        return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
+    network = outline(study.backbone, study.image_size)
+    return audit.lines(recipe.source, load_weights(network, recipe.source, store))
