@@ -1,8 +1,4 @@
-"""Stages: the units of work with an identity, and what makes up the identity of each kind.
-
-A stage's content holds everything that can change its numbers. Workers, devices, paths, storage, threads and labels
-are not part of it.
-"""
+"""Stages: the units of work with an identity, which is the hash of their content."""
 
 from __future__ import annotations
 
@@ -12,92 +8,13 @@ from pydantic import ConfigDict, Field
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
-from hpt_ray.core.metric import UNSAID, chosen
+from hpt_ray.core.metric import chosen
 from hpt_ray.core.registry import code_hash, name_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.spec.recipe import Recipe
-from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Study, Tune, Weights
+from hpt_ray.planning.content import EvaluationContent, PretrainingContent, WeightsContent
+from hpt_ray.spec.study import Evaluation, Pretraining, Study, Tune, Weights
 from hpt_ray.spec.weights_source import WeightSource
-
-
-def _later(default: Any) -> Any:
-    """A field of content that a later version added: its default is not written, so that earlier ids stay the same."""
-    return Field(default=default, exclude_if=lambda value: value == default)
-
-
-class PretrainingContent(Frozen):
-    """Everything that determines the weights of a pretraining phase.
-
-    Attributes:
-        version: of the code of this kind of stage.
-        image_size: side of the views in pixels.
-        data: the fingerprint of its data set.
-        init: the id of the stage whose weights it starts from; None: random initialisation.
-        without: the hash of the images that are left out of the data set; None: no image is left out.
-        code: a hash of the Python that it names and that is not this package's own; None where all of it is.
-    """
-
-    kind: Literal["pretrain"] = "pretrain"
-    version: int
-    backbone: str
-    image_size: int
-    precision: Precision
-    tune: Tune
-    recipe: Recipe
-    iterations: int
-    seed: int
-    data: str
-    init: str | None
-    without: str | None = _later(None)
-    code: str | None = _later(None)
-
-
-class WeightsContent(Frozen):
-    """Everything that determines imported weights.
-
-    Attributes:
-        version: of the code of this kind of stage.
-        source: the hash of their file, or the name by which they are published.
-        place: where the network is in the file; None: found automatically.
-        code: a hash of the network's Python where it is not this package's own; None where it is.
-    """
-
-    kind: Literal["weights"] = "weights"
-    version: int
-    backbone: str
-    image_size: int  # a vision transformer's position embeddings are fitted to it
-    source: str
-    place: str | None = _later(None)
-    code: str | None = _later(None)
-
-
-class EvaluationContent(Frozen):
-    """Everything that determines the predictions of an evaluation.
-
-    Attributes:
-        version: of the code of this kind of stage.
-        image_size: side of the images in pixels.
-        precision: of the training of a probe; features are float32.
-        data: the fingerprint of its data set.
-        weights: the id of the stage whose weights are evaluated; None: the random initialisation ``init``.
-        init: the seed of that initialisation; None where ``weights`` are evaluated.
-        metric: by name or path: val chooses by it, and test is measured by it.
-        code: a hash of the Python that it names and that is not this package's own; None where all of it is.
-    """
-
-    kind: Literal["evaluate"] = "evaluate"
-    version: int
-    probe: str
-    options: dict[str, float | int]
-    backbone: str
-    image_size: int
-    precision: Precision
-    data: str
-    weights: str | None
-    init: int | None
-    metric: str = _later(UNSAID)
-    code: str | None = _later(None)
 
 
 class _Stage(Frozen):
