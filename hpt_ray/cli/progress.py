@@ -79,6 +79,8 @@ class RunObserver(Observer):
         self.state = state
         if event.kind == "failed":
             out.print(Text("failed", "red"), f"{event.label}: {event.reason}")
+        if event.kind == "note":
+            out.print(event.reason)
         if self.live:
             self.live.update(self.panel())
         elif time.monotonic() - self.printed_at > LOG_SECONDS:

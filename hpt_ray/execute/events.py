@@ -21,11 +21,14 @@ HOPELESS = 3
 
 
 class Event(Frozen):
-    """Something that happened to a unit; ``images`` is the number of images trained on since its last event."""
+    """Something that happened to a unit; ``images`` is the number of images trained on since its last event.
 
-    kind: Literal["started", "progress", "finished", "interrupted", "failed"]
-    unit: str
-    label: str
+    A ``note`` is about the run, not a unit: its ``reason`` is one line for the user and the reader of the report.
+    """
+
+    kind: Literal["started", "progress", "finished", "interrupted", "failed", "note"]
+    unit: str = ""
+    label: str = ""
     images: int = 0
     loss: float | None = None
     reason: str = ""
@@ -48,6 +51,7 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     first: float | None = None
     in_a_row: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, units: Iterable[Unit]) -> Progress:
@@ -55,6 +59,9 @@ class Progress:
         return cls(total=len(units), images=sum(unit.images for unit in units))
 
     def update(self, event: Event) -> None:
+        if event.kind == "note":
+            self.notes.append(event.reason)
+            return
         self.first = self.first or time.monotonic()
         self.trained += event.images
         if event.kind in ("started", "progress"):

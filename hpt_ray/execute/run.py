@@ -104,7 +104,7 @@ def run(
             closing = threading.Thread(target=open_backend.pop_all().close)
         closing.start()
         outcome = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
-        manifest = manifest.model_copy(update=outcome)
+        manifest = manifest.model_copy(update=outcome | {"notes": (*manifest.notes, *progress.notes)})
     else:
         # Nothing was left to run: the report keeps describing the run that trained the stages, if its manifest is
         # readable.

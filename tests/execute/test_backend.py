@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ MINE = '''
 import contextlib
 from pathlib import Path
 
+from hpt_ray.execute.events import Event
 from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.queue import Queue
 from hpt_ray.execute.worker import run_unit
@@ -37,6 +39,7 @@ class Backwards:
                 unit = ready.pop()
                 run_unit(unit, store, Workers(), 1, tell)
                 queue.finish(unit)
+        tell(Event(kind="note", reason="Last things came first."))
 
 
 @contextlib.contextmanager
@@ -72,6 +75,10 @@ def test_a_backend_by_path_runs_a_study(workplace):
     (workplace / "mine.py").write_text(MINE)
     text = invoke("run", "augment_ablation", "--runner", "./mine.py", "--slots", "2", "--store", "mine", *SETTINGS)
     assert "1 stage at a time" in text and "nowhere" in text
+    assert "Last things came first." in text
+    (manifest,) = workplace.glob("mine/runs/*/run.json")
+    assert json.loads(manifest.read_text())["notes"][-1] == "Last things came first."
+    assert "Last things came first." in (manifest.parent / "report.html").read_text()
     assert (workplace / "closed").exists()
     study, units, slots = (workplace / "asked").read_text().split()
     assert (study, int(units) > 1, slots) == ("augment_ablation", True, "2")

@@ -35,6 +35,7 @@ class Experiment:
         """
         self.begun = SimpleQueue["Event | None"]()  # None is the last item
         self.units: set[str] = set()
+        self.failure: str | None = None  # why Tune failed, in one line
         self.thread = threading.Thread(target=self._fit, args=(broker, name, folder, slots), daemon=True)
         self.thread.start()
 
@@ -66,7 +67,10 @@ class Experiment:
                 ),
                 run_config=tune.RunConfig(name=name, storage_path=folder, verbose=0),
             ).fit()
-        except Exception:  # the units go on without their trials
+        except Exception as error:  # the units go on without their trials
+            from hpt_ray.execute.worker import reason_of
+
+            self.failure = reason_of(error)
             if os.environ.get("HPT_DEBUG"):
                 raise
 

@@ -20,7 +20,7 @@ from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.broker import Broker
 from hpt_ray.execute.backends.ray.experiment import Experiment
 from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, resources, scratch
-from hpt_ray.execute.events import Tell
+from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import StopNow
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
@@ -71,6 +71,9 @@ class RayRunner:
             self.ray.get(self.broker.close.remote())
             while not experiment.ended(POLL_SECONDS):
                 self._check_alive()
+            if experiment.failure:
+                note = f"Ray Tune does not show all trials of this run ({experiment.failure}); no result depends on it."
+                tell(Event(kind="note", reason=note))
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.OutOfMemoryError) as error:
             raise StudyError(self._loss(error)) from error
         except (StopNow, RayDiedError):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import tempfile
+import threading
+import time
 from collections import namedtuple
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import psutil
@@ -59,8 +63,12 @@ class Listener(Observer):
     def __init__(self) -> None:
         self.addresses: set[str] = set()
         self.folders: set[Path] = set()
+        self.looked_at = 0.0
 
     def progress(self, event: Event, progress: Progress) -> None:
+        if time.monotonic() - self.looked_at < 1:  # thirty processes are slow to look at
+            return
+        self.looked_at = time.monotonic()
         me = psutil.Process()
         for process in [me, *me.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -163,6 +171,23 @@ def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.Mon
     lost = runner._loss(ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.\n..."))
     assert "memory is full" in lost and "what is finished is kept" in lost and "--slots 1" in lost
     assert "memory" not in runner._loss(ray.exceptions.RayActorError())
+
+
+def test_a_tune_that_fails_is_a_note_and_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import ray
+
+    def full(*arguments: object, **options: object) -> None:
+        raise RuntimeError("no room for a trial\nand a page about it")
+
+    monkeypatch.delenv("HPT_DEBUG", raising=False)
+    monkeypatch.setattr("ray.tune.with_parameters", full)
+    monkeypatch.setattr("hpt_ray.execute.backends.ray.worker_group.start", lambda *arguments: threading.Thread())
+    monkeypatch.setattr(RayRunner, "_follow", lambda *arguments: None)  # every unit ends
+    runner = RayRunner(MagicMock(exceptions=ray.exceptions), Layout(slots=1, workers=1, threads=1), "small", "small-1")
+    events: list[Event] = []
+    runner.run(iter(()), Store(tmp_path), lambda event: not events.append(event), lambda: False)
+    assert [(event.kind, event.unit) for event in events] == [("note", "")]
+    assert re.search(r"Tune does not show .* \(RuntimeError: no room for a trial\)", events[0].reason)
 
 
 def test_a_ray_of_a_user_without_a_home_is_one_line(monkeypatch):
