@@ -435,12 +435,12 @@ def test_a_plan_is_estimated_from_a_test_or_from_what_is_finished(finished, tmp_
     prepared = prepare(small.study(seeds=(0, 1)), Store(tmp_path, create=False))
     unknown = estimate(prepared, Store(tmp_path, create=False), workers=1)
     # 3 iterations of the base, 2 of each of 3 arms x 2 policies x 2 seeds, at 16 images.
-    assert (unknown.cached, unknown.images, unknown.source) == (0, 16 * (3 + 2 * 3 * 2 * 2), "a test here")
+    assert (unknown.cached, unknown.images, unknown.measured_by) == (0, 16 * (3 + 2 * 3 * 2 * 2), "a test here")
     known = estimate(prepared, Store(store, create=False), workers=1)
-    assert (known.cached, known.images, known.source) == (STAGES, 16 * 2 * 3 * 2, "finished stages")
+    assert (known.cached, known.images, known.measured_by) == (STAGES, 16 * 2 * 3 * 2, "finished stages")
     assert 0 < known.seconds < unknown.seconds + 60
     nothing = estimate(prepare(small.study(), Store(store)), Store(store), workers=1)
-    assert (nothing.to_run, nothing.images, nothing.rate, nothing.source) == (0, 0, 0.0, "nothing to train")
+    assert (nothing.to_run, nothing.images, nothing.rate, nothing.measured_by) == (0, 0, 0.0, "nothing to train")
 
 
 def test_a_studys_own_dashboard_is_used_where_there_is_one():
