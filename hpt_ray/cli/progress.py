@@ -20,7 +20,7 @@ from hpt_ray.execute.events import Event, Observer
 from hpt_ray.execute.events import Progress as RunProgress
 
 if TYPE_CHECKING:
-    from hpt_ray.execute.machine import Layout
+    from hpt_ray.core.machine import Layout
     from hpt_ray.planning.plan import Plan, Unit
 
 #: Seconds between two lines of a piped run, few enough for a log of hours.

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from hpt_ray.core.machine import Layout
 from hpt_ray.execute.events import Tell
-from hpt_ray.execute.machine import Layout
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 

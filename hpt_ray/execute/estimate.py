@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 
-from hpt_ray.core import registry
+from hpt_ray.core import machine, registry
 from hpt_ray.core.values import Frozen
-from hpt_ray.execute import machine
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage

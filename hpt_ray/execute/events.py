@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hpt_ray.core.machine import Layout
 from hpt_ray.core.values import Frozen
-from hpt_ray.execute.machine import Layout
 from hpt_ray.planning.plan import Plan, Unit
 
 #: How the reason of a unit begins that was interrupted because the run was asked to stop.

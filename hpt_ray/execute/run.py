@@ -10,9 +10,8 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hpt_ray.core import registry
+from hpt_ray.core import machine, registry
 from hpt_ray.core.errors import StoreError
-from hpt_ray.execute import machine
 from hpt_ray.execute.backend import Backend, Request, Runner
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views

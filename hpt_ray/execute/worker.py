@@ -1,22 +1,24 @@
-"""Run one unit on one worker: load data and weights, train or evaluate, write the stages' folders.
+"""Run one unit on one worker: lock it, load data and weights, train or evaluate, write the stages' folders.
 
 Every backend calls this, in its own process or in a worker group.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
-from hpt_ray.core import user_code
-from hpt_ray.core.errors import StageError, StageInterruptedError, StudyError
+from hpt_ray.core import machine, user_code
+from hpt_ray.core.errors import StageError, StageInterruptedError, StoreError, StudyError
 from hpt_ray.core.registry import load, name_of
 from hpt_ray.data import dataset
-from hpt_ray.execute import machine
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import Watch, interrupted_together
 from hpt_ray.planning.plan import Unit
@@ -34,11 +36,48 @@ from hpt_ray.training.weights.audit import Audit
 from hpt_ray.training.weights.sources import WEIGHTS, load_weights, stored
 from hpt_ray.training.workers import Workers
 
+#: Seconds between two attempts to lock a unit that another run holds.
+LOCK_SECONDS = 1.0
 #: Seconds between two reports: one for every iteration would slow a small network down by some per cent.
 TELL_SECONDS = 0.5
 #: Seconds that a step may take to end once the run is to stop; a longer one is abandoned.
 STEP_PATIENCE = 4.0
 CURVES, RESULTS, PREDICTIONS = "curves.parquet", "results.parquet", "predictions.parquet"
+
+
+@contextlib.contextmanager
+def locked(unit: Unit, store: Store, tell: Tell) -> Iterator[None]:
+    """Lock a unit while it runs; wait as long as another process holds the lock.
+
+    The operating system holds the lock on a file in the store and releases it when the process ends, even if it is
+    killed. An object store has no locks: there two runs may both train a shared stage, and write the same content.
+
+    Raises:
+        StageInterruptedError: if ``tell`` returns False, since the run is to stop, while this waits.
+        StoreError: if the store cannot be written.
+    """
+    if not store.local:
+        yield
+        return
+    path = Path(store.root, "locks", f"{unit.id}.lock")
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while not lock.is_locked:
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=LOCK_SECONDS)
+                break
+            if not tell(Event(kind="progress", unit=unit.id, label=unit.label)):
+                raise StageInterruptedError("interrupted while another run was at it")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be locked ({error.strerror}): choose another store.") from error
+    try:
+        yield
+    finally:
+        # Other processes may still wait on this file. It is deleted only if they will find the unit finished.
+        if all(store.record(stage.id) for stage in unit.stages):
+            path.unlink(missing_ok=True)
+        lock.release()
 
 
 def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tell) -> None:

@@ -6,12 +6,11 @@ and an unknown field is ignored.
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from hpt_ray.core.values import Frozen
+from hpt_ray.core.values import Frozen, Moment
 from hpt_ray.spec.study import Study
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -115,11 +114,6 @@ class Failure(_Open):
     cells: tuple[str, ...]
 
 
-def _moment(text: str) -> str:
-    datetime.datetime.fromisoformat(text)
-    return text
-
-
 class Manifest(Sealed):
     """How a run was done, so that it can be read, compared and repeated.
 
@@ -139,7 +133,7 @@ class Manifest(Sealed):
     command: str
     versions: dict[str, str]
     hardware: dict[str, str | int | float | None]
-    started: Annotated[str, AfterValidator(_moment)]
+    started: Moment
     datasets: dict[str, DataSummary]
     notes: tuple[str, ...]
     cached: Count

@@ -14,12 +14,12 @@ import time
 from typing import Any
 
 import hpt_ray
-from hpt_ray.execute import machine
+from hpt_ray.core import machine
+from hpt_ray.core.machine import Layout
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.runner import RayRunner
 from hpt_ray.execute.backends.ray.session import ray_session
 from hpt_ray.execute.events import Event
-from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.store.store import Store
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from hpt_ray.cli import console
 from hpt_ray.core.errors import StageError
+from hpt_ray.core.machine import Layout
 from hpt_ray.execute import worker as stage_module
 from hpt_ray.execute.backends.inline import InlineRunner
-from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
 from hpt_ray.planning.plan import Unit

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpt_ray.core.errors import StoreError
+from hpt_ray.core.machine import Layout
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.backends.inline import InlineRunner
 from hpt_ray.execute.events import Event
-from hpt_ray.execute.machine import Layout
 from hpt_ray.execute.queue import DELIVERIES, Queue
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store

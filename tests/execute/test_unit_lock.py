@@ -8,8 +8,8 @@ import time
 import pytest
 
 from hpt_ray.core.errors import StageInterruptedError
-from hpt_ray.execute import unit_lock
-from hpt_ray.execute.unit_lock import locked
+from hpt_ray.execute import worker
+from hpt_ray.execute.worker import locked
 from hpt_ray.store.store import Store
 from tests.support import small
 from tests.support.records import stage_record
@@ -41,7 +41,7 @@ def holder(tmp_path):
 
 
 def test_who_waits_can_be_told_to_stop(holder, tmp_path, monkeypatch):
-    monkeypatch.setattr(unit_lock, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "LOCK_SECONDS", 0.05)
     told = []
     with pytest.raises(StageInterruptedError), locked(UNIT, Store(tmp_path), lambda event: bool(told.append(event))):
         raise AssertionError("held by another")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from hpt_ray.core import machine
 from hpt_ray.core.errors import StageInterruptedError, StudyError
-from hpt_ray.execute import machine
 from hpt_ray.execute.backend import Request
 from hpt_ray.execute.events import Tell
 from hpt_ray.execute.queue import Queue
-from hpt_ray.execute.unit_lock import locked
-from hpt_ray.execute.worker import reason_of, run_unit
+from hpt_ray.execute.worker import locked, reason_of, run_unit
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
 from hpt_ray.training.device import default_device

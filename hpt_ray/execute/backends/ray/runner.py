@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hpt_ray.core import machine
 from hpt_ray.core.errors import StudyError
-from hpt_ray.execute import machine
 from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.broker import Broker

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hpt_ray.core import machine
 from hpt_ray.core.errors import StudyError
-from hpt_ray.execute import machine
 from hpt_ray.execute.backends.ray import private
 from hpt_ray.execute.stopping import StopNow
 

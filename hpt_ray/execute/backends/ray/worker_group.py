@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hpt_ray.execute.machine import Layout
+from hpt_ray.core.machine import Layout
 
 #: How often a group is started at most. Ray Train restarts the workers of a group, but a controller that is killed or
 #: cannot start them ends its group.
@@ -34,8 +34,7 @@ def serve(config: dict[str, Any]) -> None:
 
     from hpt_ray.core.errors import StageInterruptedError
     from hpt_ray.core.paths import resolve_from
-    from hpt_ray.execute.unit_lock import locked
-    from hpt_ray.execute.worker import reason_of, run_unit
+    from hpt_ray.execute.worker import locked, reason_of, run_unit
     from hpt_ray.store.store import Store
     from hpt_ray.training.device import works
     from hpt_ray.training.workers import Workers, peer_lost

@@ -21,11 +21,11 @@ import safetensors.numpy
 
 import hpt_ray
 from hpt_ray.core.errors import StudyError
+from hpt_ray.core.machine import Layout
 from hpt_ray.execute.backends.ray.runner import RayRunner
 from hpt_ray.execute.backends.ray.session import ray_session
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result
-from hpt_ray.execute.machine import Layout
 from hpt_ray.spec.study import Study
 from hpt_ray.store.store import Store
 

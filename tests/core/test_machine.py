@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.execute.machine import cores, hardware, layout, versions
+from hpt_ray.core.machine import cores, hardware, layout, versions
 
 numbers = st.integers(1, 16)
 
