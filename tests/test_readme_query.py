@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from hpt_ray.store.schema import RESULTS, run_schema, to_table
+from hpt_ray.store.schema import RESULTS
+from hpt_ray.store.tables import run_schema, to_table
 from tests.support.places import ROOT
 
 duckdb = pytest.importorskip("duckdb", reason="duckdb, of the test extra, is not installed")

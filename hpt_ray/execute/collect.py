@@ -17,8 +17,10 @@ from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.stage import EvaluationStage, Stage
 from hpt_ray.spec.study import Arm
 from hpt_ray.store import schema as results
+from hpt_ray.store.files import foreign
 from hpt_ray.store.records import StageRecord
-from hpt_ray.store.store import Store, foreign, from_parquet
+from hpt_ray.store.store import Store
+from hpt_ray.store.tables import fitted, from_parquet, run_schema
 
 #: Stages that are read at the same time from an object store, where most time is spent waiting. From a local folder one
 #: thread reads ten thousand stages in 0.7 s, and eight threads, which block each other, in 2.5 s.
@@ -85,7 +87,7 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
             if stage in finished_stages and CURVES in finished_stages[stage].tables:
                 name = phase.role + (":bn" if phase.tune == "bn" else "")
                 parts["curves"].append((axes | {"phase": name}, finished_stages[stage].tables[CURVES]))
-    tables = {name: _concatenated(parts[name], results.run_schema(results.TABLES[name], factors)) for name in parts}
+    tables = {name: _concatenated(parts[name], run_schema(results.TABLES[name], factors)) for name in parts}
     return tables | {"results": _with_reasons(tables["results"], _metric(plan))}
 
 
@@ -124,14 +126,14 @@ def finished(plan: Plan, store: Store) -> dict[str, Finished]:
             record, files = each
             where = {name: store.path(f"stages/{stage}/{name}") for name in files}
             tables = {name: from_parquet(data, where[name], SCHEMAS[name].names) for name, data in files.items()}
-            stages[stage] = Finished(record, {name: fitted(store, stage, name, tables[name]) for name in tables})
+            stages[stage] = Finished(record, {name: checked(store, stage, name, tables[name]) for name in tables})
     return stages
 
 
-def fitted(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
+def checked(store: Store, stage: str, name: str, table: pa.Table) -> pa.Table:
     """A stage's table, checked against its schema: the store may come from someone else."""
     try:
-        return results.fitted(table, SCHEMAS[name], FILLED[name])
+        return fitted(table, SCHEMAS[name], FILLED[name])
     except ValueError as error:
         raise StoreError(foreign(store.path(f"stages/{stage}/{name}"), str(error))) from error
 

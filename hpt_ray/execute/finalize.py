@@ -20,8 +20,10 @@ from hpt_ray.report import dashboard
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.store import schema as results
+from hpt_ray.store.files import foreign
 from hpt_ray.store.records import Counts, Failure, Manifest
-from hpt_ray.store.store import PLAN, RECORD, Store, foreign, parquet
+from hpt_ray.store.store import PLAN, RECORD, Store
+from hpt_ray.store.tables import parquet, to_frame
 from hpt_ray.training.preview import preview
 from hpt_ray.training.weights import audit
 
@@ -78,7 +80,7 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
 
     folder = f"runs/{plan.run}"
     manifest = manifest.model_copy(update={"study": plan.study})  # of a search: with the policies it tried
-    frames: dict[str, Any] = {name: results.to_frame(table) for name, table in tables.items()}
+    frames: dict[str, Any] = {name: to_frame(table) for name, table in tables.items()}
     made = Run(**frames, manifest=manifest)
     page = dashboard.find(plan.study)
     found = verdicts(made, page)

@@ -9,12 +9,13 @@ import numpy as np
 
 from hpt_ray.core.errors import StoreError
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.execute.collect import fitted
+from hpt_ray.execute.collect import checked
 from hpt_ray.execute.worker import RESULTS
 from hpt_ray.planning.plan import Cell, Plan, Unit
 from hpt_ray.planning.search import unfold
 from hpt_ray.spec.study import Study
-from hpt_ray.store.store import Store, foreign
+from hpt_ray.store.files import foreign
+from hpt_ray.store.store import Store
 
 
 def foreseen(study: Study, datasets: Mapping[str, Dataset], store: Store) -> Plan:
@@ -56,7 +57,7 @@ def score(store: Store, failed: Callable[[str], bool]) -> Callable[[Cell], float
         if stage not in read:
             if store.record(stage) is None:
                 return math.nan if any(failed(each) for each in (*cell.phases, stage)) else None
-            rows = fitted(store, stage, RESULTS, store.stage_table(stage, RESULTS)).to_pylist()
+            rows = checked(store, stage, RESULTS, store.stage_table(stage, RESULTS)).to_pylist()
             values = [row.get("value") for row in rows if row["split"] == "val" and not row.get("class")]
             if not values or None in values:
                 raise StoreError(foreign(store.path(f"stages/{stage}/{RESULTS}"), "it has no value on val"))

@@ -23,7 +23,8 @@ from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.grid import recipes_of
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store.records import Manifest
-from hpt_ray.store.store import PLAN, VIEWS, Store, parquet
+from hpt_ray.store.store import PLAN, VIEWS, Store
+from hpt_ray.store.tables import parquet
 
 
 def run(

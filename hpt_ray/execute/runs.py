@@ -14,7 +14,9 @@ from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store import schema as results
-from hpt_ray.store.store import MANIFEST, Store, foreign
+from hpt_ray.store.files import foreign
+from hpt_ray.store.store import MANIFEST, Store
+from hpt_ray.store.tables import run_schema
 
 
 class RunState(Frozen):
@@ -105,7 +107,7 @@ def _code_of_page(plan: Plan) -> list[str]:
 def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
     """The tables of a run as they are stored."""
     factors = [factor.name for factor in plan.study.factors]
-    schemas = {name: results.run_schema(schema, factors) for name, schema in results.TABLES.items()}
+    schemas = {name: run_schema(schema, factors) for name, schema in results.TABLES.items()}
     return {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
 
 

@@ -18,7 +18,9 @@ from hpt_ray.planning.plan import Cell, Plan
 from hpt_ray.planning.stage import Stage
 from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
-from hpt_ray.store.store import PLAN, Store, foreign
+from hpt_ray.store.files import foreign
+from hpt_ray.store.store import PLAN, Store
+from hpt_ray.store.tables import fitted
 
 #: The tables of a run's folder by their names, with the columns that must have a value in every row.
 FILLED = {
@@ -64,7 +66,7 @@ def table(store: Store, run: str, name: str, schema: pa.Schema) -> pa.Table:
     """A table of a run. Raises StoreError if it is missing, damaged, or does not have this schema."""
     stored_table = store.run_table(run, f"{name}.parquet")
     try:
-        stored_table = results.fitted(stored_table, schema, FILLED[name], rows=name == "results")
+        stored_table = fitted(stored_table, schema, FILLED[name], rows=name == "results")
         if lacking := set(schema.names).difference(stored_table.column_names):
             raise ValueError(f"it has no column {min(lacking)}")
     except ValueError as error:

@@ -25,7 +25,8 @@ from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
-from hpt_ray.store.store import Store, parquet
+from hpt_ray.store.store import Store
+from hpt_ray.store.tables import occupied, parquet, to_table
 from hpt_ray.training import device
 from hpt_ray.training.answers import measured, predictions
 from hpt_ray.training.backbone import build
@@ -135,7 +136,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
     rows = [{**row, "phase": content.tune, "stage": stage.id} for row in curve.table]
     files = {
         WEIGHTS: checkpoints.to_bytes(pretrainer.backbone),
-        CURVES: packed(results.to_table(rows, results.CURVES)),
+        CURVES: packed(to_table(rows, results.CURVES)),
     }
     _finish(stage, store, files, workers, began, seconds=curve.seconds)
 
@@ -189,7 +190,7 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
 
 def packed(rows: pa.Table) -> bytes:
     """The Parquet file of a stage's table."""
-    return parquet(results.occupied(rows))
+    return parquet(occupied(rows))
 
 
 def _data(stage: PretrainingStage | EvaluationStage) -> dataset.Dataset:

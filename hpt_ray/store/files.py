@@ -34,6 +34,9 @@ DENIED = re.compile(
 #: A parameter of an address that grants access.
 SECRET = r"[^=]*(secret|key|token|password|signature)"
 
+#: What to do about a file that cannot be used.
+MEND = "run the study again, or see `hpt-study verify`."
+
 #: Length of a SHA-256 checksum in bytes.
 DIGEST = hashlib.sha256().digest_size
 
@@ -169,6 +172,11 @@ class CheckedFile:
 def as_json(value: Any) -> bytes:
     """JSON with its keys in the order of ``value``: the order of a factor's levels has a meaning."""
     return json.dumps(value, indent=1).encode()
+
+
+def foreign(where: str, why: str) -> str:
+    """The message about an undamaged file that this version of the program did not write."""
+    return f"{where} is not as hpt-study writes it ({why.removesuffix('.')}): remove its folder and {MEND}"
 
 
 def public(address: str) -> str:

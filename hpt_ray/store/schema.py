@@ -12,13 +12,7 @@ column per factor.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
-
 import pyarrow as pa
-
-if TYPE_CHECKING:  # many of Ray's processes read a schema without it
-    import pandas as pd
 
 #: What a cell is: shared by all three tables of a run. Factor columns (string) follow ``arm``. A null level or seed
 #: means that the cell does not depend on it: direct transfer is the same at every target policy and seed.
@@ -86,74 +80,6 @@ CURVES = pa.schema(
         ("stage", pa.string()),
     ]
 )
-
-
-def run_schema(table: pa.Schema, factors: list[str]) -> pa.Schema:
-    """The schema of a run's table: axes, one string column per factor after ``arm``, then the columns of ``table``.
-
-    A run's ``predictions`` also have ``iteration`` (0 at step 0), as its results do.
-    """
-    axes = list(AXES)
-    place = AXES.get_field_index("arm") + 1
-    columns = [*axes[:place], *(pa.field(name, pa.string()) for name in factors), *axes[place:]]
-    if table is PREDICTIONS:
-        columns.append(pa.field("iteration", pa.int64()))
-    return pa.schema([*columns, *table])
-
-
-def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Rows as a table of exactly this schema; a column that a row lacks is null.
-
-    Raises:
-        KeyError: for a value that the schema has no column for.
-    """
-    known = set(schema.names)
-    for row in rows:
-        if unknown := set(row) - known:
-            raise KeyError(f"no column for {sorted(unknown)}")
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def occupied(table: pa.Table) -> pa.Table:
-    """The columns with at least one value; all columns of a table without rows.
-
-    A stage writes only these: there are many stages, and empty columns of lists take as long to read as the rest. A
-    run's tables have all columns.
-    """
-    return table.select([name for name in table.column_names if table[name].null_count < max(len(table), 1)])
-
-
-def fitted(table: pa.Table, schema: pa.Schema, filled: Collection[str], *, rows: bool = True) -> pa.Table:
-    """The columns of a table from a store that the schema has, converted to the types of the schema.
-
-    Args:
-        filled: columns that must have a value in every row. rows: whether there must be any row.
-
-    Raises:
-        ValueError: for a table that does not fit, with the reason.
-    """
-    types = {field.name: field.type for field in table.schema}
-    if len(types) < len(table.schema):
-        raise ValueError("two columns have one name")
-    if rows and not len(table):
-        raise ValueError("it has no rows")
-    for name in filled:
-        if name not in types or table[name].null_count:
-            raise ValueError(f"rows lack their {name}")
-    fields = [field for field in schema if field.name in types]
-    if len(fields) == len(types) and all(types[field.name].equals(field.type) for field in fields):
-        return table  # almost always, and much faster for ten thousand stages
-    try:
-        return table.select([field.name for field in fields]).cast(pa.schema(fields))
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from error
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A run's table as a pandas frame; seeds stay integers although some cells have none."""
-    frame: pd.DataFrame = table.to_pandas()
-    return frame.astype({"seed": "Int64"}) if "seed" in frame else frame
-
 
 TABLES = {"results": RESULTS, "predictions": PREDICTIONS, "curves": CURVES}
 

@@ -17,23 +17,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from hpt_ray.core.errors import StoreError, StudyError, explain
 from hpt_ray.core.identity import content_id
-from hpt_ray.store.files import CheckedFile, Files
+from hpt_ray.store.files import MEND, CheckedFile, Files, foreign
 from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
+from hpt_ray.store.tables import from_parquet
 
 RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
 MANIFEST, PLAN, VIEWS = "run.json", "plan.json", "views.parquet"
-MEND = "run the study again, or see `hpt-study verify`."
 #: What reading untrusted JSON raises: it may be no JSON, lack a key, have another type, or be nested too deeply.
 NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
 #: Files that are checked at the same time, each in memory; reading and hashing release Python's global lock.
 THREADS = 8
-#: Size of a table in memory, in bytes, below which compression saves less than one block on disk.
-SMALL = 2**16
 
 
 @dataclass(frozen=True)
@@ -217,35 +214,6 @@ class Store(Files):
             if hashlib.sha256(self.read(f"{folder}/{file}")).hexdigest() != checksum:
                 return Damage(file, "has another checksum")
         return None
-
-
-def parquet(table: pa.Table) -> bytes:
-    """A table as a Parquet file; a small one without compression, which halves the time to read it."""
-    sink, small = pa.BufferOutputStream(), table.nbytes < SMALL
-    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False, "store_schema": False}
-    pq.write_table(table, sink, **(plain if small else {"compression": "zstd"}))
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
-
-
-def from_parquet(data: bytes, where: str, columns: list[str] | None = None) -> pa.Table:
-    """A table from the content of a Parquet file.
-
-    Args:
-        where: the file's name in an error. columns: those to read, if they exist; None: all.
-
-    Raises:
-        StoreError: if it is not a Parquet file.
-    """
-    # read_table would take twice as long for files this small: it sets up a data set and threads.
-    try:
-        return pq.ParquetFile(pa.BufferReader(data)).read(columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:  # also an OSError means damaged bytes: no file is read here
-        raise StoreError(foreign(where, str(error).split("\n", 1)[0])) from error
-
-
-def foreign(where: str, why: str) -> str:
-    """The message about an undamaged file that this version of the program did not write."""
-    return f"{where} is not as hpt-study writes it ({why.removesuffix('.')}): remove its folder and {MEND}"
 
 
 def _recorded(paths: Iterable[str], name: str) -> set[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from hpt_ray.store import schema as results
+from hpt_ray.store.tables import to_table
 from hpt_ray.training.probe import Answer, Subject
 
 
@@ -29,7 +30,7 @@ def measured(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:
                     {**common, "class": name, "value": None if math.isnan(value) else value, "n": n}
                     for name, value, n in zip(data.classes, values, known.tolist(), strict=True)
                 ]
-    return results.to_table(rows, results.STAGE_RESULTS)
+    return to_table(rows, results.STAGE_RESULTS)
 
 
 def predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:

@@ -41,7 +41,8 @@ from hpt_ray.report.render import render, verdicts
 from hpt_ray.spec.study import Evaluation, Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import Manifest, StageRecord
-from hpt_ray.store.store import PLAN, Store, parquet
+from hpt_ray.store.store import PLAN, Store
+from hpt_ray.store.tables import parquet, run_schema, to_frame, to_table
 from tests.support import records
 
 ROUNDS = 3
@@ -166,7 +167,7 @@ def stub(stage: Stage, prepared: Prepared) -> dict[str, bytes]:
         "prediction": prediction,
     }
     return {
-        RESULTS: packed(results.to_table(rows, results.STAGE_RESULTS)),
+        RESULTS: packed(to_table(rows, results.STAGE_RESULTS)),
         PREDICTIONS: packed(filled(answers, results.PREDICTIONS)),
     }
 
@@ -207,9 +208,7 @@ def analysing(store: Store) -> None:
         print(f"{len(table):,} rows of {name}")
 
     def read() -> Run:
-        tables = {
-            name: results.to_frame(pq.read_table(store.path(f"million/{name}.parquet"))) for name in results.TABLES
-        }
+        tables = {name: to_frame(pq.read_table(store.path(f"million/{name}.parquet"))) for name in results.TABLES}
         views = results.VIEWS.empty_table().to_pandas()
         return Run(**tables, views=views, manifest=manifest(study, "million", {}))
 
@@ -250,7 +249,7 @@ def many_rows(study: Study) -> dict[str, pa.Table]:
     curves["phase"] = curves["arm"].str.split(">").str[-1]
     curves["loss"] = 5 - curves["iteration"] / 90 + 0.1 * generator.standard_normal(len(curves))
     found = {"results": measures, "predictions": answers, "curves": curves}
-    return {name: filled(table, results.run_schema(results.TABLES[name], ["policy"])) for name, table in found.items()}
+    return {name: filled(table, run_schema(results.TABLES[name], ["policy"])) for name, table in found.items()}
 
 
 def main() -> None:

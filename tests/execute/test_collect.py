@@ -16,7 +16,8 @@ from hpt_ray.execute.collect import collect
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.planning.stage import Stage
 from hpt_ray.store import schema as results
-from hpt_ray.store.store import Store, parquet
+from hpt_ray.store.store import Store
+from hpt_ray.store.tables import parquet, run_schema, to_table
 from tests.support import small
 from tests.support.records import stage_record
 
@@ -31,7 +32,7 @@ def finish(store: Store, stage: Stage) -> None:
     files: dict[str, bytes] = {}
     if stage.kind == "pretrain":
         row = {"phase": "all", "iteration": 1, "loss": value_of(stage), "stage": stage.id}
-        files = {"curves.parquet": parquet(results.to_table([row], results.CURVES))}
+        files = {"curves.parquet": parquet(to_table([row], results.CURVES))}
     elif stage.kind == "evaluate":
         row = {"evaluation": stage.content.probe, "metric": "accuracy", "repeat": 0, "n": 2}
         rows = [row | {"split": split, "value": value_of(stage)} for split in ("val", "test")]
@@ -39,8 +40,8 @@ def finish(store: Store, stage: Stage) -> None:
             {"evaluation": row["evaluation"], "repeat": 0, "example": i, "label": 0, "prediction": i} for i in (3, 7)
         ]
         files = {
-            "results.parquet": parquet(results.to_table(rows, results.STAGE_RESULTS)),
-            "predictions.parquet": parquet(results.to_table(said, results.PREDICTIONS)),
+            "results.parquet": parquet(to_table(rows, results.STAGE_RESULTS)),
+            "predictions.parquet": parquet(to_table(said, results.PREDICTIONS)),
         }
     store.finish(stage.id, files, record)
 
@@ -66,7 +67,7 @@ def test_the_tables_have_the_schema_of_results(plan, store):
     tables = collect(plan, store)
     assert set(tables) == set(results.TABLES)
     for name, table in tables.items():
-        assert table.schema == results.run_schema(results.TABLES[name], ["policy"])
+        assert table.schema == run_schema(results.TABLES[name], ["policy"])
 
 
 def test_every_cell_has_the_value_of_its_own_stage(plan, store):
@@ -153,7 +154,7 @@ def test_predictions_of_before_multi_label_data_have_no_lists(plan, tmp_path):
             shutil.rmtree(folder)
             store.finish(stage.id, files, stage_record(versions={"hpt_ray": "0"}))
     tables = collect(plan, store)
-    assert tables["predictions"].schema == results.run_schema(results.PREDICTIONS, ["policy"])
+    assert tables["predictions"].schema == run_schema(results.PREDICTIONS, ["policy"])
     assert tables["predictions"]["label"].null_count == 0
     assert tables["predictions"]["scores"].null_count == len(tables["predictions"])
     assert tables["results"]["class"].null_count == len(tables["results"])

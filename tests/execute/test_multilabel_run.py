@@ -24,6 +24,7 @@ from hpt_ray.spec.parameters import make, parameters
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store
+from hpt_ray.store.tables import run_schema
 from tests.support import small
 
 CLASSES = ("red", "green", "blue", "never")
@@ -50,7 +51,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Result]:
 def test_results_have_a_row_for_the_mean_and_one_for_each_class(finished: tuple[str, Result]) -> None:
     _, result = finished
     table = pq.read_table(result.results)
-    assert table.schema == results.run_schema(results.RESULTS, ["policy"])
+    assert table.schema == run_schema(results.RESULTS, ["policy"])
     frame = table.to_pandas()
     assert set(frame["metric"]) == {"auroc"} and set(frame["status"]) == {"done"}
     # 3 arms x 2 policies and direct transfer; 2 probes, 2 splits, before and after; the mean and four classes.

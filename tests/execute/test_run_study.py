@@ -25,6 +25,7 @@ from hpt_ray.report import dashboard
 from hpt_ray.spec.study import Evaluation, Factor, Weights
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store, _checksum
+from hpt_ray.store.tables import run_schema
 from hpt_ray.training.backbone import build
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.probes import linear
@@ -85,7 +86,7 @@ def test_a_run_leaves_complete_tables_and_a_report(finished):
     }
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in results.TABLES}
     for name, table in tables.items():
-        assert table.schema == results.run_schema(results.TABLES[name], ["policy"])
+        assert table.schema == run_schema(results.TABLES[name], ["policy"])
     # 3 arms x 2 policies and direct transfer; 2 probes, 2 splits, before and after.
     assert tables["results"].num_rows == 7 * 2 * 2 * 2
     assert set(tables["results"]["status"].to_pylist()) == {"done"}

@@ -21,7 +21,8 @@ from hpt_ray.execute.stored import FILLED
 from hpt_ray.report import render as report
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.store.files import as_json
-from hpt_ray.store.store import Store, _checksum, parquet
+from hpt_ray.store.store import Store, _checksum
+from hpt_ray.store.tables import parquet
 from hpt_ray.training.probes import knn
 from tests.support import small
 

@@ -4,12 +4,13 @@ import pyarrow as pa
 import pytest
 
 from hpt_ray.store import schema as results
+from hpt_ray.store.tables import occupied, run_schema, to_frame, to_table
 
 
 @pytest.mark.parametrize("name", results.TABLES)
 @pytest.mark.parametrize("factors", [[], ["policy"], ["policy", "fraction"]])
 def test_a_run_table_has_axes_then_factors_then_its_own_columns(name, factors):
-    schema = results.run_schema(results.TABLES[name], factors)
+    schema = run_schema(results.TABLES[name], factors)
     own = results.TABLES[name].names
     extra = ["iteration"] if name == "predictions" else []
     assert schema.names == ["study", "target", "arm", *factors, "seed", *extra, *own]
@@ -18,7 +19,7 @@ def test_a_run_table_has_axes_then_factors_then_its_own_columns(name, factors):
 
 
 def test_every_axis_of_a_result_has_a_column_of_its_own():
-    schema = results.run_schema(results.RESULTS, ["policy"])
+    schema = run_schema(results.RESULTS, ["policy"])
     wanted = {
         "study",
         "arm",
@@ -39,30 +40,30 @@ def test_every_axis_of_a_result_has_a_column_of_its_own():
 
 
 def test_rows_become_a_table_of_exactly_the_schema():
-    schema = results.run_schema(results.RESULTS, ["policy"])
-    table = results.to_table([{"arm": "target", "value": 1, "parents": ["a", "b"]}, {}], schema)
+    schema = run_schema(results.RESULTS, ["policy"])
+    table = to_table([{"arm": "target", "value": 1, "parents": ["a", "b"]}, {}], schema)
     assert table.schema == schema
     assert table["value"].to_pylist() == [1.0, None]
     assert table["parents"].to_pylist() == [["a", "b"], None]
     assert table["seed"].to_pylist() == [None, None]
-    assert results.to_table([], schema).schema == schema
+    assert to_table([], schema).schema == schema
 
 
 def test_a_value_without_a_column_or_of_another_type_is_refused():
     with pytest.raises(KeyError, match="accurracy"):
-        results.to_table([{"accurracy": 1.0}], results.RESULTS)
+        to_table([{"accurracy": 1.0}], results.RESULTS)
     with pytest.raises(pa.ArrowInvalid):
-        results.to_table([{"value": "high"}], results.RESULTS)
+        to_table([{"value": "high"}], results.RESULTS)
 
 
 def test_seeds_stay_whole_numbers_beside_cells_without_one():
-    table = results.to_table([{"seed": 1}, {"seed": None}], results.AXES)
-    frame = results.to_frame(table)
+    table = to_table([{"seed": 1}, {"seed": None}], results.AXES)
+    frame = to_frame(table)
     assert [str(seed) for seed in frame["seed"]] == ["1", "<NA>"]
 
 
 def test_a_stage_leaves_out_what_is_empty():
-    some = results.to_table([{"iteration": 1, "loss": 2.0}, {"iteration": 2, "knn": 0.5}], results.CURVES)
-    assert results.occupied(some).column_names == ["iteration", "loss", "knn"]
-    none = results.to_table([], results.CURVES)
-    assert results.occupied(none).schema == results.CURVES
+    some = to_table([{"iteration": 1, "loss": 2.0}, {"iteration": 2, "knn": 0.5}], results.CURVES)
+    assert occupied(some).column_names == ["iteration", "loss", "knn"]
+    none = to_table([], results.CURVES)
+    assert occupied(none).schema == results.CURVES

@@ -19,7 +19,8 @@ from pyarrow import fs
 from hpt_ray.core.errors import StoreError
 from hpt_ray.store import files as files_module
 from hpt_ray.store.files import public
-from hpt_ray.store.store import Store, _checksum, parquet
+from hpt_ray.store.store import Store, _checksum
+from hpt_ray.store.tables import parquet
 from tests.support.records import stage_record
 
 TABLE = pa.table({"iteration": [1, 2, 3], "loss": [0.5, None, 0.25]})

@@ -21,7 +21,8 @@ from hpt_ray.execute import runs
 from hpt_ray.execute.run import run
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.store.files import as_json
-from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Store, parquet
+from hpt_ray.store.store import MANIFEST, PLAN, RECORD, Store
+from hpt_ray.store.tables import parquet
 from hpt_ray.store.verify import Findings, clear, verify
 from tests.support import small
 from tests.support.records import manifest, stage_record

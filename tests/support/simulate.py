@@ -21,7 +21,8 @@ from hpt_ray.core.registry import load
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study
 from hpt_ray.store.records import Manifest
-from hpt_ray.store.schema import CURVES, run_schema
+from hpt_ray.store.schema import CURVES
+from hpt_ray.store.tables import run_schema
 from tests.support import records
 
 POLICIES = ("baseline", "no_grayscale", "no_color", "crop_blur", "crop_only")

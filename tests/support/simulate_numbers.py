@@ -11,7 +11,8 @@ import pandas as pd
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
 from hpt_ray.store.records import Manifest
-from hpt_ray.store.schema import CURVES, run_schema
+from hpt_ray.store.schema import CURVES
+from hpt_ray.store.tables import run_schema
 from tests.support import records, simulate
 
 ARMS = ("target", "base", "base>target", "base>target:bn")

@@ -18,7 +18,8 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.registry import load
 from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
 from hpt_ray.store.records import Manifest
-from hpt_ray.store.schema import TABLES, run_schema
+from hpt_ray.store.schema import TABLES
+from hpt_ray.store.tables import run_schema
 from tests.support import records, simulate
 
 CLASSES = 7

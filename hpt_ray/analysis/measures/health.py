@@ -63,7 +63,7 @@ def notes(curves: pd.DataFrame) -> list[str]:
     sixth.
 
     Args:
-        curves: the run's table, with columns as in ``results.run_schema``; those of the monitor may be missing or
+        curves: the run's table, with columns as in ``store.tables.run_schema``; those of the monitor may be missing or
             empty.
     """
     lines = []

@@ -59,7 +59,7 @@ NOTHING = Scores(np.empty(0, dtype=np.int64), {})
 class Run:
     """A finished, or partly failed, run of a study.
 
-    ``results``, ``predictions`` and ``curves`` have the columns of ``hpt_ray.store.schema.run_schema``; ``views`` has
+    ``results``, ``predictions`` and ``curves`` have the columns of ``hpt_ray.store.tables.run_schema``; ``views`` has
     ``policy`` (a level, or "original"), ``example``, ``view`` and ``png`` (bytes); ``manifest`` is what the run
     recorded about itself (study, command, versions, hardware, time, data sets, failures, notes). Of a study with
     several factors a view (``measures.views``) is a run of one of them, and ``held`` has the levels of the others.

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from hpt_ray.analysis.measures.health import notes
-from hpt_ray.store.schema import CURVES, run_schema, to_frame, to_table
+from hpt_ray.store.schema import CURVES
+from hpt_ray.store.tables import run_schema, to_frame, to_table
 from tests.support import simulate
 
 

@@ -20,6 +20,7 @@ from hpt_ray.analysis.measures import health
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.scales import SCALES
 from hpt_ray.store import schema as results
+from hpt_ray.store.tables import run_schema, to_frame, to_table
 from hpt_ray.training.backbone import build
 from hpt_ray.training.features import extract
 from hpt_ray.training.loop import monitor, pretrain
@@ -219,7 +220,7 @@ def test_a_small_data_set_gives_all_it_has() -> None:
 def test_the_curve_has_the_measures_where_they_were_taken() -> None:
     curve = trainer(tiny.dataset()).run()
     rows = [{**row, "phase": "all", "stage": "x"} for row in curve.table]
-    table = results.to_table(rows, results.CURVES).to_pylist()
+    table = to_table(rows, results.CURVES).to_pylist()
     assert [row["iteration"] for row in table] == [0, 1, 2, 3, 4, 5, 6]
     assert [row["knn"] is not None for row in table] == [True] + 5 * [False] + [True]
     assert [row["loss"] is not None for row in table] == [False] + 6 * [True]
@@ -336,7 +337,7 @@ method = Collapsing
 def notes(curve: Curve) -> list[str]:
     axes = {"study": "x", "target": "tiny", "arm": "target", "seed": 0}
     rows = [{**row, **axes, "phase": "target", "stage": "a"} for row in curve.table]
-    return health.notes(results.to_frame(results.to_table(rows, results.run_schema(results.CURVES, []))))
+    return health.notes(to_frame(to_table(rows, run_schema(results.CURVES, []))))
 
 
 def test_a_run_that_collapses_is_told_from_one_that_does_not(tmp_path: Path) -> None:
