@@ -13,7 +13,6 @@ from hpt_ray.core.metric import chosen, find
 from hpt_ray.core.targets import both
 from hpt_ray.data import classes
 from hpt_ray.data.records import PUBLISHED
-from hpt_ray.spec.study import Study
 
 if TYPE_CHECKING:
     from hpt_ray.data.dataset import Dataset
@@ -52,25 +51,25 @@ def labelled(data: Dataset) -> dict[str, Indices]:
     return labelled_splits
 
 
-def check_metrics(study: Study, datasets: Mapping[str, Dataset]) -> None:
+def check_metric(study: str, name: str | None, targets: Mapping[str, Dataset]) -> None:
     """Check that the metric of a study fits its targets, and that all of them are measured alike.
 
     Raises:
         StudyError: otherwise: nothing could be said across them, nor shown on one axis.
     """
     kinds = {False: "one label per image", True: "several labels per image"}
-    first = study.targets[0]
-    for target in study.targets:
-        several = datasets[target].several
-        metric = find(chosen(study.metric, several))
+    first = next(iter(targets))
+    for target, data in targets.items():
+        several = data.several
+        metric = find(chosen(name, several))
         if metric.several != several:
             raise StudyError(
-                f"study {study.name}: metric {metric.name} needs {kinds[metric.several]}, and target {target} has "
+                f"study {study}: metric {metric.name} needs {kinds[metric.several]}, and target {target} has "
                 f"{kinds[several]}: leave metric out, or choose another one."
             )
-        if several != datasets[first].several:
+        if several != targets[first].several:
             raise StudyError(
-                f"study {study.name}: target {first} has {kinds[not several]} and {target} has {kinds[several]}, which "
+                f"study {study}: target {first} has {kinds[not several]} and {target} has {kinds[several]}, which "
                 "are measured differently: give them a study each."
             )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hpt_ray.data import dataset, inventory, leakage
-from hpt_ray.data.evaluable import check_metrics
+from hpt_ray.data.evaluable import check_metric
 from hpt_ray.execute import rounds
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.report import dashboard
@@ -69,7 +69,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             supervised = find_method(recipe.method).supervised
             for spec in [recipe.data] if recipe.data else study.targets:
                 pretraining_indices(recipe, datasets[spec], 0, supervised)  # raises if there are too few
-    check_metrics(study, datasets)
+    check_metric(study.name, study.metric, {target: datasets[target] for target in study.targets})
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         check_data(evaluation, datasets[target])
     resolved = study.model_copy(update={"precision": resolve_precision(study.precision)})

@@ -26,7 +26,7 @@ from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, Wei
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
 from hpt_ray.store.store import Store
-from hpt_ray.store.tables import occupied, parquet, to_table
+from hpt_ray.store.tables import from_columns, occupied, parquet, to_table
 from hpt_ray.training import device
 from hpt_ray.training.answers import measured, predictions
 from hpt_ray.training.backbone import build
@@ -182,8 +182,8 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
     subject = warm[key]
     answers = load("probes", content.probe)(subject, **content.options)
     files = {
-        RESULTS: packed(measured(subject, name_of(content.probe), answers)),
-        PREDICTIONS: packed(predictions(subject, name_of(content.probe), answers)),
+        RESULTS: packed(to_table(measured(subject, name_of(content.probe), answers), results.STAGE_RESULTS)),
+        PREDICTIONS: packed(from_columns(predictions(subject, name_of(content.probe), answers), results.PREDICTIONS)),
     }
     _finish(stage, store, files, workers, began, chosen=(answer.chosen for answer in answers))
 

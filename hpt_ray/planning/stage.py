@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
 from hpt_ray.core.metric import chosen
 from hpt_ray.core.registry import code_hash, name_of
@@ -126,11 +125,7 @@ def weights_stage(study: Study, recipe: Weights) -> WeightsStage:
         WeightsError: if a checkpoint file is missing.
     """
     source = WeightSource.parse(recipe.source)
-    if source.origin == "file" and not source.path.is_file():
-        raise WeightsError(
-            f"no checkpoint at {source.path}: give a file, weights:torchvision:NAME, weights:timm:NAME or "
-            "weights:stage:ID."
-        )
+    source.check_exists()
     content = WeightsContent(
         version=VERSIONS["weights"],
         backbone=study.backbone,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.paths import path_of
 from hpt_ray.core.values import Frozen
 
@@ -57,3 +58,11 @@ class WeightSource(Frozen):
     def path(self) -> Path:
         """Where the file is, if the source is one."""
         return path_of(self.name)
+
+    def check_exists(self) -> None:
+        """Raise WeightsError for a file that is not there."""
+        if self.origin == "file" and not self.path.is_file():
+            raise WeightsError(
+                f"no checkpoint at {self.path}: give a file, weights:torchvision:NAME, weights:timm:NAME or "
+                "weights:stage:ID."
+            )

@@ -45,6 +45,13 @@ def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
+def from_columns(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    """Columns as a table of exactly this schema; a column that is missing is null."""
+    length = len(next(iter(columns.values())))
+    missing = {name: [None] * length for name in schema.names if name not in columns}
+    return pa.table({**columns, **missing}, schema=schema)
+
+
 def occupied(table: pa.Table) -> pa.Table:
     """The columns with at least one value; all columns of a table without rows.
 

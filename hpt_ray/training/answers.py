@@ -6,14 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from hpt_ray.store import schema as results
-from hpt_ray.store.tables import to_table
 from hpt_ray.training.probe import Answer, Subject
 
 
-def measured(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:
+def measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[str, Any]]:
     """The rows of a stage's results: the metric, and below it each class's value where it is the mean of them."""
     data, metric, rows = subject.data, subject.metric, list[dict[str, Any]]()
     for repeat, answer in enumerate(answers):
@@ -30,13 +27,13 @@ def measured(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:
                     {**common, "class": name, "value": None if math.isnan(value) else value, "n": n}
                     for name, value, n in zip(data.classes, values, known.tolist(), strict=True)
                 ]
-    return to_table(rows, results.STAGE_RESULTS)
+    return rows
 
 
-def predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table:
-    """A row for each test image and repeat: its label or targets, and what was predicted."""
+def predictions(subject: Subject, probe: str, answers: list[Answer]) -> dict[str, Any]:
+    """The columns of a stage's predictions: for each test image and repeat its truth, and what was predicted."""
     data, indices = subject.data, subject.labelled["test"]
-    columns = {
+    columns: dict[str, Any] = {
         "evaluation": [probe] * (len(answers) * len(indices)),
         "repeat": np.repeat(np.arange(len(answers)), len(indices)),
         "example": np.tile(indices, len(answers)),
@@ -46,5 +43,4 @@ def predictions(subject: Subject, probe: str, answers: list[Answer]) -> pa.Table
         columns |= {"label": np.tile(data.labels[indices], len(answers)), "prediction": found}
     else:
         columns |= {"labels": list(np.tile(data.targets[indices], (len(answers), 1))), "scores": list(found)}
-    rest = {name: [None] * len(found) for name in results.PREDICTIONS.names if name not in columns}
-    return pa.table({**columns, **rest}, schema=results.PREDICTIONS)
+    return columns

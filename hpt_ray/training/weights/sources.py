@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hpt_ray.core.errors import WeightsError
-from hpt_ray.planning.stage import weights_stage
 from hpt_ray.spec.study import Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
@@ -43,9 +42,9 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
         WeightsError: for a checkpoint that is missing or does not fit, before anything is trained.
     """
     source = WeightSource.parse(recipe.source)
-    if source.origin == "file" and source.path.is_file():
-        format_of(source.path, source.address)  # before the whole file is hashed
-    weights_stage(study, recipe)  # raises if the file is missing
+    source.check_exists()
+    if source.origin == "file":
+        format_of(source.path, source.address)  # before the whole file is read
     if source.published:
         return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
     network = outline(study.backbone, study.image_size)
