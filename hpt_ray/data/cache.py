@@ -70,13 +70,13 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
     within = f"{base}{os.sep}"
 
     def hash_of(path: Path) -> tuple[str, list[int], str, bool]:
-        whole = str(path)  # relative_to takes as long as all the rest
+        whole = str(path)  # pathlib's relative_to takes as long as all the rest
         if whole.startswith(within):
             name = whole[len(within) :].replace(os.sep, "/")
         else:
             name = path.relative_to(base).as_posix()
         try:
-            now, state = time.time(), path.stat()
+            now, state = time.time(), os.stat(whole)  # noqa: PTH116  # pathlib's takes twice as long
             # Reading a pipe could wait for ever.
             if not stat.S_ISREG(state.st_mode):
                 raise DataError(f"{path} is no regular file; remove it.")

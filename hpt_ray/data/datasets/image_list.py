@@ -18,7 +18,7 @@ import functools
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,18 +58,18 @@ def _state(path: Path, content: str, names: Iterable[str]) -> remembered.State |
 
 def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
     found = table(path)
-    folder = path.parent.resolve()
-    resolved = functools.cache(Path.resolve)  # for this look alone: links may change
+    places = _Places(path.parent)
     names = found.classes
-    lines = [_line(f"{path}, line {line.number}", path.parent, folder, line, resolved) for line in found.lines]
+    lines = [_line(f"{path}, line {line.number}", places, line) for line in found.lines]
     if not lines:
         raise DataError(
             f"{path} lists no images; write one 'path,label,split' per line (label and split may be left out)."
         )
-    listed = [str(line.path.relative_to(path.parent)) for line in lines]
+    folder = f"{path.parent}{os.sep}"
+    listed = [str(line.path).removeprefix(folder) for line in lines]  # relative_to takes ten times as long
     state = _state(path, content, listed)
     # The list itself is hashed too: it holds the labels and the splits.
-    files = [path, *dict.fromkeys(line.path for line in lines)]
+    files = [path, *dict(zip(listed, (line.path for line in lines), strict=True)).values()]
     fingerprint = cache.fingerprint(files, path.parent)
     if not found.usual:  # what the cache may hold of it from before columns had names is something else
         fingerprint = content_id(["columns", fingerprint], length=32)
@@ -119,39 +119,71 @@ def _records(lines: list[_Line]) -> Records:
     return Records(len(examples), classes, examples)
 
 
-def _real(path: Path, resolved: Callable[[Path], Path]) -> Path:
-    """A path without links: of a file that is none it is its folder's, which many files share."""
-    try:
-        if stat.S_ISREG(path.lstat().st_mode):
-            return resolved(path.parent) / path.name
-    except OSError:
-        pass  # what is missing has a path too
-    return path.resolve()
+class _Places:
+    """Where the images of a list are. A folder is resolved once for all its files, in one reading of the list alone:
+    links may change."""
+
+    def __init__(self, base: Path) -> None:
+        self.base, self.folder = base, base.resolve()
+        self._known: dict[str, str | None] = {}
+
+    def path(self, name: str) -> Path | None:
+        """The path, below ``base``, of a file that a list names; None if it leaves the list's folder.
+
+        Raises:
+            OSError, RuntimeError, ValueError: for what cannot be followed; FileNotFoundError where there is no file.
+        """
+        parent, _, last = name.rpartition("/")
+        if last not in ("", ".", "..") and not name.startswith("/") and self._is_regular(name):
+            if parent not in self._known:
+                self._known[parent] = self._folder(parent)
+            if (place := self._known[parent]) is not None:
+                return Path(f"{place}{os.sep}{last}")
+        image = (self.base / name).resolve()
+        # A link leads out of the folder by its owner's will, a path by the list's.
+        if not image.is_relative_to(self.folder):
+            image = Path(os.path.normpath(self.folder / name))
+        if not image.is_relative_to(self.folder):
+            return None
+        if not image.is_file():
+            raise FileNotFoundError(name)
+        return self.base / image.relative_to(self.folder)
+
+    def _is_regular(self, name: str) -> bool:
+        """Whether a name is that of a file which is no link."""
+        try:
+            return stat.S_ISREG(os.lstat(f"{self.base}{os.sep}{name}").st_mode)
+        except (OSError, ValueError):
+            return False
+
+    def _folder(self, parent: str) -> str | None:
+        """The path of a folder below ``base``; None if it leads out of the list's folder by more than links."""
+        real = (self.base / parent).resolve()
+        if not real.is_relative_to(self.folder):
+            if ".." in Path(parent).parts:
+                return None
+            real = self.folder / parent
+        return str(self.base / real.relative_to(self.folder))
 
 
-def _line(where: str, base: Path, folder: Path, listed: Line, resolved: Callable[[Path], Path]) -> _Line:
-    """A line whose path is checked: ``folder`` is ``base`` without links, and ``where`` names the line in an error."""
+def _line(where: str, places: _Places, listed: Line) -> _Line:
+    """A line whose path is checked; ``where`` names the line in an error."""
     name, label, split = listed.path, listed.label, listed.split
-    if "\\" in name and not (base / name).is_file():
+    if "\\" in name and not (places.base / name).is_file():
         name = name.replace("\\", "/")  # as Windows writes it
     try:
-        image = _real(base / name, resolved)
-        # A link leads out of the folder by its owner's will, a path by the list's.
-        if not image.is_relative_to(folder):
-            image = Path(os.path.normpath(folder / name))
-        inside = image.is_relative_to(folder)
-        exists = image.is_file()
+        image = places.path(name)
+    except FileNotFoundError as error:
+        raise DataError(f"{where}: there is no file {name!r} in {places.base}. Check the path.") from error
     # A loop of links; RuntimeError is what Python before 3.13 makes of it.
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"{where}: {name!r} cannot be followed ({error}). Mend or remove the line.") from error
-    if not inside:
-        raise DataError(f"{where}: {name!r} leaves the list's folder {base}; link what lies elsewhere into it.")
-    if not exists:
-        raise DataError(f"{where}: there is no file {name!r} in {base}. Check the path.")
+    if image is None:
+        raise DataError(f"{where}: {name!r} leaves the list's folder {places.base}; link what lies elsewhere into it.")
     if label.startswith("-") and label[1:].isdecimal():
         raise DataError(f"{where}: label {label} is out of range; leave it empty for an image without a label.")
     if len(label) > LONGEST and not _marked(label):
         raise DataError(f"{where}: {too_long(label)}.")
     if split and split.lower() not in SPELLINGS:
         raise DataError(f"{where}: split {split!r} is none of train, val, test.")
-    return _Line(base / image.relative_to(folder), label, SPELLINGS[split.lower()] if split else None)
+    return _Line(image, label, SPELLINGS[split.lower()] if split else None)

@@ -24,7 +24,7 @@ from hpt_ray.core.paths import path_of
 from hpt_ray.data import cache
 from hpt_ray.data.datasets._columns import Line
 from hpt_ray.data.datasets._paper import ENTRIES, Entry
-from hpt_ray.data.datasets.image_list import _Line, _line, _marked, _multilabel, _records
+from hpt_ray.data.datasets.image_list import _Line, _line, _marked, _multilabel, _Places, _records
 from hpt_ray.data.records import MARKS, SPLITS, Records, Source, source
 
 
@@ -95,13 +95,13 @@ def _listed(entry: Entry, root: Path) -> Source:
     lists = {split: root / entry.lists.format(split) for split in SPLITS}
     if not lists["test"].is_file():
         raise DataError(f"{lists['train']} is there but {lists['test']} is not; add it, with lines 'PATH LABEL'.")
-    inside, resolved, lines = root.resolve(), functools.cache(Path.resolve), []
+    places, lines = _Places(root), []
     for split, path in lists.items():
         for number, text in enumerate(_text(path).splitlines() if path.is_file() else (), 1):
             if words := text.rsplit(maxsplit=1):
                 name, label = (words[0], words[1]) if len(words) == 2 else (words[0], "")
                 listed = Line(number, name, _named(entry, label), split)
-                lines.append(_line(f"{path}, line {number}", root, inside, listed, resolved))
+                lines.append(_line(f"{path}, line {number}", places, listed))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
     read = functools.partial(_several, entry) if entry.several else _records
     return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines), given_by="the authors' lists")
