@@ -32,7 +32,7 @@ def dataset(argument: str | None) -> Source:
         if strange := [part.name for part in parts if part.name.lower() not in SPELLINGS and len(parts) > 1]:
             raise DataError(f"{folder}: its split {strange[0]!r} is none of train, val, test; give the folder of one.")
         files = [file for part in parts for file in _saved(part)]
-        return tables(Shards(folder.resolve().name, folder, tuple(files)))
+        return tables(Shards(folder.resolve().name, folder, tuple(files)), named_by="its folders")
     if argument and (folder / STATE).is_file():
         return tables(Shards(folder.resolve().name, folder, tuple(_saved(folder))))
     return tables(shards("arrow", argument, ".arrow"))

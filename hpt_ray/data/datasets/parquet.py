@@ -19,8 +19,8 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
 from hpt_ray.data import cache
 from hpt_ray.data.datasets._names import classes, names_in, numbers
-from hpt_ray.data.datasets._parquet import Table, table
 from hpt_ray.data.datasets._shards import Shards, shards
+from hpt_ray.data.datasets._table import Table, table
 from hpt_ray.data.records import Example, Records, Source
 
 #: As many columns are named that nothing is known of.
@@ -32,8 +32,11 @@ def dataset(argument: str | None) -> Source:
     return tables(shards("parquet", argument, ".parquet"))
 
 
-def tables(found: Shards) -> Source:
+def tables(found: Shards, named_by: str = "its file names") -> Source:
     """The data set in files that hold tables.
+
+    Args:
+        named_by: What gives the splits where no column does: completes "given by ...".
 
     Raises:
         DataError: for a file that cannot be read, and for columns that are not what they should be.
@@ -62,7 +65,7 @@ def tables(found: Shards) -> Source:
         content,
         lambda: _read(parts, given, names),
         labels=doubt if several else f"no labels{_unknown(parts)}",
-        given_by="its column of splits" if by_column else "its file names",
+        given_by="its column of splits" if by_column else named_by,
         remarks=(*remarks, *found.remarks()),
     )
 

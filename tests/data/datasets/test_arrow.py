@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.data import inventory
 from hpt_ray.data.dataset import Dataset, load
 
 NAMES = ["owl", "ant", "bat"]
@@ -65,7 +66,9 @@ def test_a_dictionary_gives_the_splits(tmp_path: Path) -> None:
     for seed, (split, count) in enumerate({"train": 12, "validation": 6, "test": 9}.items()):
         _save(tmp_path / split, _table(count, seed))
     (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "validation", "test"]}))
-    assert _sizes(load(str(tmp_path), 8)) == {"train": 12, "val": 6, "test": 9}
+    data = load(str(tmp_path), 8)
+    assert _sizes(data) == {"train": 12, "val": 6, "test": 9}
+    assert inventory.origin(data) == "train and val and test given by its folders"
     (tmp_path / "test").rename(tmp_path / "extra")
     (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "validation", "extra"]}))
     with pytest.raises(DataError, match="its split 'extra' is none of train, val, test"):
