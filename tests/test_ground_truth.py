@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import hpt_ray
+from hpt_ray.analysis.claim import Outcome, judge
 from hpt_ray.analysis.measures.robustness import gain, robustness
 from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import change_interval
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.analysis.verdict import Outcome, judge
 from hpt_ray.spec.scales import with_hue
 from hpt_ray.spec.study import Study
 

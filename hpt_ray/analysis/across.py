@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hpt_ray.analysis.claim import compare
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed
+from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, spoken
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN, Across, across
-from hpt_ray.analysis.verdict import Table, compare, margin_text, spoken
+from hpt_ray.analysis.verdict import Table
 
 
 @dataclass(frozen=True)

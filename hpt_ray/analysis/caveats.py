@@ -4,30 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hpt_ray.analysis.claim import Claim
+from hpt_ray.analysis.claim_words import needed
 from hpt_ray.analysis.measures import health, robustness, views
 from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Hole, Run
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed
-from hpt_ray.analysis.verdict import Claim
+from hpt_ray.analysis.verdict import Caveat
 from hpt_ray.spec.study import Weights
 
 
-def remarks(run: Run, target: str, claims: Sequence[Claim]) -> tuple[str, ...]:
-    """The notes below a verdict on a target."""
+def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...]:
+    """What qualifies the claims on a target."""
     curves = run.curves[run.curves["target"] == target]
     parts = views.every(run)
-    forgetting = [note for part in parts for note in _forgetting(part, target, views.within(part, run))]
-    notes = [*_random(views.one_factor(run), target), *forgetting, *health.notes(curves)]
     # Of several comparisons of the same two by one measure the first says it: they take about the same.
-    told = [claim for claim in reversed(claims) if claim.needed]
-    notes += {(claim.measure, claim.subject, claim.against): claim.needed for claim in told}.values()
-    if len(run.study.seeds) == 1:
-        notes.append("One seed: intervals account for the test sample alone, not for the luck of a pretraining run.")
+    undecided = [claim for claim in reversed(claims) if claim.needed]
+    settling = {(claim.measure, claim.subject, claim.against): needed(claim) for claim in undecided}
+    by_kind = {
+        "base": _random(views.one_factor(run), target),
+        "forgetting": [note for part in parts for note in _forgetting(part, target, views.within(part, run))],
+        "training": health.notes(curves),
+        "needed": list(settling.values()),
+        "seeds": _one_seed(run),
+        "missing": _missing(run, parts, target),
+    }
+    return tuple(Caveat(kind, text) for kind, texts in by_kind.items() for text in texts)
+
+
+def _one_seed(run: Run) -> list[str]:
+    if len(run.study.seeds) > 1:
+        return []
+    return ["One seed: intervals account for the test sample alone, not for the luck of a pretraining run."]
+
+
+def _missing(run: Run, parts: Sequence[Run], target: str) -> list[str]:
     holes = [_hole(part, hole) + views.within(part, run) for part in parts for hole in part.holes(target)]
-    if holes:
-        shown = listed(holes if len(holes) <= 4 else [*holes[:3], f"{len(holes) - 3} more"])
-        notes.append(f"Missing: {shown}. Estimates use the cells that finished.")
-    return tuple(notes)
+    if not holes:
+        return []
+    shown = listed(holes if len(holes) <= 4 else [*holes[:3], f"{len(holes) - 3} more"])
+    return [f"Missing: {shown}. Estimates use the cells that finished."]
 
 
 def _random(run: Run, target: str) -> list[str]:

@@ -75,8 +75,9 @@ def finalize(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> R
 
 
 def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: Manifest) -> Result:
-    """Write the folder of a run: its tables, its manifest and the report that follows from them."""
+    """Write the folder of a run: its tables, its manifest, and what follows from them as a report and as JSON."""
     from hpt_ray.report.render import render, verdicts
+    from hpt_ray.report.verdict_file import verdict_file
 
     folder = f"runs/{plan.run}"
     manifest = manifest.model_copy(update={"study": plan.study})  # of a search: with the policies it tried
@@ -84,7 +85,11 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     made = Run(**frames, manifest=manifest)
     page = dashboard.find(plan.study)
     found = verdicts(made, page)
-    files = {PLAN: plan_json(plan), "report.html": render(made, page, found).encode()}
+    files = {
+        PLAN: plan_json(plan),
+        "report.html": render(made, page, found).encode(),
+        "verdict.json": verdict_file(made, found),
+    }
     store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
         plan.stages[failure.stage].label: failure.reason

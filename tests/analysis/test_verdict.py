@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from hpt_ray.analysis.claim import Outcome, compare, judge, settle
+from hpt_ray.analysis.claim_words import needed
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.analysis.verdict import Outcome, Verdict, compare, judge, settle
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.analysis.verdicts.robustness import verdict
 from hpt_ray.spec.study import Weights
 from tests.support import simulate
@@ -94,11 +96,11 @@ def test_a_difference_of_zero_is_said_with_what_would_show_that_there_is_none() 
     first = table["example"].where(table["arm"] == "target", table["example"] - 20)
     answers = table["label"].where(first.between(0, 199), table["label"] + 1)
     changed = dataclasses.replace(run, predictions=table.assign(prediction=answers))
-    claim = settle([compare(changed, "rsscn7", "base>target", "target", "baseline")])[0]
+    claim = settle([compare(changed, "rsscn7", "base>target", "target", "baseline")], "one difference")[0]
     assert claim.outcome is Outcome.UNDECIDED and claim.difference is not None and claim.difference.estimate == 0
     # Differences of 40 of 400 images have the variance 40 / 399, and 3.2415 errors must fit in the margin of 0.01.
     images = math.ceil((stats.norm.ppf(0.975) + stats.norm.ppf(0.9)) ** 2 * 40 / 399 / 0.01**2)
-    assert claim.needed == (
+    assert needed(claim) == (
         "To show that HPT and pretraining from scratch differ by less than 1 point, if they do not differ at all: no "
         f"number of seeds is enough, and hardly any test set: more than {images:,} test images are needed."
     )

@@ -83,6 +83,7 @@ def test_a_run_leaves_complete_tables_and_a_report(finished):
         "curves.parquet",
         "views.parquet",
         "report.html",
+        "verdict.json",
     }
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in results.TABLES}
     for name, table in tables.items():

@@ -61,6 +61,12 @@ def at_level(factor: Factor, level: str) -> str:
     return f"at {written}" if level in _numbers(factor) else f"at the {written} {level_name(factor.name)}"
 
 
+def ends(factor: Factor) -> tuple[str, str]:
+    """The first level of a factor and its last."""
+    levels = tuple(factor.levels)
+    return levels[0], levels[-1]
+
+
 def counted(number: float, what: str) -> str:
     """A number of things: "90 iterations", "1 iteration"."""
     return f"{number:,.0f} {what.removesuffix('s') if round(number) == 1 else what}"

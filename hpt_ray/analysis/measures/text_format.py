@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.spec.study import LABELS
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -44,6 +45,22 @@ def share_interval(interval: Interval) -> str:
 def listed(names: list[str]) -> str:
     """Names as prose: "a, b and c"."""
     return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
+def margin_text(margin: float) -> str:
+    """A margin in words: 0.01 is "1 point"."""
+    size = f"{100 * margin:g}"
+    return f"{size} point" if size == "1" else f"{size} points"
+
+
+def spoken(label: str) -> str:
+    """An arm as the object of a sentence: "pretraining from scratch", "direct transfer", "HPT-BN"."""
+    return "pretraining from scratch" if label == LABELS["target"] else lowered(label)
+
+
+def lowered(label: str) -> str:
+    """A label inside a sentence: "direct transfer", but "HPT"."""
+    return label[0].lower() + label[1:] if label[1:2].islower() else label
 
 
 def duration(seconds: float) -> str:

@@ -82,11 +82,6 @@ def held_text(run: Run) -> str:
     return listed([at_level(factor, level) for factor, level in run.held])
 
 
-def target_text(run: Run, target: str) -> str:
-    """A target in a sentence, and at which levels of other factors it is looked at: "aerial, at 90 iterations"."""
-    return ", ".join(filter(None, [target, held_text(run)]))
-
-
 def within(view: Run, run: Run) -> str:
     """Which view of a run it is, to append to a word: ", at 90 iterations"; "" where it is the run itself."""
     levels = [at_level(factor, level) for factor, level in view.held[len(run.held) :]]

@@ -2,131 +2,96 @@
 
 from __future__ import annotations
 
-from hpt_ray.analysis.caveats import remarks
-from hpt_ray.analysis.measures import robustness
-from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness
+from hpt_ray.analysis.caveats import caveats
+from hpt_ray.analysis.claim import Claim, compare, few_images, settle
+from hpt_ray.analysis.findings import Comparisons, Question
+from hpt_ray.analysis.measures.robustness import (
+    CHANGES_APART,
+    ArmRobustness,
+    robustness,
+    robustness_difference,
+    worst_apart,
+)
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.measures.text_format import (
-    brackets,
-    change_interval,
-    level_name,
-    listed,
-    percent,
-    points,
-    share_interval,
-)
-from hpt_ray.analysis.measures.views import target_text
-from hpt_ray.analysis.stats.comparisons import MARGIN
-from hpt_ray.analysis.verdict import (
-    Claim,
-    Outcome,
-    Table,
-    Tile,
-    Verdict,
-    compare,
-    few_images,
-    margin_text,
-    settle,
-    spoken,
-)
+from hpt_ray.analysis.measures.text_format import level_name, listed, lowered, spoken
+from hpt_ray.analysis.phrases import ROBUSTNESS
+from hpt_ray.analysis.quantities import Change
+from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
 from hpt_ray.spec.study import LABELS
 
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target; without a factor it is about the metric alone."""
+    measured = {arm: found for arm in run.arms if (found := robustness(run, target, arm))}
     others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
-    asked = [compare(run, target, HPT, other, run.baseline) for other in others]
-    robust = _robustness(run, target) if run.factor is not None else None
-    claims = settle([*([robust] if robust else []), *asked])
-    said = [_robustness_text(run, target, claims[0])] if robust else []
-    accuracies = [claim.text for claim in claims if claim.measure == run.metric.label]
-    if accuracies:
-        place = f"at the {level_name(run.baseline)} {level_name(run.factor.name)}, " if run.factor else ""
-        said.append(f"{place}HPT is {' and '.join(accuracies)}")
-    nothing = "nothing was compared: the study lacks HPT or what it is held against"
+    robust = [_robustness(run, target, measured)] if run.factor is not None else []
+    asked = [*robust, *(compare(run, target, HPT, other, run.baseline) for other in others)]
+    claims = settle(asked, "robustness, and differences at the baseline" if robust else "differences")
+    accuracies = claims[len(robust) :]
+    place = f"at the {level_name(run.baseline)} {level_name(run.factor.name)}," if run.factor else ""
     return Verdict(
         target=target,
-        sentence=f"On {target_text(run, target)}, {'; '.join(said) or nothing}.",
+        findings=(
+            *(Question(claim, ROBUSTNESS, _details(run, measured)) for claim in claims[: len(robust)]),
+            *([Comparisons(accuracies, place)] if accuracies else []),
+        ),
+        nothing="the study lacks HPT or what it is held against",
         claims=claims,
-        tiles=tuple(_tiles(run, target, claims)),
-        table=_table(run, target),
-        notes=remarks(run, target, claims),
+        tiles=(
+            *metric_tiles(run, target, HPT, run.baseline, "at the baseline"),
+            *claim_tiles((claim, "") for claim in accuracies),
+            *_worst_tiles(run, measured),
+        ),
+        table=_table(run, target, measured),
+        caveats=caveats(run, target, claims),
     )
 
 
-def _robustness(run: Run, target: str) -> Claim:
-    mine, other = robustness.robustness(run, target, HPT), robustness.robustness(run, target, SCRATCH)
-    compared = robustness.robustness_difference(run, target, HPT, SCRATCH)
-    labels = LABELS[HPT], LABELS[SCRATCH]
-    if compared is None:
-        lacking = [name for name, found in (("HPT", mine), ("from scratch", other)) if found is None]
-        why = f"no change against the baseline for {listed(lacking)}" if lacking else "no level in common"
-        return Claim("robustness", *labels, None, lacking=why)
-    apart = robustness.worst_apart(run, target, HPT, SCRATCH)
-    assert apart is not None  # where there is a difference, there are changes
-    needed = few_images(f"the worst changes of HPT and {spoken(LABELS[SCRATCH])}", apart, CHANGES_APART)
-    return Claim("robustness", *labels, compared.worst, needed=needed)
+def _robustness(run: Run, target: str, measured: dict[str, ArmRobustness]) -> Claim:
+    """The claim on the worst change of HPT against that of from scratch."""
+    difference = robustness_difference(run, target, HPT, SCRATCH)
+    empty = [lowered(LABELS[arm]) for arm in (HPT, SCRATCH) if arm not in measured]
+    lacking = f"no change against the baseline for {listed(empty)}" if empty else "no level in common"
+    apart = worst_apart(run, target, HPT, SCRATCH)
+    what = f"the worst changes of HPT and {spoken(LABELS[SCRATCH])}"
+    return Claim(
+        "robustness",
+        LABELS[HPT],
+        LABELS[SCRATCH],
+        difference.worst if difference else None,
+        run.metric.name,
+        run.evaluation,
+        lacking="" if difference else lacking,
+        needed=None if apart is None else few_images(apart, CHANGES_APART, what=what),
+    )
 
 
-def _robustness_text(run: Run, target: str, claim: Claim) -> str:
-    assert run.factor is not None
-    factor = level_name(run.factor.name)
-    mine, other = robustness.robustness(run, target, HPT), robustness.robustness(run, target, SCRATCH)
-    if claim.difference is None or mine is None or other is None:
-        return (
-            f"whether HPT is more robust to the {factor} than pretraining from scratch cannot be said ({claim.lacking})"
-        )
-    said = {
-        Outcome.BETTER: f"HPT is more robust to the {factor} than pretraining from scratch",
-        Outcome.WORSE: f"HPT is less robust to the {factor} than pretraining from scratch",
-        Outcome.EQUIVALENT: f"HPT and pretraining from scratch are equally robust to the {factor}, "
-        f"within {margin_text(MARGIN)}",
-        Outcome.UNDECIDED: "there is not enough evidence that HPT and pretraining from scratch differ in their "
-        f"robustness to the {factor}",
-    }[claim.outcome]
-    worst = f"worst change {_worst(mine)} against {_worst(other)}"
-    return f"{said} ({worst}, difference {change_interval(claim.difference)} points)"
+def _details(run: Run, measured: dict[str, ArmRobustness]) -> dict[str, str | Change]:
+    """The factor, and the worst changes behind the claim."""
+    details: dict[str, str | Change] = {"factor": level_name(run.factor.name) if run.factor else ""}
+    for prefix, arm in (("", HPT), ("other_", SCRATCH)):
+        if found := measured.get(arm):
+            details |= {f"{prefix}worst": Change(found.worst), f"{prefix}level": level_name(found.worst_level)}
+    return details
 
 
-def _worst(found: ArmRobustness) -> str:
-    return f"{points(found.worst.estimate)} at {level_name(found.worst_level)}"
+def _worst_tiles(run: Run, measured: dict[str, ArmRobustness]) -> list[Tile]:
+    """The worst changes of HPT and from scratch, of those that exist."""
+    shown = {run.arms[arm]: measured[arm] for arm in (HPT, SCRATCH) if arm in measured}
+    return [
+        Tile(f"{label}, worst change", Change(found.worst), f"points, at {level_name(found.worst_level)}")
+        for label, found in shown.items()
+    ]
 
 
-def _tiles(run: Run, target: str, claims: tuple[Claim, ...]) -> list[Tile]:
-    """HPT's accuracy and differences, and the worst changes of HPT and from scratch, of those that exist."""
-    found = []
-    accuracy = robustness.accuracy(run, target, HPT, run.baseline)
-    if accuracy is not None:
-        value, interval = percent(accuracy.estimate), brackets(accuracy, signed=False)
-        found.append(Tile(f"HPT, {run.metric.label}", value, interval, "at the baseline"))
-    for claim in claims:
-        if claim.measure == run.metric.label and claim.difference is not None:
-            title, value = f"HPT vs {claim.against.lower()}", points(claim.difference.estimate)
-            found.append(Tile(title, value, brackets(claim.difference), f"points: {claim.outcome}"))
-    for arm in (HPT, SCRATCH):
-        measured = robustness.robustness(run, target, arm)
-        if measured is not None:
-            remark = f"points, at {level_name(measured.worst_level)}"
-            title, worst = f"{run.arms[arm]}, worst change", measured.worst
-            found.append(Tile(title, points(worst.estimate), brackets(worst), remark))
-    return found
-
-
-def _table(run: Run, target: str) -> Table:
+def _table(run: Run, target: str, measured: dict[str, ArmRobustness]) -> Table:
     """Per arm the accuracy at the baseline, the worst change (and where), and the spread."""
     rows = []
     for arm, label in run.arms.items():
-        accuracy = robustness.accuracy(run, target, arm, run.baseline)
-        measured = robustness.robustness(run, target, arm)
-        rows.append(
-            (
-                label,
-                share_interval(accuracy) if accuracy else "–",
-                change_interval(measured.worst) if measured else "–",
-                level_name(measured.worst_level) if measured else "–",
-                change_interval(measured.range, signed=False) if measured else "–",
-            )
-        )
+        accuracy, found = metric_cell(run, target, arm, run.baseline), measured.get(arm)
+        spread = Change(found.range, signed=False) if found else None
+        worst = (Change(found.worst), level_name(found.worst_level), spread) if found else (None,) * 3
+        rows.append((label, accuracy, *worst))
     if run.factor is None:
         return Table(("Arm", run.metric.heading), tuple(row[:2] for row in rows))
     return Table(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.findings import Place
+from hpt_ray.analysis.maps import landscape
 from hpt_ray.analysis.measures.numbers import level_text
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import MINUS, brackets, level_name, points
-from hpt_ray.analysis.verdict import Claim, Outcome
-from hpt_ray.analysis.verdicts.landscape import LEGEND, MARKS, Place, landscape
+from hpt_ray.analysis.place_words import LEGEND
+from hpt_ray.analysis.quantities import MARKS
 from hpt_ray.report.figure import Figure
 
 #: Ends and middle of the colours: the arm is worse, equal, better. The ends are the looks of from scratch and HPT,
@@ -29,7 +33,7 @@ class DifferenceMap:
     corner: str
     rows: dict[str, str]
     columns: dict[str, str]
-    cells: dict[Place, Claim]
+    cells: Mapping[Place, Claim]
 
 
 def compute(run: Run) -> tuple[DifferenceMap, ...]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import level_name
-from hpt_ray.analysis.verdict import Claim, Outcome
 from hpt_ray.analysis.verdicts.methods import findings
 from hpt_ray.report.figure import LOOKS, Figure, Look
 from hpt_ray.report.figures._forest import Line, Plot, forest

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.findings import Gain
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.verdict import Outcome
-from hpt_ray.analysis.verdicts.phases import Gain, gains
+from hpt_ray.analysis.verdicts.phases import gains
 from hpt_ray.report.figure import Figure, looks
 from hpt_ray.report.figures._forest import Line, Plot, forest
 

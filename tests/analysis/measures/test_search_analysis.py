@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.importance import importance, importances, p_values
 from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.search import confirmed, flatness, flatness_difference, near_difference, tried, winners
 from hpt_ray.analysis.measures.views import one_factor
-from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.search import SEARCHED, verdict
 from hpt_ray.core.registry import load, names
 from hpt_ray.spec.policy_space import OPERATORS, SPACE, random_policies

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpt_ray.analysis.across import across_targets
-from hpt_ray.analysis.caveats import remarks
+from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import at, every, held_text, one_factor
@@ -120,7 +120,7 @@ def test_notes_name_the_view_that_they_are_about() -> None:
     notes = whole(one_factor(run), "aerial").notes
     assert any(note.startswith("Missing: From scratch at crop only.") for note in notes)
     assert not any(note.startswith("Forgetting") for note in notes)
-    notes = remarks(run, "aerial", ())
+    notes = tuple(caveat.text for caveat in caveats(run, "aerial", ()))
     assert any("step-0 value at baseline and crop only, at 30 iterations (" in note for note in notes)
     assert any(note.startswith("Missing: From scratch at crop only, at 270 iterations.") for note in notes)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hpt_ray.analysis.claim import Outcome, judge
 from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.comparisons import across
-from hpt_ray.analysis.verdict import Outcome, judge
 
 
 @pytest.mark.parametrize(("count", "of"), [(0, 2), (2, 2), (1, 10), (5, 800), (799, 800)])

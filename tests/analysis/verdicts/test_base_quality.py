@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis.verdict import Outcome, Verdict
+from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.analysis.verdicts.base_quality import verdict
 from tests.support import simulate_numbers
 from tests.support.simulate_numbers import BASES, Truth

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.labels import label_counts, verdict
 from hpt_ray.spec.study import Evaluation
 from tests.support import simulate_studies as simulate

@@ -6,9 +6,11 @@ import itertools
 
 import pytest
 
+from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.findings import Map, Place
+from hpt_ray.analysis.maps import landscape
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.verdict import Outcome
-from hpt_ray.analysis.verdicts.landscape import Map, Place, landscape, verdict
+from hpt_ray.analysis.verdicts.landscape import verdict
 from hpt_ray.core.registry import load
 from hpt_ray.spec.study import Factor
 from tests.support import simulate_studies as simulate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
-from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.methods import findings, verdict
 from tests.support import simulate_studies as simulate
 

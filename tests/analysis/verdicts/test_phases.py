@@ -7,8 +7,8 @@ import dataclasses
 import pandas as pd
 import pytest
 
+from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.analysis.verdicts.phases import gains, verdict
 from tests.support import simulate_studies as simulate
 

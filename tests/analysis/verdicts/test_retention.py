@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis.verdict import Outcome, Verdict
+from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.analysis.verdicts.retention import verdict
 from tests.support import simulate_numbers
 from tests.support.simulate_numbers import FRACTIONS, Truth

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis.verdict import Outcome, Verdict
-from hpt_ray.analysis.verdicts.speedup import verdict
+from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.measures.speedup import Bound, SpeedUp
+from hpt_ray.analysis.measures.spending import Ahead, Best
+from hpt_ray.analysis.verdict import Verdict
+from hpt_ray.analysis.verdicts.speedup import confirmed, verdict
 from tests.support import simulate_numbers
 from tests.support.simulate_numbers import BUDGET_TRUTH, BUDGETS, Truth
 
@@ -74,6 +77,24 @@ def test_the_same_curve_is_equivalent() -> None:
         "On rsscn7, HPT and pretraining from scratch come out equivalent within 1 point: HPT reaches its best "
         "accuracy, 64.0 %, in 810 iterations, for which from scratch needs 1.0 times as many"
     )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "low", "high", "decision"),
+    [
+        (Outcome.BETTER, 1.2, 9.0, Outcome.BETTER),
+        (Outcome.BETTER, 0.8, 9.0, Outcome.UNDECIDED),
+        (Outcome.WORSE, 0.1, 0.9, Outcome.WORSE),
+        (Outcome.WORSE, 0.1, 1.3, Outcome.UNDECIDED),
+    ],
+)
+def test_a_claim_that_the_speed_up_does_not_confirm_is_undecided(
+    outcome: Outcome, low: float, high: float, decision: Outcome
+) -> None:
+    claim = Claim("speed", "HPT", "From scratch", None, "accuracy", "linear", outcome=outcome)
+    speed = SpeedUp((low + high) / 2, low, high, Bound.EXACT, 0.6, 3)
+    own = Ahead(speed, Best(0.6, 90.0, False), 270.0, False, False, None, None)
+    assert confirmed(claim, own, own).outcome is decision
 
 
 def test_both_at_their_best_from_the_start_leave_nothing_to_say() -> None:

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.text_format import points
-from hpt_ray.analysis.verdict import Outcome
 from hpt_ray.core.registry import load
 from hpt_ray.report.figures.landscape import BETTER, EQUAL, WORSE, DifferenceMap, color
 from tests.support import simulate_studies as simulate

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from hpt_ray.analysis.claim import Outcome, judge
 from hpt_ray.analysis.measures.robustness import measures
 from hpt_ray.analysis.stats.bootstrap import Interval, replicate
-from hpt_ray.analysis.verdict import Outcome, judge
 from tests.support import simulate
 
 

@@ -1,0 +1,101 @@
+"""How much an arm needs, in words: iterations to an accuracy, images to keep a gain."""
+
+from __future__ import annotations
+
+from hpt_ray.analysis.claim_words import words
+from hpt_ray.analysis.findings import Kept, NoSpeed, Speed
+from hpt_ray.analysis.measures.numbers import counted
+from hpt_ray.analysis.measures.retention import KEPT, Retention
+from hpt_ray.analysis.measures.speedup import Bound
+from hpt_ray.analysis.measures.spending import Ahead, times, times_interval
+from hpt_ray.analysis.measures.text_format import change_interval, listed, percent, spoken
+from hpt_ray.analysis.phrases import FASTER
+from hpt_ray.analysis.quantities import Part
+
+#: A bound below this says no more than that an arm does not reach an accuracy.
+TELLING = 1.05
+
+
+#: The share of a gain that counts as kept, as text.
+KEPT_TEXT = Part(KEPT, "").value
+
+
+def speed(finding: Speed) -> str:
+    """Which arm is faster, and what each needs for the best of either."""
+    faster = FASTER[finding.claim.outcome].format(**words(finding.claim))
+    return f"{faster}: {_own(finding)}; {_other(finding)}"
+
+
+def no_speed(finding: NoSpeed) -> str:
+    """Why it cannot be said which arm is faster."""
+    empty = listed([spoken(label) for label in finding.empty])
+    subject, against = spoken(finding.subject), spoken(finding.against)
+    return f"whether {subject} is faster than {against} cannot be said (no result for {empty})"
+
+
+def _own(finding: Speed) -> str:
+    """The subject's best, when it has it, and what the other arm needs for it."""
+    own, subject = finding.own, spoken(finding.claim.subject)
+    first = counted(own.best.cost, finding.unit) + (" or fewer" if own.best.smallest else "")
+    reached = f"{subject} reaches its best {finding.metric}, {percent(own.best.accuracy)}, in {first}"
+    if own.speed.bound is Bound.UNKNOWN:
+        return f"{reached}, and so does {spoken(finding.claim.against)}"
+    other = finding.claim.against.lower()
+    needs = f"needs {times(own.speed)} times as many{_beside(own, finding.unit)}"
+    if own.never:
+        more = f": it {needs}" if own.speed.ratio > TELLING else ""
+        return f"{reached}, which {other} does not reach in {own.cost:,.0f}{more}"
+    return f"{reached}, for which {other} {needs}"
+
+
+def _other(finding: Speed) -> str:
+    """The other arm's best, and how it compares with what the subject needs for it: the paper's way to put it."""
+    found, other, subject = finding.other, finding.claim.against.lower(), spoken(finding.claim.subject)
+    best = f"{percent(found.best.accuracy)} in {counted(found.best.cost, finding.unit)}"
+    if found.speed.bound is Bound.UNKNOWN:
+        return f"the best of {other}, {best} or fewer, {subject} has at its smallest budget too"
+    if found.never:
+        return f"the best of {other}, {best}, {subject} does not reach in {found.cost:,.0f}"
+    needs = f"{other} needs {times(found.speed)} times as many as {subject}{_beside(found, finding.unit)}"
+    return f"for its own best, {best}, {needs}"
+
+
+def _beside(found: Ahead, unit: str) -> str:
+    """The interval of a speed-up and what is left of it with the base's cost, in parentheses."""
+    base = ""
+    if found.before is not None and found.included is not None:
+        base = f"; {times(found.included)} with the {counted(found.before, unit)} of the base counted in"
+    return f" (95 %: {times_interval(found.speed)}{base})"
+
+
+def kept(finding: Kept) -> str:
+    """What each arm needs for 95 % of its gain; which have none, and of which that is not known."""
+    most = _share(finding.most)
+    needs: list[str] = []
+    without: list[str] = []
+    empty: list[str] = []
+    for label, found in finding.by_arm.items():
+        name = spoken(label)
+        if found is None:
+            empty.append(name)
+        elif found.fraction is None:
+            without.append(f"{name} ({change_interval(found.gain)} points)")
+        else:
+            verb = "" if needs else "needs "
+            sure = f"{change_interval(found.gain)} points; {agreeing(found).value} of replicates agree"
+            needs.append(f"{name} {verb}{_share(found.fraction)} ({sure})")
+    parts = [f"for {KEPT_TEXT} of what {most} of the images add to step 0, {listed(needs)}"] if needs else []
+    if without:
+        parts.append(f"no sure gain over step 0 with {most} of the images for {listed(without)}")
+    if empty:
+        parts.append(f"how few images are enough cannot be said for {listed(empty)} (no result with {most} of them)")
+    return "; ".join(parts)
+
+
+def agreeing(found: Retention) -> Part:
+    """The share of bootstrap replicates in which the fraction is the same."""
+    return Part(found.probability.get(found.fraction or 0.0, 0.0), "of replicates agree", digits=0)
+
+
+def _share(number: float) -> str:
+    return Part(number, "").value

@@ -1,0 +1,205 @@
+"""What a study claims, as data: one side against another, the difference with its interval, and the decision.
+
+Claims that are judged together are a family: Holm's correction is for its members, and every claim names its family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+
+from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import listed, lowered
+from hpt_ray.analysis.stats import exact
+from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
+from hpt_ray.analysis.stats.comparisons import MARGIN, holm
+from hpt_ray.analysis.stats.power import Needed, seeds_equivalent, seeds_needed
+
+
+class Outcome(StrEnum):
+    """What an interval says about a difference, of which positive is better."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    UNDECIDED = "not enough evidence"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What would probably settle a claim for which there is not enough evidence: test images, or seeds.
+
+    Attributes:
+        images: where too few test images have different answers, how many would be enough.
+        seeds: else how many seeds would be, or the reason why no number of them is.
+        equivalence: whether so many seeds would show that there is no difference, and not that there is one.
+        what: what the answers are compared of, where it is not the two sides as they are.
+    """
+
+    images: exact.Enough | None = None
+    seeds: Needed | None = None
+    equivalence: bool = False
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One comparison of two arms, or of two levels of one: what the difference is, and what it says.
+
+    Attributes:
+        measure: what is compared: the label of the run's metric, or such as "robustness".
+        subject, against: the labels of the two sides; a positive difference speaks for the subject.
+        difference: None where it cannot be computed, for the reason ``lacking``.
+        metric, evaluation: which scores it is computed from.
+        levels, against_levels: at which level of each factor either side is; of a measure over all levels, none.
+        place: where the comparison stands among others of the same two sides, such as "With 50 labels".
+        family: the claims it was judged with.
+        p: of the difference, after Holm's correction for its family.
+        needed: where there is not enough evidence, what would probably settle it.
+    """
+
+    measure: str
+    subject: str
+    against: str
+    difference: Interval | None
+    metric: str
+    evaluation: str
+    lacking: str = ""
+    levels: Mapping[str, str] = field(default_factory=dict)
+    against_levels: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
+    needed: Need | None = None
+    family: str = ""
+    outcome: Outcome = Outcome.UNDECIDED
+    p: float = float("nan")
+
+
+def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outcome:
+    """Better or worse where the interval excludes zero, equivalent where it lies within the margin.
+
+    Equivalence comes first: a difference that is surely below the margin is not worth a "better". The interval is
+    two-sided at 95 %, so "better" is wrong in at most 2.5 % of studies in which nothing differs; ``p``, corrected for
+    several comparisons, must leave no more to chance either.
+    """
+    if -margin < difference.low and difference.high < margin:
+        return Outcome.EQUIVALENT
+    if p < 1 - LEVEL and difference.low > 0:
+        return Outcome.BETTER
+    if p < 1 - LEVEL and difference.high < 0:
+        return Outcome.WORSE
+    return Outcome.UNDECIDED
+
+
+def settle(claims: Sequence[Claim], family: str, margin: float = MARGIN) -> tuple[Claim, ...]:
+    """Judge the claims of a family together, their p-values corrected for how many they are (Holm 1979)."""
+    p_values = [claim.difference.p for claim in claims if claim.difference is not None]
+    corrected = iter(holm([0.0 if np.isnan(p) else p for p in p_values]))
+    settled = []
+    for claim in claims:
+        judged = replace(claim, family=family)
+        if claim.difference is not None:
+            p = next(corrected)
+            outcome = judge(claim.difference, margin, p)
+            needed = claim.needed if outcome is Outcome.UNDECIDED else None
+            judged = replace(judged, p=p, outcome=outcome, needed=needed)
+        settled.append(judged)
+    return tuple(settled)
+
+
+def compare(
+    run: Run,
+    target: str,
+    arm: str,
+    other: str,
+    level: str,
+    *,
+    at: str | None = None,
+    evaluation: str | None = None,
+    place: str = "",
+) -> Claim:
+    """The claim, still to be settled, on the metric of ``arm`` against ``other`` at a level (``at``: the other's)."""
+    other_level = level if at is None else at
+    mine = run.correct(target, arm, level, evaluation)
+    others = run.correct(target, other, other_level, evaluation)
+    difference = mean(mine - others)
+    empty = [run.arms[chain] for chain, values in ((arm, mine), (other, others)) if mean(values) is None]
+    return Claim(
+        measure=run.metric.label,
+        subject=run.arms[arm],
+        against=run.arms[other],
+        difference=difference,
+        metric=run.metric.name,
+        evaluation=evaluation or run.evaluation,
+        lacking="" if difference else _lacking(empty),
+        levels=_levels(run, arm, level),
+        against_levels=_levels(run, other, other_level),
+        place=place,
+        needed=_needed(mine - others) if difference else None,
+    )
+
+
+def compare_changes(
+    run: Run,
+    measure: str,
+    sides: tuple[str, str],
+    values: np.ndarray,
+    *,
+    lacking: str,
+    what: str = "",
+    evaluation: str | None = None,
+) -> Claim:
+    """The claim, still to be settled, on a difference between two differences [seeds, examples].
+
+    Args:
+        lacking: why there is none, if there is none; ``what``: as in ``Need``.
+    """
+    difference = mean(values, most=CHANGES_APART)
+    return Claim(
+        measure,
+        *sides,
+        difference,
+        run.metric.name,
+        evaluation or run.evaluation,
+        lacking="" if difference else lacking,
+        needed=few_images(values, CHANGES_APART, what=what),
+    )
+
+
+def few_images(values: np.ndarray, most: float = 1.0, *, what: str = "") -> Need | None:
+    """How many test images are needed, where too few of them are why a difference [seeds, examples] is not judged.
+
+    Args:
+        most: as in ``exact.bounds``; ``what``: as in ``Need``.
+    """
+    enough = exact.enough(values, MARGIN, most)
+    return Need(images=enough, what=what) if enough else None
+
+
+def _needed(values: np.ndarray) -> Need | None:
+    """What would probably settle a difference [seeds, examples] that is as large as it seems."""
+    if few := few_images(values):
+        return few
+    if values.shape[1] < 2:
+        return None
+    complete = values[~np.isnan(values).any(axis=1)]
+    # The nearer to zero, the more images it takes to exclude zero, and the fewer to exclude a difference that matters.
+    equivalence = abs(float(complete.mean())) < MARGIN / 2
+    seeds = seeds_equivalent(values, MARGIN) if equivalence else seeds_needed(values)
+    if seeds.seeds is not None and seeds.seeds <= len(complete):
+        return None
+    return Need(seeds=seeds, equivalence=equivalence)
+
+
+def _lacking(labels: list[str]) -> str:
+    """Why two arms have no difference, of which those named have no result."""
+    return f"no result for {listed([lowered(label) for label in labels])}" if labels else "no seed in common"
+
+
+def _levels(run: Run, arm: str, level: str) -> dict[str, str]:
+    """The level of each factor at which an arm is compared, of a view too."""
+    own = {run.factor.name: level} if run.factor is not None and run.varies(arm) else {}
+    return own | {factor.name: held for factor, held in run.held}

@@ -1,0 +1,75 @@
+"""A claim in words: the predicate of a sentence, and the note on what would settle it."""
+
+from __future__ import annotations
+
+from hpt_ray.analysis.claim import Claim, Need, Outcome
+from hpt_ray.analysis.measures.text_format import change_interval, lowered, margin_text, spoken
+from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.analysis.stats.exact import Enough
+from hpt_ray.analysis.stats.power import Needed
+
+#: Each outcome as a predicate, and the word that joins it to the other side.
+PREDICATES = {
+    Outcome.BETTER: ("better", "than"),
+    Outcome.WORSE: ("worse", "than"),
+    Outcome.EQUIVALENT: (f"equivalent within {margin_text(MARGIN)}", "to"),
+    Outcome.UNDECIDED: ("not shown to differ", "from"),
+}
+
+
+def predicate(claim: Claim) -> str:
+    """A claim as a predicate: "better than direct transfer (+5.3 [+3.1, +7.4] points)"."""
+    name = spoken(claim.against)
+    if claim.difference is None:
+        return f"not comparable with {name} ({claim.lacking})"
+    numbers = f"{change_interval(claim.difference)} points"
+    alone = claim.difference.low > 0 or claim.difference.high < 0
+    lack = "not enough evidence after Holm's correction" if alone else "not enough evidence"
+    return {
+        Outcome.BETTER: f"better than {name} ({numbers})",
+        Outcome.WORSE: f"worse than {name} ({numbers})",
+        Outcome.EQUIVALENT: f"equivalent to {name} within {margin_text(MARGIN)} ({numbers})",
+        Outcome.UNDECIDED: f"not shown to differ from {name} ({lack}: {numbers})",
+    }[claim.outcome]
+
+
+def words(claim: Claim) -> dict[str, str]:
+    """What a template may say of a claim: the names are those of ``findings.Phrases``."""
+    return {
+        "subject": spoken(claim.subject),
+        "against": spoken(claim.against),
+        "difference": "" if claim.difference is None else change_interval(claim.difference),
+        "lacking": claim.lacking,
+        "margin": margin_text(MARGIN),
+    }
+
+
+def needed(claim: Claim) -> str:
+    """What would probably settle a claim, as a sentence; "" where it is settled or nothing is known."""
+    if claim.needed is None:
+        return ""
+    text = _needed(claim, claim.needed)
+    return f"{claim.place}: {text[0].lower()}{text[1:]}" if claim.place else text
+
+
+def _needed(claim: Claim, need: Need) -> str:
+    if need.images is not None:
+        return _images(need.what or f"{claim.subject} and {spoken(claim.against)}", need.images)
+    assert need.seeds is not None  # a need is of images or of seeds
+    if need.equivalence:
+        less = f"differ by less than {margin_text(MARGIN)}, if they do not differ at all"
+        aim = f"To show that {claim.subject} and {spoken(claim.against)} {less}"
+    else:
+        aim = f"To tell {lowered(claim.subject)} from {spoken(claim.against)}, if they differ by as much as seen"
+    return f"{aim}: {_seeds(need.seeds)}."
+
+
+def _images(what: str, enough: Enough) -> str:
+    of = f"Of {enough.images:,} test image{'s' * (enough.images > 1)} {what} differ on {enough.differ or 'none'}"
+    if enough.differ:
+        return f"{of}, too few to tell: at least {enough.needed:,} are needed, if as large a share of them differs."
+    return f"{of}: {enough.needed:,} such images would show that there is no difference of {margin_text(MARGIN)}."
+
+
+def _seeds(needed: Needed) -> str:
+    return f"about {needed.seeds:,} seeds would be needed" if needed.seeds else needed.reason

@@ -1,0 +1,75 @@
+"""The words for claims of which "better" would say too little, by what they are about."""
+
+from __future__ import annotations
+
+from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.findings import Phrases
+
+ROBUSTNESS = Phrases(
+    outcomes={
+        Outcome.BETTER: "{subject} is more robust to the {factor} than {against}",
+        Outcome.WORSE: "{subject} is less robust to the {factor} than {against}",
+        Outcome.EQUIVALENT: "{subject} and {against} are equally robust to the {factor}, within {margin}",
+        Outcome.UNDECIDED: "there is not enough evidence that {subject} and {against} differ in their robustness to "
+        "the {factor}",
+    },
+    beside=" (worst change {worst.value} at {level} against {other_worst.value} at {other_level}, difference "
+    "{difference} points)",
+    unknown="whether {subject} is more robust to the {factor} than {against} cannot be said ({lacking})",
+)
+
+DEPENDENCE_ON_BASE = Phrases(
+    outcomes={
+        Outcome.BETTER: "more pretraining of the base raises {subject} less than {against}",
+        Outcome.WORSE: "more pretraining of the base raises {subject} more than {against}",
+        Outcome.EQUIVALENT: "more pretraining of the base raises {subject} as much as {against}, within {margin}",
+        Outcome.UNDECIDED: "there is not enough evidence that more pretraining of the base raises {subject} and "
+        "{against} differently",
+    },
+    beside=": from the weakest base ({weakest}) to the strongest ({strongest}) {subject} changes by {change.text} "
+    "points and {against} by {other_change.text} ({against} minus {subject} {difference})",
+    unknown="how much {subject} depends on its base cannot be said ({lacking})",
+)
+
+CHANGE_WITH_LABELS = Phrases(
+    outcomes={
+        Outcome.BETTER: "against {other} it does better with {few} than with {many}",
+        Outcome.WORSE: "against {other} it does worse with {few} than with {many}",
+        Outcome.EQUIVALENT: "its difference from {other} is equal with both within {margin}",
+        Outcome.UNDECIDED: "there is not enough evidence that its difference from {other} depends on the number of "
+        "labels",
+    },
+    beside=" ({difference} points)",
+    unknown="whether its difference from {other} depends on the number of labels cannot be said ({lacking})",
+)
+
+FLATNESS = Phrases(
+    outcomes={
+        Outcome.BETTER: "more of the random policies come within {margin} of the best for {subject} than from scratch",
+        Outcome.WORSE: "fewer of the random policies come within {margin} of the best for {subject} than from scratch",
+        Outcome.EQUIVALENT: "as many of the random policies come within {margin} of the best for {subject} as from "
+        "scratch",
+        Outcome.UNDECIDED: "there is not enough evidence that {subject} and {against} differ in how many of the random "
+        "policies come within {margin} of the best",
+    },
+    beside=" ({near.value} against {other_near.value}, difference {difference} points)",
+    unknown="how flat the optimum is for {subject} and from scratch cannot be compared ({lacking})",
+)
+
+FASTER = {
+    Outcome.BETTER: "{subject} is faster than {against}",
+    Outcome.WORSE: "{against} is faster than {subject}",
+    Outcome.EQUIVALENT: "{subject} and {against} come out equivalent within {margin}",
+    Outcome.UNDECIDED: "there is not enough evidence that {subject} or {against} is the faster one",
+}
+
+#: What is said of phases that have the same outcome: of one, and of several.
+PHASE_ADDS = {
+    Outcome.BETTER: ("{phases} raises {metric}", "{phases} raise {metric}"),
+    Outcome.WORSE: ("{phases} lowers {metric}", "{phases} lower {metric}"),
+    Outcome.EQUIVALENT: (
+        "{phases} changes {metric} by less than {margin}",
+        "{phases} change {metric} by less than {margin}",
+    ),
+    Outcome.UNDECIDED: ("there is not enough evidence on {phases}",) * 2,
+}

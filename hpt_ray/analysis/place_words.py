@@ -1,0 +1,113 @@
+"""One comparison in many places, in words: how often it comes out how, where, and on what that depends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.claim_words import PREDICATES
+from hpt_ray.analysis.findings import Map, Place, UnderMethods
+from hpt_ray.analysis.measures.numbers import at_level, ends, level_text
+from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, spoken
+from hpt_ray.analysis.stats.comparisons import MARGIN
+
+#: A change of a difference from one level to another, as a word.
+CHANGES = {Outcome.BETTER: "larger", Outcome.WORSE: "smaller"}
+
+#: What the marks behind the differences of a map mean.
+LEGEND = f"▲ better, ▼ worse, ≈ equivalent within {margin_text(MARGIN)}, no mark: not enough evidence"
+
+
+def cell_text(found: Map, place: Place) -> str:
+    """A cell in a sentence: "crop only at 270 iterations"."""
+    return f"{level_text(found.rows, place.row)} {at_level(found.columns, place.column)}"
+
+
+def of_map(found: Map) -> str:
+    """In how many cells the arm is better, where it is not, and whether that depends on a factor."""
+    first, total = next(iter(found.cells.values())), len(found.cells)
+    subject, name = spoken(first.subject), spoken(first.against)
+    judged = {place: claim for place, claim in found.cells.items() if claim.difference is not None}
+    if not judged:
+        return f"{subject} is not comparable with {name} (no cell has results of both)"
+    counts = Counter(claim.outcome for claim in judged.values())
+    most = max(counts, key=lambda outcome: counts[outcome])
+    parts: list[str] = []
+    for outcome in [outcome for outcome in Outcome if counts[outcome]]:
+        word, joined = PREDICATES[outcome]
+        places = [place for place, claim in judged.items() if claim.outcome is outcome]
+        where = f" ({_where(found, places)})" if outcome is not most else ""
+        if parts:
+            parts.append(f"{word} in {len(places)}{where}")
+        else:
+            number = f"all {total} cells" if len(places) == total else f"{len(places)} of {total} cells"
+            parts.append(f"{word} {joined} {name} in {number}{where}")
+    empty = [place for place in found.cells if place not in judged]
+    if empty:
+        parts.append(f"without a result in {len(empty)} ({_where(found, empty)})")
+    names = " or the ".join(level_name(factor.name) for factor in (found.rows, found.columns))
+    changes = {
+        (at_level(factor, ends(factor)[0]), at_level(factor, ends(factor)[1])): found.along[factor.name]
+        for factor in (found.rows, found.columns)
+    }
+    return f"{subject} is {listed(parts)}, and {_dependence(changes, names, unit=' points')}"
+
+
+def under_methods(found: UnderMethods) -> str:
+    """The difference under each method, and whether it depends on the method."""
+    first = next(iter(found.under.values()))
+    subject, name = spoken(first.subject), spoken(first.against)
+    by_outcome = {
+        outcome: [
+            f"{level_name(level)} ({change_interval(claim.difference)})"
+            for level, claim in found.under.items()
+            if claim.outcome is outcome and claim.difference is not None
+        ]
+        for outcome in Outcome
+    }
+    parts: list[str] = []
+    for outcome, under in by_outcome.items():
+        if under:
+            word, joined = PREDICATES[outcome]
+            everywhere = f"all {len(under)} methods: " if len(under) == len(found.under) > 1 else ""
+            parts.append(f"{word}{'' if parts else f' {joined} {name}'} under {everywhere}{listed(under)}")
+    empty = [level_name(level) for level, claim in found.under.items() if claim.difference is None]
+    if empty:
+        parts.append(f"not comparable{'' if parts else f' with {name}'} under {listed(empty)}")
+    if by_outcome[Outcome.BETTER] and by_outcome[Outcome.WORSE]:
+        parts.append("so the direction depends on the method")
+    changes = {
+        (f"under {level_name(one)}", f"under {level_name(other)}"): claim
+        for (one, other), claim in found.changes.items()
+        if claim.difference is not None
+    }
+    if changes and all(claim.outcome is Outcome.EQUIVALENT for claim in changes.values()):
+        parts.append(f"and the difference is the same under all of them within {margin_text(MARGIN)}")
+    elif changes:
+        parts.append(f"and {_dependence(changes, 'method')}")
+    return f"{subject} is {', '.join(parts)}"
+
+
+def _dependence(changes: Mapping[tuple[str, str], Claim], factors: str, unit: str = "") -> str:
+    """Between which places the difference is shown to change."""
+    parts = [
+        f"{CHANGES[claim.outcome]} {first} than {last} ({change_interval(claim.difference)}{unit})"
+        for (first, last), claim in changes.items()
+        if claim.outcome in CHANGES and claim.difference is not None
+    ]
+    if parts:
+        return f"the difference is {listed(parts)}"
+    return f"there is not enough evidence that the difference depends on the {factors}"
+
+
+def _where(found: Map, places: Sequence[Place]) -> str:
+    """Cells as prose: whole columns, then whole rows of what is left, then single cells."""
+    left, names = set(places), []
+    for factor, own in ((found.columns, "column"), (found.rows, "row")):
+        for level in factor.levels:
+            line = {place for place in found.cells if getattr(place, own) == level}
+            if line <= left:
+                names.append(f"everywhere {at_level(factor, level)}")
+                left -= line
+    return listed([*names, *(cell_text(found, place) for place in found.cells if place in left)])

@@ -1,0 +1,95 @@
+"""What a run's verdicts say, as JSON for a script: ``verdict.json`` beside the report.
+
+It has the sentences, numbers and decisions of the page: shares are from 0 to 1, and differences are of shares, where
+the page writes per cent and points. What is not known is null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from hpt_ray.analysis.across import AcrossTargets, across_targets
+from hpt_ray.analysis.claim import Claim
+from hpt_ray.analysis.claim_words import needed
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.views import one_factor
+from hpt_ray.analysis.quantities import Cell, cell_text, interval_record
+from hpt_ray.analysis.verdict import Table, Verdict
+
+
+def verdict_file(run: Run, verdicts: Sequence[Verdict]) -> bytes:
+    """The file's content; of a run that was given up nothing is said of its targets."""
+    given_up = run.manifest.given_up
+    together = None if given_up else across_targets(one_factor(run))
+    content = {
+        "study": run.study.name,
+        "plan": run.manifest.plan_id,
+        "given_up": given_up,
+        "targets": [_verdict(verdict) for verdict in ([] if given_up else verdicts)],
+        "across_targets": _across(together) if together else None,
+    }
+    return json.dumps(content, indent=2, allow_nan=False).encode()
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "target": verdict.target,
+        "held": verdict.held,
+        "sentence": verdict.sentence,
+        "claims": [_claim(claim) for claim in verdict.claims],
+        "key_figures": [
+            {"title": tile.title, "text": tile.value, "remark": tile.remark} | tile.number.record
+            for tile in verdict.tiles
+        ],
+        "table": _table(verdict.table),
+        "caveats": [{"kind": caveat.kind, "text": caveat.text} for caveat in verdict.caveats],
+    }
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "measure": claim.measure,
+        "subject": claim.subject,
+        "against": claim.against,
+        "metric": claim.metric,
+        "evaluation": claim.evaluation,
+        "levels": dict(claim.levels),
+        "against_levels": dict(claim.against_levels),
+        "difference": None if claim.difference is None else interval_record(claim.difference),
+        "lacking": claim.lacking,
+        "decision": str(claim.outcome),
+        "family": claim.family,
+        "p_corrected": None if math.isnan(claim.p) else claim.p,
+        "needed": needed(claim),
+    }
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {"columns": list(table.columns), "rows": [[_cell(cell) for cell in row] for row in table.cells]}
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {"text": cell_text(cell)} | ({} if cell is None or isinstance(cell, str) else cell.record)
+
+
+def _across(together: AcrossTargets) -> dict[str, Any]:
+    """The counts over targets; Holm's correction is for the targets of one comparison."""
+    comparisons = []
+    for comparison in together.comparisons:
+        found = comparison.found
+        differences = {target: interval_record(part) for target, part in comparison.differences.items()}
+        record: dict[str, Any] = {"against": comparison.against, "differences": differences}
+        if found is not None:
+            record |= {
+                "better": found.wins,
+                "equivalent": found.ties,
+                "worse": found.losses,
+                "not enough evidence": found.undecided,
+                "p_corrected": found.adjusted,
+                "mean": interval_record(found.mean),
+            }
+        comparisons.append(record | {"missing": comparison.missing})
+    return {"sentence": together.sentence, "comparisons": comparisons, "table": _table(together.table)}
