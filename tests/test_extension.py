@@ -186,6 +186,7 @@ def test_one_of_each_kind_from_an_installed_package(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_both_ways_reach_the_workers_of_ray(workplace):
     """Half of the kinds by path and half of an installed package, on Ray and in process: the same rows."""
     install_plugin(workplace / "site", "our_lab", INSTALLED)
