@@ -9,7 +9,7 @@ import typer
 from hpt_ray.cli.options import StorePath, StudyName
 
 #: What ``list`` lists: folders whose files are chosen by name.
-LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes", "backends")
+LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes", "metrics", "backends")
 
 
 def list_files() -> None:
