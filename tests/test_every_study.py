@@ -7,6 +7,7 @@ import pytest
 import hpt_ray
 from hpt_ray.core import registry
 from hpt_ray.execute.runs import rewrite
+from hpt_ray.report.verdict_file import verdict_file
 from hpt_ray.store.store import Store
 
 SMALL = {
@@ -55,4 +56,4 @@ def test_levels_keep_their_order_when_a_report_is_written_again(tmp_path) -> Non
     again = rewrite(Store(tmp_path), "iteration_budget")
     assert again.run.study == result.run.study
     assert list(again.run.study.factors[0].levels) == ["1", "2", "10"]
-    assert again.verdicts == result.verdicts
+    assert verdict_file(again.run, again.verdicts) == verdict_file(result.run, result.verdicts)

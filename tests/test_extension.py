@@ -84,7 +84,7 @@ def test_one_of_each_kind_by_path(workplace, monkeypatch, capsys):
     page = (folder / "report.html").read_text()
     for text in ("A page of my own", "A figure of my own", "Prose of my own.", f"{len(rows)} rows, drawn by me"):
         assert text in page
-    assert "A caption of my own." in page and "A verdict of my own on ./mine/noise.py." in page
+    assert "A caption of my own." in page and "On ./mine/noise.py, a verdict of my own counts" in page
     assert "Miss rate" in page
     assert_repeats(folder, workplace / "elsewhere")
 
@@ -179,7 +179,7 @@ def test_one_of_each_kind_from_an_installed_package(tmp_path):
     assert set(rows["policy"].dropna()) == {"baseline", "lab_gentle"}
     assert (site / "our_lab" / "methods" / "stepped").exists() and (site / "our_lab" / "backends" / "opened").exists()
     page = (made / "report.html").read_text()
-    assert "A page of my own" in page and "A verdict of my own on lab_noise." in page and "drawn by me" in page
+    assert "A page of my own" in page and "On lab_noise, a verdict of my own counts" in page and "drawn by me" in page
     assert_repeats(made, tmp_path / "elsewhere", site)
     listed = shell("hpt-study list", folder, site)
     assert all(name in listed for name in BY_NAME.values() if name != "lab_misses") and "lab_study" in listed

@@ -35,13 +35,13 @@ from tests.support.places import ROOT
 
 PAPERS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob(".github/*.md")])
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/README.md"), *ROOT.glob(".github/*.md")])
 }
 PROGRAMS = ("hpt-study", "make", "ray", "pip", "export", "chmod", "ssh")
 #: Where a block of a language may stand: it is run by a test below, or by tests/test_readme_query.py.
 RUN = {"python": ["README.md", ".github/CONTRIBUTING.md", "hpt_ray/README.md"], "sql": ["README.md"]}
 #: What stands in a paper for something.
-MEANT = {"STUDY": "augment_ablation", "RUN": "augment_ablation", "FILE": "./moco.pth"}
+MEANT = {"STUDY": "augment_ablation", "NAME": "augment_ablation", "RUN": "augment_ablation", "FILE": "./moco.pth"}
 DATA = {"base": "synthetic:objects,n=120", "target": "synthetic:shape,n=120"}
 SMALL = DATA | {"policies": "baseline", "seeds": 1, "iterations": 2, "scratch_iterations": 2, "base_iterations": 2}
 

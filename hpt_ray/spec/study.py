@@ -197,6 +197,12 @@ class Study(Frozen):
     made_from: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("parameters")
+    @classmethod
+    def _as_they_were_given(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Several values are a tuple; a stored study has them as a list."""
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
+
     @field_validator("arms", mode="before")
     @classmethod
     def _chains(cls, arms: Any) -> Any:

@@ -105,12 +105,23 @@ metric = Metric(label="miss rate", plural="miss rates", definition="the share of
                 scores=scores, chance=lambda labels: 0.5)
 """
 VERDICT = """
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hpt_ray.analysis.sentence import clause
 from hpt_ray.analysis.verdicts.robustness import verdict as usual
 
 
+@dataclass(frozen=True)
+class Rows:
+    number: int
+
+
+@clause.register
+def words(finding: Rows):
+    return f"a verdict of my own counts {finding.number} rows"
+
+
 def verdict(run, target):
-    return replace(usual(run, target), sentence=f"A verdict of my own on {target}.")
+    return replace(usual(run, target), findings=(Rows(len(run.results)),))
 """
 BACKEND = """
 import contextlib
