@@ -166,6 +166,7 @@ INSTALLED["studies/lab_study.py"] = extensions.STUDY.replace("page.py", "lab_pag
 BY_NAME = {kind: f"lab_{Path(extensions.FILES[kind][0]).stem}" for kind in extensions.NAMED}
 
 
+@pytest.mark.slow
 def test_one_of_each_kind_from_an_installed_package(tmp_path):
     site, folder = tmp_path / "site", tmp_path / "here"
     install_plugin(site, "our_lab", INSTALLED)
