@@ -170,6 +170,7 @@ def test_the_verdict_of_a_search_with_holes(noisy):
     assert "base>target:bn" not in flatness(noisy, TARGET)
 
 
+@pytest.mark.slow
 def test_every_figure_of_the_page_draws_and_the_others_do_not_fail(run, noisy):
     for made in (run, noisy):
         for name in names("figures"):
