@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section
+from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section, training
 
 dashboard = Dashboard(
     title="Robustness to the augmentation policy",
@@ -44,14 +44,9 @@ dashboard = Dashboard(
                 What varies between views is what it learns to ignore.
             """,
         ),
-        Section(
-            title="Training",
-            figure="curves",
-            prose="""
-                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of {metric}: an easy policy gives a low loss and poor features, so losses
-                under different policies do not rank them.
-            """,
+        training(
+            "A low loss says nothing of {metric}: an easy policy gives a low loss and poor features, so "
+            "losses under different policies do not rank them."
         ),
         COST,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.report.dashboard import COST, Dashboard, Section
+from hpt_ray.report.dashboard import COST, Dashboard, Section, training
 
 dashboard = Dashboard(
     title="Robustness to the base model",
@@ -34,14 +34,7 @@ dashboard = Dashboard(
                 another one like it would have given is in none of these.
             """,
         ),
-        Section(
-            title="Training",
-            figure="curves",
-            prose="""
-                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of {metric}: arms that start from other weights settle at other losses.
-            """,
-        ),
+        training("A low loss says nothing of {metric}: arms that start from other weights settle at other losses."),
         COST,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.report.dashboard import Dashboard, Section
+from hpt_ray.report.dashboard import Dashboard, Section, training
 
 dashboard = Dashboard(
     title="{Metric} by data fraction",
@@ -27,14 +27,9 @@ dashboard = Dashboard(
                 Much of what test images contribute is shared by all arms and cancels in their differences.
             """,
         ),
-        Section(
-            title="Training",
-            figure="curves",
-            prose="""
-                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. On few images a network sees each one more often, and a loss that is lower than with all images
-                may only say that it knows them by heart.
-            """,
+        training(
+            "On few images a network sees each one more often, and a loss that is lower than with all images "
+            "may only say that it knows them by heart."
         ),
         Section(
             title="Cost",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section
+from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section, training
 
 dashboard = Dashboard(
     title="{Metric} by iteration budget",
@@ -37,14 +37,7 @@ dashboard = Dashboard(
             """,
         ),
         SOURCES,
-        Section(
-            title="Training",
-            figure="curves",
-            prose="""
-                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. Each budget has its own curve, to be chosen above the figure. A low loss says nothing of {metric}.
-            """,
-        ),
+        training("Each budget has its own curve, to be chosen above the figure. A low loss says nothing of {metric}."),
         COST,
     ),
 )

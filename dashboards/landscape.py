@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section
+from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section, training
 
 dashboard = Dashboard(
     title="Where does HPT pay?",
@@ -27,14 +27,7 @@ dashboard = Dashboard(
             """,
         ),
         SOURCES,
-        Section(
-            title="Training",
-            figure="curves",
-            prose="""
-                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of {metric}.
-            """,
-        ),
+        training("A low loss says nothing of {metric}."),
         COST,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section
+from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section, training
 
 dashboard = Dashboard(
     title="Does the method matter?",
@@ -27,14 +27,9 @@ dashboard = Dashboard(
             """,
         ),
         SOURCES,
-        Section(
-            title="Training",
-            figure="curves",
-            prose="""
-                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of {metric}: each method has
-                a loss of its own, so losses under different methods do not rank them.
-            """,
+        training(
+            "A low loss says nothing of {metric}: each method has a loss of its own, so losses under "
+            "different methods do not rank them."
         ),
         COST,
     ),

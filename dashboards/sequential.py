@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section
+from hpt_ray.report.dashboard import COST, SOURCES, Dashboard, Section, training
 
 dashboard = Dashboard(
     title="What each phase of pretraining adds",
@@ -26,14 +26,9 @@ dashboard = Dashboard(
             """,
         ),
         SOURCES,
-        Section(
-            title="Training",
-            figure="curves",
-            prose="""
-                Curves show whether training ran as it should: a loss that falls and settles, features that stay spread
-                out. A low loss says nothing of {metric}: phases on other
-                data have other losses, so losses of chains that end differently do not rank them.
-            """,
+        training(
+            "A low loss says nothing of {metric}: phases on other data have other losses, so losses of "
+            "chains that end differently do not rank them."
         ),
         COST,
     ),

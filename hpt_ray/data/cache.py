@@ -81,14 +81,14 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
             if not stat.S_ISREG(state.st_mode):
                 raise DataError(f"{path} is no regular file; remove it.")
             entry = known.get(name)
-            mark = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
-            if entry is not None and entry[:-1] == mark and path.suffix.lower() not in TABLES:
-                return name, mark, str(entry[-1]), True
+            marks = mark(state)
+            if entry is not None and entry[:-1] == marks and path.suffix.lower() not in TABLES:
+                return name, marks, str(entry[-1]), True
             with path.open("rb", buffering=0) as file:
                 digest = _digest(file, state.st_size)
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}. Mend or remove it.") from error
-        return name, mark, digest, now - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
+        return name, marks, digest, now - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
 
     # Threads hash many files faster, but are slower if all hashes are known, or with one task per file.
     if len(known) == len(paths):
@@ -97,10 +97,15 @@ def fingerprint(paths: Sequence[Path], base: Path) -> str:
         chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
         with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
             results = [one for part in pool.map(lambda part: [hash_of(path) for path in part], chunks) for one in part]
-    lasting = {name: [*mark, digest] for name, mark, digest, keep in results if keep}
+    lasting = {name: [*marks, digest] for name, marks, digest, keep in results if keep}
     if lasting != known:
         write_atomically(memory, json.dumps(lasting).encode())
     return content_id(sorted([name, digest] for name, _, digest, _ in results), length=32)
+
+
+def mark(state: os.stat_result) -> list[int]:
+    """What shows that a file is the one that it was: its size, times of modification and change, and inode."""
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
 
 
 def _digest(file: io.FileIO, size: int) -> str:

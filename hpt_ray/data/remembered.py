@@ -72,6 +72,16 @@ def memory(kind: str, place: Path) -> Memory:
         return Memory(file, (), "", {})
 
 
+def source(kind: str, place: Path, state: State | None, look: Callable[[], Source]) -> Source:
+    """The source at a place: the one remembered for this state, or else the one that ``look`` finds, which is kept."""
+    remembered = memory(kind, place)
+    known = remembered.recall(state, look)
+    if known is None:
+        known = look()
+        remembered.keep(state, known)
+    return known
+
+
 def state_of_files(paths: Iterable[str], *more: str) -> State | None:
     """The state of files, in their order, and of what else decides; None where one cannot be looked at."""
     before, newest = time.time_ns(), 0
@@ -117,10 +127,7 @@ def state_below(root: Path) -> State | None:
 
 def _mark(state: os.stat_result) -> tuple[str, int]:
     """What shows that a file is the one that it was, and when it changed last, in nanoseconds."""
-    return (
-        f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}",
-        max(state.st_mtime_ns, state.st_ctime_ns),
-    )
+    return " ".join(map(str, cache.mark(state))), max(state.st_mtime_ns, state.st_ctime_ns)
 
 
 @functools.cache

@@ -64,6 +64,17 @@ SOURCES = Section(
     """,
 )
 
+
+def training(more: str) -> Section:
+    """The section of the training curves; ``more`` is what to know of them in this study."""
+    return Section(
+        title="Training",
+        figure="curves",
+        prose="Curves show whether training ran as it should: a loss that falls and settles, features that stay spread "
+        f"out. {more}",
+    )
+
+
 COST = Section(
     title="Cost",
     figure="cost",

@@ -101,6 +101,11 @@ def markers(look: Look, intervals: list[Interval], *, along: str = "y") -> dict[
     }
 
 
+def series(arm: str, label: str, row: int) -> dict[str, Any]:
+    """What makes a trace an arm's in the panel of a row, with one entry in the legend for all; for ``add_scatter``."""
+    return {"row": row, "col": 1, "name": text(label), "legendgroup": arm, "showlegend": row == 1}
+
+
 def level_axis(drawn: go.Figure, row: int, levels: tuple[str, ...]) -> None:
     """Make the horizontal axis of a panel one of named levels, at 0, 1, 2, ..."""
     names = [text(level_name(level)).replace(" ", "<br>").replace("<br>+", " +") for level in levels]

@@ -119,7 +119,7 @@ def test_a_probes_passes_are_those_that_it_makes(
 
     subject.backbone.register_forward_pre_hook(count)
     probe.probe(subject, **options)
-    measured = options["repeats"]  # images from which the SGD probe learns, once a repeat, how many fit at once
+    measured = 1  # the image from which the SGD probe learns how many fit at once
     assert probe.passes(data, options) == (seen[False] - measured if probe is sgd else TRAINED * seen[True])
 
 

@@ -50,12 +50,7 @@ def dataset(argument: str | None) -> Source:
     if not root.is_dir():
         raise DataError(f"{root} is not a folder of images; give a folder, an image list or a .parquet file.")
     look = functools.partial(_look, root, argument)
-    memory, state = remembered.memory("image_folder", root), remembered.state_below(root)
-    known = memory.recall(state, look)
-    if known is None:
-        known = look()
-        memory.keep(state, known)
-    return known
+    return remembered.source("image_folder", root, remembered.state_below(root), look)
 
 
 def _look(root: Path, argument: str | None) -> Source:

@@ -49,13 +49,7 @@ def dataset(argument: str | None) -> Source:
     names = place.folder / "classes.json"
     files = [*place.files, names] if names.is_file() else list(place.files)
     look = functools.partial(_look, place, files, names)
-    memory = remembered.memory(f"webdataset:{argument}", place.folder)
-    state = remembered.state_of_files(map(str, files))
-    known = memory.recall(state, look)
-    if known is None:
-        known = look()
-        memory.keep(state, known)
-    return known
+    return remembered.source(f"webdataset:{argument}", place.folder, remembered.state_of_files(map(str, files)), look)
 
 
 def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:

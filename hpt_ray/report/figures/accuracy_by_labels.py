@@ -12,7 +12,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdicts.labels import Labels, label_counts
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, looks, markers, panels, text
+from hpt_ray.report.figure import Figure, looks, markers, panels, series
 
 #: By how much arms at one number of labels stand apart: this factor in all.
 APART = 1.25
@@ -52,11 +52,7 @@ def draw(value: tuple[LabelAccuracies, ...]) -> go.Figure:
             drawn_arm = markers(look[arm], list(found.values()))
             drawn_arm["marker"]["line"] = {"width": 2, "color": look[arm].color}
             drawn.add_scatter(
-                row=row,
-                col=1,
-                name=text(panel.arms[arm]),
-                legendgroup=arm,
-                showlegend=row == 1,
+                **series(arm, panel.arms[arm], row),
                 x=[count.number * beside for count in found],
                 **drawn_arm | {"mode": "lines+markers", "line": {"color": look[arm].color, "width": 1.5}},
                 text=[count.text for count in found],

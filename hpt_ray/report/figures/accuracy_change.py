@@ -10,7 +10,7 @@ from hpt_ray.analysis.measures.robustness import robustness
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.report.figure import Figure, beside, level_axis, looks, markers, panels, text
+from hpt_ray.report.figure import Figure, beside, level_axis, looks, markers, panels, series, text
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,7 @@ def draw(value: tuple[AccuracyChanges, ...]) -> go.Figure:
         look = looks(list(panel.arms))
         for number, (arm, changes) in enumerate(panel.changes.items()):
             drawn.add_scatter(
-                row=row,
-                col=1,
-                name=text(panel.arms[arm]),
-                legendgroup=arm,
-                showlegend=row == 1,
+                **series(arm, panel.arms[arm], row),
                 x=[panel.levels.index(level) + beside(number, len(panel.changes)) for level in changes],
                 **markers(look[arm], list(changes.values())),
                 text=[text(level_name(level)) for level in changes],

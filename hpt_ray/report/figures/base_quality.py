@@ -12,7 +12,7 @@ from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, faint, looks, markers, panels, text
+from hpt_ray.report.figure import Figure, faint, looks, markers, panels, series, text
 from hpt_ray.report.figures.accuracy import draw_line
 
 
@@ -78,11 +78,7 @@ def draw(value: tuple[BaseAccuracies, ...]) -> go.Figure:
             symbols["marker"]["line"] = {"width": 2, "color": look[arm].color}
             across = [panel.quality[level] for level in found]
             drawn.add_scatter(
-                row=row,
-                col=1,
-                name=text(panel.arms[arm]),
-                legendgroup=arm,
-                showlegend=row == 1,
+                **series(arm, panel.arms[arm], row),
                 x=[100 * part.estimate for part in across],
                 error_x=markers(look[arm], across, along="x")["error_x"]
                 | {"thickness": 1, "color": faint(look[arm].color, 0.5)},

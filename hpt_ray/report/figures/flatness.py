@@ -11,7 +11,7 @@ from hpt_ray.analysis.measures.search import Flatness, flatness
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, looks, panels, text
+from hpt_ray.report.figure import Figure, looks, panels, series, text
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,7 @@ def draw(value: tuple[TargetFlatness, ...]) -> go.Figure:
         for arm, part in panel.found.items():
             ordered = sorted(part.losses, key=lambda level: part.losses[level])
             drawn.add_scatter(
-                row=row,
-                col=1,
-                name=text(panel.arms[arm]),
-                legendgroup=arm,
-                showlegend=row == 1,
+                **series(arm, panel.arms[arm], row),
                 x=[100 * (place + 1) / len(ordered) for place in range(len(ordered))],
                 y=[-100 * part.losses[level] for level in ordered],
                 mode="lines+markers",

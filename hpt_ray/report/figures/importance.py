@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from hpt_ray.analysis.measures.importance import Importance, importance
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.search import varying
-from hpt_ray.report.figure import Figure, beside, looks, markers, panels, text
+from hpt_ray.report.figure import Figure, beside, looks, markers, panels, series
 from hpt_ray.spec.policy_space import OPERATORS
 
 
@@ -43,11 +43,7 @@ def draw(value: tuple[OperatorImportances, ...]) -> go.Figure:
             places = [-names.index(operator) - beside(number, len(panel.operators)) for operator in found]
             shares = [part.share for part in found.values()]
             drawn.add_scatter(
-                row=row,
-                col=1,
-                name=text(panel.arms[arm]),
-                legendgroup=arm,
-                showlegend=row == 1,
+                **series(arm, panel.arms[arm], row),
                 y=places,
                 **_shown(markers(look[arm], shares, along="x"), list(found.values()), look[arm].symbol),
                 text=[f"{operator}, p {part.p:.3f}" for operator, part in found.items()],

@@ -40,7 +40,10 @@ def probe(
     Raises:
         StageError: if one diverges before its first checkpoint.
     """
-    return [_train(subject, lr, iterations, batch, repeat) for repeat in range(repeats)]
+    size, device = subject.image_size, subject.device
+    with evaluating(subject.backbone, device):
+        chunk = images_at_once(subject.backbone, torch.zeros(1, 3, size, size, device=device))
+        return [_train(subject, lr, iterations, batch, repeat, chunk) for repeat in range(repeats)]
 
 
 def passes(data: Dataset, options: Mapping[str, Any]) -> int:
@@ -49,7 +52,7 @@ def passes(data: Dataset, options: Mapping[str, Any]) -> int:
     return int(options["repeats"] * options["iterations"] * batch)
 
 
-def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int) -> Answer:
+def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int, chunk: int) -> Answer:
     device, features = subject.device, subject.features
     val, test = (torch.from_numpy(features[name].features).to(device) for name in ("val", "test"))
     batches = LabelledBatches(subject, subject.labelled["train"], batch, repeat, NAME)
@@ -58,16 +61,13 @@ def _train(subject: Subject, lr: float, iterations: int, batch: int, repeat: int
     schedule = steps(optimiser, iterations)
     checkpoints = {-(-iterations * tenth // CHECKPOINTS) for tenth in range(1, CHECKPOINTS + 1)}
     candidates = []
-    size = subject.image_size
-    with evaluating(subject.backbone, device):
-        chunk = images_at_once(subject.backbone, torch.zeros(1, 3, size, size, device=device))
-        for iteration in range(iterations):
-            step(subject, classifier, optimiser, *batches(iteration), chunk)
-            schedule.step()
-            if iteration + 1 in checkpoints:
-                with torch.no_grad():
-                    logits = classifier(val).cpu().numpy()
-                candidates.append(((iteration + 1, copy.deepcopy(classifier)), logits))
+    for iteration in range(iterations):
+        step(subject, classifier, optimiser, *batches(iteration), chunk)
+        schedule.step()
+        if iteration + 1 in checkpoints:
+            with torch.no_grad():
+                logits = classifier(val).cpu().numpy()
+            candidates.append(((iteration + 1, copy.deepcopy(classifier)), logits))
     tried = usable(candidates, batches, "the SGD probe")
     (chosen, classifier), predicted = best(tried, features["val"].wanted, subject.metric)
     with torch.no_grad():
