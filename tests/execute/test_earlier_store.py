@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from hpt_ray.cli.main import main
+from hpt_ray.core.identity import VERSIONS
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.spec.parameters import make
 from hpt_ray.store.store import Store
@@ -30,7 +31,9 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_the_same_study_has_the_same_stages(tmp_path: Path) -> None:
+def test_the_same_study_has_the_same_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Views in bfloat16 have changed since: under the version of that time nothing else may have.
+    monkeypatch.setitem(VERSIONS, "pretrain", 1)
     settings = {"iterations": 2, "base_iterations": 2, "seeds": 1, "policies": ("baseline", "crop_only")}
     sizes = {"batch": 8, "group": 4, "image_size": 16, "precision": "float32"}
     study = make(

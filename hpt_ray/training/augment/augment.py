@@ -64,7 +64,8 @@ def views(
     out = torch.empty((n, 3, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
     step = max(1, _CHUNK // (size * max(height, width))) if device.type == "cpu" else max(1, n)
     for part in (slice(start, start + step) for start in range(0, n, step)):
-        view = _render(images[part], {name: row[part] for name, row in rows.items()}, size)
+        with torch.autocast(device.type, enabled=False):  # in bfloat16 a view would be wrong by up to seven grey levels
+            view = _render(images[part], {name: row[part] for name, row in rows.items()}, size)
         # Cast, then permute: changing type and layout in one copy is slow on CPUs.
         out[part] = view.to(dtype)
     return out

@@ -254,3 +254,13 @@ def test_a_policy_without_hue_or_contrast_is_equal_where_nothing_clamps() -> Non
     images = photographs(16, 32, 32) // 2
     draws = draw(policy, np.random.default_rng(0), 16, 32, 32)
     torch.testing.assert_close(*both(images, draws, policy, 32), rtol=0, atol=1e-4)
+
+
+def test_views_are_float32_inside_an_autocast_too() -> None:
+    images = torch.randint(0, 256, (8, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    draws = draw(Policy(), np.random.default_rng(0), 8, 40, 40)
+    results = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            results.append(augment.views(images, draws, Policy(), 32, (0.5,) * 3, (0.25,) * 3))
+    assert torch.equal(*results)
