@@ -23,6 +23,7 @@ from hpt_ray.data.brightness import flat, statistics
 from hpt_ray.data.decoding import decode_all
 from hpt_ray.data.duplicates import Hashes, perceptual
 from hpt_ray.data.evaluable import labelled
+from hpt_ray.data.groups import Groups, by_rule, numbered
 from hpt_ray.data.records import PUBLISHED, SPLITS, Records, Source, source
 from hpt_ray.data.splits import RULE, complete, nested, strata
 
@@ -51,6 +52,7 @@ class Dataset:
         given: The splits that the source defines; the others were drawn.
         given_by: What defines them: completes "given by ...".
         remarks: What a user should know about how the source was read, one line each.
+        groups: Which images belong together, as those of a patient do; None: every image is alone.
         apart: Other data sets whose test images pretraining must not see.
     """
 
@@ -72,6 +74,7 @@ class Dataset:
     given: tuple[str, ...] = ()
     given_by: str = PUBLISHED
     remarks: tuple[str, ...] = ()
+    groups: Groups | None = field(default=None, repr=False)
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @property
@@ -118,15 +121,17 @@ class Dataset:
         No image among them has the content of a test image of this data set or of ``apart``.
 
         A fraction below 1 is a subset of at least one image, stratified by class, where images without a label count as
-        one more class. The seed decides which: the subset of a smaller fraction is part of that of a larger one. Mean
-        and standard deviation stay those of all train + val images.
+        one more class. The seed decides which: the subset of a smaller fraction is part of that of a larger one. Of
+        images in groups it takes whole groups, and of the last one as many as are missing. Mean and standard deviation
+        stay those of all train + val images.
 
         Raises:
             DataError: if there are none.
         """
         chosen = self._pretraining
         if fraction < 1:
-            return nested(chosen, self.strata, max(1, round(fraction * len(chosen))), stream(seed, "subset"))
+            number, units = max(1, round(fraction * len(chosen))), None if self.groups is None else self.groups.units
+            return nested(chosen, self.strata, number, stream(seed, "subset"), units)
         return chosen
 
     def evaluation(self) -> dict[str, Indices]:
@@ -138,19 +143,22 @@ class Dataset:
         return labelled(self)
 
 
-def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = None) -> Dataset:
+def load(
+    spec: str, size: int, groups: str | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> Dataset:
     """A data set by name or path, decoded to ``size`` x ``size`` pixels; read from the cache if it has this content.
 
     Args:
         spec: ``digits``, ``synthetic:DOMAIN``, ``torchvision:NAME``, a path, ...: see ``source``.
         size: Side of the decoded images in pixels.
+        groups: The rule by which its images are grouped (see ``groups.by_rule``); None: the source's own groups.
         progress: Called with (images done, images) while decoding.
 
     Raises:
         UnknownNameError: for a name that no file in ``datasets/`` has.
         DataError: for a source that is missing, empty or broken; the message names the file.
     """
-    data_source = source(spec)
+    data_source = source(spec) if groups is None else by_rule(source(spec), groups)
     key = _fingerprint(data_source, size)
     folder = cache.root() / "decoded" / key
     cache.build(folder, _whole, lambda target: _decode(target, spec, data_source.read, size, progress))
@@ -176,6 +184,7 @@ def load(spec: str, size: int, *, progress: Callable[[int, int], None] | None = 
             given=stored_facts.given,
             given_by=data_source.given_by,
             remarks=(*data_source.remarks, *stored_facts.remarks),
+            groups=Groups.stored(columns, data_source.grouped_by, groups),
         )
     return _merged(decoded)
 
@@ -229,12 +238,13 @@ def _decode(
     images = cache.new_map(folder / "images.npy", shape, spec)
     decoded = decode_all(records, images, read, progress)
     images.flush()
-    splits = complete(spec, strata(decoded.labels, decoded.targets), decoded.splits)
+    groups = numbered(decoded.groups)
+    splits = complete(spec, strata(decoded.labels, decoded.targets), decoded.splits, groups.get("units"))
     tests = decoded.hashes[splits["test"]]
     kept = {name: chosen[~np.isin(decoded.hashes[chosen], tests)] for name, chosen in splits.items()}
     kept["test"] = splits["test"]
     mean, std = statistics(images, np.concatenate([kept["train"], kept["val"]]))
-    columns = {"labels": decoded.labels, "hashes": decoded.hashes, "perceptual": perceptual(images), **kept}
+    columns = {"labels": decoded.labels, "hashes": decoded.hashes, "perceptual": perceptual(images), **kept, **groups}
     columns |= {} if decoded.targets is None else {"targets": decoded.targets}
     np.savez(folder / "columns.npz", allow_pickle=False, **columns)
     facts_of_folder = {

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.decode import pixels
+from hpt_ray.data.groups import readable
 from hpt_ray.data.ranges import PLAIN, Look, Reading, reading
 from hpt_ray.data.records import Example, Records
 
@@ -40,6 +41,7 @@ class Decoded:
         hashes: Content hashes of the decoded images, 32 hexadecimal digits [N].
         splits: The given splits, "" where there is none [N].
         targets: Of multi-label data, int8 [N, C].
+        groups: The group of each image, None where it is alone [N].
         reading: How values of more than eight bits, and bands beside the colours, were read.
     """
 
@@ -47,6 +49,7 @@ class Decoded:
     hashes: npt.NDArray[np.bytes_]
     splits: npt.NDArray[np.str_]
     targets: npt.NDArray[np.int8] | None
+    groups: list[str | None]
     reading: Reading
 
 
@@ -69,6 +72,7 @@ def decode_all(
     hashes = np.zeros(records.count, dtype="S32")
     splits = np.full(records.count, "", dtype="U5")
     targets = np.full((records.count, len(records.classes)), -1, dtype=np.int8) if records.multilabel else None
+    groups: list[str | None] = [None] * records.count
     looks: dict[int, Look] = {}
 
     def decode(index: int, example: Example, how: Reading) -> None:
@@ -81,6 +85,7 @@ def decode_all(
         decode(index, example, PLAIN)
         labels[index] = -1 if example.label is None else example.label
         splits[index] = example.split or ""
+        groups[index] = readable(example.group, example.where) if example.group else None
         if targets is not None and example.targets is not None:
             targets[index] = example.targets
 
@@ -92,7 +97,7 @@ def decode_all(
     how = reading(list(looks.values()))
     if not how.plain:
         _each(again(), second, progress)
-    return Decoded(labels, hashes, splits, targets, how)
+    return Decoded(labels, hashes, splits, targets, groups, how)
 
 
 def _each(records: Records, work: Callable[[int, Example], None], progress: Progress | None) -> None:

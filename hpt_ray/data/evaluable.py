@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hpt_ray.core.errors import DataError, StudyError
 from hpt_ray.core.metric import chosen, find
 from hpt_ray.core.targets import both
-from hpt_ray.data import classes
+from hpt_ray.data import classes, groups
 from hpt_ray.data.records import PUBLISHED
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def labelled(data: Dataset) -> dict[str, Indices]:
     if data.targets is None and present.size == 1:
         only = data.classes[int(present[0])]
         raise DataError(f"{data.spec} has one class only ({only}); an evaluation needs at least two.")
+    if data.groups is not None and not {"train", "test"} <= set(data.given):
+        groups.check(data.spec, data.groups, data.strata)
     for name, indices in labelled_splits.items():
         if indices.size == 0:
             raise DataError(f"{data.spec} has no labelled images in {name}{_why_none(data, name)}")
@@ -80,6 +82,12 @@ def _why_none(data: Dataset, split: str) -> str:
         return f": its {here} images have no label; label them{_or_no_splits(data)}."
     if data.excluded:
         return f" ({data.excluded} copies of test images left out); add some{_or_no_splits(data)}."
+    if data.groups is not None:
+        number = data.groups.count(np.flatnonzero(data.strata >= 0))
+        return (
+            f": its labelled images are of {number} group{'s' * (number != 1)}, too few to take it from, since a split "
+            "takes whole groups; add images of others."
+        )
     few = int((data.strata >= 0).sum())
     return f": {few} labelled images are too few to take it from; add images."
 

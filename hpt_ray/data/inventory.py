@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hpt_ray.core.text import visible
-from hpt_ray.data import conflicts
+from hpt_ray.data import conflicts, groups
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.data.records import SPLITS
 from hpt_ray.data.splits import RULE
@@ -19,8 +19,13 @@ def lines(datasets: Iterable[Dataset]) -> list[str]:
         classes = len(data.classes)
         kinds = "no labels" if not classes else "1 class" if classes == 1 else f"{classes:,} classes"
         inventory_lines.append(f"{data.name}: {len(data.images):,} images, {kinds}; {sizes} ({origin(data)}).")
-        inventory_lines += [f"{data.name}: {remark}." for remark in (*data.remarks, conflicts.remark(data)) if remark]
+        remarks = [*data.remarks, *groups.lines(data), conflicts.remark(data)]
+        inventory_lines += [f"{data.name}: {remark}." for remark in remarks if remark]
     return [visible(line) for line in inventory_lines]
+
+
+#: What shares are of where images belong to groups, and how these are drawn.
+_OF_GROUPS = "the labelled images' groups", "drawn by class and group"
 
 
 def origin(data: Dataset) -> str:
@@ -29,5 +34,6 @@ def origin(data: Dataset) -> str:
     drawn = [name for name in ("val", "test") if name not in data.given and len(data.splits[name])]
     if drawn:
         shares = " and ".join(f"{name} is {100 * RULE[name]:g} %" for name in drawn)
-        parts.append(f"{shares} of {'train' if data.given else 'the labelled images'}, drawn by class")
+        whole, how = ("the labelled images", "drawn by class") if data.groups is None else _OF_GROUPS
+        parts.append(f"{shares} of {'train' if data.given else whole}, {how}")
     return "; ".join(parts) or "none given: all images serve pretraining"

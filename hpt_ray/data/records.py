@@ -62,6 +62,8 @@ class Example:
         label: Index into the classes, or None.
         targets: Of several labels an image: for each class 1 (has it), 0 (has it not) or -1 (unknown), or None.
         split: "train", "val" or "test" where the source gives splits, else None.
+        name: Its path in the source, separated by "/", which a rule of groups reads; "" without.
+        group: The group that it belongs to where the source, or a rule, says one (see ``groups``); None: it is alone.
     """
 
     image: Encoded
@@ -69,6 +71,8 @@ class Example:
     label: int | None = None
     split: str | None = None
     targets: tuple[int, ...] | None = None
+    name: str = ""
+    group: str | None = None
 
 
 #: The ways to write a target; an empty one is unknown.
@@ -110,6 +114,7 @@ class Source:
         labels: What its labels are, where they are not one an image: completes "has ..." in an error.
         given_by: What defines the splits, if the source does: completes "given by ...".
         remarks: What a user should know about how it was read, one line each.
+        grouped_by: What says which images belong together, if anything does: completes "given by ...".
     """
 
     name: str
@@ -118,6 +123,7 @@ class Source:
     labels: str = "no labels"
     given_by: str = PUBLISHED
     remarks: tuple[str, ...] = ()
+    grouped_by: str = ""
 
 
 def split_name(text: str) -> str | None:

@@ -1,8 +1,12 @@
-"""Train, val and test: splits of the source are kept, missing ones drawn, stratified by class and always the same."""
+"""Train, val and test: splits of the source are kept, missing ones drawn, stratified by class and always the same.
+
+Where images belong to groups (see ``groups``), groups are drawn and not images, so that no split separates a group.
+"""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,16 +35,22 @@ def strata(labels: Indices, targets: npt.NDArray[np.int8] | None) -> Indices:
     return np.where((targets < 0).all(axis=1), -1, found).astype(np.int64)
 
 
-def complete(spec: str, labels: Indices, given: npt.NDArray[np.str_]) -> dict[str, Indices]:
+def complete(
+    spec: str, labels: Indices, given: npt.NDArray[np.str_], units: Indices | None = None
+) -> dict[str, Indices]:
     """The three splits as sorted indices.
 
     Without given splits, 70 % train, 10 % val, 20 % test; a split that alone is missing takes its share from the given
     train. Images without a label go to train alone: they can be used for pretraining, but not for evaluation.
 
+    With ``units`` the shares are of the groups that have labelled images, at least one group where train keeps one, and
+    images without a label go where their group goes.
+
     Args:
         spec: Names the data set in an error.
         labels: int64 [N], -1 without label.
         given: "train", "val", "test", or "" where the source gives none [N].
+        units: int64 [N], the number of the group that each image belongs to; None: every image is alone.
 
     Raises:
         DataError: if some images have a split and others none, or there are splits but no train.
@@ -55,6 +65,8 @@ def complete(spec: str, labels: Indices, given: npt.NDArray[np.str_]) -> dict[st
         splits["train"] = np.arange(len(labels))
     pool = splits["train"][labels[splits["train"]] >= 0]
     missing = [name for name in ("test", "val") if splits[name].size == 0]
+    if units is not None:
+        return _by_group(splits, missing, labels, units)
     total = len(pool)
     for name in missing:
         count = round(RULE[name] * total)
@@ -64,23 +76,77 @@ def complete(spec: str, labels: Indices, given: npt.NDArray[np.str_]) -> dict[st
     return splits
 
 
-def _stratified(pool: Indices, labels: Indices, count: int, name: str) -> Indices:
+def _by_group(
+    splits: dict[str, Indices], missing: Sequence[str], labels: Indices, units: Indices
+) -> dict[str, Indices]:
+    """The splits with the missing ones drawn from the groups of train."""
+    train = splits["train"]
+    groups, members = np.unique(units[train], return_inverse=True)
+    classes = _majority(labels[train], members, len(groups))
+    sizes = np.bincount(members, minlength=len(groups))
+    pool = np.flatnonzero(classes >= 0)
+    total, drawn = len(pool), np.full(len(groups), "train")
+    for name in missing:
+        count = min(max(1, round(RULE[name] * total)), max(0, len(pool) - 1))
+        chosen = _stratified(pool, classes, count, name, sizes)
+        drawn[chosen], pool = name, np.setdiff1d(pool, chosen)
+    return splits | {name: train[drawn[members] == name] for name in ("train", *missing)}
+
+
+def _majority(labels: Indices, members: Indices, number: int) -> Indices:
+    """The class of each of ``number`` groups: the most frequent one of its labelled images, -1 without any.
+
+    Args:
+        labels: int64 [N], -1 without label.
+        members: int64 [N], the group of each image.
+    """
+    known, kinds = labels >= 0, int(labels.max(initial=0)) + 1
+    pairs, counts = np.unique(members[known] * kinds + labels[known], return_counts=True)
+    order = np.lexsort((pairs, -counts, pairs // kinds))
+    first = np.unique(pairs[order] // kinds, return_index=True)[1]
+    classes = np.full(number, -1, dtype=np.int64)
+    classes[pairs[order][first] // kinds] = pairs[order][first] % kinds
+    return classes
+
+
+def _stratified(pool: Indices, labels: Indices, count: int, name: str, sizes: Indices | None = None) -> Indices:
     """Draw ``count`` of ``pool`` so that each class gives its share, rounded up or down.
 
     Systematic sampling (Madow 1944) over the images in order of class and at random within it: unlike a draw class by
-    class it keeps the total exact and asks for no smallest class.
+    class it keeps the total exact and asks for no smallest class. Groups are drawn in order of their ``sizes`` within a
+    class, up and down in turn, so that large and small ones get their share as well.
     """
     if count == 0:
         return pool[:0]
     generator = stream(int(RULE["seed"]), f"split:{name}")
     shuffled = generator.permutation(pool)
     ordered = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    if sizes is not None:
+        turn = np.where(np.unique(labels[ordered], return_inverse=True)[1] % 2, -1, 1)
+        ordered = ordered[np.lexsort((turn * sizes[ordered], labels[ordered]))]
     steps = (np.arange(count) + generator.random()) * (len(pool) / count)
     return np.sort(ordered[steps.astype(np.int64)])
 
 
-def nested(pool: Indices, labels: Indices, number: int, generator: np.random.Generator) -> Indices:
+def nested(
+    pool: Indices, labels: Indices, number: int, generator: np.random.Generator, units: Indices | None = None
+) -> Indices:
     """``number`` of ``pool``, sorted: stratified by class, and the smaller subset of one generator within the larger.
+
+    With ``units``, the groups of all images [N], it takes whole groups, one after the other, but for the last: of that
+    as many images as are missing.
+    """
+    if units is None:
+        return np.sort(_order(pool, labels, number, generator))
+    groups, members = np.unique(units[pool], return_inverse=True)
+    order = _order(np.arange(len(groups)), _majority(labels[pool], members, len(groups)), len(groups), generator)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return np.sort(pool[np.argsort(rank[members], kind="stable")][:number])
+
+
+def _order(pool: Indices, labels: Indices, number: int, generator: np.random.Generator) -> Indices:
+    """The first ``number`` of ``pool`` in an order in which each beginning has its share of each class.
 
     Every class is shuffled, and the ``r``-th of its ``n`` images, of N in all, comes among the first
     ceil((r + 1) N / n) of one common order but not among the first floor(r N / n). So each beginning of it has of each
@@ -103,4 +169,4 @@ def nested(pool: Indices, labels: Indices, number: int, generator: np.random.Gen
         chosen.append(next(images[label]))
         if rank + 1 < sizes[label]:
             heapq.heappush(waiting, ((rank + 1) * total // int(sizes[label]), label, rank + 1))
-    return np.sort(np.array(chosen, dtype=np.int64))
+    return np.array(chosen, dtype=np.int64)

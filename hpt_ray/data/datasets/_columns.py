@@ -9,24 +9,17 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import head_of, kind_of, placeholder
+from hpt_ray.data.datasets._column_names import column_of, may_be_label
 from hpt_ray.data.decode import SUFFIXES
 from hpt_ray.data.records import SPELLINGS, split_name
 
-#: What the three columns are called, in lower case and without blanks, hyphens and underscores.
-NAMES = {
-    **dict.fromkeys(("path", "paths", "filepath", "file", "files", "filename", "image", "img", "imagepath"), "path"),
-    **dict.fromkeys(("imgpath", "imagefile", "imagefilename", "imagefilepath", "imagename", "imgname"), "path"),
-    **dict.fromkeys(("label", "labels", "labelname", "class", "classname", "classlabel", "category"), "label"),
-    **dict.fromkeys(("target", "targets"), "label"),
-    **dict.fromkeys(("split", "splits", "subset", "partition", "set"), "split"),
-}
+#: Of a list without a header.
 ORDER = ("path", "label", "split")
 DELIMITERS = ",;\t| "
 #: The values of columns that say yes or no.
@@ -37,12 +30,13 @@ LOOKED_AT = 20
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a list: its number in the file, and its path, label and split as they are written there."""
+    """One line of a list: its number in the file, and its path, label, split and group as they are written there."""
 
     number: int
     path: str
     label: str
     split: str
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,7 @@ class Table:
         classes: the classes of several labels an image, where a header names them.
         usual: the columns are in the order of a list without a header.
         recognised: the splits are from a column that is identified by its values and not by its name.
+        grouped: the column of groups; "" without one.
         remarks: what a user should know of how it was read.
     """
 
@@ -60,6 +55,7 @@ class Table:
     classes: tuple[str, ...]
     usual: bool
     recognised: bool
+    grouped: str
     remarks: tuple[str, ...]
 
 
@@ -86,7 +82,7 @@ def table(path: Path) -> Table:
         ) from error
     if not rows or not _is_header(rows[0][1]):
         _check_paths(path, [cells for _, cells in rows[:LOOKED_AT]])
-        return Table([_line(path, number, cells, ORDER) for number, cells in rows], (), True, False, ())
+        return Table([_line(path, number, cells, ORDER) for number, cells in rows], (), True, False, "", ())
     header = rows[0][1]
     named = _columns(path, header)
     columns = _with_splits(path, header, named, [cells for _, cells in rows[1:]])
@@ -98,6 +94,7 @@ def table(path: Path) -> Table:
         classes=tuple(name.strip() for name in listed.split(",")) if listed else (),
         usual=columns == ORDER[: len(columns)],
         recognised=columns != named,
+        grouped=next((cell for cell, column in zip(header, columns, strict=True) if column == "group"), ""),
         remarks=(
             *(f"its labels are from the column {cell!r}" for cell in ended),
             *(
@@ -137,45 +134,30 @@ def _is_file(folder: Path, name: str) -> bool:
         return False
 
 
-def may_be_label(name: str) -> bool:
-    """Whether a column's name is, or ends like, one of labels: ``label``, ``fine_label``, ``imageClass``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").replace(".", " ").split()
-    return any(_name("".join(words[place:])) == "label" for place in range(len(words)))
-
-
-def may_be_split(name: str) -> bool:
-    """Whether a column's name is one of splits: ``split``, ``subset``, ``set``, ..."""
-    return _name(name) == "split"
-
-
-def _name(cell: str) -> str | None:
-    return NAMES.get(cell.lower().translate(str.maketrans("", "", " -_")))
-
-
 def _is_label(cell: str) -> bool:
-    return "," in cell or _name(cell) == "label"
+    return "," in cell or column_of(cell) == "label"
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    return any(_name(cell) == "path" for cell in cells)
+    return any(column_of(cell) == "path" for cell in cells)
 
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[str | None, ...]:
     """The meaning of each column; None for one that is ignored."""
-    columns = tuple("label" if _is_label(cell) else _name(cell) for cell in header)
+    columns = tuple("label" if _is_label(cell) else column_of(cell) for cell in header)
     if "label" not in columns:
         columns = tuple(
             column or ("label" if may_be_label(cell) else None) for column, cell in zip(columns, header, strict=True)
         )
-    for column in ORDER:
+    for column in (*ORDER, "group"):
         if columns.count(column) > 1:
             names = [repr(cell) for cell, found in zip(header, columns, strict=True) if found == column]
             raise DataError(f"{path} has several columns for the {column} ({', '.join(names)}); keep one of them.")
     unknown = [repr(cell) for cell, found in zip(header, columns, strict=True) if found is None and cell]
     if unknown and "label" not in columns:
         raise DataError(
-            f"{path}: column {', '.join(unknown[:5])} is none of path, label and split; call the column of labels "
-            '\'label\' (of several labels an image: one column "cat,dog" with "1,0"), and remove what is no label.'
+            f"{path}: column {', '.join(unknown[:5])} is none of path, label, split and group; call the column of "
+            'labels \'label\' (of several labels an image: one column "cat,dog" with "1,0"), and remove what is none.'
         )
     return columns
 
@@ -249,4 +231,4 @@ def _line(path: Path, number: int, cells: Sequence[str], columns: Sequence[str |
             "has commas."
         )
     cell_of = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
-    return Line(number, cell_of.get("path", ""), cell_of.get("label", ""), cell_of.get("split", ""))
+    return Line(number, *(cell_of.get(column, "") for column in (*ORDER, "group")))

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.datasets._arrow import ArrowFile
-from hpt_ray.data.datasets._columns import are_splits, are_yes_or_no, may_be_label, may_be_split, tells_splits_apart
+from hpt_ray.data.datasets._column_names import may_be_label, may_be_split
+from hpt_ray.data.datasets._columns import are_splits, are_yes_or_no, tells_splits_apart
 from hpt_ray.data.datasets._walk import begins_like_an_image
 from hpt_ray.data.records import SPELLINGS
 

@@ -1,4 +1,4 @@
-"""Which image of a WebDataset sample is read, and which of its files has the label."""
+"""Which image of a WebDataset sample is read, and which of its files has the label and the group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.classes import LONGEST, too_long
-from hpt_ray.data.datasets._columns import may_be_label
+from hpt_ray.data.datasets._column_names import may_be_group, may_be_label
 from hpt_ray.data.datasets._tar import Sample
 
 Label = int | str | None
@@ -105,6 +105,32 @@ def _of_json(samples: Sequence[Sample], where: Callable[[int], str]) -> Labels:
             )
         texts.append("" if value is None else str(value).strip())
     return Labels(_checked(texts, where), f"its labels are from {key!r} in .json")
+
+
+def groups(samples: Sequence[Sample], where: Callable[[int], str]) -> tuple[list[str | None], str]:
+    """The group of each sample, None of one that is alone, and the key in ``.json`` that it is from; "" without one.
+
+    Args:
+        where: Names a sample in an error, by its place.
+
+    Raises:
+        DataError: for several such keys, and for a ``.json`` that cannot be read where others have one.
+    """
+    objects, unreadable = list[dict[str, object]](), list[DataError]()
+    for i, sample in enumerate(samples):
+        try:
+            objects.append(_object(sample, where(i)))
+        except DataError as error:  # where none names a group, nothing of it is needed
+            objects.append({})
+            unreadable.append(error)
+    keys = sorted({key for one in objects for key in one if may_be_group(key)})
+    if keys and unreadable:
+        raise unreadable[0]
+    if len(keys) > 1:
+        raise DataError(f"{where(0)}: several keys of .json name groups ({', '.join(map(repr, keys))}); keep one.")
+    key = keys[0] if keys else ""
+    values = (one.get(key) for one in objects)
+    return [None if value is None else str(value).strip() or None for value in values], key
 
 
 def _object(sample: Sample, where: str) -> dict[str, object]:

@@ -11,7 +11,7 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.paths import path_of
 from hpt_ray.data import patterns
 from hpt_ray.data.datasets import _walk
-from hpt_ray.data.datasets._columns import may_be_split
+from hpt_ray.data.datasets._column_names import may_be_split
 from hpt_ray.data.records import path_argument, split_name
 
 #: As many folders, or missing shards, are named.

@@ -14,7 +14,7 @@ from hpt_ray.core.file_kinds import PARQUET, head_of, kind_of
 from hpt_ray.data.classes import LONGEST, too_long
 from hpt_ray.data.datasets import _parquet_columns as columns
 from hpt_ray.data.datasets._arrow import ArrowFile
-from hpt_ray.data.datasets._columns import may_be_label, may_be_split
+from hpt_ray.data.datasets._column_names import may_be_group, may_be_label, may_be_split
 
 #: A label may be as large: the classes up to it are all numbered where they have no names.
 MOST = 1_000_000
@@ -30,6 +30,7 @@ class Table:
         label: The column of labels; None where there is none, or where ``candidates`` are several.
         candidates: The columns that may hold the labels.
         splits: "train", "val", "test" or None of each row; None without a column of splits.
+        group: The column of groups, None without one.
         remarks: What a user should know of how the columns were understood.
     """
 
@@ -40,6 +41,7 @@ class Table:
     label: str | None
     candidates: tuple[str, ...]
     splits: list[str | None] | None
+    group: str | None
     remarks: tuple[str, ...]
 
     @property
@@ -78,11 +80,17 @@ class Table:
         """The class names in the Hugging Face metadata; () without."""
         return () if self.label is None else columns.declared(self.path, self.schema, self.label)
 
+    def groups(self) -> list[str | None]:
+        """The group of each row as text; None where it is empty, or where there is no column of groups."""
+        if self.group is None:
+            return [None] * self.rows
+        return [None if value is None else str(value).strip() or None for value in self.column(self.group)]
+
     def column(self, name: str) -> list[Any]:
         return list(columns.values(self.path, name))
 
-    def images(self) -> Iterator[tuple[bytes, str]]:
-        """The encoded bytes of each image, and what names it in an error."""
+    def images(self) -> Iterator[tuple[bytes, str, str]]:
+        """The encoded bytes of each image, what names it in an error, and its path as the file gives it, "" without."""
         row = 0
         try:
             with columns.opened(self.path) as file:
@@ -93,7 +101,7 @@ class Table:
                         where = f"{self.path}, row {row}" + (f" ({named})" if named else "")
                         if not content:
                             raise DataError(f"{where} has no image bytes; embed the image in the file or drop the row.")
-                        yield content, where
+                        yield content, where, named or ""
                         row += 1
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DataError(f"{self.path} cannot be read after row {row} ({error}); mend or remove it.") from error
@@ -119,7 +127,7 @@ def table(path: Path) -> Table:
     names = schema.names
     image = columns.image_column(path, schema)
     for name in names:
-        if names.count(name) > 1 and (name == image or may_be_label(name) or may_be_split(name)):
+        if names.count(name) > 1 and (name == image or may_be_label(name) or may_be_split(name) or may_be_group(name)):
             raise DataError(f"{path} has {names.count(name)} columns called {name!r}; keep one of them.")
     kind = schema.field(image).type
     if pa.types.is_struct(kind) and len({field.name for field in kind}) < kind.num_fields:
@@ -129,7 +137,13 @@ def table(path: Path) -> Table:
     candidates = ["label"] if "label" in names else [name for name in names if columns.may_hold_labels(schema, name)]
     label = candidates[0] if len(candidates) == 1 else None
     column, splits = columns.splits(path, schema)
+    grouped = [name for name in names if may_be_group(name) and columns.is_one(schema.field(name).type)]
+    if len(grouped) > 1:
+        raise DataError(
+            f"{path} has several columns for the group ({', '.join(map(repr, grouped))}); keep one of them."
+        )
+    group = grouped[0] if grouped else None
     remarks = [f"its images are from the column {image!r}"] if image != "image" else []
     if column is not None and not may_be_split(column):
         remarks.append(f"its splits are from the column {column!r}")
-    return Table(path, schema, rows, image, label, tuple(candidates), splits, tuple(remarks))
+    return Table(path, schema, rows, image, label, tuple(candidates), splits, group, tuple(remarks))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import HEAD, TAR, kind_of
-from hpt_ray.data.datasets._columns import may_be_label
+from hpt_ray.data.datasets._column_names import may_be_label
 from hpt_ray.data.decode import SUFFIXES
 
 #: Of what a name begins and ends: what webdataset writes for itself, and what it takes for key and kind.

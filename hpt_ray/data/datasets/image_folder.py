@@ -18,7 +18,7 @@ from hpt_ray.core.identity import content_id
 from hpt_ray.data import cache, remembered
 from hpt_ray.data.classes import plain
 from hpt_ray.data.datasets import _walk, arrow, parquet, webdataset
-from hpt_ray.data.datasets._folder_names import is_generic, split_of, words
+from hpt_ray.data.folder_names import is_generic, split_of, words
 from hpt_ray.data.records import SPELLINGS, Example, Records, Source, path_argument
 
 #: What reads a folder without images, by the suffix of files in it, the first that there is.
@@ -72,15 +72,16 @@ def _look(root: Path, argument: str | None) -> Source:
     if layout.unusual:
         fingerprint = content_id(["layout", fingerprint], length=32)
     remarks = (*layout.remarks, *passed)
-    read = lambda: _records(images, layout)  # noqa: E731
+    read = lambda: _records(inner, images, layout)  # noqa: E731
     return Source(root.resolve().name, fingerprint, read, given_by="its folders", remarks=remarks)
 
 
-def _records(images: Sequence[Path], layout: _Layout) -> Records:
+def _records(root: Path, images: Sequence[Path], layout: _Layout) -> Records:
     classes = tuple(sorted({name for name in layout.classes if name is not None}))
     index = {name: i for i, name in enumerate(classes)}
+    depth = len(root.parts)
     examples = [
-        Example(path, str(path), None if name is None else index[name], split)
+        Example(path, str(path), None if name is None else index[name], split, name="/".join(path.parts[depth:]))
         for path, name, split in zip(images, layout.classes, layout.splits, strict=True)
     ]
     return Records(len(examples), classes, examples)

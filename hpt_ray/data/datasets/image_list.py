@@ -1,7 +1,8 @@
 """An image list: a text file with one ``path[,label[,split]]`` per line, paths relative to the list.
 
 The list is a ``.csv``, ``.tsv`` or ``.txt``, separated by commas, semicolons, tabs, upright strokes or blanks. A
-header names its columns, in any order (see ``_columns``); empty lines and lines that begin with # are passed over.
+header names its columns, in any order (see ``_columns``); a column ``group`` says which images belong together. Empty
+lines and lines that begin with # are passed over.
 Labels are class names (in numerical order if all are whole numbers); an empty label marks an image without one.
 
 A path stays inside the list's folder: ``../`` that leads out of it and absolute paths elsewhere are refused, since a
@@ -35,6 +36,8 @@ class _Line:
     path: Path
     label: str
     split: str | None
+    name: str = ""
+    group: str | None = None
 
 
 def dataset(argument: str | None) -> Source:
@@ -75,6 +78,8 @@ def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
         fingerprint = content_id(["columns", fingerprint], length=32)
     if found.recognised:  # as is what it holds from before all columns were looked at for splits
         fingerprint = content_id(["splits", fingerprint], length=32)
+    if found.grouped:  # and as what it holds from before groups were read
+        fingerprint = content_id(["groups", fingerprint], length=32)
     several = any(_marked(line.label) for line in lines)
     if several:
         # Not the files alone: what the cache may hold of them from before such labels were read is something else.
@@ -85,6 +90,7 @@ def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
         lambda: _multilabel(lines, names) if several else _records(lines),
         given_by="its column of splits",
         remarks=found.remarks,
+        grouped_by=f"the column {found.grouped!r}" if found.grouped else "",
     )
     memory.keep(state, source, listed)
     return source
@@ -106,7 +112,7 @@ def _multilabel(lines: Sequence[_Line], names: Sequence[str]) -> Records:
                 "commas, one for each class."
             )
         targets = tuple(MARKS[mark.strip()] for mark in line.label.split(",")) if line.label else None
-        examples.append(Example(line.path, str(line.path), split=line.split, targets=targets))
+        examples.append(_example(line, None, targets))
     return Records(len(examples), tuple(names) or tuple(map(str, range(count))), examples, multilabel=True)
 
 
@@ -115,8 +121,12 @@ def _records(lines: list[_Line]) -> Records:
     numeric = all(label.isdecimal() for label in used)
     classes = tuple(sorted(used, key=lambda label: (int(label) if numeric else 0, label)))
     index = {name: i for i, name in enumerate(classes)}
-    examples = [Example(line.path, str(line.path), index.get(line.label), line.split) for line in lines]
+    examples = [_example(line, index.get(line.label)) for line in lines]
     return Records(len(examples), classes, examples)
+
+
+def _example(line: _Line, label: int | None, targets: tuple[int, ...] | None = None) -> Example:
+    return Example(line.path, str(line.path), label, line.split, targets, line.name, line.group)
 
 
 class _Places:
@@ -186,4 +196,4 @@ def _line(where: str, places: _Places, listed: Line) -> _Line:
         raise DataError(f"{where}: {too_long(label)}.")
     if split and split.lower() not in SPELLINGS:
         raise DataError(f"{where}: split {split!r} is none of train, val, test.")
-    return _Line(image, label, SPELLINGS[split.lower()] if split else None)
+    return _Line(image, label, SPELLINGS[split.lower()] if split else None, name, listed.group or None)

@@ -5,8 +5,9 @@ A label is an integer or a class name or, of several labels an image, a list wit
 Without a column ``label`` the only one whose name ends like it (``labels``, ``fine_label``, ``class``) is taken.
 
 A column ``split`` gives the splits. Else a file whose name says train, val (validation, valid, dev) or test gives that
-split, or the folder that it lies in (``split=train/0.parquet``). The names of the classes are taken from the Hugging
-Face metadata of the schema, else from ``classes.json`` beside the files.
+split, or the folder that it lies in (``split=train/0.parquet``). A column ``group`` says which images belong together,
+as those of one ``patient_id`` do. The names of the classes are taken from the Hugging Face metadata of the schema, else
+from ``classes.json`` beside the files.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ def tables(found: Shards, named_by: str = "its file names") -> Source:
         content = content_id(["columns", content], length=32)
     if noted := sorted({remark for part in parts for remark in part.remarks}):
         content = content_id(["recognised", content], length=32)
+    grouped = sorted({repr(part.group) for part in parts if part.group is not None})
+    if grouped:
+        content = content_id(["groups", content], length=32)
     several = sorted({name for part in parts if part.label is None for name in part.candidates})
     doubt = (
         f"several columns that may be its labels ({', '.join(map(repr, several))}) and none called 'label'; call one so"
@@ -67,6 +71,7 @@ def tables(found: Shards, named_by: str = "its file names") -> Source:
         labels=doubt if several else f"no labels{_unknown(parts)}",
         given_by="its column of splits" if by_column else named_by,
         remarks=(*remarks, *found.remarks()),
+        grouped_by=f"the column {', '.join(grouped)}" if grouped else "",
     )
 
 
@@ -87,9 +92,11 @@ def _read(tables: Sequence[Table], splits: Sequence[Sequence[str | None]], names
         count=sum(map(len, indices)),
         classes=known,
         examples=(
-            Example(image, where, label, split)
+            Example(image, where, label, split, name=name, group=group)
             for part, column, given in zip(tables, indices, splits, strict=True)
-            for (image, where), label, split in zip(part.images(), column, given, strict=True)
+            for (image, where, name), label, split, group in zip(
+                part.images(), column, given, part.groups(), strict=True
+            )
         ),
     )
 
@@ -117,9 +124,16 @@ def _targets(tables: Sequence[Table], splits: Sequence[Sequence[str | None]], na
         count=sum(map(len, columns)),
         classes=listed or tuple(map(str, range(count))),
         examples=(
-            Example(image, where, None, split, tuple(-1 if mark is None else mark for mark in value) if value else None)
+            Example(image, where, None, split, _marks(value), name, group)
             for part, column, given in zip(tables, columns, splits, strict=True)
-            for (image, where), value, split in zip(part.images(), column, given, strict=True)
+            for (image, where, name), value, split, group in zip(
+                part.images(), column, given, part.groups(), strict=True
+            )
         ),
         multilabel=count > 0,
     )
+
+
+def _marks(value: Sequence[int | None] | None) -> tuple[int, ...] | None:
+    """Several labels as targets; an empty list is none."""
+    return tuple(-1 if mark is None else mark for mark in value) if value else None

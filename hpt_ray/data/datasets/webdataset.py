@@ -2,8 +2,9 @@
 
 One tar, a folder with some, or a pattern (``shards-{000..012}.tar``); a shard's name or folder gives its split. The
 label is in ``.cls`` (or ``.label``, ``.class``, ...), else under ``label`` in ``.json``, else in ``.txt`` where that
-holds classes and not captions: an integer or a class name. Names for integers are taken from ``classes.json`` beside
-the shards. Nothing is unpacked: images are read where they stand.
+holds classes and not captions: an integer or a class name. ``group`` in ``.json`` says which images belong together.
+Names for integers are taken from ``classes.json`` beside the shards. Nothing is unpacked: images are read where they
+stand.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hpt_ray.core.identity import content_id
 from hpt_ray.data import cache, remembered
 from hpt_ray.data.datasets._names import classes, numbers
 from hpt_ray.data.datasets._samples import Label, image_kinds, labels
+from hpt_ray.data.datasets._samples import groups as sample_groups
 from hpt_ray.data.datasets._shards import Shards, shards
 from hpt_ray.data.datasets._tar import Tar, tar
 from hpt_ray.data.records import Example, Records, Source
@@ -33,6 +35,7 @@ class _Image:
     name: str
     label: Label
     split: str | None
+    group: str | None
 
     @property
     def where(self) -> str:
@@ -64,10 +67,16 @@ def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:
             f"{place.folder} has shards without images (samples: {len(samples):,}); name them KEY.jpg, KEY.png, ..."
         )
     kinds, remarks = image_kinds([sample for _, _, sample in pictured])
-    found = labels([sample for _, _, sample in pictured], lambda i: f"{pictured[i][0].path}, {pictured[i][2].key}")
+
+    def where(place: int) -> str:
+        held, _, sample = pictured[place]
+        return f"{held.path}, {sample.key}"
+
+    found = labels([sample for _, _, sample in pictured], where)
+    groups, key = sample_groups([sample for _, _, sample in pictured], where)
     images = [
-        _Image(held, sample.images[kind], f"{sample.key}.{kind}", label, split)
-        for (held, split, sample), kind, label in zip(pictured, kinds, found.values, strict=True)
+        _Image(held, sample.images[kind], f"{sample.key}.{kind}", label, split, group)
+        for (held, split, sample), kind, label, group in zip(pictured, kinds, found.values, groups, strict=True)
     ]
     lost = len(samples) - len(images)
     links = sum(held.links for held in tars)
@@ -80,11 +89,12 @@ def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:
     ]
     return Source(
         place.name,
-        content_id(["webdataset", content], length=32),
+        content_id(["webdataset, groups" if key else "webdataset", content], length=32),
         lambda: _records(place.folder, images, names),
         labels=found.lacking,
         given_by="its file names",
         remarks=(*remarks, *place.remarks()),
+        grouped_by=f"{key!r} in .json" if key else "",
     )
 
 
@@ -99,4 +109,4 @@ def _examples(images: Sequence[_Image], indices: Sequence[int | None]) -> Iterat
         pairs = list(group)
         contents = held.read(image.place for image, _ in pairs)
         for (image, index), content in zip(pairs, contents, strict=True):
-            yield Example(content, image.where, index, image.split)
+            yield Example(content, image.where, index, image.split, name=image.name, group=image.group)

@@ -184,7 +184,7 @@ def test_splits_alone_leave_a_list_without_labels(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        ("path,patient_id", "column 'patient_id' is none of path, label and split; call the column of labels 'label'"),
+        ("path,scanner", "column 'scanner' is none of path, label, split and group; call the column of labels 'label'"),
         ("path,age", "column 'age' is none of"),
         ("path,cat,dog", "column 'cat', 'dog' is none of .*several labels an image"),
         ("path,label,class", r"several columns for the label \('label', 'class'\)"),
