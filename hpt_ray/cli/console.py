@@ -10,14 +10,11 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from hpt_ray.analysis.measures.text_format import duration
 from hpt_ray.core.text import visible
 
 if TYPE_CHECKING:
-    from hpt_ray.execute.estimate import Estimate
     from hpt_ray.execute.finalize import Result
     from hpt_ray.execute.runs import RunState
-    from hpt_ray.planning.plan import Plan
     from hpt_ray.spec.parameters import Parameter
     from hpt_ray.store.verify import Findings
     from hpt_ray.training.weights.inspect_weights import Inspection
@@ -101,47 +98,6 @@ def _default(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
-
-
-def plan(study_plan: Plan, cost: Estimate) -> None:
-    describe_plan(study_plan, cost.cached)
-    rate = f", {cost.rate:,.0f} images/s each ({cost.measured_by})" if cost.images else ""
-    lines = facts()
-    lines.add_row("to train on", f"{cost.images:,} images")
-    lines.add_row("estimate", f"{duration(cost.seconds)} with {counted(cost.slots, 'stage')} at a time{rate}")
-    if cost.gpu_hours is not None:
-        lines.add_row("on GPUs", f"about {cost.gpu_hours:,.0f} hours of a V100, at the rate MoCo's authors publish")
-    lines.add_row("disk", f"{cost.bytes / 1e6:,.0f} MB")
-    out.print(lines)
-
-
-def describe_plan(study_plan: Plan, cached: int) -> None:
-    study = study_plan.study
-    out.print(study.name, style="bold")
-    out.print(" ".join(study.question.split()))
-    lines = facts()
-    lines.add_row("arms", "   ".join(f"{arm.label} ({arm.chain})" for arm in study.arms))
-    for factor in study.factors:
-        levels = list(factor.levels)
-        if len(levels) > MANY:
-            levels = [*levels[:3], f"... {len(levels)} in all"]
-        lines.add_row(factor.name, "   ".join(levels))
-    lines.add_row("targets", "   ".join(study.targets))
-    lines.add_row("seeds", "   ".join(map(str, study.seeds)))
-    kinds = [stage.kind for stage in study_plan.stages.values()]
-    counts = ", ".join(f"{kinds.count(kind)} {word}" for kind, word in KINDS.items() if kind in kinds)
-    lines.add_row("cells", str(len(study_plan.cells)))
-    lines.add_row(
-        "stages",
-        f"{len(kinds)} ({counts}) in {1 + max(s.level for s in study_plan.stages.values())} levels, {cached} cached",
-    )
-    lines.add_row("network", f"{study.backbone}, {study.image_size} px, {study.precision}")
-    out.print(lines)
-    for note in study_plan.notes:
-        out.print(note)
-
-
-KINDS = {"pretrain": "pretrainings", "weights": "given weights", "evaluate": "evaluations"}
 
 
 def result(result: Result) -> None:

@@ -37,7 +37,7 @@ app.command()(queries.show)
 @app.command()
 def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-store", workers: Workers = 1) -> None:
     """Show what a run would do, and what it would cost, without running anything."""
-    from hpt_ray.cli import console, progress
+    from hpt_ray.cli import plan_output, progress
     from hpt_ray.execute.estimate import estimate
     from hpt_ray.execute.prepare import prepare
     from hpt_ray.spec.parameters import given, make
@@ -46,7 +46,7 @@ def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-st
     requested, existing = make(study, given(settings)), Store(store, create=False)
     with progress.decoding() as show_decoding:
         prepared = prepare(requested, existing, show_decoding)
-    console.plan(prepared.plan, estimate(prepared, existing, workers))
+    plan_output.plan(prepared.plan, estimate(prepared, existing, workers))
 
 
 @app.command()

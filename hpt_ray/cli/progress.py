@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_ray.analysis.measures.text_format import duration
-from hpt_ray.cli.console import counted, describe_plan, facts, out
+from hpt_ray.cli.console import counted, facts, out
+from hpt_ray.cli.plan_output import describe_plan
 from hpt_ray.core.text import visible
 from hpt_ray.execute.events import Event, Observer
 from hpt_ray.execute.events import Progress as RunProgress

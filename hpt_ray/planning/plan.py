@@ -16,7 +16,8 @@ from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import content_id
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.stage import Stage, evaluation_stage, pretraining_stage, weights_stage
+from hpt_ray.planning.stage import PretrainingStage, Stage, evaluation_stage, pretraining_stage, weights_stage
+from hpt_ray.spec.bases import bases
 from hpt_ray.spec.grid import depends_on_seed, grid, recipes_at, seed_of
 from hpt_ray.spec.study import Arm, Pretraining, Study, Weights
 from hpt_ray.store.schema import AXES, TABLES
@@ -102,6 +103,13 @@ class Plan:
         ahead = self._work_ahead(units)
         return sorted(units, key=lambda unit: -ahead[unit.id])
 
+    def bases(self) -> list[PretrainingStage]:
+        """The pretrainings of the study's bases."""
+        found = bases(self.study)
+        chains = [arm.chain for arm in self.study.arms if found and arm.phases[0].role == found.role]
+        first = dict.fromkeys(cell.phases[0] for cell in self.cells if cell.arm in chains)
+        return [stage for name in first if (stage := self.stages[name]).kind == "pretrain"]
+
     @staticmethod
     def _work_ahead(units: list[Unit]) -> dict[str, int]:
         """The number of images on the longest chain of units that starts with each unit, by unit id."""
@@ -181,7 +189,8 @@ def _unfold(
         else:
             spec = recipe.data or target
             stage = pretraining_stage(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
-        phases.append(_keep(plan, stage, _label(study, cell, phase.role, recipe)))
+        first = None if phases else phase_seed
+        phases.append(_keep(plan, stage, _label(study, cell, phase.role, recipe, first)))
 
     def evaluations(weights: Stage | int) -> tuple[str, ...]:
         label = f"random features, seed {weights}" if isinstance(weights, int) else weights.label
@@ -200,12 +209,17 @@ def _unfold(
     plan.cells.append(cell)
 
 
-def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights) -> str:
-    """The label of a phase: its cell, or its role where the phase is the same at every seed."""
-    if depends_on_seed(recipe):
+def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights, first: int | None) -> str:
+    """The label of a phase: its cell, or its role where that never saw the target.
+
+    Args:
+        first: the seed of a first phase; None of a later one, which is known by its cell.
+    """
+    if isinstance(recipe, Pretraining) and depends_on_seed(recipe) and (first is None or recipe.data is None):
         return f"{cell.label} on {cell.target}" if len(study.targets) > 1 else cell.label
     levels = [str(cell.levels[factor.name]) for factor in study.factors if role in factor.roles]
-    return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels])
+    seeds = [f"seed {first}"] if depends_on_seed(recipe) else []
+    return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels, *seeds])
 
 
 def _keep(plan: Plan, stage: Stage, label: str) -> Stage:

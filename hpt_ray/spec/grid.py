@@ -60,9 +60,13 @@ def data_of(study: Study) -> list[str]:
 
 def depends_on_seed(recipe: Pretraining | Weights) -> bool:
     """Whether a role differs from seed to seed."""
-    return isinstance(recipe, Pretraining) and recipe.seed is None
+    return isinstance(recipe, Pretraining) and recipe.seed is None and recipe.seeds != 1
 
 
 def seed_of(recipe: Pretraining | Weights, seed: int) -> int:
-    """The seed that a role is pretrained with in a cell of this seed."""
-    return seed if depends_on_seed(recipe) else getattr(recipe, "seed", None) or 0
+    """The seed that a role is pretrained with in a cell of this seed; 0 of given weights."""
+    if isinstance(recipe, Weights):
+        return 0
+    if recipe.seed is not None:
+        return recipe.seed
+    return seed if recipe.seeds is None else seed % recipe.seeds

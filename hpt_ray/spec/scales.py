@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import Field
 
+from hpt_ray.core.errors import StudyError
 from hpt_ray.core.paths import path_of
 from hpt_ray.core.registry import check, names
 from hpt_ray.core.values import Frozen
@@ -49,6 +50,10 @@ class Settings(TypedDict, total=False):
         _by_scale(lambda scale: scale.decode_size),
     ]
     base_iterations: Annotated[Positive, "base pretraining", _by_scale(lambda scale: scale.base.iterations)]
+    base_seeds: Annotated[
+        Positive | None,
+        "bases to pretrain, over which the seeds cycle; none: each seed has its own; 1: the paper's single base",
+    ]
     batch: Annotated[Positive, "images per iteration, over all workers", _by_scale(lambda scale: scale.target.batch)]
     group: Annotated[
         Positive,
@@ -132,7 +137,12 @@ class Scale(Frozen):
                 "evaluations": tuple(map(scale.evaluation, probes)),
                 "image_size": size,
                 "decode_size": settings.get("decode_size", round(size * self.decode_size / self.image_size)),
-                "base": change(self.base, iterations=settings.get("base_iterations"), **recipe),
+                "base": change(
+                    self.base,
+                    iterations=settings.get("base_iterations"),
+                    seeds=settings.get("base_seeds"),
+                    **recipe,
+                ),
                 "target": change(
                     self.target,
                     iterations=settings.get("iterations"),
@@ -177,13 +187,18 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
 
     ``FILE#PLACE`` names the network in a checkpoint that holds several.
 
-    The base is one fixed given, as in the paper: its seed is not the cell's.
+    Raises:
+        StudyError: if several bases are asked for and given weights are one.
     """
-    if base.startswith("weights:"):
-        return Weights(source=base.removeprefix("weights:"))
-    return (
-        Weights(source=base) if _is_checkpoint(WeightSource.parse(base).address) else change(recipe, data=base, seed=0)
-    )
+    given = base.startswith("weights:")
+    if not given and not _is_checkpoint(WeightSource.parse(base).address):
+        return change(recipe, data=base)
+    if recipe.seeds is not None and recipe.seeds > 1:
+        raise StudyError(
+            f"base_seeds={recipe.seeds}: the base {base} is given weights, which are one base. Leave out base_seeds "
+            "or give base a data set to pretrain on."
+        )
+    return Weights(source=base.removeprefix("weights:"))
 
 
 CHECKPOINTS = (".pt", ".pth", ".tar", ".ckpt", ".torch", ".bin", ".pkl", ".safetensors")

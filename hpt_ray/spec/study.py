@@ -76,7 +76,14 @@ class Pretraining(Recipe):
     iterations: Positive
     iterations_from_scratch: Positive | None = None  # the budget where no phase comes before; None: the same
     data: Annotated[str, Field(min_length=1)] | None = None  # None: the cell's target
-    seed: Seed | None = None  # None: the cell's seed; a number makes the phase one fixed given, as the paper's base is
+    seed: Seed | None = None  # None: the cell's seed; a number makes the phase one fixed given
+    seeds: Positive | None = None  # so many, over which the cells' seeds cycle; 1: as a given seed of 0
+
+    @model_validator(mode="after")
+    def _check_seeds(self) -> Pretraining:
+        if self.seed is not None and self.seeds is not None:
+            raise ValueError("a phase has one seed that is given, or several over which the cells' seeds cycle")
+        return self
 
     @property
     def recipe(self) -> Recipe:
@@ -160,8 +167,7 @@ class Search(Frozen):
         rounds: of policies that the sampler is asked for, after the random one.
         eta: one of so many policies goes on to the next rung, in the rounds that were asked for.
         winners: policies of each arm, beside the baseline, that are confirmed.
-        seeds: the study's seeds to search with; the others are for confirming alone.
-        seed: of the random policies and of the sampler.
+        seeds: of the study, to search with; the others only confirm. seed: of the random policies and the sampler.
     """
 
     random: Some

@@ -144,7 +144,7 @@ def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
     for study in registry.names("studies"):
         values = {item.name: item.default for item in parameters(registry.load("studies", study))}
         # What these are where nothing is set, their meaning says.
-        assert {name for name, value in values.items() if value is None} <= {"metric", "options"}
+        assert {name for name, value in values.items() if value is None} <= {"metric", "options", "base_seeds"}
     rows = {line.split()[0]: line for line in invoke("show", "augment_search").splitlines() if line.strip()}
     for name, value in {
         "random": "quick 8; paper 32",
@@ -193,6 +193,19 @@ def test_plan_tells_cells_stages_and_cost_and_writes_nothing(workplace):
     ):
         assert word in text
     assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"seeds": "3"}, "3 pretrainings (one for each seed): 6 iterations, 96 images, 14% of all"),
+        ({"seeds": "3", "base_seeds": "1"}, "1 pretraining (the same for every seed): 2 iterations"),
+        ({"seeds": "3", "base_seeds": "2"}, "2 pretrainings (2, over which the seeds cycle): 4 iterations"),
+    ],
+    ids=["own", "one", "two"],
+)
+def test_plan_tells_how_many_bases_there_are_and_their_cost(workplace, given, line):
+    assert line in invoke("plan", "augment_ablation", *settings(**given))
 
 
 def test_run_status_report_and_run_again(workplace):

@@ -34,7 +34,13 @@ def store(tmp_path: Path) -> Path:
 def test_the_same_study_has_the_same_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Views in bfloat16 have changed since: under the version of that time nothing else may have.
     monkeypatch.setitem(VERSIONS, "pretrain", 1)
-    settings = {"iterations": 2, "base_iterations": 2, "seeds": 1, "policies": ("baseline", "crop_only")}
+    settings = {
+        "iterations": 2,
+        "base_iterations": 2,
+        "base_seeds": 1,
+        "seeds": 1,
+        "policies": ("baseline", "crop_only"),
+    }
     sizes = {"batch": 8, "group": 4, "image_size": 16, "precision": "float32"}
     study = make(
         "augment_ablation", {"target": "synthetic:shape,n=80", "base": "synthetic:objects,n=80"} | settings | sizes

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hpt_ray.cli import console
+from hpt_ray.cli import plan_output
 from hpt_ray.core.errors import StageError
 from hpt_ray.core.machine import Layout
 from hpt_ray.execute import worker as stage_module
@@ -61,7 +61,7 @@ def test_nothing_of_test_is_trained_on_and_the_reader_is_told(
     target = prepared.datasets[study.targets[0]]
     assert len(seen) == 32 + 24
     assert not set(seen) & {target.images[i].tobytes() for i in target.splits["test"]}
-    console.describe_plan(prepared.plan, 0)
+    plan_output.describe_plan(prepared.plan, 0)
     assert LINE in capsys.readouterr().out
     assert made.run.manifest.datasets[study.recipes["base"].data].shared[0].copies == 2  # type: ignore[union-attr]
     page = Path(made.report).read_text()

@@ -407,3 +407,40 @@ def test_labels_tell_stages_apart():
         "HPT, high, baseline, seed 0",
         "HPT, high, crop_only, seed 0",
     ]
+
+
+def with_bases(number: int | None, **changes: Any) -> Plan:
+    base = small.recipe(data=small.BASE, seeds=number, iterations=3)
+    return small.plan(small.study(recipes={**small.study().recipes, "base": base}, **changes))
+
+
+def test_every_seed_has_a_base_of_its_own_and_all_arms_of_a_seed_share_it():
+    plan = with_bases(None, seeds=(0, 1, 2))
+    assert len(plan.bases()) == 3
+    for seed in (0, 1, 2):
+        (base,) = {cell.phases[0] for cell in plan.cells if cell.seed == seed and cell.arm != "target"}
+        assert plan.stages[base].content.seed == seed
+        assert plan.stages[base].label == f"base pretraining, seed {seed}"
+    assert [cell.seed for cell in cells_of(plan, "base")] == [0, 1, 2]
+
+
+def test_seeds_cycle_over_fewer_bases():
+    plan = with_bases(2, seeds=(0, 1, 2, 3, 4))
+    assert [stage.content.seed for stage in plan.bases()] == [0, 1]
+    bases = [cell.phases[0] for cell in cells_of(plan, "base")]
+    assert bases == [bases[0], bases[1], bases[0], bases[1], bases[0]]
+
+
+def test_one_base_for_all_seeds_has_the_ids_of_a_base_with_a_given_seed():
+    one, given = with_bases(1, seeds=(0, 1)), small.plan(small.study(seeds=(0, 1)))
+    assert one.cells == given.cells and list(one.stages) == list(given.stages)
+    assert one.id == given.id
+    assert len(one.bases()) == 1
+
+
+def test_a_base_of_several_levels_is_one_for_each_seed_and_level():
+    factor = Factor(name="base_model", field="iterations", levels={"1": 1, "2": 2}, baseline="2", roles=("base",))
+    plan = with_bases(None, seeds=(0, 1), factors=(factor,))
+    assert [stage.label for stage in plan.bases()] == [
+        f"base pretraining, {level}, seed {seed}" for level in (1, 2) for seed in (0, 1)
+    ]

@@ -175,7 +175,7 @@ def test_the_ablation_compares_the_arms_and_policies_of_the_paper():
     assert list(factor.levels) == ["baseline", "no_grayscale", "no_color", "crop_blur", "crop_only"]
     assert study.seeds == (0, 1, 2)
     assert [evaluation.probe for evaluation in study.evaluations] == ["linear", "knn"]
-    assert recipe(study, "base").seed is not None  # the base is one given, as in the paper
+    assert (recipe(study, "base").seed, recipe(study, "base").seeds) == (None, None)  # each seed has its own
     assert recipe(study, "target").seed is None
 
 
