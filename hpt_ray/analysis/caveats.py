@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.claim_words import needed
 from hpt_ray.analysis.measures import health, robustness, views
+from hpt_ray.analysis.measures.holes import Hole, holes
 from hpt_ray.analysis.measures.robustness import mean
-from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Hole, Run
+from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed
 from hpt_ray.analysis.verdict import Caveat
 from hpt_ray.spec.study import Weights
@@ -39,10 +40,10 @@ def _one_seed(run: Run) -> list[str]:
 
 
 def _missing(run: Run, parts: Sequence[Run], target: str) -> list[str]:
-    holes = [_hole(part, hole) + views.within(part, run) for part in parts for hole in part.holes(target)]
-    if not holes:
+    named = [_hole(part, hole) + views.within(part, run) for part in parts for hole in holes(part, target)]
+    if not named:
         return []
-    shown = listed(holes if len(holes) <= 4 else [*holes[:3], f"{len(holes) - 3} more"])
+    shown = listed(named if len(named) <= 4 else [*named[:3], f"{len(named) - 3} more"])
     return [f"Missing: {shown}. Estimates use the cells that finished."]
 
 

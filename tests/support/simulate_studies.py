@@ -16,6 +16,7 @@ import pandas as pd
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.registry import load
+from hpt_ray.spec.grid import depends_on_seed
 from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.schema import TABLES
@@ -151,9 +152,8 @@ def _before(spec: Study, cell: Cell, truth: Truth) -> float:
 
 
 def _seeded(spec: Study, arm: str) -> bool:
-    """Whether an arm depends on the cell's seed: the base is one fixed given."""
-    recipes = [spec.recipes[phase.role] for phase in Arm.parse(arm).phases]
-    return any(isinstance(recipe, Pretraining) and recipe.seed is None for recipe in recipes)
+    """Whether an arm depends on the cell's seed."""
+    return any(depends_on_seed(spec.recipes[phase.role]) for phase in Arm.parse(arm).phases)
 
 
 def _result(axes: dict[str, Any], value: float | None, examples: int) -> pd.DataFrame:

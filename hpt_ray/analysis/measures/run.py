@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from hpt_ray.analysis.measures.rows import by_row
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.metric import DEFAULT, Metric, chosen, find
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
@@ -24,14 +25,6 @@ SCORED = [*CELL, "level", "cell", "repeat", "example", "correct"]
 
 #: The paper's arms (arXiv 2103.12718, section 3), by the chains the study writes them as.
 SCRATCH, DIRECT, HPT = "target", "base", "base>target"
-
-
-class Hole(NamedTuple):
-    """Cells without a result: an arm at a level ("" where it has none), and the seeds that are missing."""
-
-    arm: str
-    level: str
-    seeds: tuple[int, ...]
 
 
 class Held(NamedTuple):
@@ -150,13 +143,19 @@ class Run:
     def correct(
         self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
     ) -> np.ndarray:
-        """Share of repeats in which each test example was classified correctly, [seeds, examples].
+        """Share of repeats in which each test example was classified correctly, [rows, examples].
 
         More generally it is each example's score of the run's metric, a mean over repeats too (see core/metric.py).
-        Rows follow ``study.seeds`` and columns the examples of the target's test split, the same for every cell, so
-        that any two cells are paired. A seed without predictions is a row of NaN. A cell that does not depend on the
-        seed or on the level (direct transfer) is repeated.
+        A row is a seed of the study, in its order, or a base that several share (see rows.py); columns are the examples
+        of the target's test split, the same for every cell, so that any two cells are paired. A row without predictions
+        is NaN. A cell that does not depend on the seed or on the level (direct transfer) is repeated.
         """
+        return by_row(self.study, self.by_seed(target, arm, level, evaluation, step0=step0))
+
+    def by_seed(
+        self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
+    ) -> np.ndarray:
+        """The same for every seed of the study, [seeds, examples], whichever bases they share."""
         scores = self._scores.get((target, evaluation or self.evaluation), NOTHING)
         scores_by_seed = np.full((len(self.study.seeds), len(scores.examples)), np.nan)
         for name in ("", level):  # predictions at the level itself replace those that depend on no level
@@ -187,17 +186,6 @@ class Run:
         places = np.searchsorted(repeats, rows_of_arm["repeat"]), np.searchsorted(examples, rows_of_arm["example"])
         answers_array[rows, *places] = rows_of_arm["correct"]
         return answers_array
-
-    def holes(self, target: str, arm: str | None = None) -> list[Hole]:
-        """The cells of a target, or of one of its arms, that have no predictions for the first evaluation."""
-        missing = []
-        for chain in self.arms if arm is None else [arm]:
-            for level in self.levels_of(chain):
-                lacking = np.isnan(self.correct(target, chain, level)).all(axis=1)
-                seeds = tuple(seed for seed, lost in zip(self.study.seeds, lacking, strict=True) if lost)
-                if seeds:
-                    missing.append(Hole(chain, level, seeds))
-        return missing
 
     def _located(self, table: pd.DataFrame) -> pd.DataFrame:
         """Add ``step0`` and ``cell``, a number for each cell, evaluation and step 0.

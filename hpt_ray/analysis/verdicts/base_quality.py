@@ -16,7 +16,7 @@ from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import DEPENDENCE_ON_BASE
 from hpt_ray.analysis.quantities import Change, change
 from hpt_ray.analysis.verdict import Caveat, Table, Tile, Verdict, claim_tiles, metric_cell
-from hpt_ray.spec.study import Pretraining
+from hpt_ray.spec.bases import bases
 
 
 def verdict(run: Run, target: str) -> Verdict:
@@ -82,8 +82,7 @@ def _dependence(run: Run, target: str, bases: list[str]) -> Claim:
 
 def _luck(run: Run) -> list[Caveat]:
     """What intervals do not account for where a base is one fixed given."""
-    base = run.study.recipes.get(DIRECT)
-    if isinstance(base, Pretraining) and base.seed is not None:
+    if (base := bases(run.study)) and base.number == 1:
         text = "One base at each level: intervals do not account for the luck of pretraining it."
         return [Caveat("one base", text)]
     return []

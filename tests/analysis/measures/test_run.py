@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hpt_ray.analysis.measures.run import Hole, Run
+from hpt_ray.analysis.measures.holes import Hole, holes
+from hpt_ray.analysis.measures.run import Run
 from tests.support import simulate
 
 
@@ -29,7 +30,7 @@ def test_correct_agrees_with_the_results_table(run: Run) -> None:
 def test_a_failed_seed_is_a_row_of_nan(run: Run) -> None:
     found = run.correct("rsscn7", "target", "no_color")
     assert np.isnan(found).all(axis=1).tolist() == [False, True, False]
-    assert run.holes("rsscn7") == [Hole("target", "no_color", (1,))]
+    assert holes(run, "rsscn7") == [Hole("target", "no_color", (1,))]
 
 
 def test_direct_transfer_is_repeated_over_seeds_and_levels(run: Run) -> None:

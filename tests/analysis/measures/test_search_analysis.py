@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.measures.holes import holes
 from hpt_ray.analysis.measures.importance import importance, importances, p_values
 from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.search import confirmed, flatness, flatness_difference, near_difference, tried, winners
@@ -53,7 +54,7 @@ def test_the_winner_is_the_best_on_val_and_is_confirmed_on_seeds_of_its_own(run)
         full = table.query("arm == @arm and reached and level != 'baseline'")
         assert level == full.loc[full["value"].idxmax(), "level"]
         assert inner.levels_of(arm) == ("baseline", level)
-    assert inner.study.seeds == (1, 2, 3) and inner.holes(TARGET) == []
+    assert inner.study.seeds == (1, 2, 3) and holes(inner, TARGET) == []
     assert set(inner.predictions["seed"].dropna()) == {1, 2, 3}
     assert set(inner.predictions["rung"].dropna()) == {"full"}
 

@@ -11,6 +11,7 @@ import pytest
 from hpt_ray.analysis.across import across_targets
 from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.cells import cells
+from hpt_ray.analysis.measures.holes import holes
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import at, every, held_text, one_factor
 from hpt_ray.cli import console
@@ -65,7 +66,7 @@ def test_the_whole_run_refuses_to_show_a_level_of_one_factor(run: Run) -> None:
         lambda: run.correct("aerial", "base>target", "baseline"),
         lambda: run.answers("aerial", "base>target", "baseline"),
         lambda: run.levels,
-        lambda: run.holes("aerial"),
+        lambda: holes(run, "aerial"),
         lambda: across_targets(run) or run.baseline,
     ):
         with pytest.raises(StudyError, match="study landscape varies policy and iterations: hold all but one"):
