@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hpt_ray.spec.policy import Policy, RandomResizedCrop
 
@@ -63,9 +63,14 @@ class Draws:
         return Draws(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
-def draw(policy: Policy, rng: np.random.Generator, n: int, height: int, width: int) -> Draws:
-    """The parameters of ``n`` views of images of ``height`` x ``width`` pixels."""
+def draw(policy: Policy, rng: np.random.Generator, n: int, height: ArrayLike, width: ArrayLike) -> Draws:
+    """The parameters of ``n`` views.
+
+    Args:
+        height, width: of the source images in pixels: one number for all of them, or one each [n].
+    """
     tries = rng.random((n, 2 * _TRIES + len(_COLUMNS)))
+    height, width = (np.broadcast_to(np.asarray(side, np.int64), n) for side in (height, width))
     u = dict(zip(_COLUMNS, np.ascontiguousarray(tries[:, 2 * _TRIES :].T), strict=True))
     box_height, box_width, fitted = _boxes(policy.crop, tries[:, :_TRIES], tries[:, _TRIES : 2 * _TRIES], height, width)
     # A box that fits stands anywhere with equal probability; the one of last resort stands in the centre.
@@ -97,32 +102,33 @@ def draw(policy: Policy, rng: np.random.Generator, n: int, height: int, width: i
 
 
 def _boxes(
-    crop: RandomResizedCrop, area: Floats, shape: Floats, height: int, width: int
+    crop: RandomResizedCrop, area: Floats, shape: Floats, height: Integers, width: Integers
 ) -> tuple[Integers, Integers, Flags]:
     """Height and width of the first of ten boxes that fits in the image, and whether one did.
 
-    ``area`` and ``shape`` are uniform, [n, 10]. Follows torchvision's ``RandomResizedCrop``: the area uniform in
-    ``scale``, the ratio log-uniform, sides rounded half to even.
+    ``area`` and ``shape`` are uniform, [n, 10]; ``height`` and ``width`` [n]. Follows torchvision's
+    ``RandomResizedCrop``: the area uniform in ``scale``, the ratio log-uniform, sides rounded half to even.
     """
     low, high = math.log(crop.ratio[0]), math.log(crop.ratio[1])
-    side = np.sqrt(height * width * (crop.scale[0] + (crop.scale[1] - crop.scale[0]) * area))
+    heights, widths = height[:, None], width[:, None]
+    side = np.sqrt(heights * widths * (crop.scale[0] + (crop.scale[1] - crop.scale[0]) * area))
     stretch = np.exp((low + (high - low) * shape) / 2)
-    heights, widths = np.rint(side / stretch).astype(np.int64), np.rint(side * stretch).astype(np.int64)
-    fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
+    box_heights, box_widths = np.rint(side / stretch).astype(np.int64), np.rint(side * stretch).astype(np.int64)
+    fits = (box_heights > 0) & (box_heights <= heights) & (box_widths > 0) & (box_widths <= widths)
     first, rows = fits.argmax(axis=1), np.arange(len(fits))
     fitted = fits[rows, first]
     last_height, last_width = _largest(crop, height, width)
     return (
-        np.where(fitted, heights[rows, first], last_height),
-        np.where(fitted, widths[rows, first], last_width),
+        np.where(fitted, box_heights[rows, first], last_height),
+        np.where(fitted, box_widths[rows, first], last_width),
         fitted,
     )
 
 
-def _largest(crop: RandomResizedCrop, height: int, width: int) -> tuple[int, int]:
-    """The largest box whose ratio is allowed: torchvision's last resort."""
-    if width / height < crop.ratio[0]:
-        return round(width / crop.ratio[0]), width
-    if width / height > crop.ratio[1]:
-        return height, round(height * crop.ratio[1])
-    return height, width
+def _largest(crop: RandomResizedCrop, height: Integers, width: Integers) -> tuple[Integers, Integers]:
+    """The largest boxes whose ratio is allowed: torchvision's last resort, which also rounds half to even."""
+    narrow, wide = width / height < crop.ratio[0], width / height > crop.ratio[1]
+    return (
+        np.where(narrow, np.rint(width / crop.ratio[0]), height).astype(np.int64),
+        np.where(wide, np.rint(height * crop.ratio[1]), width).astype(np.int64),
+    )

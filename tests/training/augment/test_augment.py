@@ -201,6 +201,20 @@ def test_an_image_too_narrow_for_any_box_is_cut_as_torchvision_cuts_it(height: i
         assert (getattr(draws, name) == box[name]).all()
 
 
+def test_images_of_other_sizes_have_the_draws_of_their_own() -> None:
+    """Every row is drawn as if all images had its image's size: the numbers are common, the boxes are its own."""
+    crop = RandomResizedCrop(scale=(0.05, 1.0))  # of the narrow ones, no box fits in ten tries now and then
+    policy, rng = Policy(crop=crop), np.random.default_rng
+    sizes = np.array([(32, 48), (300, 200), (8, 200), (200, 8), (1, 1)])[np.arange(100) % 5]
+    mixed = draw(policy, rng(3), 100, sizes[:, 0], sizes[:, 1])
+    for height, width in np.unique(sizes, axis=0):
+        rows = (sizes == (height, width)).all(axis=1)
+        alike = draw(policy, rng(3), 100, int(height), int(width))[rows]
+        for field in fields(Draws):
+            assert np.array_equal(getattr(mixed[rows], field.name), getattr(alike, field.name)), field.name
+    assert (mixed.top + mixed.height <= sizes[:, 0]).all() and (mixed.left + mixed.width <= sizes[:, 1]).all()
+
+
 def test_colour_and_blur_have_the_policys_distribution() -> None:
     n, policy = 20000, Policy()
     draws = draw(policy, np.random.default_rng(0), n, 32, 32)
