@@ -21,6 +21,12 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes of a GPU that this process can still use: free ones, and those that torch keeps for it."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
 def resolve_precision(precision: str, device: torch.device | None = None) -> str:
     """``auto`` is bfloat16 where the hardware multiplies it natively (CUDA Ampere and later, CPUs with avx512_bf16
     or AMX), else float32."""

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,33 +22,35 @@ from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.normalisation import batch_norms
 from hpt_ray.training.workers import Workers
 
+#: The order in which a view's images fill the groups: that of the batch, or another one in each iteration.
+Order = Literal["batch", "shuffled"]
+
 
 @dataclass(frozen=True)
 class Batch:
-    """One iteration's global batch, cut into groups; views are made only for the images a worker needs.
+    """One iteration's global batch, cut into groups; a worker has the views of its own groups alone.
 
     Attributes:
         iteration: counts from 0.
         size: images in the global batch. group: images in a normalisation group.
-        view: (positions in the global batch [n], which view: 0 or 1) -> images [n, 3, S, S].
+        view: which one of the method's ``views`` -> this worker's groups of it, each [group, 3, S, S] and normalised.
         iterations: the stage's whole budget, for schedules that belong to a method.
-        labels: positions in the global batch [n] -> int64 class labels [n], -1 where there is none.
+        labels: of this worker's groups in the batch's order, each int64 [group], -1 where there is none.
+        shuffled: the batch's positions in the order of shuffled views, int64 [size] on the device.
     """
 
     iteration: int
     size: int
     group: int
-    view: Callable[[Tensor, int], Tensor]
+    view: Callable[[int], tuple[Tensor, ...]]
     iterations: int = field(kw_only=True)
-    labels: Callable[[Tensor], Tensor] = field(kw_only=True)
+    labels: tuple[Tensor, ...] = field(kw_only=True)
+    shuffled: Tensor = field(kw_only=True)
 
     @property
     def groups(self) -> int:
+        """How many there are in the global batch."""
         return self.size // self.group
-
-    def positions(self, groups: range) -> Tensor:
-        """Positions in the global batch of some consecutive groups' images."""
-        return torch.arange(groups.start * self.group, groups.stop * self.group)
 
 
 class Method(nn.Module, ABC):
@@ -61,6 +63,8 @@ class Method(nn.Module, ABC):
     Options: type[Frozen]
     #: Whether it learns from labels: its batches are then drawn from the labelled images of the train split alone.
     supervised: ClassVar[bool] = False
+    #: The views that a step asks for. They are known beforehand, so that their images are read ahead.
+    views: ClassVar[tuple[Order, ...]] = ("batch", "batch")
     student: nn.Module
 
     @abstractmethod

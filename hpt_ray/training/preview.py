@@ -13,9 +13,10 @@ from PIL import Image
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.policy import Policy
-from hpt_ray.training.augment.augment import views
-from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.features import centre
+from hpt_ray.training.pixels import View
+from hpt_ray.training.views import Views
+from hpt_ray.training.workers import CPU
 
 
 def preview(
@@ -37,11 +38,11 @@ def preview(
         for index, image in zip(chosen, centre(images, size).numpy(), strict=True)
     ]
     for name, policy in policies.items():
+        views = Views(data, policy, size, CPU, normalised=False)
         for which in range(each):
-            rng = stream(seed, "augment", 0, which)
-            drawn = draw(policy, rng, len(chosen), *images.shape[-2:])
-            made = views(images, drawn, policy, size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-            pixels = (made * 255).round().to(torch.uint8).numpy()
+            draws = views.draw(stream(seed, "augment", 0, which), chosen)
+            rendered = views.render(views.prepare([View(chosen, draws)]).opened(), 0)
+            pixels = (rendered * 255).round().to(torch.uint8).numpy()
             rows += [
                 {"policy": name, "example": int(index), "view": which, "png": _png(image)}
                 for index, image in zip(chosen, pixels, strict=True)

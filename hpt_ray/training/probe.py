@@ -9,7 +9,6 @@ through the network beside those for frozen features, ``passes(data, options)`` 
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
-from torch import Tensor
 
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError, explain
@@ -70,15 +68,6 @@ class Subject:
         """The truth for some images: their labels [n], or their targets [n, C]."""
         data = self.data
         return data.labels[indices] if data.targets is None else data.targets[indices]
-
-    @cached_property
-    def images(self) -> Tensor:
-        """All images, uint8 [N, 3, H, W]: on a GPU a copy, on a CPU the mapped pages."""
-        with warnings.catch_warnings():
-            # And nothing writes to it.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            images = torch.from_numpy(self.data.images)
-        return images.to(self.device) if self.device.type == "cuda" else images
 
 
 @dataclass(frozen=True)

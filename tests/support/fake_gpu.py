@@ -6,7 +6,9 @@ All of a step runs but the derivatives, whose place alone is kept: `make gpu-che
 from __future__ import annotations
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from hpt_ray.training import ahead, pixels
 
 GPU = torch.device("cuda", 0)
 ATEN = torch.ops.aten
@@ -52,6 +56,10 @@ class FakeGPU(TorchDispatchMode):
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         device = kwargs.get("device")
+        if kwargs.get("pin_memory"):
+            empty = func(*args, **kwargs | {"pin_memory": False})
+            self.pinned[empty.data_ptr()] = empty
+            return empty
         to_gpu = device is not None and torch.device(device).type == "cuda"
         if not to_gpu and not any(isinstance(tensor, FakeTensor) for tensor in tensors):
             return func(*args, **kwargs)
@@ -103,11 +111,46 @@ def _backward(loss: Tensor, gradient: Tensor | None = None) -> None:
         nodes += [following for following, _ in node.next_functions]
 
 
+class Stream:
+    """Notes in which order copies and computations would run."""
+
+    def __init__(self, device: torch.device = GPU) -> None:
+        self.events: list[object] = []
+        self.waits_for: list[object] = []
+
+    def record_event(self) -> object:
+        self.events.append(object())
+        return self.events[-1]
+
+    def wait_event(self, event: object) -> None:
+        self.waits_for.append(event)
+
+
+class Inline(Executor):
+    """Computes at once, in this thread: what is faked is not faked in others."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def submit(self, work: Any, /, *given: Any, **more: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*given, **more))
+        return done
+
+
 @contextlib.contextmanager
-def fake_gpu(monkeypatch: Any) -> Iterator[FakeGPU]:
-    """Within, ``GPU`` can be used."""
+def fake_gpu(monkeypatch: Any, memory: int = 2**40) -> Iterator[FakeGPU]:
+    """Within, ``GPU`` can be used. It has so many free bytes."""
     torch._C._ensureCUDADeviceGuardSet()
     monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    computing = Stream()
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: computing)
+    monkeypatch.setattr(Tensor, "record_stream", lambda *_: None)
+    monkeypatch.setattr(pixels, "free_memory", lambda _: memory)
+    monkeypatch.setattr(pixels, "_kept", OrderedDict())
+    monkeypatch.setattr(ahead, "ThreadPoolExecutor", Inline)
     monkeypatch.setattr(Tensor, "backward", _backward)
     monkeypatch.setattr(torch.autograd, "grad", lambda output, tensor: (torch.zeros_like(tensor),))
     with FakeGPU() as gpu:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hpt_ray.core.identity import content_id, stream
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.backbone import Backbone
-from hpt_ray.training.method import Batch
+from hpt_ray.training.method import Batch, Order
+from hpt_ray.training.workers import Workers
 
 SIZE = 16
 #: Of each method: options that make it small. MoCo's queue holds two batches.
@@ -45,7 +48,7 @@ def dataset(n: int = 60, size: int = SIZE, images: Any = None, labels: Any = Non
         perceptual=np.arange(n, dtype=np.uint64),
         mean=(0.5, 0.4, 0.6),
         std=(0.25, 0.3, 0.2),
-        fingerprint="0" * 32,
+        fingerprint=content_id(hashlib.sha256(np.ascontiguousarray(images)).hexdigest(), length=32),
         excluded=0,
     )
 
@@ -80,17 +83,31 @@ def views(iteration: int, n: int) -> tuple[Tensor, Tensor]:
 
 
 def batch(
-    iteration: int, pair: tuple[Tensor, Tensor], group: int, labels: Tensor | None = None, iterations: int = 10
+    iteration: int,
+    pair: tuple[Tensor, Tensor],
+    group: int,
+    labels: Tensor | None = None,
+    iterations: int = 10,
+    *,
+    orders: tuple[Order, ...] = ("batch", "batch"),
+    shuffled: Any = None,
+    workers: Workers | None = None,
 ) -> Batch:
-    """A batch of given views, without labels unless given."""
-    known = torch.full((len(pair[0]),), -1) if labels is None else labels
+    """A batch of given views, without labels unless given, as a worker sees it; shuffled by seed 0 unless given."""
+    size = len(pair[0])
+    known = torch.full((size,), -1) if labels is None else labels
+    order = stream(0, "shuffle", iteration).permutation(size) if shuffled is None else shuffled
+    share = (workers or Workers()).share(size // group)
+    own = np.arange(share.start * group, share.stop * group)
+    places = {"batch": own, "shuffled": order[own]}
     return Batch(
         iteration,
-        len(pair[0]),
+        size,
         group,
-        lambda positions, which: pair[which][positions],
+        lambda which: torch.split(pair[which][places[orders[which]]], group),
         iterations=iterations,
-        labels=lambda positions: known[positions],
+        labels=torch.split(known[own], group),
+        shuffled=torch.from_numpy(order),
     )
 
 

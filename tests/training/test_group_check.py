@@ -36,7 +36,7 @@ def test_what_is_refused_is_what_fails_in_training(method: str, backbone: str, g
     made = kind(build(backbone, 0, size), kind.options(recipe.options), 0, 2).train()
     pair = (torch.randn(group, 3, size, size), torch.randn(group, 3, size, size))
     try:
-        made.step(tiny.batch(0, pair, group, torch.zeros(group, dtype=torch.long)), Workers())
+        made.step(tiny.batch(0, pair, group, torch.zeros(group, dtype=torch.long), orders=kind.views), Workers())
         fails = False
     except ValueError as error:
         assert "more than 1 value per channel" in str(error)

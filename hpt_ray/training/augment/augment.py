@@ -25,7 +25,7 @@ from torch import Tensor
 from hpt_ray.spec.policy import GaussianBlur, Policy
 from hpt_ray.training.augment import color, resample
 from hpt_ray.training.augment.draws import HUE, SATURATION, Draws
-from hpt_ray.training.augment.transfer import to_device
+from hpt_ray.training.augment.transfer import Parcel
 
 # Pixels that a CPU works on at once: they stay in its cache, and malloc does not map and unmap them at every use.
 _CHUNK = 64 * 32 * 32
@@ -52,15 +52,48 @@ def views(
     Returns:
         [n, 3, S, S] in ``dtype`` (computed in float32), channels_last. A row depends on its own image and draws alone.
     """
+    rows = parameters(draws, policy, size, (images.shape[2], images.shape[3]), mean, std)
+    return render(images, Parcel(rows, images.device, None).opened(), size, dtype)
+
+
+def kernel_width(blur: GaussianBlur, size: int) -> int:
+    """Pixels of the blur's filter: a share of the view's side, made odd, at least 3."""
+    return max(3, int(blur.kernel * size) // 2 * 2 + 1)
+
+
+def parameters(
+    draws: Draws, policy: Policy, size: int, shape: tuple[int, int], mean: Sequence[float], std: Sequence[float]
+) -> dict[str, NDArray[np.float32]]:
+    """What ``render`` needs beside images of ``shape``, one row per view; only for what the policy has."""
+    jitter, blur = policy.color_jitter, policy.blur
+    down = resample.axis(draws.top, draws.height, shape[0], size)
+    across = resample.axis(draws.left, draws.width, shape[1], size, draws.flip)
+    rows: dict[str, NDArray[Any]] = {f"down {i}": part for i, part in enumerate(down)}
+    rows |= {f"across {i}": part for i, part in enumerate(across)}
+    factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
+    if jitter and jitter.hue:
+        rank = draws.order.argsort(axis=1).T
+        early = rank[:HUE] < rank[HUE]
+        rows["early pixel"], rows["early mean"] = color.mixture(*np.where(early, factors, 1))
+        rows["hue"] = color.distances(draws.hue)
+        factors = np.where(early, 1, factors)
+    factors[SATURATION, draws.gray] = 0
+    rows["pixel"], rows["mean"] = color.mixture(*factors)
+    if not (jitter and jitter.contrast):
+        rows = {name: row for name, row in rows.items() if not name.endswith("mean")}
+    if blur:
+        rows["taps"] = resample.taps(draws.sigma, kernel_width(blur, size) // 2)
+    scale = 1 / np.asarray(std, np.float64)[:, None]
+    low = np.broadcast_to(-np.asarray(mean, np.float64)[:, None] * scale, (len(draws), 3, 1))
+    rows |= {"low": low, "high": low + scale}
+    rows |= {name: rows[name] * scale for name in ("pixel", "mean") if name in rows}
+    return {name: row.astype(np.float32) for name, row in rows.items()}
+
+
+def render(images: Tensor, rows: Mapping[str, Tensor], size: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The views of images by their ``parameters`` on the same device: see ``views``."""
     n, _, height, width = images.shape
     device = images.device
-    parameters = _parameters(draws, policy, size, (height, width))
-    scale = 1 / np.asarray(std, np.float64)[:, None]
-    low = np.broadcast_to(-np.asarray(mean, np.float64)[:, None] * scale, (n, 3, 1))
-    parameters |= {"low": low, "high": low + scale}
-    parameters |= {name: parameters[name] * scale for name in ("pixel", "mean") if name in parameters}
-    rows = _transferred(parameters, device)
-
     out = torch.empty((n, 3, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
     step = max(1, _CHUNK // (size * max(height, width))) if device.type == "cpu" else max(1, n)
     for part in (slice(start, start + step) for start in range(0, n, step)):
@@ -69,34 +102,6 @@ def views(
         # Cast, then permute: changing type and layout in one copy is slow on CPUs.
         out[part] = view.to(dtype)
     return out
-
-
-def kernel_width(blur: GaussianBlur, size: int) -> int:
-    """Pixels of the blur's filter: a share of the view's side, made odd, at least 3."""
-    return max(3, int(blur.kernel * size) // 2 * 2 + 1)
-
-
-def _parameters(draws: Draws, policy: Policy, size: int, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
-    """What ``_render`` needs, one row per image; only for what the policy has."""
-    jitter, blur = policy.color_jitter, policy.blur
-    down = resample.axis(draws.top, draws.height, shape[0], size)
-    across = resample.axis(draws.left, draws.width, shape[1], size, draws.flip)
-    parameters: dict[str, NDArray[Any]] = {f"down {i}": part for i, part in enumerate(down)}
-    parameters |= {f"across {i}": part for i, part in enumerate(across)}
-    factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
-    if jitter and jitter.hue:
-        rank = draws.order.argsort(axis=1).T
-        early = rank[:HUE] < rank[HUE]
-        parameters["early pixel"], parameters["early mean"] = color.mixture(*np.where(early, factors, 1))
-        parameters["hue"] = color.distances(draws.hue)
-        factors = np.where(early, 1, factors)
-    factors[SATURATION, draws.gray] = 0
-    parameters["pixel"], parameters["mean"] = color.mixture(*factors)
-    if not (jitter and jitter.contrast):
-        parameters = {name: part for name, part in parameters.items() if not name.endswith("mean")}
-    if blur:
-        parameters["taps"] = resample.taps(draws.sigma, kernel_width(blur, size) // 2)
-    return parameters
 
 
 def _render(images: Tensor, rows: Mapping[str, Tensor], size: int) -> Tensor:
@@ -123,10 +128,3 @@ def _filter(view: Tensor, down: Tensor, across: Tensor) -> Tensor:
     n, channels, height, width = view.shape
     narrow = view.view(n, channels * height, width).bmm(across.transpose(1, 2))
     return torch.matmul(down[:, None], narrow.view(n, channels, height, across.shape[1]))
-
-
-def _transferred(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Tensor]:
-    """float32 copies of all arrays in one transfer."""
-    flat = np.concatenate([array.ravel() for array in arrays.values()], dtype=np.float32, casting="unsafe")
-    parts = torch.split(to_device(flat, device), [array.size for array in arrays.values()])
-    return {name: part.view(array.shape) for part, (name, array) in zip(parts, arrays.items(), strict=True)}

@@ -1,11 +1,8 @@
-"""The images of a stage, in an order that its seed alone decides, and the views that are made of them."""
+"""The images of a stage, in an order that its seed alone decides, and the views that a step makes of them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,10 +12,12 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.recipe import Recipe
-from hpt_ray.training.augment.augment import views
-from hpt_ray.training.augment.draws import Draws, draw
-from hpt_ray.training.augment.transfer import to_device
-from hpt_ray.training.method import Batch
+from hpt_ray.training.ahead import Ahead
+from hpt_ray.training.augment.transfer import Parcel
+from hpt_ray.training.method import Batch, Method
+from hpt_ray.training.pixels import View
+from hpt_ray.training.views import Views
+from hpt_ray.training.workers import Workers
 
 
 def pretraining_indices(recipe: Recipe, data: Dataset, seed: int, supervised: bool) -> Indices:
@@ -49,34 +48,34 @@ def pretraining_indices(recipe: Recipe, data: Dataset, seed: int, supervised: bo
 
 
 class Batches:
-    """The global batches of one stage: an independent permutation of its images per epoch."""
+    """The global batches of one stage, as one of its workers sees them: an independent permutation of its images per
+    epoch."""
 
     def __init__(
         self,
         recipe: Recipe,
         data: Dataset,
+        method: type[Method],
         *,
         iterations: int,
         image_size: int,
         seed: int,
         precision: str,
-        device: torch.device,
-        supervised: bool,
+        workers: Workers,
     ) -> None:
-        """Raises DataError as ``pretraining_indices``."""
-        self.recipe, self.data, self.iterations, self.image_size = recipe, data, iterations, image_size
-        self.seed, self.precision = seed, precision
-        self.indices = pretraining_indices(recipe, data, seed, supervised)
-        with warnings.catch_warnings():
-            # And nothing writes to it.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            images = torch.from_numpy(data.images)
-        self.images = images.to(device) if device.type == "cuda" else images  # uint8 [N, 3, H, W]
+        """
+        Raises:
+            DataError: as ``pretraining_indices``. StudyError: if the groups cannot be shared out equally.
+        """
+        self.recipe, self.data, self.iterations, self.seed = recipe, data, iterations, seed
+        self.orders = method.views
+        self.indices = pretraining_indices(recipe, data, seed, method.supervised)
+        share = workers.share(recipe.batch // recipe.group)
+        self.own = np.arange(share.start * recipe.group, share.stop * recipe.group)
+        self.views = Views(data, recipe.policy, image_size, workers.device, precision=precision)
         # To draw the permutation of a large data set takes as long as a small network's step.
         self._epoch = lru_cache(maxsize=2)(self._permutation)
-        # On a CPU a second thread would take a core from another stage.
-        self._thread = ThreadPoolExecutor(1, "draws") if device.type == "cuda" else None
-        self._ahead: tuple[int, Future[list[Draws]]] | None = None
+        self._ahead = Ahead(self._prepare, self.views.ahead)
 
     def indices_of(self, iteration: int) -> Indices:
         """The images [batch] of one iteration's global batch; the rest of an epoch that fills no batch is left out.
@@ -97,40 +96,29 @@ class Batches:
         return self.indices[stream(self.seed, "order", epoch).permutation(len(self.indices))]
 
     def batch(self, iteration: int) -> Batch:
-        """One iteration's global batch, with draws that every worker knows."""
-        indices, draws = self.indices_of(iteration), self._draws(iteration)
+        """One iteration's global batch; its draws are those of any number of workers."""
+        arrays, recipe = self._ahead(iteration).opened(), self.recipe
 
-        def view(positions: Tensor, which: int) -> Tensor:
-            places = positions.numpy()
-            return views(
-                self.images[to_device(indices[places], self.images.device)],
-                draws(which)[places],
-                self.recipe.policy,
-                self.image_size,
-                self.data.mean,
-                self.data.std,
-                dtype=torch.bfloat16 if self.precision == "bfloat16" else torch.float32,
-            )
+        def view(which: int) -> tuple[Tensor, ...]:
+            return torch.split(self.views.render(arrays, which), recipe.group)
 
-        def labels(positions: Tensor) -> Tensor:
-            return to_device(self.data.labels[indices[positions.numpy()]], self.images.device)
+        return Batch(
+            iteration,
+            recipe.batch,
+            recipe.group,
+            view,
+            iterations=self.iterations,
+            labels=torch.split(arrays["labels"], recipe.group),
+            shuffled=arrays["shuffled"],
+        )
 
-        recipe = self.recipe
-        return Batch(iteration, recipe.batch, recipe.group, view, iterations=self.iterations, labels=labels)
-
-    def _draws(self, iteration: int) -> Callable[[int], Draws]:
-        """Which view -> the draws of the global batch; where the device is a GPU, a thread has them ready."""
-        if self._thread is None:
-            return lru_cache(partial(self._draw, iteration))
-        ahead = self._ahead
-        if ahead is None or ahead[0] != iteration:
-            ahead = iteration, self._thread.submit(self._draw_both, iteration)
-        self._ahead = iteration + 1, self._thread.submit(self._draw_both, iteration + 1)
-        return ahead[1].result().__getitem__
-
-    def _draw_both(self, iteration: int) -> list[Draws]:
-        return [self._draw(iteration, which) for which in (0, 1)]
-
-    def _draw(self, iteration: int, which: int) -> Draws:
-        rng = stream(self.seed, "augment", iteration, which)
-        return draw(self.recipe.policy, rng, self.recipe.batch, *self.images.shape[-2:])
+    def _prepare(self, iteration: int) -> Parcel:
+        """What this worker's step needs from the host: a function of seed and iteration alone."""
+        indices = self.indices_of(iteration)
+        shuffled = stream(self.seed, "shuffle", iteration).permutation(self.recipe.batch)
+        places = {"batch": self.own, "shuffled": shuffled[self.own]}
+        views = []
+        for which, order in enumerate(self.orders):
+            draws = self.views.draw(stream(self.seed, "augment", iteration, which), indices)
+            views.append(View(indices[places[order]], draws[places[order]]))
+        return self.views.prepare(views, labels=self.data.labels[indices[self.own]], shuffled=shuffled)

@@ -89,12 +89,12 @@ class Pretrainer:
         self.batches = Batches(
             recipe,
             data,
+            method,
             iterations=iterations,
             image_size=image_size,
             seed=seed,
             precision=precision,
-            device=device,
-            supervised=method.supervised,
+            workers=self.workers,
         )
         groups = self.workers.share(recipe.batch // recipe.group)
         if tune == "bn" and not adapt_only_norm(backbone):

@@ -81,8 +81,7 @@ class BYOL(Method):
             momentum = target_momentum(self.momentum, batch.iteration - 1, batch.iterations)
             follow(self.target, self.bare_student, momentum)
         share = workers.share(batch.groups)
-        positions = batch.positions(share)
-        views = [torch.split(batch.view(positions, which), batch.group) for which in (0, 1)]
+        views = [batch.view(which) for which in (0, 1)]
         targets = [self._targets(groups) for groups in views]
         total = torch.zeros((), device=targets[0][0].device)
         # Every group's view 0 passes before any view 1, on any number of workers: running statistics follow the order.

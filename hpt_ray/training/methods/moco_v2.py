@@ -15,9 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.identity import stream
 from hpt_ray.core.values import Frozen
-from hpt_ray.training.augment.transfer import to_device
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, follow, follower, initialised
 from hpt_ray.training.workers import Workers
@@ -42,6 +40,8 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
 class MoCoV2(Method):
     """Query network trained by gradient, key network by momentum, and a first-in first-out queue of keys."""
 
+    views = ("batch", "shuffled")
+
     class Options(Frozen):
         queue: Annotated[int, Field(gt=0)] = 65_536
         key_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.999
@@ -50,7 +50,7 @@ class MoCoV2(Method):
 
     def __init__(self, backbone: Backbone, options: Options, seed: int, classes: int) -> None:
         super().__init__(backbone, options, seed, classes)
-        self.momentum, self.temperature, self.seed = options.key_momentum, options.temperature, seed
+        self.momentum, self.temperature = options.key_momentum, options.temperature
         with initialised(seed, "head"):
             head = nn.Sequential(nn.Linear(backbone.dim, backbone.dim), nn.ReLU(), nn.Linear(backbone.dim, options.dim))
         with initialised(seed, "queue"):
@@ -76,11 +76,10 @@ class MoCoV2(Method):
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         follow(self.key, self.bare_student, self.momentum)
         share = workers.share(batch.groups)
-        keys = self._keys(batch, share, workers)
+        keys = self._keys(batch, workers)
         total = torch.zeros((), device=keys.device)
-        views = torch.split(batch.view(batch.positions(share), 0), batch.group)
         positives = torch.split(keys, batch.group)[share.start : share.stop]
-        for images, positive, exchange in zip(views, positives, self.exchanges(len(share)), strict=True):
+        for images, positive, exchange in zip(batch.view(0), positives, self.exchanges(len(share)), strict=True):
             with exchange:
                 queries = F.normalize(self.student(images).float(), dim=1)
                 loss = info_nce(queries, positive, self.queue, self.temperature) / len(share)
@@ -93,19 +92,17 @@ class MoCoV2(Method):
         return self._latest.std(dim=0).mean()
 
     @torch.no_grad()
-    def _keys(self, batch: Batch, share: range, workers: Workers) -> Tensor:
+    def _keys(self, batch: Batch, workers: Workers) -> Tensor:
         """The keys [batch, d] of the whole batch, each computed among images of a shuffled group.
 
         Shuffling keeps a query's positive out of the statistics of the query's own group, which would otherwise give
         the answer away (MoCo, section 3.3, "shuffling BN"). Augmentation draws are known to every worker, so a worker
         makes the views of its shuffled images itself: only keys travel, never images.
         """
-        shuffled = torch.from_numpy(stream(self.seed, "shuffle", batch.iteration).permutation(batch.size))
-        views = torch.split(batch.view(shuffled[batch.positions(share)], 1), batch.group)
-        parts = [self.key(images).float() for images in views]
+        parts = [self.key(images).float() for images in batch.view(1)]
         gathered = workers.gather(F.normalize(torch.cat(parts), dim=1))
         keys = torch.empty_like(gathered)
-        keys[to_device(shuffled, keys.device)] = gathered
+        keys[batch.shuffled] = gathered
         self._latest = keys
         return keys
 

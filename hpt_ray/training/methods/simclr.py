@@ -20,9 +20,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from hpt_ray.core.identity import stream
 from hpt_ray.core.values import Frozen
-from hpt_ray.training.augment.transfer import to_device
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, initialised
 from hpt_ray.training.workers import Workers
@@ -53,13 +51,15 @@ def partners_of(images: Tensor) -> Tensor:
 class SimCLR(Method):
     """One network for both views, trained by gradient."""
 
+    views = ("batch", "shuffled")
+
     class Options(Frozen):
         temperature: Annotated[float, Field(gt=0)] = 0.1
         dim: Annotated[int, Field(gt=0)] = 128
 
     def __init__(self, backbone: Backbone, options: Options, seed: int, classes: int) -> None:
         super().__init__(backbone, options, seed, classes)
-        self.temperature, self.seed = options.temperature, seed
+        self.temperature = options.temperature
         with initialised(seed, "head"):
             head = nn.Sequential(nn.Linear(backbone.dim, backbone.dim), nn.ReLU(), nn.Linear(backbone.dim, options.dim))
         self.student = Projected(backbone, head)
@@ -67,14 +67,8 @@ class SimCLR(Method):
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         share = workers.share(batch.groups)
-        in_order = torch.arange(batch.size)
-        shuffled = torch.from_numpy(stream(self.seed, "shuffle", batch.iteration).permutation(batch.size))
-        positions = batch.positions(share)
-        firsts, seconds = batch.view(positions, 0), batch.view(shuffled[positions], 1)
         parts = []
-        for first, second, exchange in zip(
-            torch.split(firsts, batch.group), torch.split(seconds, batch.group), self.exchanges(len(share)), strict=True
-        ):
+        for first, second, exchange in zip(batch.view(0), batch.view(1), self.exchanges(len(share)), strict=True):
             with exchange:
                 parts.append(self.student(torch.cat([first, second])))
         projections = F.normalize(torch.cat(parts).float(), dim=1)
@@ -82,8 +76,9 @@ class SimCLR(Method):
         # each worker takes the derivative of the whole loss by all projections, and sends that of its own rows back
         # through its network: the sum over workers is the whole gradient, and they average, hence the factor.
         gathered = workers.gather(projections.detach()).requires_grad_()
-        rows = torch.cat([in_order.view(-1, batch.group), shuffled.view(-1, batch.group)], dim=1).flatten()
-        loss = nt_xent(gathered, to_device(partners_of(rows), projections.device), self.temperature)
+        in_order = torch.arange(batch.size, device=batch.shuffled.device)
+        rows = torch.cat([in_order.view(-1, batch.group), batch.shuffled.view(-1, batch.group)], dim=1).flatten()
+        loss = nt_xent(gathered, partners_of(rows), self.temperature)
         (slope,) = torch.autograd.grad(loss, gathered)
         start = 2 * batch.group * share.start
         projections.backward(slope[start : start + len(projections)] * workers.size)  # type: ignore[no-untyped-call]

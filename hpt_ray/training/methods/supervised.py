@@ -35,6 +35,7 @@ class Supervised(Method):
     """One network, trained by gradient; the classifier is dropped after the stage."""
 
     supervised = True
+    views = ("batch",)
 
     class Options(Frozen):
         """There are none."""
@@ -53,16 +54,11 @@ class Supervised(Method):
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         share = workers.share(batch.groups)
-        positions = batch.positions(share)
-        images = batch.view(positions, 0)
-        labels = batch.labels(positions)
-        total = torch.zeros((), device=images.device)
+        total = torch.zeros((), device=workers.device)
         parts = []
-        for views, targets, exchange in zip(
-            torch.split(images, batch.group), torch.split(labels, batch.group), self.exchanges(len(share)), strict=True
-        ):
+        for images, targets, exchange in zip(batch.view(0), batch.labels, self.exchanges(len(share)), strict=True):
             with exchange:
-                logits, features = self.student(views)
+                logits, features = self.student(images)
                 loss = F.cross_entropy(logits.float(), targets) / len(share)
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()

@@ -23,10 +23,11 @@ from hpt_ray.core.errors import StageError
 from hpt_ray.core.identity import stream
 from hpt_ray.core.targets import both
 from hpt_ray.spec.policy import Policy, RandomResizedCrop
-from hpt_ray.training.augment.augment import views
-from hpt_ray.training.augment.draws import draw
-from hpt_ray.training.augment.transfer import to_device
+from hpt_ray.training.ahead import Ahead
+from hpt_ray.training.augment.transfer import Parcel
+from hpt_ray.training.pixels import View
 from hpt_ray.training.probe import Chosen, Predicted, Subject
+from hpt_ray.training.views import Views
 
 #: RandomResizedCrop and flip as torchvision has them by default, which the paper's configurations use for every
 #: training with labels: crops as small as 0.08, where pretraining has 0.2.
@@ -44,6 +45,8 @@ class LabelledBatches:
     def __init__(self, subject: Subject, indices: NDArray[np.int64], batch: int, repeat: int, name: str) -> None:
         self.subject, self.indices, self.batch = subject, indices, min(batch, len(indices))
         self.repeat, self.name = repeat, name
+        self.views = Views(subject.data, POLICY, subject.image_size, subject.device, precision=subject.precision)
+        self._ahead = Ahead(self._prepare, self.views.ahead)
         # To draw the permutation of a large data set takes milliseconds, and a batch is of at most two.
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -58,13 +61,13 @@ class LabelledBatches:
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """Normalised views [b, 3, S, S], in the subject's precision; labels [b] or targets [b, C]; on its device."""
-        subject, chosen = self.subject, self.indices_of(iteration)
-        images = subject.images[to_device(chosen, subject.images.device)]
-        draws = draw(POLICY, stream(self.repeat, self.name, iteration), len(chosen), *images.shape[-2:])
-        dtype = torch.bfloat16 if subject.precision == "bfloat16" else torch.float32
-        data = subject.data
-        seen = views(images, draws, POLICY, subject.image_size, data.mean, data.std, dtype=dtype)
-        return seen, to_device(subject.wanted(chosen), subject.device)
+        arrays = self._ahead(iteration).opened()
+        return self.views.render(arrays, 0), arrays["wanted"]
+
+    def _prepare(self, iteration: int) -> Parcel:
+        indices = self.indices_of(iteration)
+        draws = self.views.draw(stream(self.repeat, self.name, iteration), indices)
+        return self.views.prepare([View(indices, draws)], wanted=self.subject.wanted(indices))
 
     def decide(self, logits: NDArray[np.float32]) -> Predicted:
         """Logits [n, classes] -> the class of the largest, or -1, which is never right, where they are not finite.

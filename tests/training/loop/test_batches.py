@@ -13,27 +13,27 @@ import torch
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.training.augment import augment
-from hpt_ray.training.augment.draws import Draws
 from hpt_ray.training.loop import batches
 from hpt_ray.training.loop.batches import Batches, pretraining_indices
 from hpt_ray.training.loop.pretrain import Pretrainer
-from tests.support import tiny
+from hpt_ray.training.method import find
+from hpt_ray.training.methods.moco_v2 import MoCoV2
+from hpt_ray.training.workers import Workers
+from tests.support import spies, tiny
 
-CPU = torch.device("cpu")
-ALL = torch.arange(16)
 
-
-def made(data: Dataset, seed: int = 0, supervised: bool = False, **recipe: Any) -> Batches:
+def made(
+    data: Dataset, seed: int = 0, supervised: bool = False, workers: Workers | None = None, **recipe: Any
+) -> Batches:
     return Batches(
         tiny.recipe(**recipe),
         data,
+        find("supervised" if supervised else "moco_v2"),
         iterations=6,
         image_size=tiny.SIZE,
         seed=seed,
         precision="float32",
-        device=CPU,
-        supervised=supervised,
+        workers=workers or Workers(),
     )
 
 
@@ -50,15 +50,9 @@ def test_a_subset_smaller_than_a_batch_is_gone_through_again_and_again(fraction:
 
 
 def test_an_image_that_is_twice_in_a_batch_is_seen_in_different_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Draws] = []
-
-    def spying(images: Any, draws: Draws, *rest: Any, **more: Any) -> Any:
-        drawn.append(draws)
-        return augment.views(images, draws, *rest, **more)
-
-    monkeypatch.setattr(batches, "views", spying)
-    made(tiny.dataset(), fraction=0.01).batch(0).view(ALL, 0)
-    (draws,) = drawn
+    drawn = spies.draws(monkeypatch)
+    made(tiny.dataset(), fraction=0.01).batch(0)
+    draws, _ = drawn
     assert len({*zip(draws.top, draws.left, draws.height, draws.width, strict=True)}) > 12
 
 
@@ -108,16 +102,31 @@ def test_what_a_supervised_method_cannot_learn_from_is_refused() -> None:
         pretraining_indices(tiny.recipe(fraction=0.01), data, seed, supervised=True)
 
 
-def test_labels_are_those_of_the_images_at_the_positions() -> None:
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_workers_share_out_the_groups_of_a_batch_in_both_orders(size: int) -> None:
     data = tiny.dataset(labels=np.where(np.arange(60) % 3 == 0, -1, np.arange(60)))
-    found = made(data)
-    batch = found.batch(4)
-    positions = torch.tensor([3, 0, 15, 3])
-    labels = batch.labels(positions)
-    assert (labels.dtype, labels.device) == (torch.int64, CPU)
-    assert labels.tolist() == data.labels[found.indices_of(4)[positions]].tolist()
-    assert (batch.iteration, batch.iterations, batch.size, batch.group) == (4, 6, 16, 4)
-    assert -1 in batch.labels(ALL)
+    whole = made(data).batch(4)
+    shares = [made(data, workers=Workers(rank, size)).batch(4) for rank in range(size)]
+    for batch in shares:
+        assert (batch.iteration, batch.iterations, batch.size, batch.group, batch.groups) == (4, 6, 16, 4, 4)
+        assert torch.equal(batch.shuffled, whole.shuffled)
+    labels = [group for batch in shares for group in batch.labels]
+    assert [group.tolist() for group in labels] == data.labels[made(data).indices_of(4)].reshape(4, 4).tolist()
+    assert {(group.dtype, group.device) for group in labels} == {(torch.int64, torch.device("cpu"))}
+    for which in (0, 1):
+        groups = [group for batch in shares for group in batch.view(which)]
+        torch.testing.assert_close(groups, list(whole.view(which)), rtol=0, atol=1e-6)
+
+
+def test_a_shuffled_view_is_the_ordered_one_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MoCoV2, "views", ("shuffled", "batch", "shuffled"))
+    shuffled = made(tiny.dataset()).batch(2)
+    monkeypatch.setattr(MoCoV2, "views", ("batch", "shuffled", "batch"))
+    ordered = made(tiny.dataset()).batch(2)
+    assert sorted(ordered.shuffled.tolist()) == list(range(16)) != ordered.shuffled.tolist()
+    for which, (one, other) in enumerate([(shuffled, ordered), (ordered, shuffled), (shuffled, ordered)]):
+        expected = torch.cat(other.view(which))[ordered.shuffled]
+        torch.testing.assert_close(torch.cat(one.view(which)), expected, rtol=0, atol=1e-6)
 
 
 METHOD = """
@@ -134,7 +143,7 @@ class Recording(Method):
         super().__init__(backbone, options, seed, classes)
         self.given, self.student, self.seen = (seed, classes), nn.Sequential(backbone), []
     def step(self, batch, workers):
-        self.seen.append((batch.iteration, batch.iterations, batch.labels(batch.positions(range(4))).tolist()))
+        self.seen.append((batch.iteration, batch.iterations, torch.cat(batch.labels).tolist()))
         return torch.zeros(())
     def feature_std(self):
         return torch.zeros(())

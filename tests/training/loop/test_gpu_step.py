@@ -3,52 +3,59 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from hpt_ray.spec.policy import Policy
+from hpt_ray.training.augment.transfer import Parcel
 from hpt_ray.training.backbone import build
-from hpt_ray.training.loop.batches import Batches
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.workers import Workers
 from tests.support import tiny
-from tests.support.fake_gpu import GPU, fake_gpu
+from tests.support.fake_gpu import GPU, Stream, fake_gpu
 
 
+@pytest.mark.parametrize("memory", [2**40, 1000], ids=["resident", "sent"])
 @pytest.mark.parametrize("method", tiny.OPTIONS)
-def test_a_step_waits_neither_for_the_gpu_nor_for_a_copy(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with fake_gpu(monkeypatch) as gpu:
+def test_a_step_makes_one_copy_and_waits_for_nothing(method: str, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_gpu(monkeypatch, memory) as gpu:
+        data = tiny.dataset()
         trained = Pretrainer(
             tiny.recipe(method=method, policy=Policy(), weight_decay=0.01),
             build("resnet_small", 0),
-            tiny.dataset(),
+            data,
             iterations=6,
             image_size=tiny.SIZE,
             seed=0,
             workers=Workers(device=GPU),
         )
-        assert gpu.unpinned  # the data set and the networks: such copies are seen
-        for _ in range(2):  # the first one lays out what the second one finds
+        assert gpu.unpinned  # the networks: such copies are seen
+        assert (f"aten._to_copy.default of {data.images.shape}" in gpu.unpinned) == (memory == 2**40)
+        trained.step()  # the first one sends what the next two need, too
+        for _ in range(2):
             gpu.copies.clear(), gpu.unpinned.clear()
             loss = trained.step()
             assert loss.device == GPU
             assert (gpu.unpinned, gpu.synchronisations) == ([], [])
-            assert 2 <= len(gpu.copies) <= 6
+            assert len(gpu.copies) == 1
 
 
-def test_draws_that_a_thread_has_ready_are_those_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"iterations": 9, "image_size": tiny.SIZE, "seed": 3, "precision": "float32", "supervised": False}
+def test_the_gpu_computes_with_a_parcel_when_its_copy_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     with fake_gpu(monkeypatch):
-        recipe = tiny.recipe(policy=Policy())
-        ahead, now = (Batches(recipe, tiny.dataset(), device=device, **given) for device in (GPU, torch.device("cpu")))
-        for iteration in (0, 1, 2, 7, 8):  # as where a stage is resumed
-            drawn, wanted = ahead._draws(iteration), now._draws(iteration)
-            for which in (0, 1):
-                one, other = drawn(which), wanted(which)
-                assert all((getattr(one, f.name) == getattr(other, f.name)).all() for f in dataclasses.fields(one))
+        copies = Stream()
+        parcel = Parcel({"a": np.arange(3), "b": np.ones((2, 2), np.float32)}, GPU, copies)
+        computing = torch.cuda.current_stream(GPU)
+        assert len(copies.events) == 1
+        assert computing.waits_for == []
+        arrays = parcel.opened()
+        assert computing.waits_for == copies.events
+        assert {name: (array.device, array.dtype, array.shape) for name, array in arrays.items()} == {
+            "a": (GPU, torch.int64, (3,)),
+            "b": (GPU, torch.float32, (2, 2)),
+        }
 
 
 def test_what_waits_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -321,8 +321,7 @@ class Collapsing(Method):
             torch.manual_seed(0)
             self.student = Projected(backbone, nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 8)))
     def step(self, batch, workers):
-        positions = batch.positions(range(batch.groups))
-        one, other = (F.normalize(self.student(batch.view(positions, view)), dim=1) for view in (0, 1))
+        one, other = (F.normalize(self.student(torch.cat(batch.view(which))), dim=1) for which in (0, 1))
         loss = -(one * other).sum(dim=1).mean()
         loss.backward()
         self.latest = one.detach()

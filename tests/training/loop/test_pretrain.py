@@ -18,16 +18,16 @@ from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.policy import ColorJitter, Policy, RandomResizedCrop
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.augment import augment
-from hpt_ray.training.augment.draws import Draws, draw
+from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.backbone import build
 from hpt_ray.training.device import resolve_precision
-from hpt_ray.training.loop import batches, clock, pretrain
+from hpt_ray.training.loop import clock, pretrain
 from hpt_ray.training.loop.checkpoint import Writer
 from hpt_ray.training.loop.pretrain import Curve, Pretrainer, learning_rate
 from hpt_ray.training.probe import Subject
 from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers
-from tests.support import tiny
+from tests.support import spies, tiny
 
 ITERATIONS = 6
 
@@ -166,20 +166,6 @@ def test_the_schedule_is_torchs(iterations: int) -> None:
 # What is seen, in which order, and how
 
 
-def spy(monkeypatch: pytest.MonkeyPatch) -> tuple[list[list[int]], list[Draws]]:
-    """Which images views are made of (``telling`` images say who they are), and with which draws."""
-    seen: list[list[int]] = []
-    drawn: list[Draws] = []
-
-    def spying(images: Tensor, draws: Draws, *rest: Any, **more: Any) -> Tensor:
-        seen.append(images[:, 0, 0, 0].tolist())
-        drawn.append(draws)
-        return augment.views(images, draws, *rest, **more)
-
-    monkeypatch.setattr(batches, "views", spying)
-    return seen, drawn
-
-
 def telling(n: int) -> Dataset:
     """Images that hold their own index in the first pixel."""
     images = np.random.default_rng(0).integers(0, 256, (n, 3, tiny.SIZE, tiny.SIZE), dtype=np.uint8)
@@ -189,14 +175,14 @@ def telling(n: int) -> Dataset:
 
 def test_a_test_image_is_never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     data = telling(60)  # 48 to pretrain on: three batches an epoch, and none left out
-    seen, _ = spy(monkeypatch)
+    seen = spies.corners(monkeypatch)
     pretrainer(data).run()
     assert {image for group in seen for image in group} == {*data.splits["train"], *data.splits["val"]}
 
 
 def test_an_epoch_sees_each_image_once_for_each_view(monkeypatch: pytest.MonkeyPatch) -> None:
     data = telling(70)  # 56 to pretrain on: three batches an epoch, and 8 left out
-    seen, _ = spy(monkeypatch)
+    seen = spies.corners(monkeypatch)
     trained = pretrainer(data)
     epochs = []
     for _ in range(2):
@@ -211,7 +197,7 @@ def test_an_epoch_sees_each_image_once_for_each_view(monkeypatch: pytest.MonkeyP
 
 
 def test_both_views_are_of_the_same_images_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, drawn = spy(monkeypatch)
+    seen, drawn = spies.corners(monkeypatch), spies.draws(monkeypatch)
     pretrainer(telling(60)).step()
     keys, queries = np.split(np.concatenate(seen), 2)
     assert sorted(keys) == sorted(queries)
@@ -223,7 +209,7 @@ def test_both_views_are_of_the_same_images_and_differ(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("other", ["policy", "weights", "bn", "budget"])
 def test_arms_of_a_seed_are_paired(monkeypatch: pytest.MonkeyPatch, other: str, fraction: float) -> None:
     """The same images in the same order with the same crops, whatever else an arm does."""
-    seen, drawn = spy(monkeypatch)
+    seen, drawn = spies.corners(monkeypatch), spies.draws(monkeypatch)
     changed: dict[str, dict[str, Any]] = {
         "policy": {"recipe": tiny.recipe(policy=Policy(), fraction=fraction)},
         "weights": {"backbone": tiny.backbone(5)},
@@ -244,7 +230,7 @@ def test_arms_of_a_seed_are_paired(monkeypatch: pytest.MonkeyPatch, other: str, 
 
 
 def test_another_seed_sees_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, _ = spy(monkeypatch)
+    seen = spies.corners(monkeypatch)
     for seed in (0, 1):
         pretrainer(telling(60), seed=seed).step()
     assert seen[: len(seen) // 2] != seen[len(seen) // 2 :]
@@ -252,7 +238,7 @@ def test_another_seed_sees_another_order(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_fraction_is_all_that_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     data = telling(100)  # 80 to pretrain on; of 40, two batches an epoch
-    seen, _ = spy(monkeypatch)
+    seen = spies.corners(monkeypatch)
     pretrainer(data, tiny.recipe(fraction=0.5), seed=3, iterations=40).run()
     assert {image for group in seen for image in group} == set(data.pretraining(0.5, 3).tolist())
 

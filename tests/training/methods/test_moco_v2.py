@@ -14,7 +14,6 @@ from torch import Tensor
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import stream
 from hpt_ray.training.method import Batch
-from hpt_ray.training.methods import moco_v2
 from hpt_ray.training.methods.moco_v2 import MoCoV2, info_nce
 from hpt_ray.training.workers import Workers
 from tests.support import tiny
@@ -36,8 +35,8 @@ def views(iteration: int, same: bool = False) -> tuple[Tensor, Tensor]:
     return (one, one) if same else (one, other)
 
 
-def batch(iteration: int, pair: tuple[Tensor, Tensor]) -> Batch:
-    return tiny.batch(iteration, pair, GROUP)
+def batch(iteration: int, pair: tuple[Tensor, Tensor], **given: Any) -> Batch:
+    return tiny.batch(iteration, pair, GROUP, orders=MoCoV2.views, **given)
 
 
 def unit(n: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -174,13 +173,6 @@ def marked(noise: float = 0.1) -> tuple[Tensor, Tensor]:
     return images, images
 
 
-def not_shuffled(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ordered:
-        permutation = staticmethod(np.arange)
-
-    monkeypatch.setattr(moco_v2, "stream", lambda *_: Ordered())
-
-
 @pytest.mark.parametrize("iteration", range(3))
 def test_a_key_is_computed_among_images_of_other_groups(iteration: int) -> None:
     method = moco()
@@ -202,14 +194,12 @@ def test_shuffling_is_another_one_in_every_iteration_and_for_every_seed() -> Non
 
 
 @pytest.mark.parametrize("shuffled", [True, False])
-def test_without_shuffling_batch_norm_gives_the_answer_away(monkeypatch: pytest.MonkeyPatch, shuffled: bool) -> None:
+def test_without_shuffling_batch_norm_gives_the_answer_away(shuffled: bool) -> None:
     method = moco()
     key_groups, query_groups = positions_seen(method.key), positions_seen(method.student)
-    if not shuffled:
-        not_shuffled(monkeypatch)
     projections: list[Tensor] = []
     method.student.register_forward_hook(lambda _, __, out: projections.append(F.normalize(out.detach(), dim=1)))
-    method.step(batch(0, marked()), Workers())
+    method.step(batch(0, marked(), shuffled=None if shuffled else np.arange(BATCH)), Workers())
     # Both views are one image and both networks are still equal: what differs is the statistics of the group alone.
     similarity = (torch.cat(projections) * method.queue[:BATCH]).sum(dim=1)
     assert (key_groups == query_groups) is (not shuffled)
@@ -251,7 +241,7 @@ def test_feature_std_tells_collapse_from_the_uniform_sphere(spread: str, monkeyp
     monkeypatch.setattr(method.key, "forward", keys)
     large = torch.randn(1024, 3, 4, 4)
     method.queue = F.normalize(torch.randn(1024, 64), dim=1)
-    method.step(tiny.batch(0, (large, large), 256), Workers())
+    method.step(tiny.batch(0, (large, large), 256, orders=MoCoV2.views), Workers())
     expected = 0.0 if spread == "collapsed" else 64**-0.5
     assert float(method.feature_std()) == pytest.approx(expected, abs=0.003)
 

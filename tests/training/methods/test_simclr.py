@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import stream
-from hpt_ray.training.methods import simclr
+from hpt_ray.training.method import Batch
 from hpt_ray.training.methods.simclr import SimCLR, nt_xent, partners_of
 from hpt_ray.training.normalisation import GroupStatistics
 from hpt_ray.training.workers import Workers
@@ -27,6 +27,10 @@ def made(seed: int = 0, **options: Any) -> SimCLR:
     method = SimCLR(tiny.backbone(seed), SimCLR.options({"dim": DIM} | options), seed, 0)
     method.train()
     return method
+
+
+def batch(iteration: int, pair: tuple[Tensor, Tensor], group: int = GROUP, **given: Any) -> Batch:
+    return tiny.batch(iteration, pair, group, orders=SimCLR.views, **given)
 
 
 def unit(n: int, seed: int) -> Tensor:
@@ -76,7 +80,7 @@ def test_steps_equal_a_plain_implementation() -> None:
     theirs = torch.optim.SGD(network.parameters(), **settings)
     for iteration in range(4):
         pair = tiny.views(iteration, BATCH)
-        loss = method.step(tiny.batch(iteration, pair, GROUP), Workers())
+        loss = method.step(batch(iteration, pair), Workers())
         order = stream(0, "shuffle", iteration).permutation(BATCH).tolist()
         projections, images = [], []
         for start in range(0, BATCH, GROUP):
@@ -102,7 +106,7 @@ def test_of_one_group_it_is_the_authors_training() -> None:
     method = made()
     network = copy.deepcopy(method.student)
     pair = tiny.views(0, BATCH)
-    loss = method.step(tiny.batch(0, pair, BATCH), Workers())
+    loss = method.step(batch(0, pair, BATCH), Workers())
     reference = NTXentLoss(0.1)(*network(torch.cat(pair)).chunk(2))
     reference.backward()
     torch.testing.assert_close(loss, reference.detach(), atol=2e-6, rtol=0)
@@ -127,14 +131,14 @@ class Among(Workers):
 def test_the_mean_over_workers_is_the_gradient_of_the_whole_loss(size: int) -> None:
     """A worker's own projections are negatives in the terms of others: what these send back must not be lost."""
     alone, seen = made(), dict[int, Tensor]()
-    batch = tiny.batch(1, tiny.views(1, BATCH), GROUP)
-    loss = alone.step(batch, Workers())
+    pair = tiny.views(1, BATCH)
+    loss = alone.step(batch(1, pair), Workers())
     mean = {name: torch.zeros_like(parameter) for name, parameter in alone.student.named_parameters()}
     for rank in range(size):  # each computes its projections, which do not depend on those of others
-        made().step(batch, Among(rank, size, seen=seen))
+        made().step(batch(1, pair, workers=Workers(rank, size)), Among(rank, size, seen=seen))
     for rank in range(size):
-        worker = made()
-        torch.testing.assert_close(worker.step(batch, Among(rank, size, seen=seen)), loss, atol=1e-6, rtol=0)
+        worker, own = made(), batch(1, pair, workers=Workers(rank, size))
+        torch.testing.assert_close(worker.step(own, Among(rank, size, seen=seen)), loss, atol=1e-6, rtol=0)
         for name, parameter in worker.student.named_parameters():
             mean[name] += parameter.grad / size
     for name, parameter in alone.student.named_parameters():
@@ -147,7 +151,7 @@ def test_running_statistics_move_once_towards_the_mean_of_the_groups() -> None:
     GroupStatistics(method.student.backbone, BATCH // GROUP)
     seen: list[Tensor] = []
     norm.register_forward_hook(lambda _, given, __: seen.append(given[0].detach()))
-    method.step(tiny.batch(0, tiny.views(0, BATCH), GROUP), Workers())
+    method.step(batch(0, tiny.views(0, BATCH)), Workers())
     assert [len(given) for given in seen] == [2 * GROUP] * (BATCH // GROUP)
     means = torch.stack([given.mean(dim=(0, 2, 3)) for given in seen]).mean(dim=0)
     variances = torch.stack([given.var(dim=(0, 2, 3)) for given in seen]).mean(dim=0)
@@ -170,7 +174,7 @@ def numbered() -> Tensor:
 def test_a_groups_second_views_are_of_images_of_all_groups(iteration: int) -> None:
     method = made()
     seen = passes(method)
-    method.step(tiny.batch(iteration, (numbered(), numbered()), GROUP), Workers())
+    method.step(batch(iteration, (numbered(), numbered())), Workers())
     order = stream(0, "shuffle", iteration).permutation(BATCH).tolist()
     assert seen == [[*range(start, start + GROUP), *order[start : start + GROUP]] for start in range(0, BATCH, GROUP)]
 
@@ -190,18 +194,12 @@ def test_sharing_a_group_says_nothing_about_being_a_pair() -> None:
 
 
 @pytest.mark.parametrize("shuffled", [True, False])
-def test_without_shuffling_batch_norm_gives_the_answer_away(monkeypatch: pytest.MonkeyPatch, shuffled: bool) -> None:
-    if not shuffled:
-
-        class Ordered:
-            permutation = staticmethod(np.arange)
-
-        monkeypatch.setattr(simclr, "stream", lambda *_: Ordered())
+def test_without_shuffling_batch_norm_gives_the_answer_away(shuffled: bool) -> None:
     method = made()
     projections: list[Tensor] = []
     method.student.register_forward_hook(lambda _, __, out: projections.append(F.normalize(out.detach(), dim=1)))
     images, _ = tiny.views(3, BATCH)
-    method.step(tiny.batch(0, (images, images), GROUP), Workers())
+    method.step(batch(0, (images, images), shuffled=None if shuffled else np.arange(BATCH)), Workers())
     firsts, seconds = (torch.cat([both[half] for both in projections]) for half in (slice(GROUP), slice(GROUP, None)))
     order = stream(0, "shuffle", 0).permutation(BATCH) if shuffled else range(BATCH)
     # Both views are one image: what differs between its projections is the statistics of the group alone.
@@ -234,7 +232,7 @@ def test_feature_std_tells_collapse_from_the_uniform_sphere(spread: str, monkeyp
 
     monkeypatch.setattr(method.student, "forward", projections)
     large = torch.randn(1024, 3, 4, 4)
-    method.step(tiny.batch(0, (large, large), 256), Workers())
+    method.step(batch(0, (large, large), 256), Workers())
     expected = 0.0 if spread == "collapsed" else 64**-0.5
     assert float(method.feature_std()) == pytest.approx(expected, abs=0.003)
 

@@ -214,11 +214,3 @@ def test_a_subject_extracts_its_features_once_and_when_asked(monkeypatch: pytest
     assert len(extracted) == 1
     for name, split in features.extract(backbone, data, tiny.SIZE, torch.device("cpu")).items():
         np.testing.assert_array_equal(found[name].features, split.features)
-
-
-def test_a_subjects_images_are_the_mapped_ones_and_warn_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
-    images = np.zeros((60, 3, 16, 16), np.uint8)
-    images.flags.writeable = False
-    subject = Subject(tiny.backbone(), tiny.dataset(images=images), tiny.SIZE, torch.device("cpu"))
-    assert subject.images.data_ptr() == images.ctypes.data
-    assert not recwarn.list
