@@ -8,37 +8,32 @@ import numpy.typing as npt
 #: An image is nearly constant if the standard deviation of every channel, on 0 to 255, is smaller.
 FLAT = 2.0
 
-Images = npt.NDArray[np.uint8]
+
+def histogram(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """How often each of the 256 values occurs in each channel of an image [3, H, W]: [3, 256]."""
+    return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in image]).astype(np.uint32)
 
 
-def statistics(images: Images, chosen: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel, on 0 to 1, of some images; exact, from the histogram of the 256 values.
-
-    Args:
-        images: uint8 [N, 3, size, size]. chosen: indices of the images to use.
-    """
-    counts = np.zeros((3, 256))
-    for block in np.array_split(chosen, max(1, len(chosen) // 512)):
-        for channel in range(3):
-            counts[channel] += np.bincount(images[block, channel].ravel(), minlength=256)
+def statistics(counts: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel, on 0 to 1, exact from the histogram [3, 256] of some images."""
     values = np.arange(256) / 255
-    total = np.maximum(counts.sum(axis=1), 1)
-    mean = counts @ values / total
-    std = np.sqrt(np.maximum(counts @ values**2 / total - mean**2, 0))
+    exact = counts.astype(np.float64)
+    total = np.maximum(exact.sum(axis=1), 1)
+    mean = exact @ values / total
+    std = np.sqrt(np.maximum(exact @ values**2 / total - mean**2, 0))
     # A channel that is constant over the data set must not divide by zero: its standard deviation is set to one grey
     # level.
     return mean.tolist(), np.maximum(std, 1 / 255).tolist()
 
 
-def flat(images: Images) -> list[str]:
-    """A remark on the images [N, 3, size, size] that are nearly constant; no remark if there are none."""
-    count = sum(
-        int((block.std(axis=(2, 3), dtype=np.float32).max(axis=1) < FLAT).sum())
-        for block in np.array_split(images, max(1, len(images) // 512))
-    )
-    if not count or images[0, 0].size == 1:
+def is_flat(image: npt.NDArray[np.uint8]) -> bool:
+    """Whether an image [3, H, W] of more than one pixel is nearly constant."""
+    return image[0].size > 1 and bool(image.std(axis=(1, 2), dtype=np.float32).max() < FLAT)
+
+
+def remark(flat: int, count: int) -> list[str]:
+    """A remark on how many of the images are nearly constant; no remark if none is."""
+    if not flat:
         return []
-    are = "image is" if count == 1 else "images are"
-    return [
-        f"{count:,} of {len(images):,} {are} nearly constant (no channel's standard deviation reaches {FLAT:g} of 255)"
-    ]
+    are = "image is" if flat == 1 else "images are"
+    return [f"{flat:,} of {count:,} {are} nearly constant (no channel's standard deviation reaches {FLAT:g} of 255)"]

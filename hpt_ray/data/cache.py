@@ -39,6 +39,9 @@ SMALL = 1 << 18
 #: Files that are hashed in one task.
 CHUNK = 64
 
+#: In a folder that is being built, what is needed for that alone.
+SCRATCH = "scratch"
+
 #: Suffixes of files that may hold labels or the names of classes.
 TABLES = (".csv", ".txt", ".tsv", ".json")
 
@@ -138,10 +141,11 @@ def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], No
     """Create ``folder`` with ``fill`` unless it is ``whole`` already; one process fills it and others wait.
 
     The folder is filled under another name and then renamed, so that an existing folder is complete, except after a
-    power cut or on a full disk, which ``whole`` checks.
+    power cut or on a full disk, which ``whole`` checks. What ``fill`` wrote before it was stopped or failed is there
+    when it is called again.
 
     Raises:
-        DataError: if the cache cannot be written; whatever ``fill`` raises; then the folder is removed.
+        DataError: if the cache cannot be written; whatever ``fill`` raises.
     """
     if whole(folder):
         return
@@ -150,22 +154,18 @@ def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], No
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if whole(folder):
                 return
-            # This process holds the lock, so existing folders of this name were left by a process that was killed.
-            for stale in (folder, *folder.parent.glob(f".{folder.name}-*")):
-                shutil.rmtree(stale, ignore_errors=True)
-            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-            try:
-                fill(temporary)
-                temporary.replace(folder)
-            except BaseException:
-                shutil.rmtree(temporary, ignore_errors=True)
-                raise
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished = folder.with_name(f".{folder.name}")
+            unfinished.mkdir(exist_ok=True)
+            fill(unfinished)
+            unfinished.replace(folder)
+            shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     except OSError as error:
         raise unwritable(error) from error
 
 
 def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """A new memory-mapped uint8 file whose space on the disk is reserved.
+    """A memory-mapped uint8 file whose space on the disk is reserved; one of this shape that is there is kept.
 
     Without the reservation, writing to it on a full disk would kill the process with SIGBUS and no message.
 
@@ -175,13 +175,15 @@ def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.
     Raises:
         DataError: if there is not enough space. OSError: if the space has been used meanwhile.
     """
+    images = _existing_map(path, shape)
     needed, free = math.prod(shape), shutil.disk_usage(path.parent).free
-    if needed > free:
+    if images is None and needed > free:
         raise DataError(
             f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
             "room, or set HPT_CACHE to another folder."
         )
-    images: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if images is None:
+        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):
         try:
             with path.open("r+b") as file:
@@ -190,6 +192,14 @@ def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.
             if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot reserve
                 raise
     return images
+
+
+def _existing_map(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]] | None:
+    try:
+        images: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, mode="r+")
+    except (OSError, ValueError):
+        return None
+    return images if images.shape == shape and images.dtype == np.uint8 else None
 
 
 def unwritable(error: OSError) -> DataError:

@@ -1,44 +1,44 @@
-"""A data set as training sees it: decoded once into a memory-mapped array, split, and checked for test leakage.
+"""A data set as training sees it: its pixels, split, and checked for test leakage.
 
 ``load`` turns a spec (a name, ``name:argument`` or a path) into a ``Dataset``. The files in ``datasets/`` read the
-sources, ``decode`` makes the pixels, and ``cache`` has the folder that all processes of a machine map.
+sources, ``decode`` makes the pixels, and ``preparing`` has the folder that all processes of a machine map.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
-from hpt_ray.core.identity import VERSIONS, content_id, stream
-from hpt_ray.data import cache, classes, facts
-from hpt_ray.data.brightness import flat, statistics
-from hpt_ray.data.decoding import decode_all
-from hpt_ray.data.duplicates import Hashes, perceptual
+from hpt_ray.core.identity import content_id, stream
+from hpt_ray.data import classes, facts
+from hpt_ray.data.duplicates import Hashes
+from hpt_ray.data.encoded import Encoded
 from hpt_ray.data.evaluable import labelled
-from hpt_ray.data.groups import Groups, by_rule, numbered
-from hpt_ray.data.records import PUBLISHED, SPLITS, Records, Source, source
-from hpt_ray.data.splits import RULE, complete, nested, strata
+from hpt_ray.data.groups import Groups, by_rule
+from hpt_ray.data.preparing import COLUMNS, IMAGES, Pixels, Preparation
+from hpt_ray.data.ranges import Reading
+from hpt_ray.data.records import PUBLISHED, SPLITS, source
+from hpt_ray.data.splits import nested, strata
 
 Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A decoded data set.
+    """A data set that is ready to be trained on.
 
     Attributes:
         spec: The name or path that ``load`` was called with.
         name: A short name to show.
         size: Side of the images in pixels.
-        images: uint8 [N, 3, size, size], RGB, memory-mapped read-only: every process maps the same pages.
+        images: uint8 [N, 3, size, size], RGB: an array that is memory-mapped read-only, so that every process maps the
+            same pages; or, with the same bytes by index, images that stay encoded.
+        sizes: int32 [N, 2], the height and width of each image as it is decoded at full resolution.
         labels: int64 [N], index into ``classes``, -1 without label.
         splits: "train", "val", "test" to sorted indices. An image whose content is also in test is in test alone.
         classes: Names of the classes, () when unlabelled.
@@ -59,7 +59,8 @@ class Dataset:
     spec: str
     name: str
     size: int
-    images: npt.NDArray[np.uint8] = field(repr=False)
+    images: npt.NDArray[np.uint8] | Encoded = field(repr=False)
+    sizes: npt.NDArray[np.int32] = field(repr=False)
     labels: Indices = field(repr=False)
     splits: dict[str, Indices] = field(repr=False)
     classes: tuple[str, ...] = field(repr=False)
@@ -76,6 +77,23 @@ class Dataset:
     remarks: tuple[str, ...] = ()
     groups: Groups | None = field(default=None, repr=False)
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
+
+    @property
+    def encoded(self) -> Encoded | None:
+        """The images if they stay encoded, so that views are cut at full resolution; None if they are resident."""
+        return self.images if isinstance(self.images, Encoded) else None
+
+    @property
+    def resident(self) -> npt.NDArray[np.uint8]:
+        """The memory-mapped array of the images. Raises TypeError if they stay encoded."""
+        if isinstance(self.images, Encoded):
+            raise TypeError(f"the images of {self.spec} stay encoded")
+        return self.images
+
+    @property
+    def pixels(self) -> Pixels:
+        """How the pixels are kept."""
+        return "resident" if self.encoded is None else "encoded"
 
     @property
     def several(self) -> bool:
@@ -144,14 +162,24 @@ class Dataset:
 
 
 def load(
-    spec: str, size: int, groups: str | None = None, *, progress: Callable[[int, int], None] | None = None
+    spec: str,
+    size: int,
+    groups: str | None = None,
+    *,
+    pixels: Pixels = "resident",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """A data set by name or path, decoded to ``size`` x ``size`` pixels; read from the cache if it has this content.
+    """A data set by name or path, read from the cache if it has this content.
+
+    Its square images of ``size`` pixels are decoded once, or each time that they are needed, which gives equal bytes;
+    but views are cut from the square of resident pixels, and at full resolution from encoded ones. So their
+    fingerprints differ.
 
     Args:
         spec: ``digits``, ``synthetic:DOMAIN``, ``torchvision:NAME``, a path, ...: see ``source``.
         size: Side of the decoded images in pixels.
         groups: The rule by which its images are grouped (see ``groups.by_rule``); None: the source's own groups.
+        pixels: How they are kept.
         progress: Called with (images done, images) while decoding.
 
     Raises:
@@ -159,16 +187,22 @@ def load(
         DataError: for a source that is missing, empty or broken; the message names the file.
     """
     data_source = source(spec) if groups is None else by_rule(source(spec), groups)
-    key = _fingerprint(data_source, size)
-    folder = cache.root() / "decoded" / key
-    cache.build(folder, _whole, lambda target: _decode(target, spec, data_source.read, size, progress))
+    preparation = Preparation(spec, data_source, size, pixels)
+    folder, key = preparation.folder(progress), preparation.key
     stored_facts = facts.read(folder)
-    with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+    with np.load(folder / COLUMNS, allow_pickle=False) as columns:
+        sizes = columns["sizes"]
+        if pixels == "encoded":
+            how = Reading.of(stored_facts.reading)
+            images = Encoded(folder, data_source.folder, sizes, size, how)
+        else:
+            images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
         decoded = Dataset(
             spec=spec,
             name=data_source.name,
             size=size,
-            images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
+            images=images,
+            sizes=sizes,
             labels=columns["labels"],
             splits={name: columns[name] for name in SPLITS},
             classes=stored_facts.classes,
@@ -205,56 +239,3 @@ def _merged(data: Dataset) -> Dataset:
     classes.check_names(data.spec, data.classes)
     told = [found for found in (classes.alike(data.classes), classes.missing(data.classes)) if found]
     return replace(data, remarks=(*data.remarks, *told))
-
-
-def _fingerprint(found: Source, size: int) -> str:
-    if not 1 <= size <= 4096:
-        raise DataError(f"an image size of {size} pixels is not usable; choose between 1 and 4096.")
-    return content_id([found.fingerprint, VERSIONS["data"], size, RULE], length=32)
-
-
-def _whole(folder: Path) -> bool:
-    """Whether a cached folder can be used.
-
-    After a power cut its files may be cut off; one of an earlier version may lack perceptual hashes, or how its values
-    were read.
-    """
-    try:
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        with np.load(folder / "columns.npz", allow_pickle=False) as columns:
-            names, labels = facts.read(folder).classes, columns["labels"]
-            return len(images) == len(columns["perceptual"]) == len(labels) and labels.max(initial=-1) < len(names)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return False
-
-
-def _decode(
-    folder: Path, spec: str, read: Callable[[], Records], size: int, progress: Callable[[int, int], None] | None
-) -> None:
-    records = read()
-    if records.count == 0:
-        raise DataError(f"{spec} has no images; check the path.")
-    shape = (records.count, 3, size, size)
-    images = cache.new_map(folder / "images.npy", shape, spec)
-    decoded = decode_all(records, images, read, progress)
-    images.flush()
-    groups = numbered(decoded.groups)
-    splits = complete(spec, strata(decoded.labels, decoded.targets), decoded.splits, groups.get("units"))
-    tests = decoded.hashes[splits["test"]]
-    kept = {name: chosen[~np.isin(decoded.hashes[chosen], tests)] for name, chosen in splits.items()}
-    kept["test"] = splits["test"]
-    mean, std = statistics(images, np.concatenate([kept["train"], kept["val"]]))
-    columns = {"labels": decoded.labels, "hashes": decoded.hashes, "perceptual": perceptual(images), **kept, **groups}
-    columns |= {} if decoded.targets is None else {"targets": decoded.targets}
-    np.savez(folder / "columns.npz", allow_pickle=False, **columns)
-    facts_of_folder = {
-        "classes": list(records.classes),
-        "mean": mean,
-        "std": std,
-        "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
-        "given": [name for name in SPLITS if (decoded.splits == name).any()],
-        "reading": None if decoded.reading.plain else decoded.reading.content(),
-        "remarks": [*decoded.reading.remarks, *flat(images)],
-        "decoder": facts.DECODER,
-    }
-    (folder / facts.FACTS).write_text(json.dumps(facts_of_folder), encoding="utf-8")

@@ -1,7 +1,8 @@
-"""Decode an image to a square of RGB pixels.
+"""Decode an image to RGB pixels: to a square, or at full resolution.
 
-The geometry is the usual evaluation transform: the shorter side is resized to ``size`` (bicubic, antialiased) and the
-centre cropped, done as one resampling of the centre square so that a very long image never becomes a very large one.
+The geometry of the square is the usual evaluation transform: the shorter side is resized to ``size`` (bicubic,
+antialiased) and the centre cropped, done as one resampling of the centre square so that a very long image never becomes
+a very large one.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import HEAD, IMAGE, head_of, kind_of
 from hpt_ray.data import dicom, ranges, tiff
 from hpt_ray.data.picture import Picture, check_extent, too_large
+from hpt_ray.data.place import Place
 from hpt_ray.data.ranges import PLAIN, Look, Reading
-from hpt_ray.data.records import Encoded, Example
+from hpt_ray.data.records import Example
 
 #: Pillow's decoders in use; the others (EPS starts an interpreter, for one) must not read untrusted files.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
@@ -33,6 +36,9 @@ SUFFIXES = frozenset(
 
 #: What Pillow's decoders raise for a corrupt file.
 BROKEN = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+
+#: What can be opened: ``records.Content`` once a part of a file is read.
+Readable = bytes | Path | Image.Image | npt.NDArray[np.uint8]
 
 #: What reads a file that Pillow cannot, by its first bytes.
 OTHERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes | Path, str], Picture]], ...] = (
@@ -44,68 +50,87 @@ OTHERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes | Path, str], Pictu
 # message.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
+#: EXIF orientations of an image that lies on its side.
+TURNED = (5, 6, 7, 8)
+
 #: Names of Pillow for colour of 16 bits, of which it keeps the upper byte; with the other ending it keeps the lower.
 OTHER_BYTE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 
 
-def pixels(example: Example, size: int, reading: Reading = PLAIN) -> tuple[npt.NDArray[np.uint8], Look | None]:
-    """Decode one image to uint8 [3, size, size].
+class Decoded(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+        pixels: uint8 [3, size, size] or, at full resolution, [3, H, W].
+        look: What the image shows about how to read the data set, None if that is not in question.
+        extent: Its height and width at full resolution, upright.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    look: Look | None
+    extent: tuple[int, int]
+
+
+def pixels(example: Example, size: int | None, reading: Reading = PLAIN) -> Decoded:
+    """Decode one image to a square of ``size`` pixels, or at full resolution where that is None.
 
     EXIF orientation is applied; transparency is laid over white; of an animation the first frame is taken. Values of
     more than eight bits are scaled by ``reading``.
-
-    Returns:
-        The pixels; and what the image shows about how to read the data set, None if that is not in question.
 
     Raises:
         DataError: names the image that is missing, corrupt, truncated, or larger than Pillow's limit against
             decompression bombs.
     """
+    image = example.image.read(example.where) if isinstance(example.image, Place) else example.image
     try:
-        picture = _picture(example, size)
+        picture = _picture(image, example.where, size)
         look = ranges.look(picture)
         eight = picture.shown
         if picture.values is not None:
             eight = _eight(eight, reading.grey(picture.values, picture.tags))
         if reading.opaque and look is not None and look.soft is not None:
             eight = eight.convert("RGB")  # Pillow drops the band
-        square = ImageOps.fit(rgb(eight), (size, size), method=Image.Resampling.BICUBIC)
+        decoded = rgb(eight)
+        if size is not None:
+            decoded = ImageOps.fit(decoded, (size, size), method=Image.Resampling.BICUBIC)
     except DataError:
         raise
     except Image.DecompressionBombError as error:
         raise too_large(example.where) from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{example.where} is not an image {_instead(example.image)}.") from error
+        raise DataError(f"{example.where} is not an image {_instead(image)}.") from error
     except BROKEN as error:
         raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
-    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)), look
+    return Decoded(np.ascontiguousarray(np.asarray(decoded).transpose(2, 0, 1)), look, picture.extent)
 
 
-def _picture(example: Example, size: int) -> Picture:
+def _picture(image: Readable, where: str, size: int | None) -> Picture:
     """An image as its file holds it: read by Pillow or, where that cannot hold its pixels, by what can."""
     try:
-        return _by_pillow(example, size)
+        return _by_pillow(image, where, size)
     except (UnidentifiedImageError, ValueError):
-        image = example.image
         head = image[:HEAD] if isinstance(image, bytes) else head_of(image) if isinstance(image, Path) else b""
         for is_one, read in OTHERS:
             if is_one(head) and isinstance(image, bytes | Path):
-                return read(image, example.where)
+                return read(image, where)
         raise
 
 
-def _by_pillow(example: Example, size: int) -> Picture:
-    with _opened(example.image) as image:
-        check_extent(*image.size, example.where)
-        # Only JPEG acts on this: it decodes at a fraction of the resolution, never below twice what is needed.
-        image.draft(None, (2 * size, 2 * size))
-        lower = _lower_bytes(example.image) if _wide(image) and not isinstance(example.image, Image.Image) else None
+def _by_pillow(source: Readable, where: str, size: int | None) -> Picture:
+    with _opened(source) as image:
+        width, height = image.size
+        check_extent(width, height, where)
+        if size is not None:
+            # Only JPEG acts on this: it decodes at a fraction of the resolution, never below twice what is needed.
+            image.draft(None, (2 * size, 2 * size))
+        lower = _lower_bytes(source) if _wide(image) and not isinstance(source, Image.Image) else None
         upright = ImageOps.exif_transpose(image)
         if lower is None:
             values = ranges.numbers(upright)
         else:
             values = np.asarray(upright.convert("RGB")).astype(np.uint16) << 8 | lower
-        return Picture(upright, values, getattr(image, "tag_v2", {}))
+        extent = (width, height) if image.getexif().get(Base.Orientation, 1) in TURNED else (height, width)
+        return Picture(upright, values, getattr(image, "tag_v2", {}), extent=extent)
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -124,7 +149,7 @@ def _wide(image: Image.Image) -> bool:
     return colour in ("RGB", "RGBA", "RGBX") and how in OTHER_BYTE
 
 
-def _lower_bytes(source: Encoded) -> npt.NDArray[np.uint8]:
+def _lower_bytes(source: Readable) -> npt.NDArray[np.uint8]:
     """The lower bytes of colour in 16 bits, uint8 [H, W, 3], upright: decoded as if of the other byte order."""
     with _opened(source) as image:
         image.tile = [_swapped(tile) for tile in image.tile]  # type: ignore[attr-defined]  # _wide saw it
@@ -153,15 +178,15 @@ def _eight(image: Image.Image, shades: npt.NDArray[np.uint8]) -> Image.Image:
     return scaled
 
 
-def _opened(image: Encoded) -> Image.Image:
+def _opened(image: Readable) -> Image.Image:
     if isinstance(image, Image.Image):
         return image
     if isinstance(image, np.ndarray):
         return Image.fromarray(image)
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=FORMATS)
+    return Image.open(image if isinstance(image, Path) else io.BytesIO(image), formats=FORMATS)
 
 
-def _instead(image: Encoded) -> str:
+def _instead(image: Readable) -> str:
     """What a file is that Pillow does not know, and what to do: completes "is not an image ..."."""
     head = b""
     if isinstance(image, bytes):

@@ -1,4 +1,4 @@
-"""Decode all images of a data set on all cores into one array.
+"""Decode all images of a data set on all cores, shard by shard, and go on where an earlier run was stopped.
 
 Images with more than eight bits per pixel may be read twice: the first time shows which values occur.
 """
@@ -9,144 +9,186 @@ import hashlib
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hpt_ray.core.errors import DataError
-from hpt_ray.data.decode import pixels
-from hpt_ray.data.groups import readable
+from hpt_ray.core import machine
+from hpt_ray.data.bad_images import refused
+from hpt_ray.data.examining import Part, examine
+from hpt_ray.data.place import changed
 from hpt_ray.data.ranges import PLAIN, Look, Reading, reading
 from hpt_ray.data.records import Example, Records
-
-#: At most this many bad images are listed in a message.
-NAMED = 10
+from hpt_ray.data.shards import Shard, Shards, spelled
 
 #: Images per task of the thread pool: enough that its overhead is negligible.
 CHUNK = 32
 
 Progress = Callable[[int, int], None]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """What is known about decoded images besides their pixels.
+class Decoding:
+    """How a data set is decoded, and what becomes of it.
 
     Attributes:
-        labels: int64 [N], -1 where there is none.
-        hashes: Content hashes of the decoded images, 32 hexadecimal digits [N].
-        splits: The given splits, "" where there is none [N].
-        targets: Of multi-label data, int8 [N, C].
-        groups: The group of each image, None where it is alone [N].
-        reading: How values of more than eight bits, and bands beside the colours, were read.
+        size: Side of the decoded images in pixels.
+        images: The array to fill, uint8 [N, 3, size, size]; None where only the columns are kept.
+        shards: What is known of each image beside its pixels.
+        folder: What the names of files are relative to, where images stay encoded; else None.
+        packs: The folder for the bytes of those that have no place of their own.
+        listing: The file that lists bad images, if there are several.
     """
 
-    labels: npt.NDArray[np.int64]
-    hashes: npt.NDArray[np.bytes_]
-    splits: npt.NDArray[np.str_]
-    targets: npt.NDArray[np.int8] | None
-    groups: list[str | None]
-    reading: Reading
+    size: int
+    images: npt.NDArray[np.uint8] | None
+    shards: Shards
+    folder: str | None
+    packs: Path
+    listing: Path
+
+    def holds(self, start: int, shard: Shard) -> bool:
+        """Whether the array, after a power cut perhaps, has the pixels of a shard that was kept."""
+        if self.images is None:
+            return True
+        return all(
+            hashlib.blake2b(self.images[index].tobytes(), digest_size=16).hexdigest().encode() == content_hash
+            for index, content_hash in enumerate(shard.columns["hashes"], start)
+        )
+
+
+@dataclass
+class _Unfinished:
+    """A shard of which some rows are being decoded; with the others, if any, it is ``stored``."""
+
+    start: int
+    stop: int
+    stored: Shard | None
+    rows: Rows
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its rows are decoded, and nothing stored is kept."""
+        return len(self.rows) == self.stop - self.start
+
+    def whole(self, how: Reading) -> Shard:
+        """The shard once all its parts are there."""
+        columns = {name: np.concatenate([part.columns[name] for part in self.parts]) for name in self.parts[0].columns}
+        numbers = np.cumsum([0, *(len(part.columns["labels"]) for part in self.parts)])
+        looks: dict[int, Look] = {
+            int(self.rows[first + number]): look
+            for first, part in zip(numbers, self.parts, strict=False)
+            for number, look in part.looks.items()
+        }
+        if self.stored is not None and not self.complete:
+            for name, column in columns.items():
+                self.stored.columns[name][self.rows] = column
+            columns, looks = self.stored.columns, self.stored.looks
+        return Shard(columns, looks, spelled(how))
 
 
 def decode_all(
-    records: Records, images: npt.NDArray[np.uint8], again: Callable[[], Records], progress: Progress | None = None
-) -> Decoded:
-    """Decode every image into ``images`` (uint8 [N, 3, size, size]) on all cores, holding few at a time.
+    records: Records, again: Callable[[], Records], decoding: Decoding, progress: Progress | None = None
+) -> Reading:
+    """Decode every image whose shard is not kept yet, on all cores, holding few at a time.
 
     Args:
         records: The images.
-        images: The array to fill.
         again: Returns the records once more, for images whose values must be known before they can be scaled.
         progress: Called with (images done, images); counts again from 0 when images are read again.
+
+    Returns:
+        How values of more than eight bits, and bands beside the colours, were read.
 
     Raises:
         DataError: if images cannot be decoded, once all have been tried: says what is wrong with the first, how
             many there are, and the names of a few.
     """
-    labels = np.full(records.count, -1, dtype=np.int64)
-    hashes = np.zeros(records.count, dtype="S32")
-    splits = np.full(records.count, "", dtype="U5")
-    targets = np.full((records.count, len(records.classes)), -1, dtype=np.int8) if records.multilabel else None
-    groups: list[str | None] = [None] * records.count
-    looks: dict[int, Look] = {}
-
-    def decode(index: int, example: Example, how: Reading) -> None:
-        images[index], look = pixels(example, images.shape[-1], how)
-        hashes[index] = hashlib.blake2b(images[index].tobytes(), digest_size=16).hexdigest().encode()
-        if look is not None:
-            looks[index] = look
-
-    def first(index: int, example: Example) -> None:
-        decode(index, example, PLAIN)
-        labels[index] = -1 if example.label is None else example.label
-        splits[index] = example.split or ""
-        groups[index] = readable(example.group, example.where) if example.group else None
-        if targets is not None and example.targets is not None:
-            targets[index] = example.targets
-
-    def second(index: int, example: Example) -> None:
-        if index in looks:
-            decode(index, example, how)
-
-    _each(records, first, progress)
-    how = reading(list(looks.values()))
+    _decode(records, PLAIN, decoding, progress)
+    how = reading(decoding.shards.looks())
     if not how.plain:
-        _each(again(), second, progress)
-    return Decoded(labels, hashes, splits, targets, groups, how)
+        _decode(again(), how, decoding, progress)
+    return how
 
 
-def _each(records: Records, work: Callable[[int, Example], None], progress: Progress | None) -> None:
-    """Do ``work`` for every image, given its index, on all cores."""
+def _decode(records: Records, how: Reading, decoding: Decoding, progress: Progress | None) -> None:
+    """Decode what is missing, or was read in another way than ``how``."""
     bad: dict[int, tuple[str, str]] = {}
+    classes = len(records.classes) if records.multilabel else None
 
-    def some(start: int, examples: list[Example]) -> int:
-        for index, example in enumerate(examples, start):
-            try:
-                work(index, example)
-            except DataError as error:
-                bad[index] = example.where, str(error)
-        return start + len(examples)
+    def work(shard: _Unfinished, rows: Rows, examples: list[Example]) -> Part:
+        folder = decoding.folder if shard.complete else None
+        pixels, part = examine(examples, decoding.size, how, classes, folder)
+        if decoding.images is not None:
+            decoding.images[shard.start + rows] = pixels
+        return part
 
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    waiting: deque[Future[int]] = deque()
+    def finish(shard: _Unfinished, rows: Rows, future: Future[Part]) -> None:
+        part = future.result()
+        bad.update({shard.start + int(rows[number]): why for number, why in part.bad.items()})
+        _pack(part, shard, decoding.packs)
+        shard.parts.append(part)
+        if rows[-1] == shard.rows[-1] and not any(each.bad for each in shard.parts):
+            decoding.shards.keep(shard.start, shard.whole(how))
+        if progress is not None:
+            progress(shard.start + int(rows[-1]) + 1, records.count)
+
+    waiting: deque[tuple[_Unfinished, Rows, Future[Part]]] = deque()
+    workers = machine.cores()
     # What Pillow warns of names no file: an image is good or refused.
     with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
-            for start, examples in _chunks(records):
-                waiting.append(pool.submit(some, start, examples))
+            for shard, rows, examples in _tasks(records, how, decoding):
+                waiting.append((shard, rows, pool.submit(work, shard, rows, examples)))
                 if len(waiting) > 2 * workers:
-                    _report(waiting.popleft().result(), records.count, progress)
+                    finish(*waiting.popleft())
             while waiting:
-                _report(waiting.popleft().result(), records.count, progress)
+                finish(*waiting.popleft())
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     if bad:
-        raise _refused([bad[index] for index in sorted(bad)], records.count)
+        raise refused(bad, records.count, decoding.listing)
 
 
-def _chunks(records: Records) -> Iterator[tuple[int, list[Example]]]:
+def _tasks(records: Records, how: Reading, decoding: Decoding) -> Iterator[tuple[_Unfinished, Rows, list[Example]]]:
+    """What is to be decoded: some rows of a shard, and their images."""
     examples = iter(records.examples)
-    start = 0
-    while chunk := list(islice(examples, CHUNK)):
-        yield start, chunk
-        start += len(chunk)
+    for start, stop, stored in decoding.shards:
+        shard = _Unfinished(start, stop, stored, _rows(start, stop, stored, how, decoding))
+        for first in range(0, stop - start, CHUNK):
+            count = min(CHUNK, stop - start - first)
+            chunk = list(islice(examples, count))
+            if len(chunk) < count:
+                raise changed(f"image {start + first + len(chunk):,}, which is missing,")
+            rows = shard.rows[(shard.rows >= first) & (shard.rows < first + count)]
+            if len(rows):
+                yield shard, rows, [chunk[row - first] for row in rows]
 
 
-def _refused(bad: Sequence[tuple[str, str]], count: int) -> DataError:
-    (_, first), *others = bad
-    if not others:
-        return DataError(first)
-    named = ", ".join(where for where, _ in others[:NAMED])
-    rest = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
-    return DataError(f"{first} Of {count:,} images {len(bad):,} cannot be used; the others: {named}{rest}.")
+def _rows(start: int, stop: int, stored: Shard | None, how: Reading, decoding: Decoding) -> Rows:
+    """The rows of a shard that are to be decoded."""
+    if stored is None or (how.plain and not decoding.holds(start, stored)):
+        return np.arange(stop - start)
+    if how.plain or stored.reading == spelled(how):
+        return np.arange(0)
+    return np.array(sorted(stored.looks), dtype=np.int64)
 
 
-def _report(done: int, count: int, progress: Progress | None) -> None:
-    if progress is not None:
-        progress(done, count)
+def _pack(part: Part, shard: _Unfinished, packs: Path) -> None:
+    """Append the bytes of images that have no place of their own to the file of their shard."""
+    if part.packed:
+        packs.mkdir(exist_ok=True)
+        file, packed = packs / f"{shard.start:09}.bin", part.columns["packed"]
+        with file.open("ab" if shard.parts else "wb") as stream:
+            part.columns["offset"] = part.columns["offset"] + packed * stream.tell()
+            stream.writelines(part.packed)
+        part.columns["name"] = np.where(packed, os.fsencode(file.name), part.columns["name"])
+        part.packed = []

@@ -22,20 +22,23 @@ class Picture:
         values: Its numbers where they have more than eight bits, [H, W] or [H, W, 3]; else None.
         tags: What its file says of them, as tags of TIFF: SamplesPerPixel, PhotometricInterpretation, GDAL_NODATA.
         notes: What a user should know of how it was read; each completes "3 images ...".
+        extent: Its height and width at full resolution, where ``shown`` may be smaller.
     """
 
     shown: Image.Image
     values: npt.NDArray[Any] | None = None
     tags: Mapping[int, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    extent: tuple[int, int] = field(kw_only=True)
 
 
 def of_array(pixels: npt.NDArray[Any], tags: Mapping[int, Any] | None = None, notes: tuple[str, ...] = ()) -> Picture:
     """A picture of decoded pixels [H, W] or [H, W, 3] of any number type."""
+    height, width = extent = (pixels.shape[0], pixels.shape[1])
     if pixels.dtype == np.uint8:
-        return Picture(Image.fromarray(pixels), None, tags or {}, notes)
-    blank = Image.new("L" if pixels.ndim == 2 else "RGB", (pixels.shape[1], pixels.shape[0]))
-    return Picture(blank, pixels, tags or {}, notes)
+        return Picture(Image.fromarray(pixels), None, tags or {}, notes, extent=extent)
+    blank = Image.new("L" if pixels.ndim == 2 else "RGB", (width, height))
+    return Picture(blank, pixels, tags or {}, notes, extent=extent)
 
 
 def check_extent(width: int, height: int, where: str) -> None:

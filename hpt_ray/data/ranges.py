@@ -116,6 +116,15 @@ class Reading:
     plain: bool = True
     remarks: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, content: list[Any] | None) -> Reading:
+        """The reading with some ``content``; None is that of a plain one."""
+        if content is None:
+            return PLAIN
+        whole, real, opaque, *_ = content
+        of_whole, of_real = (Range(**{**each, "nodata": tuple(each["nodata"])}) for each in (whole, real))
+        return cls(of_whole, of_real, opaque, plain=False)
+
     def grey(self, numbers: npt.NDArray[Any], tags: Mapping[int, Any]) -> npt.NDArray[np.uint8]:
         """Values of more than eight bits, of any shape, as 0 to 255.
 

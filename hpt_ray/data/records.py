@@ -20,6 +20,7 @@ from hpt_ray.core.errors import DataError, UnknownNameError
 from hpt_ray.core.identity import content_id
 from hpt_ray.core.paths import path_of
 from hpt_ray.data import patterns
+from hpt_ray.data.place import Place
 
 SPLITS = ("train", "val", "test")
 
@@ -48,8 +49,8 @@ SPELLINGS = {
 }
 
 
-#: Encoded bytes, a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
-Encoded = bytes | Path | Image.Image | npt.NDArray[np.uint8]
+#: Encoded bytes, a file, a part of a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
+Content = bytes | Path | Place | Image.Image | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Example:
     """One image, not yet decoded.
 
     Attributes:
-        image: See ``Encoded``.
+        image: See ``Content``.
         where: Names the image in an error.
         label: Index into the classes, or None.
         targets: Of several labels an image: for each class 1 (has it), 0 (has it not) or -1 (unknown), or None.
@@ -66,7 +67,7 @@ class Example:
         group: The group that it belongs to where the source, or a rule, says one (see ``groups``); None: it is alone.
     """
 
-    image: Encoded
+    image: Content
     where: str
     label: int | None = None
     split: str | None = None
@@ -115,6 +116,8 @@ class Source:
         given_by: What defines the splits, if the source does: completes "given by ...".
         remarks: What a user should know about how it was read, one line each.
         grouped_by: What says which images belong together, if anything does: completes "given by ...".
+        folder: The folder that holds all its files, absolute: their names are a part of the fingerprint, the folder is
+            not. "" where its images are no files but arrays, drawn or downloaded.
     """
 
     name: str
@@ -124,6 +127,7 @@ class Source:
     given_by: str = PUBLISHED
     remarks: tuple[str, ...] = ()
     grouped_by: str = ""
+    folder: str = ""
 
 
 def split_name(text: str) -> str | None:

@@ -79,20 +79,25 @@ def test_a_damaged_memory_is_made_anew(tmp_path: Path, content: bytes) -> None:
     assert cache.fingerprint([file], tmp_path) == before
 
 
-def test_a_failed_build_leaves_nothing_and_a_killed_one_is_cleared_away(tmp_path: Path) -> None:
+def test_a_failed_build_goes_on_where_it_was_and_leaves_what_is_whole_alone(tmp_path: Path) -> None:
     folder = tmp_path / "built" / "x"
 
     def fail(target: Path) -> None:
+        (target / cache.SCRATCH).mkdir()
         (target / "part").touch()
         raise DataError("no")
 
+    def go_on(target: Path) -> None:
+        assert (target / cache.SCRATCH).is_dir()
+        (target / "all").touch()
+
     with pytest.raises(DataError, match="no"):
         cache.build(folder, Path.exists, fail)
-    assert [path.name for path in folder.parent.iterdir() if path.suffix != ".lock"] == []
-    (folder.parent / ".x-killed").mkdir()
-    cache.build(folder, Path.exists, lambda target: (target / "all").touch())
+    assert not folder.exists()
+    cache.build(folder, Path.exists, go_on)
     assert [path.name for path in folder.parent.iterdir() if path.suffix != ".lock"] == ["x"]
-    assert (folder / "all").exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["all", "part"]
+    cache.build(folder, Path.exists, fail)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

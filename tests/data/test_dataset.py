@@ -16,7 +16,7 @@ from PIL import Image
 
 from hpt_ray.core.errors import DataError, StudyError, UnknownNameError
 from hpt_ray.data import cache as caching
-from hpt_ray.data import dataset
+from hpt_ray.data import dataset, preparing
 from hpt_ray.data.dataset import load
 from hpt_ray.data.records import PUBLISHED
 from tests.support.places import ROOT
@@ -58,7 +58,7 @@ def test_a_full_disk_is_said_before_the_map_is_written(monkeypatch: pytest.Monke
         monkeypatch.setattr(caching.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     else:
         monkeypatch.setattr(caching.os, "posix_fallocate", full)
-    monkeypatch.setattr(dataset, "decode_all", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(preparing, "decode_all", lambda *_: pytest.fail("decoded"))
     with pytest.raises(DataError, match=r"[Mm]ake room,? or set HPT_CACHE"):
         load("digits", 8)
 
@@ -191,7 +191,7 @@ def test_evaluation_has_labels_alone(tmp_path: Path) -> None:
 
 def test_a_second_load_reads_nothing_and_maps_the_same_file(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     first = load("digits", 16)
-    monkeypatch.setattr(dataset, "decode_all", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(preparing, "decode_all", lambda *_: pytest.fail("decoded again"))
     second = load("digits", 16)
     for field in ("labels", "hashes", "images"):
         assert np.array_equal(getattr(first, field), getattr(second, field))
@@ -269,13 +269,16 @@ def test_facts_that_are_damaged_are_found_anew(cache: Path, damage: bytes | dict
     assert (again.classes, again.mean, again.fingerprint) == (first.classes, first.mean, first.fingerprint)
 
 
-def test_a_cache_without_perceptual_hashes_is_made_anew(cache: Path) -> None:
+@pytest.mark.parametrize("lacking", ["perceptual", "sizes"])
+def test_a_cache_of_an_earlier_version_without_a_column_is_decoded_again(cache: Path, lacking: str) -> None:
     first = load("digits", 8)
     (file,) = cache.glob("decoded/*/columns.npz")
     with np.load(file) as columns:
-        earlier = {name: columns[name] for name in columns if name != "perceptual"}
+        earlier = {name: columns[name] for name in columns if name != lacking}
     np.savez(file, **earlier)
-    assert np.array_equal(load("digits", 8).perceptual, first.perceptual)
+    again = load("digits", 8)
+    assert np.array_equal(getattr(again, lacking), getattr(first, lacking))
+    assert again.fingerprint == first.fingerprint
 
 
 COUNTED = """

@@ -13,8 +13,9 @@ from torchvision.transforms import v2
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.decode import pixels
-from hpt_ray.data.decoding import decode_all
+from hpt_ray.data.decoding import Decoding, decode_all
 from hpt_ray.data.records import Example, Records
+from hpt_ray.data.shards import Shards
 
 
 def _picture(width: int, height: int) -> Image.Image:
@@ -151,22 +152,26 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         pixels(Example(tmp_path / "gone.png", str(tmp_path / "gone.png")), 8)
 
 
-def test_all_images_keep_their_order_and_report_progress() -> None:
+def test_all_images_keep_their_order_and_report_progress(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 256, (500, 8, 8), dtype=np.uint8)
     examples = (Example(image, str(i), i % 3, "train" if i < 400 else "test") for i, image in enumerate(values))
     images = np.zeros((500, 3, 8, 8), dtype=np.uint8)
+    shards = Shards(tmp_path / "scratch", 500)
+    decoding = Decoding(8, images, shards, folder=None, packs=tmp_path / "packs", listing=tmp_path / "bad.txt")
     seen: list[tuple[int, int]] = []
-    found = decode_all(
+    reading = decode_all(
         Records(500, ("a", "b", "c"), examples),
-        images,
         lambda: pytest.fail("read twice"),
+        decoding,
         lambda *done: seen.append(done),
     )
+    columns = shards.joined()
     assert np.array_equal(images, np.repeat(values[:, None], 3, axis=1))
-    assert np.array_equal(found.labels, np.arange(500) % 3)
-    assert np.unique(found.hashes).size == 500
-    assert (found.splits == "train").sum() == 400
-    assert found.targets is None
-    assert found.reading.plain
+    assert np.array_equal(columns["labels"], np.arange(500) % 3)
+    assert np.unique(columns["hashes"]).size == 500
+    assert (columns["given"] == "train").sum() == 400
+    assert (columns["sizes"] == 8).all()
+    assert "targets" not in columns
+    assert reading.plain
     assert seen == sorted(seen)
     assert seen[-1] == (500, 500)

@@ -185,10 +185,10 @@ def folder(tmp_path: Path, **files: bytes) -> Path:
 
 
 def refused(root: Path, cache: Path) -> str:
-    """The one line that refuses a folder, which leaves nothing in the cache."""
+    """The one line that refuses a folder, of which the cache has no finished folder."""
     with pytest.raises(DataError) as caught:
         load(str(root), SIDE)
-    assert [path for path in cache.glob("decoded/*") if path.suffix != ".lock"] == []
+    assert [path for path in cache.glob("decoded/*") if path.suffix != ".lock" and not path.name.startswith(".")] == []
     line = str(caught.value)
     assert "\n" not in line and line.endswith(".")
     return line
@@ -219,7 +219,10 @@ def test_all_bad_images_are_found_before_a_folder_is_refused(tmp_path: Path, cac
     assert line.startswith(f"{root / first} ")
     assert f"Of {len(BAD) + 1} images {len(BAD)} cannot be used; the others: " in line
     assert [name for name in others if str(root / name) in line] == others[:10]
-    assert line.endswith(f" and {len(others) - 10} more.")
+    (listing,) = cache.glob("bad/*.txt")
+    assert line.endswith(f" and {len(others) - 10} more. All are listed in {listing}; what could be decoded is kept.")
+    assert [name for name in BAD if str(root / name) in listing.read_text()] == list(BAD)
+    assert len(listing.read_text().splitlines()) == len(BAD)
     for name in BAD:
         (root / name).unlink()
     assert len(load(str(root), SIDE).images) == 1

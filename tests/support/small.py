@@ -55,6 +55,7 @@ def dataset(spec: str, fingerprint: str | None = None, labelled: bool = True) ->
         name=spec,
         size=16,
         images=np.zeros((20, 3, 16, 16), np.uint8),
+        sizes=np.full((20, 2), 16, np.int32),
         labels=np.arange(20) % 2 if labelled else np.full(20, -1),
         splits={name: np.flatnonzero(chosen) for name, chosen in splits.items()},
         classes=("a", "b") if labelled else (),

@@ -41,6 +41,7 @@ def dataset(n: int = 60, size: int = SIZE, images: Any = None, labels: Any = Non
         name="tiny",
         size=size,
         images=images,
+        sizes=np.full((n, 2), size, np.int32),
         labels=np.asarray(labels, np.int64),
         splits={name: chosen.astype(np.int64) for name, chosen in splits.items()},
         classes=tuple(str(i) for i in range(int(np.max(labels)) + 1)),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import HEAD, TAR, kind_of
 from hpt_ray.data.datasets._column_names import may_be_label
 from hpt_ray.data.decode import SUFFIXES
+from hpt_ray.data.place import Place
 
 #: Of what a name begins and ends: what webdataset writes for itself, and what it takes for key and kind.
 _META = re.compile(r"__[^/]*__($|/)")
@@ -33,12 +33,12 @@ class Sample:
     """The files of one key.
 
     Attributes:
-        images: Kind to where the encoded bytes stand in the tar: offset and size in bytes.
+        images: Kind to where the encoded bytes stand in the tar.
         texts: Kind to content, of ``.cls``, ``.json``, ``.txt`` and kinds that are called like labels.
     """
 
     key: str
-    images: dict[str, tuple[int, int]] = field(default_factory=dict)
+    images: dict[str, Place] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -56,23 +56,6 @@ class Tar:
     samples: tuple[Sample, ...]
     links: int
     cut: bool
-
-    def read(self, places: Iterator[tuple[int, int]]) -> Iterator[bytes]:
-        """The bytes at some places, offset and size, in their order.
-
-        Raises:
-            DataError: for a file that is shorter than it was.
-        """
-        try:
-            with self.path.open("rb") as file:
-                for offset, size in places:
-                    file.seek(offset)
-                    content = file.read(size)
-                    if len(content) < size:
-                        raise DataError(f"{self.path} has changed while it was read; start again.")
-                    yield content
-        except OSError as error:
-            raise DataError(f"{self.path} cannot be read: {error.strerror}. Mend or remove it.") from error
 
 
 def is_text(kind: str) -> bool:
@@ -124,7 +107,7 @@ def _scan(path: Path, file: io.BufferedReader) -> Tar:
             if kind in sample.images or kind in sample.texts:
                 raise DataError(f"{path} holds {member.name} twice; write each file once.")
             if f".{kind.rsplit('.', 1)[-1]}" in SUFFIXES:
-                sample.images[kind] = member.offset_data, member.size
+                sample.images[kind] = Place(path, member.offset_data, member.size)
             elif is_text(kind) and member.size <= LARGEST:
                 file.seek(member.offset_data)
                 sample.texts[kind] = file.read(member.size)

@@ -71,9 +71,14 @@ def _look(root: Path, argument: str | None) -> Source:
     fingerprint = cache.fingerprint(images, inner)
     if layout.unusual:
         fingerprint = content_id(["layout", fingerprint], length=32)
-    remarks = (*layout.remarks, *passed)
-    read = lambda: _records(inner, images, layout)  # noqa: E731
-    return Source(root.resolve().name, fingerprint, read, given_by="its folders", remarks=remarks)
+    return Source(
+        root.resolve().name,
+        fingerprint,
+        lambda: _records(inner, images, layout),
+        given_by="its folders",
+        remarks=(*layout.remarks, *passed),
+        folder=str(inner.absolute()),
+    )
 
 
 def _records(root: Path, images: Sequence[Path], layout: _Layout) -> Records:

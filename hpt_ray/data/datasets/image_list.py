@@ -91,6 +91,7 @@ def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
         given_by="its column of splits",
         remarks=found.remarks,
         grouped_by=f"the column {found.grouped!r}" if found.grouped else "",
+        folder=str(path.parent.absolute()),
     )
     memory.keep(state, source, listed)
     return source

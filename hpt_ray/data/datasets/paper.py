@@ -104,7 +104,13 @@ def _listed(entry: Entry, root: Path) -> Source:
                 lines.append(_line(f"{path}, line {number}", places, listed))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
     read = functools.partial(_several, entry) if entry.several else _records
-    return Source(entry.name, cache.fingerprint(files, root), lambda: read(lines), given_by="the authors' lists")
+    return Source(
+        entry.name,
+        cache.fingerprint(files, root),
+        lambda: read(lines),
+        given_by="the authors' lists",
+        folder=str(root.absolute()),
+    )
 
 
 def _several(entry: Entry, lines: list[_Line]) -> Records:

@@ -72,6 +72,7 @@ def tables(found: Shards, named_by: str = "its file names") -> Source:
         given_by="its column of splits" if by_column else named_by,
         remarks=(*remarks, *found.remarks()),
         grouped_by=f"the column {', '.join(grouped)}" if grouped else "",
+        folder=str(found.folder.absolute()),
     )
 
 

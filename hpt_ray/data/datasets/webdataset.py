@@ -10,8 +10,7 @@ stand.
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from hpt_ray.data.datasets._names import classes, numbers
 from hpt_ray.data.datasets._samples import Label, image_kinds, labels
 from hpt_ray.data.datasets._samples import groups as sample_groups
 from hpt_ray.data.datasets._shards import Shards, shards
-from hpt_ray.data.datasets._tar import Tar, tar
+from hpt_ray.data.datasets._tar import tar
+from hpt_ray.data.place import Place
 from hpt_ray.data.records import Example, Records, Source
 
 
@@ -30,8 +30,7 @@ from hpt_ray.data.records import Example, Records, Source
 class _Image:
     """An image in a tar, and what is known of it."""
 
-    tar: Tar
-    place: tuple[int, int]
+    place: Place
     name: str
     label: Label
     split: str | None
@@ -39,7 +38,7 @@ class _Image:
 
     @property
     def where(self) -> str:
-        return f"{self.tar.path}, {self.name}"
+        return f"{self.place.file}, {self.name}"
 
 
 def dataset(argument: str | None) -> Source:
@@ -75,8 +74,8 @@ def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:
     found = labels([sample for _, _, sample in pictured], where)
     groups, key = sample_groups([sample for _, _, sample in pictured], where)
     images = [
-        _Image(held, sample.images[kind], f"{sample.key}.{kind}", label, split, group)
-        for (held, split, sample), kind, label, group in zip(pictured, kinds, found.values, groups, strict=True)
+        _Image(sample.images[kind], f"{sample.key}.{kind}", label, split, group)
+        for (_, split, sample), kind, label, group in zip(pictured, kinds, found.values, groups, strict=True)
     ]
     lost = len(samples) - len(images)
     links = sum(held.links for held in tars)
@@ -95,18 +94,15 @@ def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:
         given_by="its file names",
         remarks=(*remarks, *place.remarks()),
         grouped_by=f"{key!r} in .json" if key else "",
+        folder=str(place.folder.absolute()),
     )
 
 
 def _records(folder: Path, images: Sequence[_Image], listed: Path) -> Records:
     names = classes(folder, (image.label for image in images), [], listed)
     indices = numbers([image.label for image in images], names, lambda i: images[i].where)
-    return Records(len(images), names, _examples(images, indices))
-
-
-def _examples(images: Sequence[_Image], indices: Sequence[int | None]) -> Iterator[Example]:
-    for held, group in itertools.groupby(zip(images, indices, strict=True), lambda pair: pair[0].tar):
-        pairs = list(group)
-        contents = held.read(image.place for image, _ in pairs)
-        for (image, index), content in zip(pairs, contents, strict=True):
-            yield Example(content, image.where, index, image.split, name=image.name, group=image.group)
+    examples = [
+        Example(image.place, image.where, index, image.split, name=image.name, group=image.group)
+        for image, index in zip(images, indices, strict=True)
+    ]
+    return Records(len(images), names, examples)

@@ -1,0 +1,129 @@
+"""The folder in the cache of a prepared data set: its pixels or where they stand, its columns and its facts.
+
+It is filled shard by shard, so that filling which was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from zipfile import BadZipFile
+
+import numpy as np
+
+from hpt_ray.core.errors import DataError
+from hpt_ray.core.identity import VERSIONS, content_id
+from hpt_ray.data import brightness, cache, encoded, facts
+from hpt_ray.data.decoding import Decoding, decode_all
+from hpt_ray.data.examining import PLACES
+from hpt_ray.data.groups import numbered
+from hpt_ray.data.records import SPLITS, Source
+from hpt_ray.data.shards import Shards
+from hpt_ray.data.splits import RULE, complete, strata
+
+#: How the pixels of a data set are kept: decoded once to a square, or as files that are decoded when needed.
+Pixels = Literal["resident", "encoded"]
+
+IMAGES, COLUMNS = "images.npy", "columns.npz"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is asked for: a source, its images at ``size`` pixels, and how their pixels are kept.
+
+    Attributes:
+        spec: The name or path, for an error.
+    """
+
+    spec: str
+    source: Source
+    size: int
+    pixels: Pixels
+
+    @property
+    def key(self) -> str:
+        """The hash of all that decides what is in the folder."""
+        if not 1 <= self.size <= 4096:
+            raise DataError(f"an image size of {self.size} pixels is not usable; choose between 1 and 4096.")
+        content = [self.source.fingerprint, VERSIONS["data"], self.size, RULE]
+        return content_id([*content, "encoded"] if self.pixels == "encoded" else content, length=32)
+
+    def folder(self, progress: Callable[[int, int], None] | None) -> Path:
+        """The folder, which is filled unless it is there.
+
+        Raises:
+            DataError: for a source that is empty or broken, or whose images are arrays and were asked for encoded; and
+                for a cache that cannot be written.
+        """
+        if self.pixels == "encoded" and not self.source.folder:
+            raise DataError(
+                f"{self.spec} has arrays and no files, so its pixels cannot stay encoded: leave out pixels=encoded."
+            )
+        folder = cache.root() / ("indexed" if self.pixels == "encoded" else "decoded") / self.key
+        cache.build(folder, self._whole, lambda target: self._fill(target, progress))
+        return folder
+
+    def _whole(self, folder: Path) -> bool:
+        """Whether a cached folder can be used.
+
+        After a power cut its files may be cut off; one of an earlier version may lack columns, or how its values were
+        read.
+        """
+        try:
+            places = folder / (encoded.PLACES if self.pixels == "encoded" else IMAGES)
+            images = np.load(places, mmap_mode="r", allow_pickle=False)
+            with np.load(folder / COLUMNS, allow_pickle=False) as columns:
+                names, labels = facts.read(folder).classes, columns["labels"]
+                counts = {len(images), len(columns["perceptual"]), len(columns["sizes"]), len(labels)}
+                return len(counts) == 1 and labels.max(initial=-1) < len(names)
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return False
+
+    def _fill(self, folder: Path, progress: Callable[[int, int], None] | None) -> None:
+        records = self.source.read()
+        if records.count == 0:
+            raise DataError(f"{self.spec} has no images; check the path.")
+        shape = (records.count, 3, self.size, self.size)
+        images = None if self.pixels == "encoded" else cache.new_map(folder / IMAGES, shape, self.spec)
+        decoding = Decoding(
+            size=self.size,
+            images=images,
+            shards=Shards(folder / cache.SCRATCH, records.count),
+            folder=self.source.folder if self.pixels == "encoded" else None,
+            packs=folder / encoded.PACKS,
+            listing=cache.root() / "bad" / f"{self.key}.txt",
+        )
+        reading = decode_all(records, self.source.read, decoding, progress)
+        if images is not None:
+            images.flush()
+        columns = decoding.shards.joined()
+        given, flat = columns.pop("given"), columns.pop("flat")
+        groups = numbered([name or None for name in columns.pop("group").tolist()])
+        labelled = strata(columns["labels"], columns.get("targets"))
+        splits = complete(self.spec, labelled, given, groups.get("units"))
+        tests = columns["hashes"][splits["test"]]
+        kept = {name: chosen[~np.isin(columns["hashes"][chosen], tests)] for name, chosen in splits.items()}
+        kept["test"] = splits["test"]
+        pool = np.concatenate([kept["train"], kept["val"]])
+        mean, std = brightness.statistics(decoding.shards.histogram(pool))
+        if self.pixels == "encoded":
+            places = {name: columns.pop(name) for name in PLACES}
+            table = np.empty(records.count, dtype=[(name, column.dtype) for name, column in places.items()])
+            for name, column in places.items():
+                table[name] = column
+            np.save(folder / encoded.PLACES, table, allow_pickle=False)
+        np.savez(folder / COLUMNS, allow_pickle=False, **columns, **kept, **groups)
+        facts_of_folder = {
+            "classes": list(records.classes),
+            "mean": mean,
+            "std": std,
+            "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
+            "given": [name for name in SPLITS if (given == name).any()],
+            "reading": None if reading.plain else reading.content(),
+            "remarks": [*reading.remarks, *brightness.remark(int(flat.sum()), records.count)],
+            "decoder": facts.DECODER,
+        }
+        (folder / facts.FACTS).write_text(json.dumps(facts_of_folder), encoding="utf-8")
