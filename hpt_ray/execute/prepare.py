@@ -61,7 +61,8 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             if progress:
                 progress(spec, done, total)
 
-        datasets[spec] = dataset.load(spec, study.decode_size, progress=report)
+        rule = study.groups if spec in study.targets else None
+        datasets[spec] = dataset.load(spec, study.decode_size, rule, progress=report)
     tests = tuple(datasets[target] for target in study.targets)
     datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}
     for recipe in recipes:

@@ -67,6 +67,9 @@ def table(store: Store, run: str, name: str, schema: pa.Schema) -> pa.Table:
     stored_table = store.run_table(run, f"{name}.parquet")
     try:
         stored_table = fitted(stored_table, schema, FILLED[name], rows=name == "results")
+        for column in set(results.LATER.get(name, ())).difference(stored_table.column_names):
+            place, field = schema.get_field_index(column), schema.field(column)
+            stored_table = stored_table.add_column(place, field, pa.nulls(len(stored_table), field.type))
         if lacking := set(schema.names).difference(stored_table.column_names):
             raise ValueError(f"it has no column {min(lacking)}")
     except ValueError as error:

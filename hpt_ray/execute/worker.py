@@ -196,11 +196,15 @@ def packed(rows: pa.Table) -> bytes:
 def _data(stage: PretrainingStage | EvaluationStage) -> dataset.Dataset:
     """The stage's data set without the images that are left out, checked to be the one that was planned."""
     apart, without = (stage.apart, stage.content.without) if stage.kind == "pretrain" else ((), None)
-    tests = tuple(dataset.load(spec, stage.decode_size) for spec in apart)
-    data = dataclasses.replace(dataset.load(stage.data, stage.decode_size), apart=tests)
+    tests, data = tuple(_loaded(stage, spec) for spec in apart), _loaded(stage, stage.data)
+    data = dataclasses.replace(data, apart=tests)
     if (data.fingerprint, data.without) != (stage.content.data, without):
         raise StageError(f"data set {stage.data} has changed since the study was planned: run the command again.")
     return data
+
+
+def _loaded(stage: PretrainingStage | EvaluationStage, spec: str) -> dataset.Dataset:
+    return dataset.load(spec, stage.decode_size, stage.groups.get(spec))
 
 
 def _finish(

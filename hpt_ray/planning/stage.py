@@ -24,6 +24,8 @@ class _Stage(Frozen):
         needs: the stage whose weights this one starts from or evaluates, if any.
         label: the first cell that needed this stage, in words.
         images: number of images to train on, for estimates of time.
+        groups: the rules by which the images of its data sets are grouped, by data set, as ``data`` and ``apart`` name
+            them; their effect is in the fingerprints.
     """
 
     model_config = ConfigDict(extra="ignore")  # earlier versions wrote the fields of all kinds
@@ -33,6 +35,7 @@ class _Stage(Frozen):
     needs: str | None = None
     label: str = ""
     images: int = 0
+    groups: dict[str, str] = Field(default_factory=dict)
 
 
 class PretrainingStage(_Stage):
@@ -115,6 +118,7 @@ def pretraining_stage(
         decode_size=study.decode_size,
         images=iterations * recipe.batch,
         apart=tuple(other.spec for other in data.apart) if data.without else (),
+        groups=_rules(data, *data.apart),
     )
 
 
@@ -168,4 +172,10 @@ def evaluation_stage(
         needs=parent.id if parent else None,
         data=target,
         decode_size=study.decode_size,
+        groups=_rules(data),
     )
+
+
+def _rules(*datasets: Dataset) -> dict[str, str]:
+    """The rules by which the images of some data sets are grouped, by data set."""
+    return {data.spec: data.groups.rule for data in datasets if data.groups is not None and data.groups.rule}

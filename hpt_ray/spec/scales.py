@@ -8,20 +8,18 @@ four normalisation groups of 64, hue jitter 0.4, the SGD probe in three repeats.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import Field
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.paths import path_of
-from hpt_ray.core.registry import check, names
+from hpt_ray.core.registry import check
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.options import Options, merged, parse
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.recipe import Positive, Recipe
 from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Weights
-from hpt_ray.spec.weights_source import WeightSource
+from hpt_ray.spec.weights_source import WeightSource, is_checkpoint
 
 ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
 Base = Annotated[str, "data set to pretrain the base on, or weights: a file (or FILE#PLACE), weights:torchvision:NAME"]
@@ -76,6 +74,10 @@ class Settings(TypedDict, total=False):
         _by_scale(lambda scale: tuple(evaluation.probe for evaluation in scale.evaluations)),
     ]
     metric: Annotated[str | None, "what is measured; none: accuracy, or AUROC where images have several labels"]
+    groups: Annotated[
+        str | None,
+        "which images of a target belong together: folder, or a pattern of their names such as '(patient\\d+)_'",
+    ]
 
 
 class Budgets(Settings, total=False):
@@ -103,6 +105,7 @@ class Scale(Frozen):
     decode_size: int
     precision: Precision = "auto"
     metric: str | None = None
+    groups: str | None = None
     base: Pretraining
     target: Pretraining
     methods: dict[str, Options] = Field(default_factory=dict)
@@ -134,6 +137,7 @@ class Scale(Frozen):
                 "backbone": settings.get("backbone", self.backbone),
                 "precision": settings.get("precision", self.precision),
                 "metric": settings.get("metric", self.metric),
+                "groups": settings.get("groups", self.groups),
                 "evaluations": tuple(map(scale.evaluation, probes)),
                 "image_size": size,
                 "decode_size": settings.get("decode_size", round(size * self.decode_size / self.image_size)),
@@ -168,8 +172,8 @@ class Scale(Frozen):
 
     @property
     def network(self) -> dict[str, Any]:
-        """The fields of a study that say what is computed with, and what is measured."""
-        names = ("backbone", "image_size", "decode_size", "precision", "metric")
+        """The fields of a study that say what is computed with, and what is measured on which images."""
+        names = ("backbone", "image_size", "decode_size", "precision", "metric", "groups")
         return {name: getattr(self, name) for name in names}
 
 
@@ -191,7 +195,7 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
         StudyError: if several bases are asked for and given weights are one.
     """
     given = base.startswith("weights:")
-    if not given and not _is_checkpoint(WeightSource.parse(base).address):
+    if not given and not is_checkpoint(WeightSource.parse(base).address):
         return change(recipe, data=base)
     if recipe.seeds is not None and recipe.seeds > 1:
         raise StudyError(
@@ -199,18 +203,6 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
             "or give base a data set to pretrain on."
         )
     return Weights(source=base.removeprefix("weights:"))
-
-
-CHECKPOINTS = (".pt", ".pth", ".tar", ".ckpt", ".torch", ".bin", ".pkl", ".safetensors")
-DATA = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".py")
-
-
-def _is_checkpoint(name: str) -> bool:
-    """Whether a base is weights: by its suffix, or a file that is no data set, as many checkpoints have no suffix."""
-    suffix = Path(name).suffix.lower()
-    if name.partition(":")[0] in names("datasets") or suffix in DATA:
-        return False
-    return suffix in CHECKPOINTS or path_of(name).is_file()
 
 
 def with_hue(policy: Policy, hue: float) -> Policy:

@@ -190,8 +190,8 @@ class Study(Frozen):
     factors: tuple[Factor, ...] = ()
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
-    #: What every evaluation measures; None: the default of images with one label each, or with several.
-    metric: Annotated[str, Field(min_length=1)] | None = None
+    metric: Annotated[str, Field(min_length=1)] | None = None  # None: the default for one label an image, or several
+    groups: Annotated[str, Field(min_length=1)] | None = None  # rule for every target; None: the groups it has itself
     backbone: str
     image_size: Positive  # side of the views the network sees, pixels
     decode_size: Positive  # side of the decoded images the views are cut from, pixels

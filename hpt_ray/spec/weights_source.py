@@ -10,9 +10,14 @@ from typing import Literal, get_args
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.paths import path_of
+from hpt_ray.core.registry import names
 from hpt_ray.core.values import Frozen
 
 Origin = Literal["file", "torchvision", "timm", "stage"]
+
+#: Suffixes of files that hold weights, and of those that hold data.
+CHECKPOINTS = (".pt", ".pth", ".tar", ".ckpt", ".torch", ".bin", ".pkl", ".safetensors")
+DATA = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".py")
 
 
 class WeightSource(Frozen):
@@ -66,3 +71,11 @@ class WeightSource(Frozen):
                 f"no checkpoint at {self.path}: give a file, weights:torchvision:NAME, weights:timm:NAME or "
                 "weights:stage:ID."
             )
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a base is weights: by its suffix, or a file that is no data set, as many checkpoints have no suffix."""
+    suffix = Path(name).suffix.lower()
+    if name.partition(":")[0] in names("datasets") or suffix in DATA:
+        return False
+    return suffix in CHECKPOINTS or path_of(name).is_file()

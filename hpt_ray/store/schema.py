@@ -62,6 +62,7 @@ PREDICTIONS = pa.schema(
         ("prediction", pa.int64()),
         ("labels", pa.list_(pa.int8())),  # of multi-label data: 1, 0 or -1 (unknown) for each class
         ("scores", pa.list_(pa.float32())),  # for each class; NaN where train had not both values
+        ("group", pa.string()),  # such as the patient that the image is of; null: it is alone
     ]
 )
 
@@ -80,6 +81,9 @@ CURVES = pa.schema(
         ("stage", pa.string()),
     ]
 )
+
+#: Columns that a run of an earlier version lacks: all null.
+LATER = {"predictions": ("group",)}
 
 TABLES = {"results": RESULTS, "predictions": PREDICTIONS, "curves": CURVES}
 

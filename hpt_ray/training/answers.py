@@ -43,4 +43,6 @@ def predictions(subject: Subject, probe: str, answers: list[Answer]) -> dict[str
         columns |= {"label": np.tile(data.labels[indices], len(answers)), "prediction": found}
     else:
         columns |= {"labels": list(np.tile(data.targets[indices], (len(answers), 1))), "scores": list(found)}
+    if data.groups is not None:
+        columns["group"] = [data.groups.name(image) for image in indices.tolist()] * len(answers)
     return columns
