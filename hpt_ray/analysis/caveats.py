@@ -27,16 +27,20 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
         "forgetting": [note for part in parts for note in _forgetting(part, target, views.within(part, run))],
         "training": health.notes(curves),
         "needed": list(settling.values()),
-        "seeds": _one_seed(run),
+        "seeds": _few_seeds(run),
         "missing": _missing(run, parts, target),
     }
     return tuple(Caveat(kind, text) for kind, texts in by_kind.items() for text in texts)
 
 
-def _one_seed(run: Run) -> list[str]:
-    if len(run.study.seeds) > 1:
-        return []
-    return ["One seed: intervals account for the test sample alone, not for the luck of a pretraining run."]
+def _few_seeds(run: Run) -> list[str]:
+    return {
+        1: ["One seed: intervals account for the test sample alone, not for the luck of a pretraining run."],
+        2: [
+            "Two seeds are too few: one difference between them is all that is known of the luck of a pretraining run, "
+            "and intervals are as wide as that makes them (Student's quantile is 12.7; of three seeds it is 4.3)."
+        ],
+    }.get(len(run.study.seeds), [])
 
 
 def _missing(run: Run, parts: Sequence[Run], target: str) -> list[str]:

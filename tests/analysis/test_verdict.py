@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 import pandas as pd
@@ -122,6 +123,22 @@ def test_forgetting_is_flagged() -> None:
 
 def test_one_seed_says_so() -> None:
     assert any(note.startswith("One seed") for note in on(simulate.run(seeds=1)).notes)
+
+
+def test_two_seeds_are_said_to_be_too_few_and_no_number_is_impossible() -> None:
+    """Two seeds, of which one is right on everything and one on nothing: the differences are +100 and -100 points."""
+    run = simulate.run(seeds=2, examples=60)
+    right = (run.predictions["arm"] == "target") == (run.predictions["seed"] == 0).fillna(True)
+    answers = run.predictions["label"].where(right.astype(bool), run.predictions["label"] + 1)
+    found = on(dataclasses.replace(run, predictions=run.predictions.assign(prediction=answers)))
+    claim = next(claim for claim in found.claims if claim.measure == "accuracy")
+    assert claim.difference is not None
+    assert (claim.difference.low, claim.difference.high) == (-1.0, 1.0)
+    assert claim.difference.p > 0.5
+    shown = " ".join([found.sentence, *map(str, found.table.rows), *(tile.interval for tile in found.tiles)])
+    numbers = [float(number) for number in re.findall(r"\d+\.\d", shown)]
+    assert max(numbers) == 100.0
+    assert any(note.startswith("Two seeds are too few") for note in found.notes)
 
 
 def test_a_missing_baseline_says_so() -> None:

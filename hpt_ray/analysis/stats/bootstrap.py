@@ -82,7 +82,7 @@ class Replicates:
     """Bootstrap replicates of means: ``estimate`` [values], ``draws`` [replicates, values], ``seeds`` [values].
 
     ``seed_draws`` [replicates, values] are the same draws with chance from the seeds alone. ``reach`` [values, 2] is
-    how far below and above its estimate an interval reaches at least.
+    how far below and above its estimate an interval reaches at least. ``limits``: what no true value lies beyond.
     """
 
     estimate: np.ndarray
@@ -90,6 +90,7 @@ class Replicates:
     seed_draws: np.ndarray
     seeds: np.ndarray
     reach: np.ndarray
+    limits: tuple[float, float]
 
     def interval(
         self, statistic: Statistic, values: Sequence[int] | None = None, reach: np.ndarray | None = None
@@ -111,6 +112,8 @@ class Replicates:
         share = min(1.0, float(statistic(self.seed_draws).var()) / variance) if variance > 0 else 0.0
         drawn = seeds[seeds > 1]  # what was not drawn adds no variance between seeds
         p = _p_value(low, high, share, int(drawn.min()) - 1 if len(drawn) else 1)
+        # Two seeds may leave more open than there is: no accuracy changes by more than all of it.
+        low, high = (min(max(end, self.limits[0]), self.limits[1]) for end in (low, high))
         return Interval(estimate, low, high, int(seeds.min()), p)
 
 
@@ -124,7 +127,7 @@ def replicate(
 
     Args:
         signed: the values are differences, and not shares of right answers.
-        most: the largest of them that one example can have, as in ``exact.bounds``.
+        most: the largest difference that one example can have, as in ``exact.bounds``.
 
     Raises:
         ValueError: if a value has no complete seed, or there is no example.
@@ -142,7 +145,8 @@ def replicate(
     # Rows that are all alike are one given, repeated (direct transfer): no seed was drawn.
     varied = [bool((value[rows] != value[rows][:1]).any()) for value, rows in zip(values, present, strict=True)]
     reach = np.stack([exact.reach(value, signed, most) for value in values])
-    return Replicates(estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), reach)
+    limits = (-most, most) if signed else (0.0, 1.0)
+    return Replicates(estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), reach, limits)
 
 
 def _p_value(low: float, high: float, share: float, degrees: int) -> float:
