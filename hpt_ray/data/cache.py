@@ -6,6 +6,7 @@ deleted at any time.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 
 from hpt_ray.core.errors import DataError
@@ -137,12 +138,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise unwritable(error) from error
 
 
-def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], None]) -> None:
+def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], None], label: str) -> None:
     """Create ``folder`` with ``fill`` unless it is ``whole`` already; one process fills it and others wait.
 
     The folder is filled under another name and then renamed, so that an existing folder is complete, except after a
     power cut or on a full disk, which ``whole`` checks. What ``fill`` wrote before it was stopped or failed is there
     when it is called again.
+
+    Args:
+        label: Names what the folder is of, which may have another folder once its content has changed: what another
+            process left unfinished there is deleted.
 
     Raises:
         DataError: if the cache cannot be written; whatever ``fill`` raises.
@@ -155,13 +160,39 @@ def build(folder: Path, whole: Callable[[Path], bool], fill: Callable[[Path], No
             if whole(folder):
                 return
             shutil.rmtree(folder, ignore_errors=True)
-            unfinished = folder.with_name(f".{folder.name}")
+            ending = content_id(label)
+            unfinished = folder.with_name(f".{folder.name}-{ending}")
+            for earlier in set(folder.parent.glob(f".*-{ending}")) - {unfinished}:
+                _delete_unless_in_use(earlier)
             unfinished.mkdir(exist_ok=True)
             fill(unfinished)
             unfinished.replace(folder)
             shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     except OSError as error:
         raise unwritable(error) from error
+
+
+def _delete_unless_in_use(unfinished: Path) -> None:
+    name = unfinished.name.removeprefix(".").rpartition("-")[0]
+    with contextlib.suppress(Timeout), FileLock(unfinished.with_name(f"{name}.lock"), timeout=0):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def check_room(needed: float, spec: str) -> None:
+    """Check that the cache has room for so many bytes.
+
+    Args:
+        spec: the data set, for an error.
+
+    Raises:
+        DataError: if it has not.
+    """
+    free = shutil.disk_usage(root()).free
+    if needed > free:
+        raise DataError(
+            f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
+            "room, or set HPT_CACHE to another folder."
+        )
 
 
 def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.dtype[np.uint8]]:
@@ -176,13 +207,8 @@ def new_map(path: Path, shape: tuple[int, ...], spec: str) -> np.memmap[Any, np.
         DataError: if there is not enough space. OSError: if the space has been used meanwhile.
     """
     images = _existing_map(path, shape)
-    needed, free = math.prod(shape), shutil.disk_usage(path.parent).free
-    if images is None and needed > free:
-        raise DataError(
-            f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
-            "room, or set HPT_CACHE to another folder."
-        )
     if images is None:
+        check_room(math.prod(shape), spec)
         images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):
         try:

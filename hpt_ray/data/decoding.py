@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hpt_ray.core import machine
+from hpt_ray.data import cache
 from hpt_ray.data.bad_images import refused
 from hpt_ray.data.examining import Part, examine
 from hpt_ray.data.place import changed
 from hpt_ray.data.ranges import PLAIN, Look, Reading, reading
 from hpt_ray.data.records import Example, Records
-from hpt_ray.data.shards import Shard, Shards, spelled
+from hpt_ray.data.shards import SHARD, Shard, Shards, spelled
 
 #: Images per task of the thread pool: enough that its overhead is negligible.
 CHUNK = 32
@@ -40,12 +41,14 @@ class Decoding:
     Attributes:
         size: Side of the decoded images in pixels.
         images: The array to fill, uint8 [N, 3, size, size]; None where only the columns are kept.
+        spec: The data set, for an error.
         shards: What is known of each image beside its pixels.
         folder: What the names of files are relative to, where images stay encoded; else None.
         packs: The folder for the bytes of those that have no place of their own.
         listing: The file that lists bad images, if there are several.
     """
 
+    spec: str
     size: int
     images: npt.NDArray[np.uint8] | None
     shards: Shards
@@ -137,6 +140,7 @@ def _decode(records: Records, how: Reading, decoding: Decoding, progress: Progre
         shard.parts.append(part)
         if rows[-1] == shard.rows[-1] and not any(each.bad for each in shard.parts):
             decoding.shards.keep(shard.start, shard.whole(how))
+            _check_room(decoding, shard.start, records.count - shard.stop)
         if progress is not None:
             progress(shard.start + int(rows[-1]) + 1, records.count)
 
@@ -156,6 +160,13 @@ def _decode(records: Records, how: Reading, decoding: Decoding, progress: Progre
             raise
     if bad:
         raise refused(bad, records.count, decoding.listing)
+
+
+def _check_room(decoding: Decoding, start: int, left: int) -> None:
+    """Check that the cache has room for the rest of the images, to judge by a shard that it has."""
+    pack = decoding.packs / f"{start:09}.bin"
+    written = sum(file.stat().st_size for file in (decoding.shards.file(start), pack) if file.is_file())
+    cache.check_room(written * left / SHARD, decoding.spec)
 
 
 def _tasks(records: Records, how: Reading, decoding: Decoding) -> Iterator[tuple[_Unfinished, Rows, list[Example]]]:

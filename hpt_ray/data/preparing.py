@@ -63,7 +63,8 @@ class Preparation:
                 f"{self.spec} has arrays and no files, so its pixels cannot stay encoded: leave out pixels=encoded."
             )
         folder = cache.root() / ("indexed" if self.pixels == "encoded" else "decoded") / self.key
-        cache.build(folder, self._whole, lambda target: self._fill(target, progress))
+        label = f"{self.spec} {self.source.folder} {self.source.grouped_by} {self.size} {self.pixels}"
+        cache.build(folder, self._whole, lambda target: self._fill(target, progress), label)
         return folder
 
     def _whole(self, folder: Path) -> bool:
@@ -89,6 +90,7 @@ class Preparation:
         shape = (records.count, 3, self.size, self.size)
         images = None if self.pixels == "encoded" else cache.new_map(folder / IMAGES, shape, self.spec)
         decoding = Decoding(
+            spec=self.spec,
             size=self.size,
             images=images,
             shards=Shards(folder / cache.SCRATCH, records.count),

@@ -57,7 +57,7 @@ class Shards:
     def load(self, start: int, stop: int) -> Shard | None:
         """The shard of the images from ``start`` to before ``stop``; None if it is not there, or damaged."""
         try:
-            with np.load(self._file(start), allow_pickle=False) as stored:
+            with np.load(self.file(start), allow_pickle=False) as stored:
                 columns = {name: stored[name] for name in stored.files}
             looks = json.loads(columns.pop(LOOKS).tobytes())
             shard = Shard(columns, {int(row): _look(each) for row, each in looks.items()}, str(columns.pop(READING)))
@@ -75,7 +75,7 @@ class Shards:
         content = io.BytesIO()
         named = {LOOKS: np.frombuffer(looks.encode(), dtype=np.uint8), READING: np.array(shard.reading)}
         np.savez(content, allow_pickle=False, **shard.columns, **named)
-        cache.write_atomically(self._file(start), content.getvalue())
+        cache.write_atomically(self.file(start), content.getvalue())
 
     def joined(self) -> dict[str, npt.NDArray[Any]]:
         """Every column of all images but for the histograms, which are large."""
@@ -96,7 +96,8 @@ class Shards:
         """What all images show about how they are read."""
         return [look for _, _, shard in self if shard is not None for look in shard.looks.values()]
 
-    def _file(self, start: int) -> Path:
+    def file(self, start: int) -> Path:
+        """The file of the shard that begins with an image."""
         return self.folder / f"{start // SHARD:06}.npz"
 
 

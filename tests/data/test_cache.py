@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.data import cache
@@ -92,12 +93,29 @@ def test_a_failed_build_goes_on_where_it_was_and_leaves_what_is_whole_alone(tmp_
         (target / "all").touch()
 
     with pytest.raises(DataError, match="no"):
-        cache.build(folder, Path.exists, fail)
+        cache.build(folder, Path.exists, fail, "it")
     assert not folder.exists()
-    cache.build(folder, Path.exists, go_on)
+    cache.build(folder, Path.exists, go_on, "it")
     assert [path.name for path in folder.parent.iterdir() if path.suffix != ".lock"] == ["x"]
     assert sorted(path.name for path in folder.iterdir()) == ["all", "part"]
-    cache.build(folder, Path.exists, fail)
+    cache.build(folder, Path.exists, fail, "it")
+
+
+def test_what_is_unfinished_of_content_that_has_changed_is_deleted_unless_it_is_in_use(tmp_path: Path) -> None:
+    def fail(target: Path) -> None:
+        (target / "part").touch()
+        raise DataError("no")
+
+    for name, label in (("first", "it"), ("second", "it"), ("third", "another")):
+        with pytest.raises(DataError, match="no"):
+            cache.build(tmp_path / name, Path.exists, fail, label)
+    left = {path.name.split("-")[0] for path in tmp_path.iterdir() if path.is_dir()}
+    assert left == {".second", ".third"}
+    with FileLock(tmp_path / "second.lock"):
+        cache.build(tmp_path / "fourth", Path.exists, lambda target: None, "it")
+    assert any(tmp_path.glob(".second-*"))
+    cache.build(tmp_path / "fifth", Path.exists, lambda target: None, "it")
+    assert not any(tmp_path.glob(".second-*"))
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +123,6 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(cache, "SETTLED_SECONDS", -1)
     monkeypatch.setenv("HPT_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="set HPT_CACHE"):
-        cache.build(cache.root() / "x", Path.exists, lambda target: None)
+        cache.build(cache.root() / "x", Path.exists, lambda target: None, "it")
     with pytest.raises(DataError, match="set HPT_CACHE"):
         cache.fingerprint([_aged(tmp_path / "a", b"1")], tmp_path)

@@ -157,7 +157,7 @@ def test_all_images_keep_their_order_and_report_progress(tmp_path: Path) -> None
     examples = (Example(image, str(i), i % 3, "train" if i < 400 else "test") for i, image in enumerate(values))
     images = np.zeros((500, 3, 8, 8), dtype=np.uint8)
     shards = Shards(tmp_path / "scratch", 500)
-    decoding = Decoding(8, images, shards, folder=None, packs=tmp_path / "packs", listing=tmp_path / "bad.txt")
+    decoding = Decoding("it", 8, images, shards, folder=None, packs=tmp_path / "packs", listing=tmp_path / "bad.txt")
     seen: list[tuple[int, int]] = []
     reading = decode_all(
         Records(500, ("a", "b", "c"), examples),
