@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from hpt_ray.analysis.measures.text_format import duration
 from hpt_ray.cli.console import counted, facts, out
+from hpt_ray.cli.decoding_progress import DecodingProgress
 from hpt_ray.cli.plan_output import describe_plan
 from hpt_ray.core.text import visible
-from hpt_ray.execute.events import Event, Observer
-from hpt_ray.execute.events import Progress as RunProgress
+from hpt_ray.execute.events import Event, Observer, Progress
 
 if TYPE_CHECKING:
     from hpt_ray.core.machine import Layout
@@ -26,29 +25,21 @@ if TYPE_CHECKING:
 
 #: Seconds between two lines of a piped run, few enough for a log of hours.
 LOG_SECONDS = 15.0
+#: The same while data is decoded.
+DECODING_SECONDS = 10.0
 
 
 @contextlib.contextmanager
 def decoding() -> Iterator[Callable[[str, int, int], None]]:
-    """A line that shows how far a data set is decoded, the first time it is used."""
-    if not out.is_terminal:
-        yield lambda data, done, total: None
-        return
-    with Progress(
-        TextColumn("decoding {task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        console=out,
-        transient=True,
-    ) as bar:
-        tasks: dict[str, Any] = {}
+    """Shows how far a data set is decoded, the first time it is used."""
+    with live() as observer:
+        yield observer.decoding
 
-        def progress(data: str, done: int, total: int) -> None:
-            if data not in tasks:
-                tasks[data] = bar.add_task(visible(data), total=total)
-            bar.update(tasks[data], completed=done, total=total)
 
-        yield progress
+def print_line(line: str) -> None:
+    """Print a line, if it is one."""
+    if line:
+        out.print(line)
 
 
 class RunObserver(Observer):
@@ -56,12 +47,14 @@ class RunObserver(Observer):
 
     def __init__(self, live: Live | None) -> None:
         self.live = live
-        self.state: RunProgress | None = None
+        self.state: Progress | None = None
         self.printed_at = time.monotonic()
+        self._decoding = (
+            DecodingProgress(live.update, every=0.0) if live else DecodingProgress(print_line, every=DECODING_SECONDS)
+        )
 
     def decoding(self, data: str, done: int, total: int) -> None:
-        if self.live:
-            self.live.update(f"decoding {data}  {done:,} / {total:,}" if done < total else "")
+        self._decoding(visible(data), done, total)
 
     def planned(self, plan: Plan, units: list[Unit], cached: int) -> None:
         describe_plan(plan, cached)
@@ -76,7 +69,7 @@ class RunObserver(Observer):
             lines.add_row("Ray dashboard", dashboard)
         out.print(lines)
 
-    def progress(self, event: Event, state: RunProgress) -> None:
+    def progress(self, event: Event, state: Progress) -> None:
         self.state = state
         if event.kind == "failed":
             out.print(Text("failed", "red"), f"{event.label}: {event.reason}")
