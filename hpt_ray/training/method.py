@@ -120,7 +120,11 @@ class Method(nn.Module, ABC):
                 # Its successor is not in every torch that is supported, and running statistics stay a worker's own.
                 warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
                 self.student = DistributedDataParallel(
-                    self.student, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+                    self.student,
+                    device_ids=ids,
+                    process_group=workers.training,
+                    broadcast_buffers=False,
+                    gradient_as_bucket_view=True,
                 )
 
     @property

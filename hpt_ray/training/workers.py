@@ -1,6 +1,7 @@
 """The workers of one stage: which normalisation groups each computes, and what they exchange.
 
-A single worker needs no process group, so everything here also runs in a plain process.
+A single worker needs no process group, so everything here also runs in a plain process. Several have two: one waits
+for units and evaluations, which may take days, and one trains, where a worker that hangs must be noticed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from torch import Tensor
 from hpt_ray.core.errors import StudyError
 
 CPU = torch.device("cpu")
+#: How long workers wait for a unit, or for the evaluations of another worker.
+WAITING = datetime.timedelta(days=365)
+#: How long they wait for each other while they train, where at most a check of the monitor lies between two exchanges.
+#: A worker that hangs for longer is lost: its group is restarted.
+TRAINING = datetime.timedelta(minutes=30)
 
 
 def peer_lost(error: Exception) -> bool:
@@ -28,15 +34,20 @@ def peer_lost(error: Exception) -> bool:
 
 @dataclass(frozen=True)
 class Workers:
-    """This process's place among the workers of a stage."""
+    """This process's place among the workers of a stage.
+
+    Attributes:
+        training: the process group for what is exchanged while training; the default group is for all other waiting.
+    """
 
     rank: int = 0
     size: int = 1
     device: torch.device = CPU
+    training: dist.ProcessGroup | None = None
 
     @classmethod
     def join(cls, rank: int, size: int, meeting: str) -> Workers:
-        """Connect to the other workers of a stage, over nccl on GPUs and gloo on CPUs.
+        """Connect to the other workers of a stage: over gloo, and while training over nccl where there are GPUs.
 
         Args:
             meeting: an address such as ``tcp://10.0.0.1:29500`` on the first worker, the same for all.
@@ -45,11 +56,13 @@ class Workers:
         device = torch.device("cuda", 0) if gpu else CPU  # each worker sees its own GPU alone
         if gpu:
             torch.cuda.set_device(device)
-        if size > 1:
-            # A group may wait for days until there is a unit for it; that a worker died is noticed without a timeout.
-            kind, patience = "nccl" if gpu else "gloo", datetime.timedelta(days=365)
-            dist.init_process_group(kind, init_method=meeting, timeout=patience, rank=rank, world_size=size)
-        return cls(rank, size, device)
+        if size == 1:
+            return cls(device=device)
+        # That a worker died is noticed without a timeout.
+        dist.init_process_group("gloo", init_method=meeting, timeout=WAITING, rank=rank, world_size=size)
+        training = dist.new_group(backend="nccl" if gpu else "gloo", timeout=TRAINING)
+        assert isinstance(training, dist.ProcessGroup)  # every worker is a member
+        return cls(rank, size, device, training)
 
     def share(self, groups: int) -> range:
         """The groups this worker computes: contiguous, equally many for each.
@@ -66,11 +79,11 @@ class Workers:
         return range(self.rank * each, (self.rank + 1) * each)
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """Concatenate equally shaped tensors of all workers along their first dimension, in rank order."""
+        """Concatenate equally shaped tensors of all workers, in training, along their first dimension in rank order."""
         if self.size == 1:
             return tensor
         parts = [torch.empty_like(tensor) for _ in range(self.size)]
-        dist.all_gather(parts, tensor.contiguous())
+        dist.all_gather(parts, tensor.contiguous(), group=self.training)
         return torch.cat(parts)
 
     def broadcast_object(self, item: Any) -> Any:
@@ -82,19 +95,23 @@ class Workers:
         return box[0]
 
     def wait(self) -> None:
-        """Wait until all workers have called this."""
+        """Wait until all workers have called this, for as long as it takes."""
         if self.size > 1:
             dist.barrier()
 
     def any(self, condition: bool) -> bool:
-        """Whether a condition holds for at least one worker; waits until all workers have called this."""
-        return bool(self.gather(torch.tensor([int(condition)], device=self.device)).any())
+        """Whether a condition holds for at least one worker; waits until all have called this, as ``wait``."""
+        if self.size == 1:
+            return condition
+        largest = torch.tensor(int(condition))
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return bool(largest)
 
     def broadcast_integers(self, values: list[int]) -> list[int]:
-        """Broadcast rank 0's integers, for decisions that depend on a clock; waits for the device."""
+        """Broadcast rank 0's integers, for decisions of training that depend on a clock; waits for the device."""
         if self.size == 1:
             return values
         decided = torch.tensor(values, dtype=torch.int64, device=self.device)
-        dist.broadcast(decided, src=0)
+        dist.broadcast(decided, src=0, group=self.training)
         received: list[int] = decided.tolist()
         return received

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from hpt_ray.core.errors import StudyError
+from hpt_ray.training import workers as module
 from hpt_ray.training.workers import Workers, peer_lost
 
 
@@ -33,7 +36,10 @@ def leave(rank: int, meeting: str, folder: Path) -> None:
     workers = Workers.join(rank, 2, meeting)
     workers.wait()
     if rank:
+        while not (folder / "met").exists():  # what it has sent might be lost with it
+            time.sleep(0.01)
         os._exit(0)
+    (folder / "met").touch()
     try:
         workers.gather(torch.zeros(3))
     except Exception as error:
@@ -45,6 +51,30 @@ def test_the_loss_of_another_worker_is_told_from_a_failure(tmp_path: Path) -> No
     assert (tmp_path / "seen").read_text() == "True"
     assert peer_lost(dist.DistNetworkError("connection reset"))
     assert not peer_lost(RuntimeError("the loss is not finite"))
+
+
+def hang(rank: int, meeting: str, folder: Path) -> None:
+    """The second worker is late twice: for a unit, where the first waits, and in training, where that is an error."""
+    module.TRAINING = datetime.timedelta(seconds=0.5)
+    workers = Workers.join(rank, 2, meeting)
+    if rank:
+        time.sleep(1)
+    assert workers.broadcast_object(rank) == 0
+    workers.wait()
+    assert workers.any(rank == 1)
+    if rank:
+        time.sleep(2)
+        os._exit(0)
+    try:
+        workers.gather(torch.zeros(3))
+    except Exception as error:
+        (folder / "seen").write_text(f"{peer_lost(error)}")
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_noticed_in_training_alone(tmp_path: Path) -> None:
+    mp.spawn(hang, (f"file://{tmp_path}/meeting", tmp_path), nprocs=2)
+    assert (tmp_path / "seen").read_text() == "True"
 
 
 def test_a_worker_alone_needs_no_process_group() -> None:

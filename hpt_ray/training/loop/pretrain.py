@@ -108,6 +108,7 @@ class Pretrainer:
         GroupStatistics(backbone, len(groups))
         self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
         self.optimiser = SGD(self.trained, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        self.workers.wait()  # reading the data may take one of them longer than training lets another wait
         self.method.distribute(self.workers)
         self.every = max(1, iterations // CURVE_POINTS)
         logged = [*range(0, iterations, self.every), iterations]
