@@ -1,7 +1,9 @@
-"""Where the pixels of a data set are while a stage trains on it: decided by bytes, and the same bits everywhere.
+"""Where the pixels of a data set are while a stage trains on it: decided by bytes, and with the same bits everywhere.
 
 1. Resident: all images are on the device. They stay there for the next stages of the process.
 2. Host: a set too large for that stays in the memory map, and each batch's images are sent with its parameters.
+3. Encoded: images stay in their files, and each batch's crops are sent (see ``cropped``). Views are then cut from other
+   pixels than those of a decoded square, which is part of the data set's fingerprint.
 
 On a CPU the memory map is the device's own memory, and nothing is sent.
 """
@@ -40,8 +42,8 @@ class Pixels(Protocol):
     """The images of a data set, as a step gets at them."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of what ``images`` returns."""
+    def shape(self) -> tuple[int, int] | None:
+        """Height and width of what ``images`` returns; None if that is crops."""
 
     def extents(self, indices: Indices) -> tuple[Integers, Integers]:
         """Heights and widths [n] of the images that crops are drawn from, in pixels."""
@@ -50,7 +52,8 @@ class Pixels(Protocol):
         """What the host sends to the device for a step's views, by name."""
 
     def images(self, arrays: Mapping[str, Tensor], which: int) -> Tensor:
-        """uint8 [n, 3, H, W] on the device: the images of one of the views, from what was sent."""
+        """The images of one of the views on the device, uint8 [n, 3, H, W], from what was sent; or their crops, float32
+        [n, 3, S, S] on [0, 1]."""
 
 
 class Stored:
@@ -58,7 +61,10 @@ class Stored:
 
     def __init__(self, stored: Tensor) -> None:
         self.stored = stored
-        self.shape: tuple[int, int] = (stored.shape[2], stored.shape[3])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.stored.shape[2], self.stored.shape[3]
 
     def extents(self, indices: Indices) -> tuple[Integers, Integers]:
         return np.full(len(indices), self.shape[0]), np.full(len(indices), self.shape[1])
@@ -122,4 +128,4 @@ def _mapped(data: Dataset) -> Tensor:
     """All images, uint8 [N, 3, H, W]: the mapped pages, to which nothing writes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(data.images)
+        return torch.from_numpy(data.resident)

@@ -62,14 +62,20 @@ def kernel_width(blur: GaussianBlur, size: int) -> int:
 
 
 def parameters(
-    draws: Draws, policy: Policy, size: int, shape: tuple[int, int], mean: Sequence[float], std: Sequence[float]
+    draws: Draws, policy: Policy, size: int, shape: tuple[int, int] | None, mean: Sequence[float], std: Sequence[float]
 ) -> dict[str, NDArray[np.float32]]:
-    """What ``render`` needs beside images of ``shape``, one row per view; only for what the policy has."""
+    """What ``render`` needs beside the images, one row per view; only for what the policy has.
+
+    Args:
+        shape: height and width of the images; None if they are crops already, resized and flipped.
+    """
     jitter, blur = policy.color_jitter, policy.blur
-    down = resample.axis(draws.top, draws.height, shape[0], size)
-    across = resample.axis(draws.left, draws.width, shape[1], size, draws.flip)
-    rows: dict[str, NDArray[Any]] = {f"down {i}": part for i, part in enumerate(down)}
-    rows |= {f"across {i}": part for i, part in enumerate(across)}
+    rows: dict[str, NDArray[Any]] = {}
+    if shape is not None:
+        down = resample.axis(draws.top, draws.height, shape[0], size)
+        across = resample.axis(draws.left, draws.width, shape[1], size, draws.flip)
+        rows = {f"down {i}": part for i, part in enumerate(down)}
+        rows |= {f"across {i}": part for i, part in enumerate(across)}
     factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
     if jitter and jitter.hue:
         rank = draws.order.argsort(axis=1).T
@@ -91,7 +97,7 @@ def parameters(
 
 
 def render(images: Tensor, rows: Mapping[str, Tensor], size: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The views of images by their ``parameters`` on the same device: see ``views``."""
+    """The views of images, or of crops [n, 3, S, S] float32 on [0, 1], by their ``parameters``: see ``views``."""
     n, _, height, width = images.shape
     device = images.device
     out = torch.empty((n, 3, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
@@ -106,10 +112,12 @@ def render(images: Tensor, rows: Mapping[str, Tensor], size: int, dtype: torch.d
 
 def _render(images: Tensor, rows: Mapping[str, Tensor], size: int) -> Tensor:
     """float32 [n, 3, S, S], contiguous, in the order crop, jitter, gray, blur, flip (which commutes with the rest)."""
-    n = len(images)
-    down = resample.resize(rows["down 0"], rows["down 1"], rows["down 2"], total=1 / 255)
-    across = resample.resize(rows["across 0"], rows["across 1"], rows["across 2"])
-    view = _filter(images.to(torch.float32), down, across).view(n, 3, size * size)
+    n, view = len(images), images
+    if "down 0" in rows:
+        down = resample.resize(rows["down 0"], rows["down 1"], rows["down 2"], total=1 / 255)
+        across = resample.resize(rows["across 0"], rows["across 1"], rows["across 2"])
+        view = _filter(images.to(torch.float32), down, across)
+    view = view.view(n, 3, size * size)
     if "hue" in rows:
         view = color.mix(view, rows["early pixel"], rows.get("early mean")).clamp_(0, 1)
         view = color.shift_hue(view, rows["hue"])
