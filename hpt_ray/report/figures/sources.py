@@ -1,25 +1,33 @@
-"""Where the uncertainty of each arm's accuracy comes from: pretraining seed, probe repeat, test sample."""
+"""Where the uncertainty of each arm's accuracy comes from: base, pretraining seed, probe repeat, test sample."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
+from hpt_ray.analysis.measures.holes import lost
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.variance import Sources, sources
 from hpt_ray.report.figure import Figure
+from hpt_ray.spec.bases import bases
+from hpt_ray.spec.study import Arm
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """An arm on a target: the standard deviations that the sources give its mean accuracy, as shares."""
+    """An arm on a target: the standard deviations that the sources give its mean accuracy, as shares.
+
+    ``unknown`` is what is shown of the base where its part is not told from others.
+    """
 
     target: str
     label: str
     parts: Sources
+    unknown: str
 
     @property
     def rest(self) -> float | None:
@@ -29,33 +37,47 @@ class Uncertainty:
     @property
     def together(self) -> float:
         """The standard deviation of the mean, from all sources that can be told."""
-        known = (self.parts.seed, self.parts.probe, self.parts.test, self.parts.rest)
+        known = (self.parts.base, self.parts.seed, self.parts.probe, self.parts.test, self.parts.rest)
         return math.hypot(*(part for part in known if part is not None))
 
 
 def compute(run: Run) -> tuple[Uncertainty, ...]:
-    found = []
-    for target in run.study.targets:
-        for arm, label in run.arms.items():
-            answers = run.answers(target, arm, run.standard_level(arm))
-            complete = answers[~np.isnan(answers).any(axis=(1, 2))]
-            if len(complete) and complete.shape[2] > 1:
-                found.append(Uncertainty(target, label, sources(complete)))
-    return tuple(found)
+    asked = [(target, arm) for target in run.study.targets for arm in run.arms]
+    return tuple(row for place in asked if (row := _uncertainty(run, *place)) is not None)
+
+
+def _uncertainty(run: Run, target: str, arm: str) -> Uncertainty | None:
+    level = run.standard_level(arm)
+    answers = run.answers(target, arm, level)
+    if not len(answers) or answers.shape[2] < 2 or np.isnan(answers).any(axis=(1, 2)).all():
+        return None
+    roles, shared = [phase.role for phase in Arm.parse(arm).phases], bases(run.study)
+    if shared is None or shared.role != roles[0]:
+        return Uncertainty(target, run.arms[arm], sources(answers), "–")
+    if shared.number == 1:
+        return Uncertainty(target, run.arms[arm], sources(answers), "not seen")
+    missing = lost(run, target, arm, level)
+    of_seed = {run.study.seeds[position]: base for base, group in enumerate(shared.groups) for position in group}
+    numbers = [of_seed[seed] for seed in sorted(run.study.seeds) if seed not in missing]
+    if len(roles) == 1:  # the base itself, which seeds that share it repeat: each of its seeds is a base
+        parts = sources(answers[np.unique(numbers, return_index=True)[1]])
+        return Uncertainty(target, run.arms[arm], dataclasses.replace(parts, base=parts.seed, seed=None), "–")
+    return Uncertainty(target, run.arms[arm], sources(answers, numbers), "in seed")
 
 
 def draw(value: tuple[Uncertainty, ...]) -> Markup:
     several = len({row.target for row in value}) > 1
-    line = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 6 + Markup("</tr>")
+    line = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 7 + Markup("</tr>")
     lines = [
         line.format(
             f"{row.label}, {row.target}" if several else row.label,
             f"{row.parts.seeds} × {row.parts.repeats}",
+            row.unknown if row.parts.base is None else _points(row.parts.base),
             *map(_points, (row.parts.seed, row.parts.probe, row.parts.test, row.rest, row.together)),
         )
         for row in value
     ]
-    names = ("Arm", "Seeds × repeats", "Seed", "Probe", "Test sample", "Answers", "Together")
+    names = ("Arm", "Seeds × repeats", "Base", "Seed", "Probe", "Test sample", "Answers", "Together")
     heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
     return Markup(
         '<div class="scroll{}"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
@@ -70,8 +92,9 @@ figure = Figure(
     compute,
     draw,
     "Standard deviation, in points, that each source gives an arm's mean {metric} at the baseline; together: the root "
-    "of the sum of their squares. More seeds, probe repeats and test images reduce their own by the square root of "
-    "their number; answers: what is left, chance in single answers, which all three reduce. The images that a seed "
-    "draws are part of the seed. A dash: so few seeds or repeats do not show it; of one repeat it is then part of the "
-    "seed.",
+    "of the sum of their squares. More bases, seeds, probe repeats and test images reduce their own by the square root "
+    "of their number; answers: what is left, chance in single answers, which all of them reduce. The images that a "
+    "seed draws are part of the seed. Base: not seen, where there is only one; in seed, where every seed has its own, "
+    "so that base and seed are one number; fewer bases than seeds tell them apart. A dash: so few seeds or repeats do "
+    "not show it; of one repeat it is then part of the seed.",
 )

@@ -18,9 +18,11 @@ from hpt_ray.analysis.stats.variance import sources
 from hpt_ray.core.registry import load, names
 from hpt_ray.report.figure import LOOKS
 from hpt_ray.report.figures._forest import Line, Plot, forest
+from hpt_ray.spec.study import Pretraining
 from tests.support import simulate_studies as simulate
 
 TWO = ("one", "two")
+NUMBER = "a number"
 
 
 def truth(cell: simulate.Cell) -> float:
@@ -128,8 +130,34 @@ def test_sources_that_cannot_be_told_are_dashes() -> None:
     figure = load("figures", "sources")
     (row,) = [row for row in figure.compute(run_of("low_label")) if row.label == "Direct transfer"]
     cells = str(figure.draw((row,))).split("<tbody>")[1].split("<td>")[1:]
-    assert [cell.split("<")[0] for cell in cells][:3] == ["1 × 1", "–", "–"]
-    assert cells[4].startswith("–") and row.together == row.parts.test > 0
+    assert [cell.split("<")[0] for cell in cells][:3] == ["1 × 1", "not seen", "–"]
+    assert cells[5].startswith("–") and row.together == row.parts.test > 0
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shown"),
+    [
+        (2, {"From scratch": ("–", NUMBER), "Direct transfer": (NUMBER, "–"), "HPT": (NUMBER, NUMBER)}),
+        (None, {"From scratch": ("–", NUMBER), "Direct transfer": (NUMBER, "–"), "HPT": ("in seed", NUMBER)}),
+        (1, {"From scratch": ("–", NUMBER), "Direct transfer": ("not seen", "–"), "HPT": ("not seen", NUMBER)}),
+    ],
+    ids=["two bases", "own", "one"],
+)
+def test_the_base_is_a_source_of_its_own_where_it_can_be_told(
+    seeds: int | None, shown: dict[str, tuple[str, str]]
+) -> None:
+    spec = simulate.study("shared", ("target", "base", "base>target"), seeds=(0, 1, 2, 3, 4))
+    base = Pretraining(iterations=600, data="cifar10", seeds=seeds)
+    run = simulate.run(
+        spec.model_copy(update={"recipes": {**spec.recipes, "base": base}}), lambda cell: 0.6, examples=60
+    )
+    figure = load("figures", "sources")
+    rows = {row.label: row for row in figure.compute(run)}
+    for label, expected in shown.items():
+        cells = str(figure.draw((rows[label],))).split("<tbody>")[1].split("<td>")[2:4]
+        texts = (cell.split("<")[0] for cell in cells)
+        assert tuple(NUMBER if text[0].isdigit() else text for text in texts) == expected, label
+    assert rows["Direct transfer"].parts.seeds == {2: 2, None: 5, 1: 1}[seeds]
 
 
 def interval(estimate: float) -> Interval:
