@@ -50,6 +50,7 @@ def main() -> None:
         target="synthetic:shape,n=600",
         iterations=10,
         base_iterations=10,
+        base_seeds=1,
         seeds=6,
     )
     for _ in range(ROUNDS):

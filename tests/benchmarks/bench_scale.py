@@ -81,6 +81,7 @@ def many_stages() -> Study:
         base="synthetic:objects,n=1000",
         target=tuple(f"synthetic:{name},n=1000" for name in TARGETS),
         seeds=SEEDS,
+        base_seeds=1,
         precision="float32",
     )
 
@@ -201,7 +202,11 @@ def manifest(study: Study, plan_id: str, datasets: Mapping[str, Dataset]) -> Man
 def analysing(store: Store) -> None:
     """From a million rows of results on disk to the page."""
     study = hpt_ray.make(
-        "augment_ablation", target=tuple(f"target_{number}" for number in range(16)), policies=POLICIES, seeds=150
+        "augment_ablation",
+        target=tuple(f"target_{number}" for number in range(16)),
+        policies=POLICIES,
+        seeds=150,
+        base_seeds=1,
     ).model_copy(update={"evaluations": tuple(Evaluation(probe=probe) for probe in PROBES)})
     for name, table in many_rows(study).items():
         store.write(f"million/{name}.parquet", parquet(table))
