@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from hpt_ray.analysis.claim import compare
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, spoken
+from hpt_ray.analysis.scope import scope
+from hpt_ray.analysis.sentence import scope_text
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN, Across, across
 from hpt_ray.analysis.verdict import Table
@@ -42,7 +44,7 @@ def across_targets(run: Run) -> AcrossTargets | None:
     comparisons = tuple(_comparison(run, other) for other in others)
     said = ", and ".join(_said(comparison) for comparison in comparisons)
     how = f"{', '.join([f'{level_name(run.evaluation)} evaluation', *_where(run, others)])}, Holm's correction"
-    sentence = f"Across {len(run.study.targets)} targets ({how}), HPT is {said}."
+    sentence = f"Across {len(run.study.targets)} targets ({how}), {scope_text(scope(run.study))}, HPT is {said}."
     return AcrossTargets(sentence, comparisons, _table(comparisons))
 
 

@@ -27,6 +27,7 @@ from hpt_ray.analysis.measures.text_format import (
     spoken,
 )
 from hpt_ray.analysis.phrases import PHASE_ADDS
+from hpt_ray.analysis.scope import Scope
 from hpt_ray.analysis.stats.comparisons import MARGIN
 
 
@@ -34,10 +35,24 @@ def sentence(where: str, findings: Sequence[object], nothing: str) -> str:
     """The sentence of a verdict.
 
     Args:
-        where: the target, and at which levels of other factors it is looked at.
+        where: the target, at which levels of other factors it is looked at, and over which seeds and bases.
         nothing: why nothing was compared, for a verdict without findings.
     """
     return f"On {where}, {'; '.join(map(clause, findings)) or f'nothing was compared: {nothing}'}."
+
+
+def scope_text(scope: Scope) -> str:
+    """What claims are about: "over 3 seeds, each with a base of its own", "for this checkpoint over 5 seeds"."""
+    over, shared = "for one seed" if scope.seeds == 1 else f"over {scope.seeds} seeds", scope.bases
+    if shared is None:
+        return over
+    if shared.number == 1:
+        name = "checkpoint" if shared.given else "base"
+        this = f"for these {name}s" if shared.levels else f"for this {name}"
+        return f"{this} and one seed" if scope.seeds == 1 else f"{this} {over}"
+    if shared.number < scope.seeds:
+        return f"{over} on {shared.number} bases"
+    return f"{over}, each with {'bases' if shared.levels else 'a base'} of its own"
 
 
 @singledispatch

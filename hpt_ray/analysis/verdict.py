@@ -13,7 +13,8 @@ from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.measures import robustness
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.quantities import Cell, Change, Quantity, Share, cell_text, share
-from hpt_ray.analysis.sentence import sentence
+from hpt_ray.analysis.scope import Scope
+from hpt_ray.analysis.sentence import scope_text, sentence
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Verdict:
         findings: the parts of the sentence, in their order; ``nothing``: why nothing was compared, where there is none.
         claims: all that was judged. tiles: the key figures.
         held: at which levels of the factors that it does not compare everything is, "" where it compares all.
+        scope: over which seeds and bases its claims are; None: not said.
     """
 
     target: str
@@ -72,11 +74,12 @@ class Verdict:
     table: Table
     caveats: tuple[Caveat, ...]
     held: str = ""
+    scope: Scope | None = None
 
     @property
     def sentence(self) -> str:
-        where = f"{self.target}, {self.held}" if self.held else self.target
-        return sentence(where, self.findings, self.nothing)
+        where = [self.target, self.held, scope_text(self.scope) if self.scope else ""]
+        return sentence(", ".join(filter(None, where)), self.findings, self.nothing)
 
     @property
     def notes(self) -> tuple[str, ...]:

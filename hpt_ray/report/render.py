@@ -27,6 +27,7 @@ from hpt_ray.analysis.cells import cells
 from hpt_ray.analysis.measures import text_format as wording
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import held_text, one_factor
+from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
@@ -70,7 +71,8 @@ def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     whole = getattr(module("verdicts", dashboard.verdict), "EVERY_FACTOR", False)
     shown = run if whole else one_factor(run)
     held = held_text(shown)
-    return [replace(verdict(shown, target), held=held) for target in run.study.targets]
+    about = scope(run.study)
+    return [replace(verdict(shown, target), held=held, scope=about) for target in run.study.targets]
 
 
 def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:

@@ -17,6 +17,8 @@ from hpt_ray.analysis.claim_words import needed
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.quantities import Cell, cell_text, interval_record
+from hpt_ray.analysis.scope import Scope, scope
+from hpt_ray.analysis.sentence import scope_text
 from hpt_ray.analysis.verdict import Table, Verdict
 
 
@@ -28,10 +30,22 @@ def verdict_file(run: Run, verdicts: Sequence[Verdict]) -> bytes:
         "study": run.study.name,
         "plan": run.manifest.plan_id,
         "given_up": given_up,
+        "scope": _scope(scope(run.study)),
         "targets": [_verdict(verdict) for verdict in ([] if given_up else verdicts)],
         "across_targets": _across(together) if together else None,
     }
     return json.dumps(content, indent=2, allow_nan=False).encode()
+
+
+def _scope(about: Scope) -> dict[str, Any]:
+    """Over which seeds and bases claims are; ``bases`` is null where every arm starts from scratch."""
+    shared = about.bases
+    return {
+        "text": scope_text(about),
+        "seeds": about.seeds,
+        "bases": shared.number if shared else None,
+        "given_weights": shared.given if shared else False,
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def test_wins_ties_losses_and_what_is_missing(run: Run) -> None:
     assert scratch.missing == ("lost",)
     assert direct.found.wins == TARGETS
     assert found.sentence.startswith(
-        "Across 4 targets (linear evaluation, Holm's correction), HPT is better than pretraining from scratch on 1 of "
-        "3, worse on 1 and equivalent within 1 point on 1 (mean difference "
+        "Across 4 targets (linear evaluation, Holm's correction), for this base over 5 seeds, HPT is better than "
+        "pretraining from scratch on 1 of 3, worse on 1 and equivalent within 1 point on 1 (mean difference "
     )
     assert "; no result on lost), and better than direct transfer on 4 of 4 (mean difference +" in found.sentence
     assert found.table.rows[0][:5] == ("From scratch", "1", "1", "1", "0")

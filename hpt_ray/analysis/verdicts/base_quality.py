@@ -15,8 +15,7 @@ from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import DEPENDENCE_ON_BASE
 from hpt_ray.analysis.quantities import Change, change
-from hpt_ray.analysis.verdict import Caveat, Table, Tile, Verdict, claim_tiles, metric_cell
-from hpt_ray.spec.bases import bases
+from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell
 
 
 def verdict(run: Run, target: str) -> Verdict:
@@ -53,7 +52,7 @@ def verdict(run: Run, target: str) -> Verdict:
             *claim_tiles((claim, f" at {number_name(run, level)}") for level, claim in compared),
         ),
         table=_table(run, target),
-        caveats=(*caveats(run, target, claims), *(_luck(run) if bases else [])),
+        caveats=caveats(run, target, claims),
     )
 
 
@@ -78,14 +77,6 @@ def _dependence(run: Run, target: str, bases: list[str]) -> Claim:
     what = "the changes of HPT and direct transfer with the base"
     sides = run.arms[HPT], run.arms[DIRECT]
     return compare_changes(run, "robustness", sides, weak - strong, lacking="no seed with both bases", what=what)
-
-
-def _luck(run: Run) -> list[Caveat]:
-    """What intervals do not account for where a base is one fixed given."""
-    if (base := bases(run.study)) and base.number == 1:
-        text = "One base at each level: intervals do not account for the luck of pretraining it."
-        return [Caveat("one base", text)]
-    return []
 
 
 def _table(run: Run, target: str) -> Table:

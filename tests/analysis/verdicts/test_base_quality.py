@@ -49,7 +49,7 @@ def test_hpt_rises_less_than_direct_transfer() -> None:
         ("accuracy", Outcome.BETTER),
     ]
     assert [tile.value for tile in found.tiles] == ["+6.0", "+18.0", "+8.0", "+9.0"]
-    assert found.notes == ("One base at each level: intervals do not account for the luck of pretraining it.",)
+    assert found.notes == ()
 
 
 def test_hpt_rises_more_and_is_worse_than_from_scratch() -> None:
