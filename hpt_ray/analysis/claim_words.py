@@ -65,10 +65,12 @@ def _needed(claim: Claim, need: Need) -> str:
 
 
 def _images(what: str, enough: Enough) -> str:
-    of = f"Of {enough.images:,} test image{'s' * (enough.images > 1)} {what} differ on {enough.differ or 'none'}"
+    plural = "s" * (enough.images > 1)
+    counted, such = (f"group{plural} of test images", "groups") if enough.grouped else (f"test image{plural}", "images")
+    of = f"Of {enough.images:,} {counted} {what} differ on {enough.differ or 'none'}"
     if enough.differ:
         return f"{of}, too few to tell: at least {enough.needed:,} are needed, if as large a share of them differs."
-    return f"{of}: {enough.needed:,} such images would show that there is no difference of {margin_text(MARGIN)}."
+    return f"{of}: {enough.needed:,} such {such} would show that there is no difference of {margin_text(MARGIN)}."
 
 
 def _seeds(needed: Needed) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hpt_ray.analysis.measures.rows import by_row
+from hpt_ray.analysis.measures.scores import NOTHING, Place, Scores, groups, units_of
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.metric import DEFAULT, Metric, chosen, find
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
@@ -32,20 +33,6 @@ class Held(NamedTuple):
 
     factor: Factor
     level: str
-
-
-#: An arm at a level ("" where it has none), at step 0 or not.
-Place = tuple[str, str, bool]
-
-
-class Scores(NamedTuple):
-    """The test examples that all cells of a target and an evaluation share, and each cell's scores on them by seed."""
-
-    examples: np.ndarray
-    by_cell: dict[Place, dict[int | None, np.ndarray]]
-
-
-NOTHING = Scores(np.empty(0, dtype=np.int64), {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,19 +130,21 @@ class Run:
     def correct(
         self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
     ) -> np.ndarray:
-        """Share of repeats in which each test example was classified correctly, [rows, examples].
+        """Share of repeats in which each test example was classified correctly, [rows, columns].
 
         More generally it is each example's score of the run's metric, a mean over repeats too (see core/metric.py).
         A row is a seed of the study, in its order, or a base that several share (see rows.py); columns are the examples
-        of the target's test split, the same for every cell, so that any two cells are paired. A row without predictions
-        is NaN. A cell that does not depend on the seed or on the level (direct transfer) is repeated.
+        of the target's test split or, where these come in groups, the groups (see stats/groups.py), the same for every
+        cell, so that any two cells are paired. A row without predictions is NaN. A cell that does not depend on the
+        seed or on the level (direct transfer) is repeated.
         """
-        return by_row(self.study, self.by_seed(target, arm, level, evaluation, step0=step0))
+        values = by_row(self.study, self.by_seed(target, arm, level, evaluation, step0=step0))
+        return self._scores.get((target, evaluation or self.evaluation), NOTHING).columns(values)
 
     def by_seed(
         self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
     ) -> np.ndarray:
-        """The same for every seed of the study, [seeds, examples], whichever bases they share."""
+        """The same for every seed and example, [seeds, examples], whichever bases and groups they share."""
         scores = self._scores.get((target, evaluation or self.evaluation), NOTHING)
         scores_by_seed = np.full((len(self.study.seeds), len(scores.examples)), np.nan)
         for name in ("", level):  # predictions at the level itself replace those that depend on no level
@@ -169,11 +158,12 @@ class Run:
     def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
         """Whether each repeat classified each test example correctly, or its component, after the arm's last phase.
 
-        [seeds, repeats, examples], the seeds being those with predictions; a cell that does not depend on the seed has
-        one row. A repeat that a seed lacks is a row of NaN.
+        [seeds, repeats, columns], the seeds being those with predictions; a cell that does not depend on the seed has
+        one row. A repeat that a seed lacks is a row of NaN. Columns are those of ``correct``.
         """
         evaluation = evaluation or self.evaluation
-        examples = self._scores.get((target, evaluation), NOTHING).examples
+        scores = self._scores.get((target, evaluation), NOTHING)
+        examples = scores.examples
         cells = self._cells
         selected = (cells["target"] == target) & (cells["arm"] == arm) & (cells["evaluation"] == evaluation)
         selected &= cells["level"].isin(["", level]) & ~cells["step0"]
@@ -185,7 +175,7 @@ class Run:
         answers_array = np.full((len(seeds), len(repeats), len(examples)), np.nan)
         places = np.searchsorted(repeats, rows_of_arm["repeat"]), np.searchsorted(examples, rows_of_arm["example"])
         answers_array[rows, *places] = rows_of_arm["correct"]
-        return answers_array
+        return scores.columns(answers_array)
 
     def _located(self, table: pd.DataFrame) -> pd.DataFrame:
         """Add ``step0`` and ``cell``, a number for each cell, evaluation and step 0.
@@ -241,5 +231,12 @@ class Run:
             named = cells[["arm", "level", "step0", "seed"]].to_numpy()
             for (arm, level, step0, seed), row in zip(named, scores, strict=True):
                 by_cell.setdefault((arm, level, step0), {})[None if pd.isna(seed) else int(seed)] = row
-            by_evaluation[cast("tuple[str, str]", place)] = Scores(examples.to_numpy(), by_cell)
+            units = units_of(self._groups.get(str(place[0])), examples)
+            by_evaluation[cast("tuple[str, str]", place)] = Scores(
+                examples.to_numpy(), by_cell, units, float(np.mean(scores)) if scores.size else 0.0
+            )
         return by_evaluation
+
+    @functools.cached_property
+    def _groups(self) -> dict[str, pd.Series]:
+        return groups(self.predictions)

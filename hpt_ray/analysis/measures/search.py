@@ -33,6 +33,7 @@ from hpt_ray.analysis.measures import views
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import LEVEL, REPLICATES, Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.analysis.stats.groups import number, widening
 from hpt_ray.core.identity import stream
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import random_policies, to_point
@@ -191,6 +192,7 @@ def _near(val: np.ndarray, test: np.ndarray, margin: float, seed: int = 0) -> tu
     means = test.mean(axis=2)
     # Means over resampled images are normal, with the covariance that the policies of all arms have on these images.
     covariance = np.atleast_2d(np.cov(test.reshape(-1, examples), ddof=0)) / examples
+    covariance *= widening(number(test), LEVEL) ** 2
     drawn = generator.multivariate_normal(means.ravel(), covariance, REPLICATES, method="eigh")
     near, loss = np.empty((REPLICATES, arms)), np.empty((REPLICATES, arms))
     for arm, accuracy in enumerate(np.split(drawn, arms, axis=1)):
@@ -237,5 +239,5 @@ def _random(run: Run, target: str) -> dict[str, tuple[list[str], np.ndarray, np.
             if test[name].size and not np.isnan([*test[name], values.get((arm, name), np.nan)]).any()
         ]
         val = np.array([values[arm, name] for name in finished])
-        by_arm[arm] = finished, val, np.array([test[name] for name in finished])
+        by_arm[arm] = finished, val, np.stack([test[name] for name in finished]) if finished else np.empty((0, 0))
     return by_arm

@@ -16,6 +16,7 @@ w, so replicates are paired wherever the values are.
   examples counts twice (Owen 2007, "The pigeonhole bootstrap") and a 95 % interval of a difference covers 99 %. It
   mixes the values replicated together, so that every contrast of them loses its own share: of two arms' accuracies on
   the same examples most of b cancels, and what is left is mostly residual.
+- Where test images come in groups, groups stand where examples do, and take Student's quantile (see groups.py).
 - Intervals are the basic (reflected) bootstrap's, [2 m - q(0.975), 2 m - q(0.025)] (Davison and Hinkley 1997, eq. 5.6).
   For a linear statistic they equal percentile intervals; of a range or a standard deviation over cells, which noise
   makes too large, they correct the bias that percentile intervals double.
@@ -31,7 +32,7 @@ studies each): differences of means 94 to 96 %; worst changes, with the worst le
 arm (ties between levels are the lowest) and 95 to 98 % for the difference of two; range and standard deviation over
 levels, and their differences, 84 to 99 %. Of differences that are zero, p is below 0.05 in 3.7 to 5.4 %, below 0.01 in
 0.7 to 1.2 %, below 0.05 / 6 in 0.5 to 1.0 %. Two seeds hold 5 % but not the smaller levels (3 % at 1 %), as they often
-agree by chance. With one seed a = 0: the interval is of the test sample alone.
+agree by chance. With one seed a = 0: the interval is of the test sample alone. Of images in groups: see groups.py.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ import numpy as np
 from scipy import optimize, special
 
 from hpt_ray.analysis.stats import exact
+from hpt_ray.analysis.stats.groups import number, quantile, widening
 from hpt_ray.core.identity import stream
 
 REPLICATES = 2000
@@ -83,6 +85,7 @@ class Replicates:
 
     ``seed_draws`` [replicates, values] are the same draws with chance from the seeds alone. ``reach`` [values, 2] is
     how far below and above its estimate an interval reaches at least. ``limits``: what no true value lies beyond.
+    ``groups``: how many groups the examples are of, None where they are single.
     """
 
     estimate: np.ndarray
@@ -91,6 +94,7 @@ class Replicates:
     seeds: np.ndarray
     reach: np.ndarray
     limits: tuple[float, float]
+    groups: int | None
 
     def interval(
         self, statistic: Statistic, values: Sequence[int] | None = None, reach: np.ndarray | None = None
@@ -111,7 +115,7 @@ class Replicates:
         variance = float(draws.var())
         share = min(1.0, float(statistic(self.seed_draws).var()) / variance) if variance > 0 else 0.0
         drawn = seeds[seeds > 1]  # what was not drawn adds no variance between seeds
-        p = _p_value(low, high, share, int(drawn.min()) - 1 if len(drawn) else 1)
+        p = _p_value(low, high, share, int(drawn.min()) - 1 if len(drawn) else 1, self.groups)
         # Two seeds may leave more open than there is: no accuracy changes by more than all of it.
         low, high = (min(max(end, self.limits[0]), self.limits[1]) for end in (low, high))
         return Interval(estimate, low, high, int(seeds.min()), p)
@@ -120,7 +124,7 @@ class Replicates:
 def replicate(
     values: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0, signed: bool = True, most: float = 1.0
 ) -> Replicates:
-    """Bootstrap the means of ``values`` [values, seeds, examples] jointly.
+    """Bootstrap the means of ``values`` [values, seeds, examples] jointly, where ``Grouped`` those of groups.
 
     A row of NaN is a seed that a value lacks: its mean and its interval rest on the others. What is to be compared
     belongs into one call: between calls on the same seeds and examples only the draws are shared (see Lambda above).
@@ -132,6 +136,8 @@ def replicate(
     Raises:
         ValueError: if a value has no complete seed, or there is no example.
     """
+    reach = np.stack([exact.reach(value, signed, most) for value in values])
+    groups, values = number(values), np.asarray(values)
     present = ~np.isnan(values).any(axis=2)
     if not values.shape[2] or not present.any(axis=1).all():
         raise ValueError("every value needs at least one example and one complete seed")
@@ -141,15 +147,14 @@ def replicate(
     draws = seed_draws.copy()
     for start in range(0, replicates, 256):  # the counts are kept small and widened a block at a time
         block = slice(start, start + 256)
-        draws[block] += (counts[block].astype(np.float64) - 1) @ example_effects.T
+        draws[block] += (counts[block].astype(np.float64) - 1) @ example_effects.T * widening(groups, LEVEL)
     # Rows that are all alike are one given, repeated (direct transfer): no seed was drawn.
     varied = [bool((value[rows] != value[rows][:1]).any()) for value, rows in zip(values, present, strict=True)]
-    reach = np.stack([exact.reach(value, signed, most) for value in values])
     limits = (-most, most) if signed else (0.0, 1.0)
-    return Replicates(estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), reach, limits)
+    return Replicates(estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), reach, limits, groups)
 
 
-def _p_value(low: float, high: float, share: float, degrees: int) -> float:
+def _p_value(low: float, high: float, share: float, degrees: int, groups: int | None) -> float:
     """The p-value of zero, of which ``share`` of the interval's squared width is the seeds' (see the module's text)."""
     centre, half = (high + low) / 2, (high - low) / 2
     if half < NOTHING:
@@ -159,7 +164,7 @@ def _p_value(low: float, high: float, share: float, degrees: int) -> float:
         """Squared half-width of the interval that errs at this rate over that of the 95 % one, less zero's distance."""
         tail, usual = math.exp(logarithm) / 2, (1 - LEVEL) / 2
         seeds = float(special.stdtrit(degrees, tail) / special.stdtrit(degrees, usual))
-        examples = float(special.ndtri(tail) / special.ndtri(usual))
+        examples = quantile(groups, tail) / quantile(groups, usual)
         return share * seeds**2 + (1 - share) * examples**2 - (centre / half) ** 2
 
     least = math.log(SMALLEST)

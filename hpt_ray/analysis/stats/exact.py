@@ -3,6 +3,11 @@
 Of n test images, all answered alike by both arms, a bootstrap says that nothing differs, and with certainty. But up to
 1 - 0.025^(1/n) of all images may be answered differently (Clopper and Pearson 1934): 84 % where n is 2, 0.5 % where it
 is 800. Images are what is counted, not images times seeds: the seeds are tested on the same ones.
+
+Of images in groups the groups are counted, as if all images of one were answered alike: the design effect at an
+intra-group correlation of 1 (Kish 1965, section 5.4), which leaves as many independent answers as there are groups. An
+effective sample size in the place of the sample's is Korn and Graubard's (1998); but where few answers differ the
+correlation cannot be estimated, and so the largest is taken.
 """
 
 from __future__ import annotations
@@ -11,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
+
+from hpt_ray.analysis.stats.groups import Grouped
 
 #: Images with another answer than most, below which the bootstrap's interval is held against the exact one. From there
 #: on it is the wider of both: with 6 of n it reaches 4.8 / n to each side, and the exact bound of none 3.7 / n.
@@ -40,6 +47,8 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
     found = values[~np.isnan(values).any(axis=1)]
     if not found.size:
         return None
+    if isinstance(found, Grouped):
+        return _of_groups(np.asarray(found).mean(axis=0), signed, most)
     if not np.allclose(found / STEP, np.round(found / STEP), rtol=0, atol=1e-6):
         return None
     means = found.mean(axis=0)
@@ -50,6 +59,18 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
         # What is right at some of the seeds counts as both: right for the upper bound, wrong for the lower.
         return share(int((means > 1 - NOTHING).sum()), n)[0], share(int((means > NOTHING).sum()), n)[1]
     return _signed(int((means > NOTHING).sum()), int((means < -NOTHING).sum()), n, most)
+
+
+def _of_groups(means: np.ndarray, signed: bool, most: float) -> tuple[float, float] | None:
+    """Bounds from groups' totals, where few groups differ, but not all of several."""
+    number = len(means)
+    if not signed:
+        alike = {0: means.mean() < NOTHING, number: means.mean() > 1 - NOTHING}
+        return next((share(count, number) for count, all_alike in alike.items() if all_alike), None)
+    more, fewer = int((means > NOTHING).sum()), int((means < -NOTHING).sum())
+    if more + fewer >= min(FEW, max(number, 2)):
+        return None
+    return _signed(more, fewer, number, most)
 
 
 def _signed(more: float, fewer: float, of: int, most: float) -> tuple[float, float]:
@@ -63,11 +84,13 @@ class Enough:
     """Of ``images`` test images two sides differ on ``differ``, too few to tell; ``needed`` would be enough.
 
     That is, if as large a share of them differs: of none, so many show that the true difference is within the margin.
+    ``grouped``: all three are numbers of groups of test images.
     """
 
     differ: int
     images: int
     needed: int
+    grouped: bool = False
 
 
 def enough(values: np.ndarray, margin: float, most: float = 1.0) -> Enough | None:
@@ -92,7 +115,7 @@ def enough(values: np.ndarray, margin: float, most: float = 1.0) -> Enough | Non
     while many - few > 1:
         middle = (few + many) // 2
         few, many = (few, middle) if settled(middle) else (middle, many)
-    return Enough(more + fewer, n, many)
+    return Enough(more + fewer, n, many, isinstance(values, Grouped))
 
 
 def reach(values: np.ndarray, signed: bool = True, most: float = 1.0) -> np.ndarray:

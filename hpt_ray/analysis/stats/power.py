@@ -20,6 +20,7 @@ import numpy as np
 from scipy import special, stats
 
 from hpt_ray.analysis.stats.bootstrap import LEVEL, NOTHING
+from hpt_ray.analysis.stats.groups import number, widening
 from hpt_ray.analysis.stats.variance import sources
 
 #: A test set is not likely to grow by more than this.
@@ -76,10 +77,11 @@ def _needed(
         return Needed(None, "one seed does not show how much seeds differ")
     if aim < NOTHING:
         return Needed(None, "the difference seen is zero")
-    between, test = len(values) * (found.seed**2 + found.rest**2), found.test
+    between, test = len(values) * (found.seed**2 + found.rest**2), found.test * widening(number(values), LEVEL)
     if aim <= away * test:
         larger = (away * test / aim) ** 2
-        images = f"more than {math.ceil(larger * values.shape[1]):,} test images"
+        what = "test images" if number(values) is None else "groups of test images"
+        images = f"more than {math.ceil(larger * values.shape[1]):,} {what}"
         if larger > LIKELY:
             return Needed(None, f"no number of seeds is enough, and hardly any test set: {images} are needed")
         times = math.ceil(10 * larger) / 10
