@@ -178,6 +178,19 @@ def _delete_unless_in_use(unfinished: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def free(folder: Path) -> float:
+    """Bytes that are free for a folder of the cache: infinite where it, or a part of it, is there already."""
+    started = folder.exists() or any(folder.parent.glob(f".{folder.name}-*"))
+    return math.inf if started else _free()
+
+
+def _free() -> int:
+    place = root()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
 def check_room(needed: float, spec: str) -> None:
     """Check that the cache has room for so many bytes.
 
@@ -187,10 +200,10 @@ def check_room(needed: float, spec: str) -> None:
     Raises:
         DataError: if it has not.
     """
-    free = shutil.disk_usage(root()).free
-    if needed > free:
+    room = _free()
+    if needed > room:
         raise DataError(
-            f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
+            f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {room / 1e6:,.0f} MB are free. Make "
             "room, or set HPT_CACHE to another folder."
         )
 

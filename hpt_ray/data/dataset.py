@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id, stream
-from hpt_ray.data import classes, facts
+from hpt_ray.data import cache, classes, facts
 from hpt_ray.data.duplicates import Hashes
 from hpt_ray.data.encoded import Encoded
 from hpt_ray.data.evaluable import labelled
 from hpt_ray.data.groups import Groups, by_rule
-from hpt_ray.data.preparing import COLUMNS, IMAGES, Pixels, Preparation
+from hpt_ray.data.pixels import Choice, Pixels, chosen
+from hpt_ray.data.preparing import COLUMNS, IMAGES, Preparation
 from hpt_ray.data.ranges import Reading
 from hpt_ray.data.records import PUBLISHED, SPLITS, source
 from hpt_ray.data.splits import nested, strata
@@ -166,7 +167,7 @@ def load(
     size: int,
     groups: str | None = None,
     *,
-    pixels: Pixels = "resident",
+    pixels: Choice = "resident",
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """A data set by name or path, read from the cache if it has this content.
@@ -179,20 +180,23 @@ def load(
         spec: ``digits``, ``synthetic:DOMAIN``, ``torchvision:NAME``, a path, ...: see ``source``.
         size: Side of the decoded images in pixels.
         groups: The rule by which its images are grouped (see ``groups.by_rule``); None: the source's own groups.
-        pixels: How they are kept.
+        pixels: How they are kept; "auto" is what ``pixels.chosen`` says, and a remark says why.
         progress: Called with (images done, images) while decoding.
 
     Raises:
         UnknownNameError: for a name that no file in ``datasets/`` has.
         DataError: for a source that is missing, empty or broken; the message names the file.
     """
-    data_source = source(spec) if groups is None else by_rule(source(spec), groups)
-    preparation = Preparation(spec, data_source, size, pixels)
+    ungrouped = source(spec)
+    data_source = ungrouped if groups is None else by_rule(ungrouped, groups)
+    resident = Preparation(spec, data_source, size, "resident")
+    kept, why = (pixels, "") if pixels != "auto" else chosen(ungrouped, size, cache.free(resident.place))
+    preparation = replace(resident, pixels=kept)
     folder, key = preparation.folder(progress), preparation.key
     stored_facts = facts.read(folder)
     with np.load(folder / COLUMNS, allow_pickle=False) as columns:
         sizes = columns["sizes"]
-        if pixels == "encoded":
+        if kept == "encoded":
             how = Reading.of(stored_facts.reading)
             images = Encoded(folder, data_source.folder, sizes, size, how)
         else:
@@ -217,7 +221,7 @@ def load(
             targets=columns.get("targets"),
             given=stored_facts.given,
             given_by=data_source.given_by,
-            remarks=(*data_source.remarks, *stored_facts.remarks),
+            remarks=(*data_source.remarks, *stored_facts.remarks, *([why] if why else [])),
             groups=Groups.stored(columns, data_source.grouped_by, groups),
         )
     return _merged(decoded)

@@ -100,7 +100,9 @@ def encoded_bytes(example: Example) -> bytes:
         image = Place(image)
     if isinstance(image, Place):
         return image.read(example.where)
-    raise DataError(f"{example.where} is an array and no file: only files stay encoded; leave pixels out.")
+    raise DataError(
+        f"{example.where} is an array and no file, and cannot stay encoded: write pixels=auto, or leave it out."
+    )
 
 
 def _place(example: Example, content: bytes, folder: str, packed: list[bytes]) -> tuple[Any, ...]:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,12 +19,10 @@ from hpt_ray.data import brightness, cache, encoded, facts
 from hpt_ray.data.decoding import Decoding, decode_all
 from hpt_ray.data.examining import PLACES
 from hpt_ray.data.groups import numbered
+from hpt_ray.data.pixels import Pixels
 from hpt_ray.data.records import SPLITS, Source
 from hpt_ray.data.shards import Shards
 from hpt_ray.data.splits import RULE, complete, strata
-
-#: How the pixels of a data set are kept: decoded once to a square, or as files that are decoded when needed.
-Pixels = Literal["resident", "encoded"]
 
 IMAGES, COLUMNS = "images.npy", "columns.npz"
 
@@ -51,6 +48,11 @@ class Preparation:
         content = [self.source.fingerprint, VERSIONS["data"], self.size, RULE]
         return content_id([*content, "encoded"] if self.pixels == "encoded" else content, length=32)
 
+    @property
+    def place(self) -> Path:
+        """Where the folder is, or will be."""
+        return cache.root() / ("indexed" if self.pixels == "encoded" else "decoded") / self.key
+
     def folder(self, progress: Callable[[int, int], None] | None) -> Path:
         """The folder, which is filled unless it is there.
 
@@ -60,12 +62,11 @@ class Preparation:
         """
         if self.pixels == "encoded" and not self.source.folder:
             raise DataError(
-                f"{self.spec} has arrays and no files, so its pixels cannot stay encoded: leave out pixels=encoded."
+                f"{self.spec} has arrays and no files, which cannot stay encoded: write pixels=auto, or leave it out."
             )
-        folder = cache.root() / ("indexed" if self.pixels == "encoded" else "decoded") / self.key
         label = f"{self.spec} {self.source.folder} {self.source.grouped_by} {self.size} {self.pixels}"
-        cache.build(folder, self._whole, lambda target: self._fill(target, progress), label)
-        return folder
+        cache.build(self.place, self._whole, lambda target: self._fill(target, progress), label)
+        return self.place
 
     def _whole(self, folder: Path) -> bool:
         """Whether a cached folder can be used.

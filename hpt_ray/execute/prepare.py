@@ -62,7 +62,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
                 progress(spec, done, total)
 
         rule = study.groups if spec in study.targets else None
-        datasets[spec] = dataset.load(spec, study.decode_size, rule, progress=report)
+        datasets[spec] = dataset.load(spec, study.decode_size, rule, pixels=study.pixels, progress=report)
     tests = tuple(datasets[target] for target in study.targets)
     datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}
     for recipe in recipes:

@@ -19,6 +19,7 @@ from hpt_ray.core import machine, user_code
 from hpt_ray.core.errors import StageError, StageInterruptedError, StoreError, StudyError
 from hpt_ray.core.registry import load, name_of
 from hpt_ray.data import dataset
+from hpt_ray.data.pixels import Pixels
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import Watch, interrupted_together
 from hpt_ray.planning.plan import Unit
@@ -204,7 +205,8 @@ def _data(stage: PretrainingStage | EvaluationStage) -> dataset.Dataset:
 
 
 def _loaded(stage: PretrainingStage | EvaluationStage, spec: str) -> dataset.Dataset:
-    return dataset.load(spec, stage.decode_size, stage.groups.get(spec))
+    pixels: Pixels = "encoded" if spec in stage.encoded else "resident"
+    return dataset.load(spec, stage.decode_size, stage.groups.get(spec), pixels=pixels)
 
 
 def _finish(

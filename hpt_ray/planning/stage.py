@@ -26,6 +26,7 @@ class _Stage(Frozen):
         images: number of images to train on, for estimates of time.
         groups: the rules by which the images of its data sets are grouped, by data set, as ``data`` and ``apart`` name
             them; their effect is in the fingerprints.
+        encoded: those of its data sets whose pixels stay encoded; that is in the fingerprints, too.
     """
 
     model_config = ConfigDict(extra="ignore")  # earlier versions wrote the fields of all kinds
@@ -36,6 +37,7 @@ class _Stage(Frozen):
     label: str = ""
     images: int = 0
     groups: dict[str, str] = Field(default_factory=dict)
+    encoded: tuple[str, ...] = ()
 
 
 class PretrainingStage(_Stage):
@@ -94,6 +96,7 @@ def pretraining_stage(
     Args:
         spec: the data set as the user wrote it. data: the same, loaded.
     """
+    apart = data.apart if data.without else ()
     iterations = recipe.iterations if parent else recipe.iterations_from_scratch or recipe.iterations
     content = PretrainingContent(
         version=VERSIONS["pretrain"],
@@ -117,8 +120,9 @@ def pretraining_stage(
         data=spec,
         decode_size=study.decode_size,
         images=iterations * recipe.batch,
-        apart=tuple(other.spec for other in data.apart) if data.without else (),
-        groups=_rules(data, *data.apart),
+        apart=tuple(other.spec for other in apart),
+        groups=_rules(data, *apart),
+        encoded=_encoded(data, *apart),
     )
 
 
@@ -173,7 +177,12 @@ def evaluation_stage(
         data=target,
         decode_size=study.decode_size,
         groups=_rules(data),
+        encoded=_encoded(data),
     )
+
+
+def _encoded(*datasets: Dataset) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(data.spec for data in datasets if data.pixels == "encoded"))
 
 
 def _rules(*datasets: Dataset) -> dict[str, str]:

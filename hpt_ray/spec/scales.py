@@ -18,7 +18,7 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.spec.options import Options, merged, parse
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.recipe import Positive, Recipe
-from hpt_ray.spec.study import Evaluation, Precision, Pretraining, Weights
+from hpt_ray.spec.study import Evaluation, PixelChoice, Precision, Pretraining, Weights
 from hpt_ray.spec.weights_source import WeightSource, is_checkpoint
 
 ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
@@ -46,6 +46,11 @@ class Settings(TypedDict, total=False):
         Positive,
         "side in pixels of the decoded images that views are cut from; follows image_size",
         _by_scale(lambda scale: scale.decode_size),
+    ]
+    pixels: Annotated[
+        PixelChoice,
+        "resident: decoded once to squares; encoded: cropped at full resolution; auto: encoded if most are larger",
+        _by_scale(lambda scale: scale.pixels),
     ]
     base_iterations: Annotated[Positive, "base pretraining", _by_scale(lambda scale: scale.base.iterations)]
     base_seeds: Annotated[
@@ -103,6 +108,7 @@ class Scale(Frozen):
     backbone: str
     image_size: int
     decode_size: int
+    pixels: PixelChoice = "resident"
     precision: Precision = "auto"
     metric: str | None = None
     groups: str | None = None
@@ -140,6 +146,7 @@ class Scale(Frozen):
                 "groups": settings.get("groups", self.groups),
                 "evaluations": tuple(map(scale.evaluation, probes)),
                 "image_size": size,
+                "pixels": settings.get("pixels", self.pixels),
                 "decode_size": settings.get("decode_size", round(size * self.decode_size / self.image_size)),
                 "base": change(
                     self.base,
@@ -173,7 +180,7 @@ class Scale(Frozen):
     @property
     def network(self) -> dict[str, Any]:
         """The fields of a study that say what is computed with, and what is measured on which images."""
-        names = ("backbone", "image_size", "decode_size", "precision", "metric", "groups")
+        names = ("backbone", "image_size", "decode_size", "pixels", "precision", "metric", "groups")
         return {name: getattr(self, name) for name in names}
 
 
@@ -244,6 +251,7 @@ SCALES: dict[str, Scale] = {
         backbone="resnet50",
         image_size=224,
         decode_size=256,
+        pixels="auto",
         base=_PAPER.model_copy(update={"iterations": 4_003_200, "iterations_from_scratch": None}),
         target=_PAPER,
         probes={"finetune": {"iterations": 2_500, "batch": 256}},

@@ -17,10 +17,10 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.spec.recipe import Positive, Recipe
 
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-#: Policies of one round: more could not be planned in reasonable time.
-Some = Annotated[int, Field(gt=0, le=1_000)]
+Some = Annotated[int, Field(gt=0, le=1_000)]  # policies of one round: more could not be planned in reasonable time
 Tune = Literal["all", "bn"]
 Precision = Literal["auto", "float32", "bfloat16"]
+PixelChoice = Literal["resident", "encoded", "auto"]
 
 #: What the paper calls the chains it compares; any other chain is shown as it is written.
 LABELS = {
@@ -195,10 +195,10 @@ class Study(Frozen):
     backbone: str
     image_size: Positive  # side of the views the network sees, pixels
     decode_size: Positive  # side of the decoded images the views are cut from, pixels
+    pixels: PixelChoice = "resident"  # views are cut from squares of decode_size, or at full resolution
     precision: Precision = "auto"
     search: Search | None = None
-    #: The page of its report, by name or by a path that starts from the study's file; None: the one of the same name.
-    dashboard: Annotated[str, Field(min_length=1)] | None = None
+    dashboard: Annotated[str, Field(min_length=1)] | None = None  # by name or path from its file; None: its own name
     #: The name or path that the study was made from, and how its function was called: for the report and to reproduce.
     made_from: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)

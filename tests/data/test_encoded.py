@@ -206,5 +206,5 @@ def test_a_file_that_changes_is_named(change: object, says: str, tmp_path: Path)
 
 @pytest.mark.parametrize("spec", ["digits", "synthetic:shape,n=20"])
 def test_arrays_cannot_stay_encoded(spec: str) -> None:
-    with pytest.raises(DataError, match=rf"{spec} has arrays and no files, so its pixels cannot stay encoded"):
+    with pytest.raises(DataError, match=rf"{spec} has arrays and no files, which cannot stay encoded"):
         load(spec, 8, pixels="encoded")
