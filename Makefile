@@ -7,11 +7,14 @@ BIN := .venv/bin
 study: .venv/installed
 	$(BIN)/hpt-study run augment_ablation
 
+# A file's tests stay together: they share what is slow to set up.
+PARALLEL := -n 2 --dist loadfile
+
 test: .venv/installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 test-slow: .venv/installed-test
-	$(BIN)/pytest -m slow --override-ini timeout=3600 --ignore tests/faults
+	$(BIN)/pytest $(PARALLEL) -m slow --override-ini timeout=3600 --ignore tests/faults
 
 test-faults: .venv/installed-test
 	$(BIN)/pytest tests/faults -m 'slow or not slow' --override-ini timeout=3600
