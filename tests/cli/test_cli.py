@@ -144,7 +144,12 @@ def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
     for study in registry.names("studies"):
         values = {item.name: item.default for item in parameters(registry.load("studies", study))}
         # What these are where nothing is set, their meaning says.
-        assert {name for name, value in values.items() if value is None} <= {"metric", "options", "base_seeds", "groups"}
+        assert {name for name, value in values.items() if value is None} <= {
+            "metric",
+            "options",
+            "base_seeds",
+            "groups",
+        }
     rows = {line.split()[0]: line for line in invoke("show", "augment_search").splitlines() if line.strip()}
     for name, value in {
         "random": "quick 8; paper 32",
