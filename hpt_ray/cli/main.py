@@ -60,6 +60,8 @@ def run(
     workers: Workers = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; chosen from the machine.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Stages side by side; chosen from the machine.")] = None,
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs to use, 0 for none; all there are.")] = None,
+    stages_per_gpu: Annotated[int | None, typer.Option(min=1, help="Stages that share a GPU.")] = None,
     address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address.")] = None,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
@@ -78,6 +80,8 @@ def run(
                 workers=workers,
                 threads=threads,
                 slots=slots,
+                gpus=gpus,
+                stages_per_gpu=stages_per_gpu,
                 address=address,
                 observer=observer,
             )

@@ -20,7 +20,7 @@ from hpt_ray.core.text import visible
 from hpt_ray.execute.events import Event, Observer, Progress
 
 if TYPE_CHECKING:
-    from hpt_ray.core.machine import Layout
+    from hpt_ray.core.layout import Layout
     from hpt_ray.planning.plan import Plan, Unit
 
 #: Seconds between two lines of a piped run, few enough for a log of hours.
@@ -64,7 +64,8 @@ class RunObserver(Observer):
     def started(self, layout: Layout, dashboard: str | None) -> None:
         lines = facts()
         each = f"{counted(layout.workers, 'worker')} each, {counted(layout.threads, 'thread')} per worker"
-        lines.add_row("running", f"{counted(layout.slots, 'stage')} at a time, {each}")
+        gpu = "" if not layout.stages_per_gpu else ", a GPU" if layout.stages_per_gpu == 1 else ", sharing GPUs"
+        lines.add_row("running", f"{counted(layout.slots, 'stage')} at a time, {each}{gpu}")
         if dashboard:
             lines.add_row("Ray dashboard", dashboard)
         out.print(lines)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 from hpt_ray.execute.events import Tell
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
@@ -24,6 +24,8 @@ class Request:
         workers: processes that share the groups of each stage.
         threads: of each process; None: the backend chooses.
         slots: number of stages that run at the same time; None: the backend chooses.
+        gpus: how many to use; 0: none; None: all there are.
+        stages_per_gpu: stages that share a GPU; None: the backend chooses.
         address: a cluster to join; None: no cluster.
     """
 
@@ -33,6 +35,8 @@ class Request:
     workers: int = 1
     threads: int | None = None
     slots: int | None = None
+    gpus: int | None = None
+    stages_per_gpu: int | None = None
     address: str | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from hpt_ray.core import machine, registry
+from hpt_ray.core.layout import Node, layout
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, Unit
@@ -57,7 +58,8 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     units = plan.units(without=finished)
     waiting = [stage for stage in plan.stages.values() if stage.id not in finished]
     training = [stage for stage in waiting if stage.kind == "pretrain"]
-    slots = machine.layout(machine.cores(), gpus(), max(1, len(units)), workers=workers).slots
+    here = Node(cores=machine.cores(), gpus=gpus())
+    slots = layout([here], max(1, len(units)), workers=workers).slots
     known = _recorded(plan, store, finished) if store else {}
     rate, measured_by = 0.0, "nothing to train"
     if training and known.get("pretrain"):

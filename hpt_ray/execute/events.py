@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 from hpt_ray.core.values import Frozen
 from hpt_ray.planning.plan import Plan, Unit
 

@@ -35,6 +35,8 @@ def run(
     workers: int = 1,
     threads: int | None = None,
     slots: int | None = None,
+    gpus: int | None = None,
+    stages_per_gpu: int | None = None,
     address: str | None = None,
     observer: Observer | None = None,
 ) -> Result:
@@ -46,6 +48,7 @@ def run(
             stage at a time; the same numbers).
         workers: processes that share the groups of each stage. threads: of each process.
         slots: number of stages that run at the same time.
+        gpus: how many to use; 0: none; None: all there are. stages_per_gpu: how many stages share one.
         address: a Ray cluster to join; None starts Ray on this machine.
 
     Raises:
@@ -94,7 +97,17 @@ def run(
         _check_workers(plan.study, workers)
         # Unique, since the same study may run twice on one cluster.
         unique_name = f"{plan.run}-{uuid.uuid4().hex[:6]}"
-        request = Request(plan.study.name, unique_name, len(units), workers, threads, slots, address)
+        request = Request(
+            study=plan.study.name,
+            run=unique_name,
+            units=len(units),
+            workers=workers,
+            threads=threads,
+            slots=slots,
+            gpus=gpus,
+            stages_per_gpu=stages_per_gpu,
+            address=address,
+        )
         with contextlib.ExitStack() as open_backend:
             chosen = open_backend.enter_context(backend(request))
             observer.started(chosen.layout, chosen.dashboard)

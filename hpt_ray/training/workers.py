@@ -46,13 +46,14 @@ class Workers:
     training: dist.ProcessGroup | None = None
 
     @classmethod
-    def join(cls, rank: int, size: int, meeting: str) -> Workers:
+    def join(cls, rank: int, size: int, meeting: str, *, gpu: bool = True) -> Workers:
         """Connect to the other workers of a stage: over gloo, and while training over nccl where there are GPUs.
 
         Args:
             meeting: an address such as ``tcp://10.0.0.1:29500`` on the first worker, the same for all.
+            gpu: whether to use a GPU if there is one.
         """
-        gpu = torch.cuda.is_available()
+        gpu = gpu and torch.cuda.is_available()
         device = torch.device("cuda", 0) if gpu else CPU  # each worker sees its own GPU alone
         if gpu:
             torch.cuda.set_device(device)

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import hpt_ray
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.run import run
 from hpt_ray.planning.plan import Plan, Unit

@@ -15,7 +15,7 @@ from typing import Any
 
 import hpt_ray
 from hpt_ray.core import machine
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.runner import RayRunner
 from hpt_ray.execute.backends.ray.session import ray_session

@@ -20,7 +20,7 @@ import contextlib
 from pathlib import Path
 
 from hpt_ray.execute.events import Event
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 from hpt_ray.execute.queue import Queue
 from hpt_ray.execute.worker import run_unit
 from hpt_ray.training.workers import Workers

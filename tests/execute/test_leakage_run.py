@@ -11,7 +11,7 @@ from PIL import Image
 
 from hpt_ray.cli import plan_output
 from hpt_ray.core.errors import StageError
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 from hpt_ray.execute import worker as stage_module
 from hpt_ray.execute.backends.inline import InlineRunner
 from hpt_ray.execute.prepare import prepare

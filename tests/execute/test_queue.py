@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpt_ray.core.errors import StoreError
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.backends.inline import InlineRunner
 from hpt_ray.execute.events import Event

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hpt_ray.core import machine
 from hpt_ray.core.errors import StudyError
+from hpt_ray.core.layout import Layout, layout
 from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.broker import Broker
 from hpt_ray.execute.backends.ray.experiment import Experiment
-from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, resources, scratch
+from hpt_ray.execute.backends.ray.session import alive, dashboard_of, nodes, ray_session, scratch
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import StopNow
 from hpt_ray.planning.plan import Unit
@@ -37,7 +37,7 @@ class RayDiedError(StudyError):
 class RayRunner:
     """Runs units on a connected Ray; ``close`` waits until its worker groups have ended."""
 
-    def __init__(self, ray: Any, layout: machine.Layout, study: str, name: str, dashboard: str | None = None) -> None:
+    def __init__(self, ray: Any, layout: Layout, study: str, name: str, dashboard: str | None = None) -> None:
         """
         Args:
             name: the unique name of this run, from which Ray's names of its parts are made.
@@ -146,8 +146,14 @@ def connected(request: Request) -> Iterator[RayRunner]:
         StudyError: for a layout that does not fit the cluster, or a Ray that does not answer.
     """
     with ray_session(request.address) as ray:
-        layout = machine.layout(
-            *resources(ray), request.units, workers=request.workers, threads=request.threads, slots=request.slots
+        chosen = layout(
+            nodes(ray),
+            request.units,
+            workers=request.workers,
+            threads=request.threads,
+            slots=request.slots,
+            gpus=request.gpus,
+            stages_per_gpu=request.stages_per_gpu or 1,
         )
-        with contextlib.closing(RayRunner(ray, layout, request.study, request.run, dashboard_of(ray))) as runner:
+        with contextlib.closing(RayRunner(ray, chosen, request.study, request.run, dashboard_of(ray))) as runner:
             yield runner

@@ -17,6 +17,7 @@ from typing import Any
 
 from hpt_ray.core import machine
 from hpt_ray.core.errors import StudyError
+from hpt_ray.core.layout import Node
 from hpt_ray.execute.backends.ray import private
 from hpt_ray.execute.stopping import StopNow
 
@@ -229,10 +230,10 @@ def _check_address(address: str | None) -> None:
         ) from error
 
 
-def resources(ray: Any) -> tuple[int, int]:
-    """Cores and GPUs of the whole cluster."""
-    total = ray.cluster_resources()
-    return int(total.get("CPU", 0)), int(total.get("GPU", 0))
+def nodes(ray: Any) -> list[Node]:
+    """The nodes of the cluster that are up, and what they offer."""
+    offers = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Node(cores=int(offer.get("CPU", 0)), gpus=int(offer.get("GPU", 0))) for offer in offers]
 
 
 def dashboard_of(ray: Any) -> str | None:

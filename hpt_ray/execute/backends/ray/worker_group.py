@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout
 
 #: How often a group is started at most. Ray Train restarts the workers of a group, but a controller that is killed or
 #: cannot start them ends its group.
@@ -46,7 +46,8 @@ def serve(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
     meeting = _meeting_place(config["scratch"]) if rank == 0 and size > 1 else ""
-    workers = Workers.join(rank, size, broadcast_from_rank_zero(meeting) if size > 1 else meeting)
+    meeting = broadcast_from_rank_zero(meeting) if size > 1 else meeting
+    workers = Workers.join(rank, size, meeting, gpu=config["gpu"])
     if rank == 0:
         ray.get(broker.arrive.remote(group))
     fresh = True
@@ -115,7 +116,9 @@ def start(
     from hpt_ray.execute.backends.ray.trainer import GroupTrainer, Placement
 
     # 0.9 of a core each: trials need some cores, too.
-    worker = {"CPU": 0.9 * layout.threads} | ({"GPU": 1} if layout.gpu else {})
+    worker, gpu = {"CPU": 0.9 * layout.threads}, layout.stages_per_gpu > 0
+    if gpu:
+        worker["GPU"] = int(1e4 / layout.stages_per_gpu) / 1e4  # Ray counts in ten thousandths, and rounds
 
     def trainer(attempt: int) -> GroupTrainer:
         return GroupTrainer(
@@ -128,8 +131,14 @@ def start(
                 "store": store,
                 "scratch": scratch,
                 "folder": str(Path.cwd()),
+                "gpu": gpu,
             },
-            scaling_config=ScalingConfig(num_workers=layout.workers, use_gpu=layout.gpu, resources_per_worker=worker),
+            scaling_config=ScalingConfig(
+                num_workers=layout.workers,
+                use_gpu=gpu,
+                resources_per_worker=worker,
+                placement_strategy="STRICT_PACK" if layout.packed else "PACK",
+            ),
             run_config=RunConfig(
                 name=f"{name}-group{number}.{attempt}",
                 storage_path=scratch,

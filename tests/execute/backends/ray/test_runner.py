@@ -21,9 +21,9 @@ import safetensors.numpy
 
 import hpt_ray
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.machine import Layout
+from hpt_ray.core.layout import Layout, Node
 from hpt_ray.execute.backends.ray.runner import RayRunner
-from hpt_ray.execute.backends.ray.session import ray_session
+from hpt_ray.execute.backends.ray.session import nodes, ray_session
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result
 from hpt_ray.spec.study import Study
@@ -199,3 +199,10 @@ def test_a_ray_of_a_user_without_a_home_is_one_line(monkeypatch):
     monkeypatch.setattr(Path, "home", homeless)
     with pytest.raises(StudyError, match=r"without a home folder: set HOME before ray\.init"), ray_session(None):
         pytest.fail("its workers could not import Ray Train")
+
+
+def test_the_nodes_that_are_up_and_what_they_offer() -> None:
+    offers = [(True, {"CPU": 96.0, "GPU": 8.0, "memory": 1e12}), (True, {"memory": 1e9}), (False, {"CPU": 4.0})]
+    ray = MagicMock()
+    ray.nodes.return_value = [{"Alive": alive, "Resources": resources} for alive, resources in offers]
+    assert nodes(ray) == [Node(cores=96, gpus=8), Node(cores=0)]
