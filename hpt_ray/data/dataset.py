@@ -53,6 +53,7 @@ class Dataset:
         given: The splits that the source defines; the others were drawn.
         given_by: What defines them: completes "given by ...".
         remarks: What a user should know about how the source was read, one line each.
+        forms: How many images have which channels and depth: ``{"RGB of 8 bits": 90}``.
         groups: Which images belong together, as those of a patient do; None: every image is alone.
         apart: Other data sets whose test images pretraining must not see.
     """
@@ -76,6 +77,7 @@ class Dataset:
     given: tuple[str, ...] = ()
     given_by: str = PUBLISHED
     remarks: tuple[str, ...] = ()
+    forms: dict[str, int] = field(default_factory=dict, repr=False)
     groups: Groups | None = field(default=None, repr=False)
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
 
@@ -222,6 +224,7 @@ def load(
             given=stored_facts.given,
             given_by=data_source.given_by,
             remarks=(*data_source.remarks, *stored_facts.remarks, *([why] if why else [])),
+            forms=stored_facts.forms,
             groups=Groups.stored(columns, data_source.grouped_by, groups),
         )
     return _merged(decoded)

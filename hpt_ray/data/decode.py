@@ -23,7 +23,7 @@ from PIL.ExifTags import Base
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import HEAD, IMAGE, head_of, kind_of
 from hpt_ray.data import dicom, ranges, tiff
-from hpt_ray.data.picture import Picture, check_extent, too_large
+from hpt_ray.data.picture import Picture, check_extent, form, too_large
 from hpt_ray.data.place import Place
 from hpt_ray.data.ranges import PLAIN, Look, Reading
 from hpt_ray.data.records import Example
@@ -64,11 +64,13 @@ class Decoded(NamedTuple):
         pixels: uint8 [3, size, size] or, at full resolution, [3, H, W].
         look: What the image shows about how to read the data set, None if that is not in question.
         extent: Its height and width at full resolution, upright.
+        form: Its channels and depth, see ``picture.form``.
     """
 
     pixels: npt.NDArray[np.uint8]
     look: Look | None
     extent: tuple[int, int]
+    form: str
 
 
 def pixels(example: Example, size: int | None, reading: Reading = PLAIN) -> Decoded:
@@ -101,7 +103,8 @@ def pixels(example: Example, size: int | None, reading: Reading = PLAIN) -> Deco
         raise DataError(f"{example.where} is not an image {_instead(image)}.") from error
     except BROKEN as error:
         raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
-    return Decoded(np.ascontiguousarray(np.asarray(decoded).transpose(2, 0, 1)), look, picture.extent)
+    channels = np.ascontiguousarray(np.asarray(decoded).transpose(2, 0, 1))
+    return Decoded(channels, look, picture.extent, form(picture))
 
 
 def _picture(image: Readable, where: str, size: int | None) -> Picture:

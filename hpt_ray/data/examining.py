@@ -56,14 +56,15 @@ def examine(
     count, part = len(examples), Part()
     images = np.zeros((count, 3, size, size), dtype=np.uint8)
     extents = np.zeros((count, 2), dtype=np.int32)
-    places, groups = [], list[str]()
+    places, groups, forms = [], list[str](), list[str]()
     for number, example in enumerate(examples):
         try:
             if folder is not None:
                 content = encoded_bytes(example)
                 places.append(_place(example, content, folder, part.packed))
                 example = replace(example, image=content)  # noqa: PLW2901  # its file is read once
-            images[number], look, extents[number] = pixels(example, size, how)
+            images[number], look, extents[number], form = pixels(example, size, how)
+            forms.append(form)
             groups.append(readable(example.group, example.where) if example.group else "")
         except DataError as error:
             part.bad[number] = example.where, str(error)
@@ -71,7 +72,7 @@ def examine(
             if look is not None:
                 part.looks[number] = look
     part.columns |= _of_pixels(images) | _of_examples(examples, classes)
-    part.columns |= {"sizes": extents, "group": np.array(groups)}
+    part.columns |= {"sizes": extents, "group": np.array(groups), "forms": np.array(forms)}
     if folder is not None and not part.bad:
         part.columns |= dict(zip(PLACES, map(np.array, zip(*places, strict=True)), strict=True))
     return images, part

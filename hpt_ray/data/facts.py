@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from hpt_ray.core.values import Frozen
 
@@ -15,15 +17,17 @@ DECODER = 1
 
 
 class Facts(Frozen):
-    """As ``dataset.Dataset`` has them; ``reading`` is how values of more than 8 bits were read, None where there are
-    none. ``decoder``: the version of what made the pixels. No field has a default: a folder of an earlier version,
-    which lacks one or has another decoder, is decoded again."""
+    """As ``dataset.Dataset`` has them; ``forms`` is how many images have which channels and depth; ``reading`` is how
+    values of more than 8 bits were read, None where there are none. ``decoder``: the version of what made the pixels.
+    No field has a default: a folder of an earlier version, which lacks one or has another decoder, is decoded
+    again."""
 
     classes: tuple[str, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     excluded: int
     given: tuple[str, ...]
+    forms: Annotated[dict[str, int], Field(min_length=1)]
     reading: Any
     remarks: tuple[str, ...]
     decoder: Literal[1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from hpt_ray.core.text import visible
 from hpt_ray.data import conflicts, groups
 from hpt_ray.data.dataset import Dataset
@@ -19,10 +21,31 @@ def lines(datasets: Iterable[Dataset]) -> list[str]:
         classes = len(data.classes)
         kinds = "no labels" if not classes else "1 class" if classes == 1 else f"{classes:,} classes"
         inventory_lines.append(f"{data.name}: {len(data.images):,} images, {kinds}; {sizes} ({origin(data)}).")
-        remarks = [*data.remarks, *groups.lines(data), conflicts.remark(data)]
+        remarks = [pictures(data), *data.remarks, *groups.lines(data), conflicts.remark(data)]
         inventory_lines += [f"{data.name}: {remark}." for remark in remarks if remark]
     return [visible(line) for line in inventory_lines]
 
+
+def pictures(data: Dataset) -> str:
+    """How large the images are, and their channels and depth: ``64 x 64 px, RGB of 8 bits``."""
+    order = np.argsort(data.sizes.prod(axis=1, dtype=np.int64), kind="stable")
+    smallest, middle, largest = (
+        f"{width:,} x {height:,}" for height, width in data.sizes[order[[0, len(order) // 2, -1]]].tolist()
+    )
+    extent = smallest if (data.sizes == data.sizes[0]).all() else f"{smallest} to {largest} (median {middle})"
+    counted = sorted(data.forms.items(), key=lambda item: (-item[1], item[0]))
+    forms = [f"{number:,} {form}" if len(counted) > 1 else form for form, number in counted]
+    read = [how for word, how in READ_AS.items() if any(word in form for form in data.forms)]
+    return f"{extent} px, {', '.join(forms)}" + (f" ({'; '.join(read)})" if read else "")
+
+
+#: What becomes of channels that are not red, green and blue, by what their form is called.
+READ_AS = {
+    "grey": "grey is repeated in three channels",
+    "transparency": "what is transparent is laid over white",
+    "palette": "a palette is its colours",
+    "CMYK": "CMYK is converted to RGB",
+}
 
 #: What shares are of where images belong to groups, and how these are drawn.
 _OF_GROUPS = "the labelled images' groups", "drawn by class and group"

@@ -32,6 +32,20 @@ class Picture:
     extent: tuple[int, int] = field(kw_only=True)
 
 
+#: What Pillow's modes are; of any other, its own name says it.
+MODES = {"1": "black and white", "L": "grey", "I": "grey", "F": "grey", "P": "palette", "LA": "grey with transparency"}
+MODES |= {"RGBA": "RGB with transparency", "PA": "palette with transparency"}
+
+
+def form(picture: Picture) -> str:
+    """The channels and the depth of an image in its file: "RGB of 8 bits", "grey of 16 bits", "grey of float"."""
+    mode, values = picture.shown.mode, picture.values
+    name = "grey" if mode.startswith("I;16") else MODES.get(mode, mode)
+    if values is None:
+        return f"{name} of {'1 bit' if mode == '1' else '8 bits'}"
+    return f"{name} of {'float' if values.dtype.kind == 'f' else f'{8 * values.dtype.itemsize} bits'}"
+
+
 def of_array(pixels: npt.NDArray[Any], tags: Mapping[int, Any] | None = None, notes: tuple[str, ...] = ()) -> Picture:
     """A picture of decoded pixels [H, W] or [H, W, 3] of any number type."""
     height, width = extent = (pixels.shape[0], pixels.shape[1])

@@ -104,6 +104,7 @@ class Preparation:
             images.flush()
         columns = decoding.shards.joined()
         given, flat = columns.pop("given"), columns.pop("flat")
+        forms, numbers = np.unique(columns.pop("forms"), return_counts=True)
         groups = numbered([name or None for name in columns.pop("group").tolist()])
         labelled = strata(columns["labels"], columns.get("targets"))
         splits = complete(self.spec, labelled, given, groups.get("units"))
@@ -125,6 +126,7 @@ class Preparation:
             "std": std,
             "excluded": sum(len(splits[name]) - len(kept[name]) for name in SPLITS),
             "given": [name for name in SPLITS if (given == name).any()],
+            "forms": dict(zip(forms.tolist(), numbers.tolist(), strict=True)),
             "reading": None if reading.plain else reading.content(),
             "remarks": [*reading.remarks, *brightness.remark(int(flat.sum()), records.count)],
             "decoder": facts.DECODER,

@@ -238,7 +238,7 @@ def test_a_damaged_cache_is_made_anew(cache: Path, name: str, size: int) -> None
     assert np.array_equal(load("digits", 8).images, images)
 
 
-FIELDS = ("classes", "mean", "std", "excluded", "given", "reading", "remarks")
+FIELDS = ("classes", "mean", "std", "excluded", "given", "forms", "reading", "remarks")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_voi_lut_comes_before_a_window(bits: int) -> None:
 
 def test_colour_is_read_as_it_is() -> None:
     stored = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    decoded, look, _ = pixels(Example(_bytes(_file(stored)), "here"), 16)
+    decoded, look, *_ = pixels(Example(_bytes(_file(stored)), "here"), 16)
     assert np.array_equal(decoded, stored.transpose(2, 0, 1))
     assert look is None
 

@@ -110,7 +110,8 @@ def test_without_groups_nothing_is_another_than_before(tmp_path: Path) -> None:
     }
     assert inventory.lines([data]) == [
         "data: 100 images, 2 classes; train 70, val 10, test 20 "
-        "(val is 10 % and test is 20 % of the labelled images, drawn by class)."
+        "(val is 10 % and test is 20 % of the labelled images, drawn by class).",
+        "data: 8 x 8 px, RGB of 8 bits.",
     ]
 
 

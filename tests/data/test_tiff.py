@@ -72,7 +72,7 @@ def test_planes_apart_are_the_picture_in_one_plane(dtype: type) -> None:
 
 def test_eight_bits_marked_as_grey_are_read_as_they_are() -> None:
     values = np.rint(_picture(4) * 255).astype(np.uint8)
-    decoded, look, _ = pixels(Example(_written(values, planarconfig="contig"), "here"), 16)
+    decoded, look, *_ = pixels(Example(_written(values, planarconfig="contig"), "here"), 16)
     assert np.array_equal(decoded, values[:, 8:24, :3].transpose(2, 0, 1))
     assert look is not None and (look.bands, look.kind) == (4, "")
 
