@@ -23,7 +23,8 @@ def plan(study_plan: Plan, cost: Estimate) -> None:
     lines.add_row("estimate", f"{duration(cost.seconds)} with {counted(cost.slots, 'stage')} at a time{rate}")
     if cost.gpu_hours is not None:
         lines.add_row("on GPUs", f"about {cost.gpu_hours:,.0f} hours of a V100, at the rate MoCo's authors publish")
-    lines.add_row("disk", f"{cost.bytes / 1e6:,.0f} MB")
+    data = f"{cost.cache / 1e6:,.0f} MB of data in the cache of each machine"
+    lines.add_row("disk", f"{cost.bytes / 1e6:,.0f} MB in the store, and {data}")
     out.print(lines)
 
 

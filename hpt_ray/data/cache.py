@@ -178,32 +178,32 @@ def _delete_unless_in_use(unfinished: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def free(folder: Path) -> float:
-    """Bytes that are free for a folder of the cache: infinite where it, or a part of it, is there already."""
-    started = folder.exists() or any(folder.parent.glob(f".{folder.name}-*"))
-    return math.inf if started else _free()
+def is_begun(folder: Path) -> bool:
+    """Whether a folder of the cache is there, or is unfinished: then its room is taken already."""
+    return folder.exists() or any(folder.parent.glob(f".{folder.name}-*"))
 
 
-def _free() -> int:
+def room() -> int:
+    """Bytes that are free in the cache."""
     place = root()
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free
 
 
-def check_room(needed: float, spec: str) -> None:
+def check_room(needed: float, what: str) -> None:
     """Check that the cache has room for so many bytes.
 
     Args:
-        spec: the data set, for an error.
+        what: What needs them, for an error.
 
     Raises:
         DataError: if it has not.
     """
-    room = _free()
-    if needed > room:
+    free = room() if needed else 0
+    if needed > free:
         raise DataError(
-            f"{spec} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {room / 1e6:,.0f} MB are free. Make "
+            f"{what} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
             "room, or set HPT_CACHE to another folder."
         )
 

@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id, stream
-from hpt_ray.data import cache, classes, facts
+from hpt_ray.data import classes, facts
 from hpt_ray.data.duplicates import Hashes
 from hpt_ray.data.encoded import Encoded
 from hpt_ray.data.evaluable import labelled
-from hpt_ray.data.groups import Groups, by_rule
-from hpt_ray.data.pixels import Choice, Pixels, chosen
-from hpt_ray.data.preparing import COLUMNS, IMAGES, Preparation
+from hpt_ray.data.groups import Groups
+from hpt_ray.data.pixels import Choice, Pixels
+from hpt_ray.data.preparing import COLUMNS, IMAGES, Preparation, preparation
 from hpt_ray.data.ranges import Reading
-from hpt_ray.data.records import PUBLISHED, SPLITS, source
+from hpt_ray.data.records import PUBLISHED, SPLITS
 from hpt_ray.data.splits import nested, strata
 
 Indices = npt.NDArray[np.int64]
@@ -97,6 +97,11 @@ class Dataset:
     def pixels(self) -> Pixels:
         """How the pixels are kept."""
         return "resident" if self.encoded is None else "encoded"
+
+    @property
+    def cached_bytes(self) -> int:
+        """What the pixels, or where they stand, take of each machine's cache."""
+        return self.resident.nbytes if self.encoded is None else self.encoded.cached_bytes
 
     @property
     def several(self) -> bool:
@@ -189,24 +194,24 @@ def load(
         UnknownNameError: for a name that no file in ``datasets/`` has.
         DataError: for a source that is missing, empty or broken; the message names the file.
     """
-    ungrouped = source(spec)
-    data_source = ungrouped if groups is None else by_rule(ungrouped, groups)
-    resident = Preparation(spec, data_source, size, "resident")
-    kept, why = (pixels, "") if pixels != "auto" else chosen(ungrouped, size, cache.free(resident.place))
-    preparation = replace(resident, pixels=kept)
-    folder, key = preparation.folder(progress), preparation.key
+    return loaded(preparation(spec, size, groups, pixels), progress)
+
+
+def loaded(prepared: Preparation, progress: Callable[[int, int], None] | None = None) -> Dataset:
+    """The data set that a preparation leads to; see ``load``."""
+    folder, data_source = prepared.folder(progress), prepared.source
     stored_facts = facts.read(folder)
     with np.load(folder / COLUMNS, allow_pickle=False) as columns:
         sizes = columns["sizes"]
-        if kept == "encoded":
+        if prepared.pixels == "encoded":
             how = Reading.of(stored_facts.reading)
-            images = Encoded(folder, data_source.folder, sizes, size, how)
+            images = Encoded(folder, data_source.folder, sizes, prepared.size, how)
         else:
             images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
         decoded = Dataset(
-            spec=spec,
+            spec=prepared.spec,
             name=data_source.name,
-            size=size,
+            size=prepared.size,
             images=images,
             sizes=sizes,
             labels=columns["labels"],
@@ -217,15 +222,17 @@ def load(
             mean=stored_facts.mean,
             std=stored_facts.std,
             # If pixel values were scaled by a rule that depends on all images, the rule is part of the fingerprint.
-            fingerprint=content_id(["ranges", key, stored_facts.reading], length=32) if stored_facts.reading else key,
+            fingerprint=content_id(["ranges", prepared.key, stored_facts.reading], length=32)
+            if stored_facts.reading
+            else prepared.key,
             excluded=stored_facts.excluded,
             unlabelled=data_source.labels,
             targets=columns.get("targets"),
             given=stored_facts.given,
             given_by=data_source.given_by,
-            remarks=(*data_source.remarks, *stored_facts.remarks, *([why] if why else [])),
+            remarks=(*data_source.remarks, *stored_facts.remarks, *([prepared.why] if prepared.why else [])),
             forms=stored_facts.forms,
-            groups=Groups.stored(columns, data_source.grouped_by, groups),
+            groups=Groups.stored(columns, data_source.grouped_by, prepared.rule),
         )
     return _merged(decoded)
 

@@ -53,6 +53,11 @@ class Encoded:
         """The shape of the resident array, [N, 3, size, size]."""
         return len(self), 3, self.size, self.size
 
+    @property
+    def cached_bytes(self) -> int:
+        """The size of the index, with the bytes that have no place of their own."""
+        return sum(file.stat().st_size for file in self.index.rglob("*"))
+
     def full(self, index: int) -> npt.NDArray[np.uint8]:
         """One image at full resolution, uint8 [3, H, W], RGB.
 

@@ -6,8 +6,9 @@ It is filled shard by shard, so that filling which was stopped goes on where it 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -18,9 +19,9 @@ from hpt_ray.core.identity import VERSIONS, content_id
 from hpt_ray.data import brightness, cache, encoded, facts
 from hpt_ray.data.decoding import Decoding, decode_all
 from hpt_ray.data.examining import PLACES
-from hpt_ray.data.groups import numbered
-from hpt_ray.data.pixels import Pixels
-from hpt_ray.data.records import SPLITS, Source
+from hpt_ray.data.groups import by_rule, numbered
+from hpt_ray.data.pixels import Choice, Pixels, chosen
+from hpt_ray.data.records import SPLITS, Source, source
 from hpt_ray.data.shards import Shards
 from hpt_ray.data.splits import RULE, complete, strata
 
@@ -33,12 +34,16 @@ class Preparation:
 
     Attributes:
         spec: The name or path, for an error.
+        rule: The rule by which the source groups its images, if one was given.
+        why: Why the pixels are kept so, if nobody said it.
     """
 
     spec: str
     source: Source
     size: int
     pixels: Pixels
+    rule: str | None = None
+    why: str = ""
 
     @property
     def key(self) -> str:
@@ -52,6 +57,17 @@ class Preparation:
     def place(self) -> Path:
         """Where the folder is, or will be."""
         return cache.root() / ("indexed" if self.pixels == "encoded" else "decoded") / self.key
+
+    @property
+    def missing(self) -> int:
+        """Bytes of squares that the cache has still to reserve.
+
+        Raises:
+            DataError: for a source that cannot be read.
+        """
+        if self.pixels == "encoded" or not self.source.folder or cache.is_begun(self.place):
+            return 0
+        return self.source.read().count * 3 * self.size**2
 
     def folder(self, progress: Callable[[int, int], None] | None) -> Path:
         """The folder, which is filled unless it is there.
@@ -132,3 +148,19 @@ class Preparation:
             "decoder": facts.DECODER,
         }
         (folder / facts.FACTS).write_text(json.dumps(facts_of_folder), encoding="utf-8")
+
+
+def preparation(spec: str, size: int, groups: str | None = None, pixels: Choice = "resident") -> Preparation:
+    """What a name or a path asks for; see ``dataset.load``. Nothing but a sample is decoded for it.
+
+    Raises:
+        UnknownNameError: for a name that no file in ``datasets/`` has.
+        DataError: for a source that is missing or broken.
+    """
+    ungrouped = source(spec)
+    data_source = ungrouped if groups is None else by_rule(ungrouped, groups)
+    resident = Preparation(spec, data_source, size, "resident", groups)
+    if pixels != "auto":
+        return replace(resident, pixels=pixels)
+    kept, why = chosen(ungrouped, size, math.inf if cache.is_begun(resident.place) else cache.room())
+    return replace(resident, pixels=kept, why=why)

@@ -31,7 +31,7 @@ class Estimate(Frozen):
     Attributes:
         cached, to_run: numbers of stages that are finished and that are not.
         images: number of images to train on.
-        seconds: wall time on this machine. bytes: on disk.
+        seconds: wall time on this machine. bytes: of the store. cache: bytes of data in the cache of each machine.
         rate: images per second of one slot, 0 if nothing is trained. measured_by: where the rate comes from.
         gpu_hours: on a V100, for a plan that takes long on this machine; else None.
     """
@@ -41,6 +41,7 @@ class Estimate(Frozen):
     images: int
     seconds: float
     bytes: int
+    cache: int
     rate: float
     measured_by: str
     slots: int
@@ -92,6 +93,7 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
         images=images,
         seconds=seconds,
         bytes=disk,
+        cache=sum(data.cached_bytes for data in prepared.datasets.values()),
         rate=rate,
         measured_by=measured_by,
         slots=slots,

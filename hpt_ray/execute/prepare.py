@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hpt_ray.data import dataset, inventory, leakage
+from hpt_ray.data import cache, dataset, inventory, leakage, preparing
 from hpt_ray.data.evaluable import check_metric
 from hpt_ray.execute import rounds
 from hpt_ray.planning.plan import Plan, make_plan
@@ -54,15 +55,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             method = find_method(recipe.method)
             method.check(method.options(recipe.options), recipe.batch)
             check_group(recipe, study.backbone, study.image_size)
-    datasets: dict[str, dataset.Dataset] = {}
-    for spec in data_of(study):
-
-        def report(done: int, total: int, spec: str = spec) -> None:
-            if progress:
-                progress(spec, done, total)
-
-        rule = study.groups if spec in study.targets else None
-        datasets[spec] = dataset.load(spec, study.decode_size, rule, pixels=study.pixels, progress=report)
+    datasets = _datasets(study, progress)
     tests = tuple(datasets[target] for target in study.targets)
     datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}
     for recipe in recipes:
@@ -77,6 +70,20 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     plan = rounds.foreseen(resolved, datasets, store) if study.search else make_plan(resolved, datasets)
     plan.notes = [*notes_on_weights, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
+
+
+def _datasets(study: Study, progress: Callable[[str, int, int], None] | None) -> dict[str, dataset.Dataset]:
+    """The data sets of a study; what is not in the cache yet is decoded, if there is room for all of it."""
+    preparations = {}
+    for spec in data_of(study):
+        rule = study.groups if spec in study.targets else None
+        preparations[spec] = preparing.preparation(spec, study.decode_size, rule, study.pixels)
+    missing = sum(preparation.missing for preparation in preparations.values())
+    cache.check_room(missing, f"the data of study {study.name}")
+    return {
+        spec: dataset.loaded(preparation, functools.partial(progress, spec) if progress else None)
+        for spec, preparation in preparations.items()
+    }
 
 
 def with_results(prepared: Prepared, store: Store) -> Prepared:

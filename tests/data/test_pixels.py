@@ -60,7 +60,7 @@ def test_larger_images_stay_encoded(sizes: list[tuple[int, int]], kept: str, why
 def test_what_does_not_fit_stays_encoded_unless_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = _folder(tmp_path / "data", [(16, 16)] * 20)
     with monkeypatch.context() as patch:
-        patch.setattr(pixels.cache, "free", lambda _: 20 * 3 * 16**2 - 1)
+        patch.setattr(caching, "room", lambda: 20 * 3 * 16**2 - 1)
         data = load(spec, 16, pixels="auto")
     assert data.pixels == "encoded"
     assert any("decoded they would take 0 MB of the cache, which has 0 MB free" in each for each in data.remarks)

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from hpt_ray.cli.main import main
+from hpt_ray.core.errors import DataError
+from hpt_ray.data import cache as caching
+from hpt_ray.execute.estimate import estimate
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
 from hpt_ray.store.store import Store
@@ -76,3 +79,21 @@ def test_the_papers_scale_keeps_large_images_encoded_and_says_why(
     (line,) = error.splitlines()
     assert code == 2
     assert "synthetic:objects,n=80 has arrays and no files, which cannot stay encoded: write pixels=auto" in line
+
+
+def test_data_that_do_not_fit_together_are_refused_before_any_is_decoded(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = 80 * 3 * 16**2
+    study = small.study(
+        targets=(folder(tmp_path / "photos"), folder(tmp_path / "others")), arms=("target",), factors=()
+    )
+    monkeypatch.setattr(caching, "room", lambda: 2 * one - 1)
+    with pytest.raises(DataError, match=r"^the data of study small needs 0 MB in the cache .*where 0 MB are free"):
+        prepare(study, Store(tmp_path / "store"))
+    assert not [*cache.glob("decoded/*")]
+    monkeypatch.setattr(caching, "room", lambda: 2 * one)
+    prepared = prepare(study, Store(tmp_path / "store"))
+    assert estimate(prepared, None, 1).cache == 2 * one
+    monkeypatch.setattr(caching, "room", lambda: 0)  # what is there needs no more room
+    prepare(study, Store(tmp_path / "store"))
