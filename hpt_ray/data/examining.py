@@ -131,6 +131,7 @@ def _of_examples(examples: Sequence[Example], classes: int | None) -> dict[str, 
     columns = {
         "labels": np.array(labels, dtype=np.int64),
         "given": np.array([example.split or "" for example in examples], dtype="U5"),
+        "called": np.array([os.fsencode(example.name) for example in examples]),
     }
     if classes is not None:
         unknown = (-1,) * classes

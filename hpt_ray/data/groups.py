@@ -9,6 +9,7 @@ group is empty is alone: a group of its own.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from hpt_ray.data.dataset import Dataset
 
 Indices = npt.NDArray[np.int64]
-#: From an image and the name of its class, if it has one, to its group; None where the rule finds none.
-Rule = Callable[[Example, str | None], str | None]
+#: From an image's path in its source and the name of its class, if it has one, to its group; None where it finds none.
+Rule = Callable[[str, str | None], str | None]
 
 #: The rule that takes folders.
 FOLDER = "folder"
+#: The rule for images that are numbered within their groups: patient07_slice12.png is of patient07.
+NUMBERED = r"([^/]*\d[^/]*)[ _-][^/ _-]*\d[^/ _-]*$"
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _grouped(source: str, records: Records, rule: str, group_of: Rule) -> Record
     def examples() -> Iterator[Example]:
         for example in records.examples:
             label = None if example.label is None else records.classes[example.label]
-            group = group_of(example, label)
+            group = group_of(example.name, label)
             if not group:
                 raise DataError(
                     f"{source}: groups={rule} finds no group in {_shown(example)}; write groups=folder where each "
@@ -119,8 +122,8 @@ def _shown(example: Example) -> str:
     return repr(example.name) if example.name else f"{example.where}, which has no file name"
 
 
-def _folder(example: Example, label: str | None) -> str | None:
-    inside = (part for part in example.name.split("/")[:-1] if part != label and not is_generic(part))
+def _folder(name: str, label: str | None) -> str | None:
+    inside = (part for part in name.split("/")[:-1] if part != label and not is_generic(part))
     return next(inside, None)
 
 
@@ -134,11 +137,35 @@ def _pattern(rule: str) -> Rule:
             f"groups={rule} is neither 'folder' nor a pattern with one group in parentheses, such as '(patient\\d+)_'."
         )
 
-    def group_of(example: Example, _: str | None) -> str | None:
-        match = pattern.search(example.name)
+    def group_of(name: str, _: str | None) -> str | None:
+        match = pattern.search(name)
         return match[1] if match else None
 
     return group_of
+
+
+def suggestion(names: Sequence[str], labels: Indices, classes: Sequence[str]) -> list[str]:
+    """A remark where images without groups are in folders, or named, as if they came in some; [] otherwise.
+
+    That is, if a rule gives every image a group, of two images or more on average, and a class two or more.
+
+    Args:
+        names: the path of each image within its source.
+        labels: int64 [N], -1 without label; of ``classes``.
+    """
+    for rule, group_of in ((FOLDER, _folder), (NUMBERED, _pattern(NUMBERED))):
+        pairs = (
+            (name, None if label < 0 else classes[label]) for name, label in zip(names, labels.tolist(), strict=True)
+        )
+        groups = {group_of(*pair) for pair in pairs}
+        if None not in groups and len(classes) > 1 and 2 * len(classes) <= len(groups) <= len(names) / 2:
+            example = group_of(names[0], classes[labels[0]] if labels[0] >= 0 else None)
+            where = "lie in folders" if rule == FOLDER else "are named"
+            return [
+                f"its images {where} as if they came in {len(groups):,} groups, such as {example!r}; if the images of "
+                f"one are alike, as slices of a patient are, add --set groups={shlex.quote(rule)}"
+            ]
+    return []
 
 
 def check(spec: str, groups: Groups, labels: Indices) -> None:
@@ -177,11 +204,11 @@ def lines(data: Dataset) -> Iterable[str]:
     if groups is None:
         return
     test, others = data.splits["test"], data.pool
-    rest = ", ".join(f"{name} {groups.count(data.splits[name]):,}" for name in ("train", "val"))
+    train, val = (groups.count(data.splits[name]) for name in ("train", "val"))
     number = groups.count(test)
     yield (
-        f"{len(test):,} test images in {number:,} group{'s' * (number != 1)} (groups of {rest}), given by "
-        f"{groups.given_by}; intervals rest on the groups"
+        f"{len(test):,} test images in {number:,} group{'s' * (number != 1)}, given by {groups.given_by} (train has "
+        f"{train:,}, val {val:,}); intervals rest on the groups"
     )
     shared = int(np.isin(np.unique(groups.units[test]), groups.units[others]).sum())
     if shared:

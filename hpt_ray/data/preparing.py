@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from hpt_ray.core.identity import VERSIONS, content_id
 from hpt_ray.data import brightness, cache, encoded, facts
 from hpt_ray.data.decoding import Decoding, decode_all
 from hpt_ray.data.examining import PLACES
-from hpt_ray.data.groups import by_rule, numbered
+from hpt_ray.data.groups import by_rule, numbered, suggestion
 from hpt_ray.data.pixels import Choice, Pixels, chosen
 from hpt_ray.data.records import SPLITS, Source, source
 from hpt_ray.data.shards import Shards
@@ -121,7 +122,9 @@ class Preparation:
         columns = decoding.shards.joined()
         given, flat = columns.pop("given"), columns.pop("flat")
         forms, numbers = np.unique(columns.pop("forms"), return_counts=True)
+        names = list(map(os.fsdecode, columns.pop("called").tolist()))
         groups = numbered([name or None for name in columns.pop("group").tolist()])
+        hints = [] if groups else suggestion(names, columns["labels"], records.classes)
         labelled = strata(columns["labels"], columns.get("targets"))
         splits = complete(self.spec, labelled, given, groups.get("units"))
         tests = columns["hashes"][splits["test"]]
@@ -144,7 +147,7 @@ class Preparation:
             "given": [name for name in SPLITS if (given == name).any()],
             "forms": dict(zip(forms.tolist(), numbers.tolist(), strict=True)),
             "reading": None if reading.plain else reading.content(),
-            "remarks": [*reading.remarks, *brightness.remark(int(flat.sum()), records.count)],
+            "remarks": [*reading.remarks, *brightness.remark(int(flat.sum()), records.count), *hints],
             "decoder": facts.DECODER,
         }
         (folder / facts.FACTS).write_text(json.dumps(facts_of_folder), encoding="utf-8")

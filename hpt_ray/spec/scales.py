@@ -81,7 +81,7 @@ class Settings(TypedDict, total=False):
     metric: Annotated[str | None, "what is measured; none: accuracy, or AUROC where images have several labels"]
     groups: Annotated[
         str | None,
-        "which images of a target belong together: folder, or a pattern of their names such as '(patient\\d+)_'",
+        "which images of a target belong together: folder, a pattern such as '(patient\\d+)_'; none: its own groups",
     ]
 
 

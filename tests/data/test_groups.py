@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import shlex
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from hpt_ray.core.errors import DataError
 from hpt_ray.data import inventory
 from hpt_ray.data.dataset import Dataset, load
+from hpt_ray.data.groups import suggestion
 from hpt_ray.data.splits import complete, nested
 
 PATIENTS, SLICES = 20, 5
@@ -87,11 +89,8 @@ def test_every_source_keeps_patients_together(read, given_by: str, tmp_path: Pat
     assert sum(map(len, patients.values())) == PATIENTS
     for indices in data.splits.values():
         assert np.bincount(data.labels[indices]).tolist() == [len(indices) // 2] * 2
-    assert any(
-        line.endswith(f"20 test images in 4 groups (groups of train 14, val 2), given by {given_by}; intervals rest on "
-                      "the groups.")
-        for line in inventory.lines([data])
-    )  # fmt: skip
+    wanted = f"20 test images in 4 groups, given by {given_by} (train has 14, val 2); intervals rest on the groups."
+    assert any(line.endswith(wanted) for line in inventory.lines([data]))
 
 
 def test_a_pattern_reads_the_group_from_the_name(tmp_path: Path) -> None:
@@ -102,7 +101,7 @@ def test_a_pattern_reads_the_group_from_the_name(tmp_path: Path) -> None:
 
 
 def test_without_groups_nothing_is_another_than_before(tmp_path: Path) -> None:
-    data = load(str(folder(tmp_path / "data")), 8)
+    data = load(str(folder(tmp_path / "data", [f"{'ab'[i % 2]}/{i:02}.png" for i in range(100)])), 8)
     assert data.groups is None
     plain = complete("x", data.labels, np.full(100, ""))
     assert {name: indices.tolist() for name, indices in data.splits.items()} == {
@@ -138,6 +137,39 @@ def test_images_directly_in_their_class_have_no_folder(tmp_path: Path) -> None:
 def test_a_drawn_data_set_has_no_names() -> None:
     with pytest.raises(DataError, match="which has no file name"):
         load("digits", 8, "folder")
+
+
+TIF = [f"TCGA_{patient}_1996_{number}.tif" for patient in range(40, 50) for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (NAMES, ["its images lie in folders as if they came in 20 groups, such as 'p00'"]),
+        ([f"{'ab'[i % 2]}/{name}" for i, name in enumerate(TIF)], ["are named as if they came in 10 groups, such as"]),
+        ([f"a/scan{s} ({i}).jpg" for s in range(4) for i in range(5)], ["in 4 groups, such as 'scan0'"]),
+        ([f"{'ab'[i % 2]}/gg ({i}).jpg" for i in range(30)], []),  # a running number, and no patient
+        ([f"{'ab'[i % 2]}/n0{i % 2}_{i}.jpg" for i in range(30)], []),  # a class and a number
+        ([f"a/{i}_{i}.jpg" for i in range(30)], []),  # every image its own
+        ([*(f"a/p{i // 5}_{i}.jpg" for i in range(30)), "a/other.jpg"], []),
+        (["" for _ in range(30)], []),
+    ],
+)  # fmt: skip
+def test_names_that_look_like_groups_are_remarked_on(names: list[str], says: list[str]) -> None:
+    labels = np.array([int(name.startswith("b")) for name in names])
+    found = suggestion(names, labels, ("a", "b"))
+    assert len(found) == len(says)
+    for line, part in zip(found, says, strict=True):
+        assert part in line and "add --set groups=" in line
+
+
+def test_the_rule_that_is_suggested_can_be_used(tmp_path: Path) -> None:
+    root = folder(tmp_path, [f"{'ab'[p % 2]}/p{p}_slice{s}.png" for p in range(10) for s in range(4)])
+    (remark,) = (line for line in load(str(root), 8).remarks if "--set groups=" in line)
+    rule = shlex.split(remark)[-1].removeprefix("groups=")
+    data = load(str(root), 8, rule)
+    assert data.groups is not None and data.groups.names == tuple(f"p{p}" for p in range(10))
+    assert not any("--set groups=" in line for line in data.remarks)
 
 
 @pytest.mark.parametrize("patients", [1, 2])
