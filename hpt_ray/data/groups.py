@@ -203,14 +203,17 @@ def lines(data: Dataset) -> Iterable[str]:
     groups = data.groups
     if groups is None:
         return
-    test, others = data.splits["test"], data.pool
+    test = data.splits["test"][data.strata[data.splits["test"]] >= 0]
+    if test.size == 0:
+        yield f"its images are in {groups.count(data.pool):,} groups, given by {groups.given_by}"
+        return
     train, val = (groups.count(data.splits[name]) for name in ("train", "val"))
     number = groups.count(test)
     yield (
         f"{len(test):,} test images in {number:,} group{'s' * (number != 1)}, given by {groups.given_by} (train has "
         f"{train:,}, val {val:,}); intervals rest on the groups"
     )
-    shared = int(np.isin(np.unique(groups.units[test]), groups.units[others]).sum())
+    shared = int(np.isin(np.unique(groups.units[test]), groups.units[data.pool]).sum())
     if shared:
         yield (
             f"{shared:,} of {number:,} groups of test have images in train or val too, so that its accuracies may be "

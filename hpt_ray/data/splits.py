@@ -79,16 +79,18 @@ def complete(
 def _by_group(
     splits: dict[str, Indices], missing: Sequence[str], labels: Indices, units: Indices
 ) -> dict[str, Indices]:
-    """The splits with the missing ones drawn from the groups of train."""
+    """The splits with the missing ones drawn from the groups of train, where there are enough without those larger than
+    the split should be: one large scene must not become nearly all of test."""
     train = splits["train"]
     groups, members = np.unique(units[train], return_inverse=True)
     classes = _majority(labels[train], members, len(groups))
     sizes = np.bincount(members, minlength=len(groups))
     pool = np.flatnonzero(classes >= 0)
-    total, drawn = len(pool), np.full(len(groups), "train")
+    total, images, drawn = len(pool), sizes[pool].sum(), np.full(len(groups), "train")
     for name in missing:
         count = min(max(1, round(RULE[name] * total)), max(0, len(pool) - 1))
-        chosen = _stratified(pool, classes, count, name, sizes)
+        small = pool[sizes[pool] <= RULE[name] * images]
+        chosen = _stratified(small if len(small) >= count else pool, classes, count, name, sizes)
         drawn[chosen], pool = name, np.setdiff1d(pool, chosen)
     return splits | {name: train[drawn[members] == name] for name in ("train", *missing)}
 

@@ -172,6 +172,23 @@ def test_the_rule_that_is_suggested_can_be_used(tmp_path: Path) -> None:
     assert not any("--set groups=" in line for line in data.remarks)
 
 
+def test_unlabelled_images_have_groups_too(tmp_path: Path) -> None:
+    rows = [f"{name},{name[2:5]}" for name in NAMES]
+    (folder(tmp_path) / "list.csv").write_text("\n".join(["path,patient", *rows]))
+    lines = inventory.lines([load(str(tmp_path / "list.csv"), 8)])
+    assert "list: its images are in 20 groups, given by the column 'patient'." in lines
+
+
+def test_encoded_pixels_have_the_same_groups(tmp_path: Path) -> None:
+    resident = as_folder(tmp_path / "data")
+    encoded = load(str(tmp_path / "data"), 8, "folder", pixels="encoded")
+    assert encoded.groups is not None and resident.groups is not None
+    assert encoded.groups.names == resident.groups.names
+    assert {name: chosen.tolist() for name, chosen in encoded.splits.items()} == {
+        name: chosen.tolist() for name, chosen in resident.splits.items()
+    }
+
+
 @pytest.mark.parametrize("patients", [1, 2])
 def test_too_few_groups_for_three_splits_serve_pretraining_alone(patients: int, tmp_path: Path) -> None:
     names = [f"{'ab'[s % 2]}/p{p}/{s}.png" for p in range(patients) for s in range(10)]
@@ -217,6 +234,15 @@ def test_shares_of_drawn_groups_are_as_even_as_scikit_learns() -> None:
     assert not set(units[test]) & set(np.delete(units, test))
     assert abs(len(test) / len(labels) - 0.2) < 0.03
     assert error(test) < max(2 * error(other), 0.03 * len(labels))
+
+
+def test_a_group_larger_than_a_split_should_be_stays_in_train() -> None:
+    sizes = [900, *[10] * 12, *[12] * 12]
+    units, generator = np.repeat(np.arange(25), sizes), np.random.default_rng(0)
+    for _ in range(5):
+        order = generator.permutation(25)
+        splits = complete("x", order[units] % 2, np.full(len(units), ""), order[units])
+        assert len(splits["train"]) >= 900 and min(len(splits["val"]), len(splits["test"])) >= 20
 
 
 def test_images_without_a_label_go_where_their_group_goes() -> None:

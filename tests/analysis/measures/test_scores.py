@@ -19,6 +19,8 @@ from tests.support import simulate
 from tests.support.simulate_dashboards import simulated
 
 GROUPS = 11
+#: The pages of the others are drawn among the slow tests.
+QUICK = ("augment_ablation", "iteration_budget")
 
 
 def grouped(run: Run) -> Run:
@@ -67,7 +69,7 @@ def test_an_example_without_a_group_is_one_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "study",
-    [pytest.param(study, marks=pytest.mark.slow) if study == "augment_search" else study for study in names("studies")],
+    [study if study in QUICK else pytest.param(study, marks=pytest.mark.slow) for study in names("studies")],
 )
 def test_every_verdict_and_page_rests_on_groups(study: str) -> None:
     run, dashboard = grouped(simulated(study)), load("dashboards", study)
