@@ -115,7 +115,9 @@ def _grouped(source: str, records: Records, rule: str, group_of: Rule) -> Record
                 )
             yield replace(example, group=group)
 
-    return replace(records, examples=examples())
+    # What is known at once is checked before anything is decoded, which may take hours.
+    known = isinstance(records.examples, Sequence)
+    return replace(records, examples=list(examples()) if known else examples())
 
 
 def _shown(example: Example) -> str:

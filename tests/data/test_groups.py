@@ -129,6 +129,14 @@ def test_a_rule_that_does_not_fit_is_one_line(rule: str, says: str, tmp_path: Pa
     assert "\n" not in str(raised.value)
 
 
+def test_a_rule_is_checked_before_anything_is_decoded(tmp_path: Path) -> None:
+    root = folder(tmp_path, ["a/p1_1.png", "b/p2_1.png", "b/other.png"])
+    done: list[int] = []
+    with pytest.raises(DataError, match="finds no group in 'b/other"):
+        load(str(root), 8, r"(p\d)_", progress=lambda number, of: done.append(number))
+    assert done == []
+
+
 def test_images_directly_in_their_class_have_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"groups=folder finds no group in 'test/a/3\.png'; write groups"):
         load(str(folder(tmp_path, ["train/a/1.png", "train/b/2.png", "test/a/3.png"])), 8, "folder")
