@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_ray.cli import queries, repair, streams
-from hpt_ray.cli.options import Settings, StorePath, StudyName, Workers
+from hpt_ray.cli.options import Address, Gpus, Settings, StorePath, StudyName, Workers
 from hpt_ray.core import user_code
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import compiler_folder
@@ -35,17 +35,25 @@ app.command()(queries.show)
 
 
 @app.command()
-def plan(study: StudyName, settings: Settings = None, store: StorePath = "hpt-store", workers: Workers = 1) -> None:
+def plan(
+    study: StudyName,
+    settings: Settings = None,
+    store: StorePath = "hpt-store",
+    workers: Workers = 1,
+    gpus: Gpus = None,
+    address: Address = None,
+) -> None:
     """Show what a run would do, and what it would cost, without running anything."""
     from hpt_ray.cli import plan_output, progress
     from hpt_ray.execute.estimate import estimate
+    from hpt_ray.execute.precision import resolved
     from hpt_ray.execute.prepare import prepare
     from hpt_ray.spec.parameters import given, make
     from hpt_ray.store.store import Store
 
     requested, existing = make(study, given(settings)), Store(store, create=False)
     with progress.decoding() as show_decoding:
-        prepared = prepare(requested, existing, show_decoding)
+        prepared = prepare(resolved(requested, "ray", address, gpus), existing, show_decoding)
     plan_output.plan(prepared.plan, estimate(prepared, existing, workers))
 
 
@@ -60,9 +68,11 @@ def run(
     workers: Workers = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; chosen from the machine.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Stages side by side; chosen from the machine.")] = None,
-    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs to use, 0 for none; all there are.")] = None,
-    stages_per_gpu: Annotated[int | None, typer.Option(min=1, help="Stages that share a GPU.")] = None,
-    address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address.")] = None,
+    gpus: Gpus = None,
+    stages_per_gpu: Annotated[
+        int | None, typer.Option(min=1, help="Stages that share a GPU; chosen from their size and its memory.")
+    ] = None,
+    address: Address = None,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
     from hpt_ray.cli import progress

@@ -13,6 +13,8 @@ Settings = Annotated[
 Workers = Annotated[
     int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")
 ]
+Address = Annotated[str | None, typer.Option(help="Join the Ray cluster at this address.")]
+Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use, 0 for none; all there are.")]
 StorePath = Annotated[
     str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")
 ]

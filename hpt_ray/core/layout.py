@@ -7,12 +7,27 @@ from collections.abc import Sequence
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.values import Frozen
 
+#: GFLOP of a forward pass of one group from which a stage keeps a GPU busy. Launching its kernels takes the host about
+#: 3 ms, in which a GPU that computes 30 TFLOP/s does 100. Estimated, as are the next two.
+BUSY_GFLOP = 100.0
+#: Stages that share a GPU at most: they wait for each other's kernels.
+MOST_SHARING = 4
+#: The share of a GPU's memory that they may take together.
+MEMORY_SHARE = 0.8
+
 
 class Node(Frozen):
     """The cores and GPUs that one machine offers."""
 
     cores: int
     gpus: int = 0
+
+
+class Demand(Frozen):
+    """What a stage asks of a GPU: bytes of its memory, and GFLOP of the forward pass of one normalisation group."""
+
+    bytes: int
+    gflop: float
 
 
 class Layout(Frozen):
@@ -84,3 +99,9 @@ def layout(
         stages_per_gpu=sharing,
         packed=packed,
     )
+
+
+def sharing(memory: int, demand: Demand) -> int:
+    """How many such stages are to share a GPU with so many bytes of memory: several, where one leaves it idle."""
+    fitting = int(MEMORY_SHARE * memory / demand.bytes)
+    return max(1, min(MOST_SHARING, fitting, int(BUSY_GFLOP / max(demand.gflop, 1e-9))))

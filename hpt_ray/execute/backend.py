@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from hpt_ray.core.layout import Layout
+from hpt_ray.core.layout import Demand, Layout
 from hpt_ray.execute.events import Tell
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
@@ -25,7 +25,8 @@ class Request:
         threads: of each process; None: the backend chooses.
         slots: number of stages that run at the same time; None: the backend chooses.
         gpus: how many to use; 0: none; None: all there are.
-        stages_per_gpu: stages that share a GPU; None: the backend chooses.
+        stages_per_gpu: stages that share a GPU; None: the backend chooses by ``demand``.
+        demand: what the largest stage asks of a GPU; None: it is unknown.
         address: a cluster to join; None: no cluster.
     """
 
@@ -37,6 +38,7 @@ class Request:
     slots: int | None = None
     gpus: int | None = None
     stages_per_gpu: int | None = None
+    demand: Callable[[], Demand] | None = None
     address: str | None = None
 
 

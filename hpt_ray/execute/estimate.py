@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from hpt_ray.core import machine, registry
-from hpt_ray.core.layout import Node, layout
+from hpt_ray.core.layout import Demand, Node, layout
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, Unit
@@ -13,6 +13,7 @@ from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.device import gpus
+from hpt_ray.training.footprint import demand
 from hpt_ray.training.loop.rate import MOCO_PASSES, gpu_hours, images_per_second, passes_per_second
 
 #: Decoding, starting Ray and its groups, collecting and writing the report (measured on two cores).
@@ -100,6 +101,19 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
         gpu_hours=gpu_hours(images * MOCO_PASSES + sum(passes.values()), plan.study.backbone, plan.study.image_size)
         if seconds > LONG_SECONDS
         else None,
+    )
+
+
+def demand_of(prepared: Prepared) -> Demand:
+    """What the largest pretraining of a plan asks of a GPU; images that stay encoded are never resident."""
+    study = prepared.plan.study
+    recipes = [stage.content.recipe for stage in prepared.plan.stages.values() if stage.kind == "pretrain"]
+    return demand(
+        study.backbone,
+        study.image_size,
+        batch=max((recipe.batch for recipe in recipes), default=1),
+        group=max((recipe.group for recipe in recipes), default=1),
+        resident=max(getattr(data.images, "nbytes", 0) for data in prepared.datasets.values()),
     )
 
 

@@ -8,14 +8,17 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from hpt_ray.core import machine, registry
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.backend import Backend, Request, Runner
+from hpt_ray.execute.estimate import demand_of
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views
 from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
+from hpt_ray.execute.precision import resolved
 from hpt_ray.execute.prepare import prepare, with_results
 from hpt_ray.execute.rounds import rounds
 from hpt_ray.execute.stopping import orderly
@@ -48,7 +51,8 @@ def run(
             stage at a time; the same numbers).
         workers: processes that share the groups of each stage. threads: of each process.
         slots: number of stages that run at the same time.
-        gpus: how many to use; 0: none; None: all there are. stages_per_gpu: how many stages share one.
+        gpus: how many to use; 0: none; None: all there are.
+        stages_per_gpu: stages that share one; None: several where they are small.
         address: a Ray cluster to join; None starts Ray on this machine.
 
     Raises:
@@ -60,7 +64,7 @@ def run(
     opened = Store(store)
     if study.search is not None:  # its plan depends on results
         delete_damaged(opened, opened.finished(), observer)
-    prepared = prepare(study, opened, observer.decoding)
+    prepared = prepare(resolved(study, runner, address, gpus), opened, observer.decoding)
     plan = prepared.plan
     if study.search is None:
         delete_damaged(opened, plan.stages, observer)
@@ -106,6 +110,7 @@ def run(
             slots=slots,
             gpus=gpus,
             stages_per_gpu=stages_per_gpu,
+            demand=partial(demand_of, prepared),
             address=address,
         )
         with contextlib.ExitStack() as open_backend:

@@ -6,6 +6,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -38,6 +39,24 @@ def resolve_precision(precision: str, device: torch.device | None = None) -> str
     else:
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bfloat16" if native else "float32"
+
+
+class Hardware(NamedTuple):
+    """What this machine computes with: the precision that ``auto`` is on it, and the bytes of a GPU, 0 of a CPU."""
+
+    precision: str
+    memory: int
+
+
+def hardware(gpu: bool) -> Hardware:
+    """What stages compute with here.
+
+    Args:
+        gpu: whether they use a GPU if there is one.
+    """
+    device = default_device() if gpu else torch.device("cpu")
+    memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
+    return Hardware(resolve_precision("auto", device), memory)
 
 
 def describe(device: torch.device) -> str:

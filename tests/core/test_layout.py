@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.layout import Layout, Node, layout
+from hpt_ray.core.layout import Demand, Layout, Node, layout, sharing
 
 LAPTOP = [Node(cores=2)]
 GPU_LAPTOP = [Node(cores=8, gpus=1)]
@@ -88,3 +88,21 @@ def test_a_layout_never_uses_more_than_there_is(
     assert (sharing > 0) == (any(node.gpus for node in nodes) and gpus != 0)
     if sharing:
         assert processes <= sharing * min(sum(node.gpus for node in nodes), gpus or 10**6)
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("memory", "needed", "gflop", "stages"),
+    [
+        (80 * GIB, 3 * GIB, 0.8, 4),  # a small network at 32 px
+        (16 * GIB, 3.4 * GIB, 19, 3),  # ResNet-18 at 64 px: by memory
+        (80 * GIB, 3.4 * GIB, 40, 2),  # by work
+        (80 * GIB, 12 * GIB, 523, 1),  # ResNet-50 at 224 px
+        (6 * GIB, 12 * GIB, 1, 1),
+        (0, 3 * GIB, 1, 1),  # Ray was told of a GPU that is not there
+    ],
+)
+def test_small_stages_share_a_gpu(memory: int, needed: float, gflop: float, stages: int) -> None:
+    assert sharing(memory, Demand(bytes=int(needed), gflop=gflop)) == stages

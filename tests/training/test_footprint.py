@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from hpt_ray.training import footprint
-from hpt_ray.training.backbone import build
-from hpt_ray.training.footprint import images_at_once
+from hpt_ray.training.backbone import build, outline
+from hpt_ray.training.footprint import demand, gflop, images_at_once
 from tests.support import tiny
 
 
@@ -49,3 +49,16 @@ def test_the_network_keeps_its_numbers_and_no_hook() -> None:
     images_at_once(network, torch.randn(1, 3, 16, 16))
     assert tiny.largest_difference(network.state_dict(), before) == 0
     assert not any(layer._forward_hooks for layer in network.modules())
+
+
+def test_operations_are_those_of_the_paper() -> None:
+    """He et al. 2015, table 1, counts multiply-adds: 3.8e9 for ResNet-50, here with its stride in the 3 x 3 layers."""
+    assert gflop(outline("resnet50", 224), 224) == pytest.approx(2 * 4.09, rel=0.01)
+
+
+def test_demand_grows_with_groups_and_batches() -> None:
+    one, more = (demand("resnet_small", 32, batch=4 * n, group=n, resident=10**6) for n in (1, 2))
+    # A convolution, batch norm, ReLU (twice a block) and its shortcut, and the features.
+    stem, blocks = 3 * 32 * 16**2, 7 * 32 * 16**2 + 8 * 64 * 8**2 + 8 * 128 * 4**2 + 128
+    assert more.bytes - one.bytes == pytest.approx(4 * (stem + blocks) + 8 * 4 * 3 * 32**2 * 4, rel=0.01)
+    assert more.gflop == 2 * one.gflop

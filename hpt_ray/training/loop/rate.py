@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-import torch
-
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.scales import change
 from hpt_ray.training.backbone import build, outline
 from hpt_ray.training.device import default_device, threads
 from hpt_ray.training.features import outputs
+from hpt_ray.training.footprint import gflop
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import precision_context
 from hpt_ray.training.probe import TRAINED
@@ -69,10 +68,5 @@ def passes_per_second(backbone: str, data: Dataset, image_size: int, precision: 
 
 def gpu_hours(passes: int, backbone: str, image_size: int) -> float:
     """Hours of one V100 for that many forward passes of an image, if operations take as long there in every network."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    network = outline(backbone, image_size).eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.empty(1, 3, image_size, image_size, device="meta"))
-    operations: int = counter.get_total_flops()
-    return passes * operations / 1e9 / V100_GFLOP / (MOCO_PASSES * V100_IMAGES_PER_SECOND) / 3600
+    of_an_image = gflop(outline(backbone, image_size), image_size)
+    return passes * of_an_image / V100_GFLOP / (MOCO_PASSES * V100_IMAGES_PER_SECOND) / 3600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -19,3 +20,15 @@ def backend(request: Request) -> AbstractContextManager[Runner]:
     from hpt_ray.execute.backends.ray.runner import connected
 
     return connected(request)
+
+
+def precision(address: str | None, gpus: int | None) -> str:
+    """What precision ``auto`` is where stages would run: see ``hardware.precision``."""
+    from hpt_ray.training.device import hardware
+
+    ray = sys.modules.get("ray")
+    if address is None and not (ray and ray.is_initialized()):  # Ray will be started on this machine
+        return hardware(gpus != 0).precision
+    from hpt_ray.execute.backends.ray.hardware import precision as of_nodes
+
+    return of_nodes(address, gpus)

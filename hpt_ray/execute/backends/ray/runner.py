@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.layout import Layout, layout
+from hpt_ray.core.layout import Layout, layout, sharing
 from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.broker import Broker
 from hpt_ray.execute.backends.ray.experiment import Experiment
+from hpt_ray.execute.backends.ray.hardware import hardware
 from hpt_ray.execute.backends.ray.session import alive, dashboard_of, nodes, ray_session, scratch
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import StopNow
@@ -153,7 +154,14 @@ def connected(request: Request) -> Iterator[RayRunner]:
             threads=request.threads,
             slots=request.slots,
             gpus=request.gpus,
-            stages_per_gpu=request.stages_per_gpu or 1,
+            stages_per_gpu=request.stages_per_gpu or _chosen(ray, request),
         )
         with contextlib.closing(RayRunner(ray, chosen, request.study, request.run, dashboard_of(ray))) as runner:
             yield runner
+
+
+def _chosen(ray: Any, request: Request) -> int:
+    """How many stages are to share a GPU: several workers of one stage cannot."""
+    if request.gpus == 0 or request.workers > 1 or request.demand is None or not any(node.gpus for node in nodes(ray)):
+        return 1
+    return sharing(min(each.memory for each in hardware(ray, request.gpus)), request.demand())
