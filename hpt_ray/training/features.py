@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.data.dataset import Dataset
+from hpt_ray.training.ahead import Ahead, depth_on
+from hpt_ray.training.augment.transfer import Parcel, copy_stream, to_device
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.footprint import images_at_once
 
@@ -74,21 +76,24 @@ def outputs(
     Raises:
         StudyError: for images decoded smaller than ``image_size``.
     """
-    mean = torch.tensor(data.mean, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(data.std, device=device).view(1, 3, 1, 1)
+    mean, std = to_device(np.array([data.mean, data.std], np.float32), device).view(2, 1, 3, 1, 1)
+    stream = copy_stream(device)
 
-    def normalised(chosen: NDArray[np.int64]) -> Tensor:
+    def sent(chosen: NDArray[np.int64]) -> Parcel:
         images = torch.from_numpy(np.ascontiguousarray(data.images[chosen]))
-        images = (centre(images, image_size).to(device).float() / 255 - mean) / std
+        return Parcel({"images": centre(images, image_size).numpy()}, device, stream)
+
+    def normalised(parcel: Parcel) -> Tensor:
+        images: Tensor = (parcel.opened()["images"].float() / 255 - mean) / std
         return images.contiguous(memory_format=torch.channels_last)
 
     with evaluating(network, device):
-        chunk = images_at_once(network, normalised(indices[:1]))
-        parts = [
-            network(normalised(indices[start : start + chunk])).float().cpu() for start in range(0, len(indices), chunk)
-        ]
-    found: NDArray[np.float32] = torch.cat(parts).numpy()
-    return found
+        at_once = images_at_once(network, normalised(sent(indices[:1])))
+        chunks = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
+        ahead = Ahead(lambda number: sent(chunks[number]), depth_on(device), len(chunks))
+        parts = [network(normalised(ahead(number))).float().cpu() for number in range(len(chunks))]
+    features: NDArray[np.float32] = torch.cat(parts).numpy()
+    return features
 
 
 def extract(backbone: Backbone, data: Dataset, image_size: int, device: torch.device) -> dict[str, Split]:

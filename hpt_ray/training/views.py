@@ -14,12 +14,9 @@ from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.policy import Policy
 from hpt_ray.training.augment.augment import parameters, render
 from hpt_ray.training.augment.draws import Draws, draw
-from hpt_ray.training.augment.transfer import Parcel
+from hpt_ray.training.augment.transfer import Parcel, copy_stream
 from hpt_ray.training.cropped import Cropped
 from hpt_ray.training.pixels import Pixels, View, pixels_of
-
-#: Parcels that are on their way while a step of a GPU computes: with its own there are three.
-AHEAD = 2
 
 
 class Views:
@@ -44,10 +41,7 @@ class Views:
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.mean, self.std = (data.mean, data.std) if normalised else ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
         self.pixels: Pixels = pixels_of(data, device) if data.encoded is None else Cropped(data.encoded, size)
-        gpu = device.type == "cuda"
-        self.stream = torch.cuda.Stream(device) if gpu else None  # type: ignore[no-untyped-call]
-        # On a CPU a second thread would take a core from another stage.
-        self.ahead = AHEAD if gpu else 0
+        self.stream = copy_stream(device)
 
     def draw(self, rng: np.random.Generator, indices: Indices) -> Draws:
         """A row of draws for each of some images, cropped from its full extent."""

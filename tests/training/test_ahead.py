@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+import torch
 
-from hpt_ray.training.ahead import Ahead
+from hpt_ray.training.ahead import Ahead, depth_on
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 5])
@@ -31,6 +32,18 @@ def test_the_next_ones_are_computed_meanwhile_and_none_twice() -> None:
         ahead(iteration)
     assert begun[11].wait(10)
     assert computed == list(range(12))
+
+
+def test_nothing_is_prepared_beyond_the_end() -> None:
+    computed = list[int]()
+    ahead = Ahead(computed.append, 2, end=4)
+    for iteration in range(4):
+        ahead(iteration)
+    assert computed == [0, 1, 2, 3]
+
+
+def test_a_gpu_is_prepared_for_and_a_cpu_is_not() -> None:
+    assert (depth_on(torch.device("cpu")), depth_on(torch.device("cuda", 0))) == (0, 2)
 
 
 def test_without_depth_nothing_is_computed_before_it_is_asked_for() -> None:

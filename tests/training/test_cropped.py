@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hpt_ray.data.encoded import Encoded
 from hpt_ray.spec.policy import HorizontalFlip, Policy, RandomResizedCrop
 from hpt_ray.training.backbone import build
 from hpt_ray.training.cropped import Cropped, crop
+from hpt_ray.training.loop import batches
 from hpt_ray.training.loop.batches import Batches
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import find
@@ -34,6 +36,15 @@ CPU = torch.device("cpu")
 CROP = Policy(crop=RandomResizedCrop(scale=(0.05, 1.0)), flip=HorizontalFlip()).without(
     "color_jitter", "grayscale", "blur"
 )
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads than this are slower at this size."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +113,7 @@ def test_a_stage_has_the_same_bits_with_any_number_of_threads(
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 1)
         alone = trained(data)
-    begin = Views.__init__
-
-    def as_on_a_gpu(self: Views, *given: Any, **more: Any) -> None:
-        begin(self, *given, **more)
-        self.ahead = ahead
-
-    monkeypatch.setattr(Views, "__init__", as_on_a_gpu)
+    monkeypatch.setattr(batches, "depth_on", lambda _: ahead)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert tiny.largest_difference(trained(data), alone) == 0
 
@@ -139,12 +144,12 @@ def test_a_worker_decodes_the_images_of_its_groups_once(
     given = {"iterations": 6, "image_size": tiny.SIZE, "seed": 0, "precision": "float32"}
     for rank in range(size):
         seen.clear()
-        batches = Batches(tiny.recipe(method=method), data, kind, workers=Workers(rank, size), **given)
-        batch = batches.batch(2)
+        stage = Batches(tiny.recipe(method=method), data, kind, workers=Workers(rank, size), **given)
+        batch = stage.batch(2)
         own = np.arange(16).reshape(size, -1)[rank]
         wanted = {"batch": own, "shuffled": batch.shuffled.numpy()[own]}
         places = np.unique(np.concatenate([wanted[order] for order in kind.views]))
-        assert sorted(seen) == sorted(batches.indices_of(2)[places].tolist())
+        assert sorted(seen) == sorted(stage.indices_of(2)[places].tolist())
 
 
 def test_of_an_image_that_is_twice_in_a_batch_each_row_has_its_own_crop(data: Dataset) -> None:
@@ -191,16 +196,12 @@ def test_a_file_that_is_gone_ends_the_stage_in_one_line(tmp_path: Path) -> None:
         stage.run()
 
 
-def test_decoding_threads_start_no_threads_of_their_own(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_threads_start_no_threads_of_their_own(data: Dataset) -> None:
     assert data.encoded is not None
-    before = torch.get_num_threads()
     torch.set_num_threads(2)
-    try:
-        threads = Cropped(data.encoded, 16)._threads
-        assert {future.result() for future in [threads.submit(torch.get_num_threads) for _ in range(8)]} == {1}
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    threads = Cropped(data.encoded, 16)._threads
+    assert {future.result() for future in [threads.submit(torch.get_num_threads) for _ in range(8)]} == {1}
+    assert torch.get_num_threads() == 2
 
 
 def test_extents_are_those_of_the_images(data: Dataset) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,11 @@ from sklearn.preprocessing import StandardScaler
 from torchvision.transforms import v2
 
 from hpt_ray.core.errors import DataError, StudyError
-from hpt_ray.training import footprint
+from hpt_ray.training import features, footprint
 from hpt_ray.training.backbone import build
-from hpt_ray.training.features import centre, extract, standardised
+from hpt_ray.training.features import centre, extract, outputs, standardised
 from tests.support import tiny
+from tests.support.fake_gpu import GPU, fake_gpu
 
 CPU = torch.device("cpu")
 
@@ -35,6 +37,22 @@ def test_features_equal_a_direct_forward(size: int, monkeypatch: pytest.MonkeyPa
         np.testing.assert_array_equal(split.labels, data.labels[data.splits[name]])
         np.testing.assert_array_equal(split.indices, data.splits[name])
         assert split.features.dtype == np.float32
+
+
+def test_images_go_to_a_gpu_from_pinned_memory_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "MOST", 8)
+    monkeypatch.setattr(
+        features, "evaluating", lambda *_: contextlib.nullcontext()
+    )  # a faked network is moved once alone
+    with fake_gpu(monkeypatch) as gpu:
+        network, data = tiny.backbone().to(GPU), tiny.dataset()
+        gpu.copies.clear(), gpu.unpinned.clear()
+        with contextlib.suppress(RuntimeError):  # at its end: what is not computed has no numbers
+            outputs(network, data, np.arange(30), 16, GPU)
+        assert gpu.unpinned == []
+        assert (
+            len(gpu.copies) == 1 + 1 + 4
+        )  # mean and standard deviation; the first image alone, which tells how many fit at once
 
 
 @pytest.mark.parametrize("training", [True, False])

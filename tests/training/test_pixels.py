@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 
 from hpt_ray.spec.policy import Policy
 from hpt_ray.training import pixels, views
+from hpt_ray.training.loop import batches
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.pixels import Sent, Stored, pixels_of
 from hpt_ray.training.probe import Subject
-from hpt_ray.training.probes import finetune, sgd
+from hpt_ray.training.probes import _training, finetune, sgd
 from tests.support import tiny
 from tests.support.fake_gpu import GPU, fake_gpu
 
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads than this are slower at this size."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def sent_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU without room for the images: they are sent with each step, which a thread prepares."""
     monkeypatch.setattr(views, "pixels_of", lambda data, _: Sent(torch.from_numpy(data.images)))
-    whole = views.Views.__init__
-
-    def begin(self: views.Views, *given: object, **more: object) -> None:
-        whole(self, *given, **more)
-        self.ahead = 2
-
-    monkeypatch.setattr(views.Views, "__init__", begin)
+    for module in (batches, _training):
+        monkeypatch.setattr(module, "depth_on", lambda _: 2)
 
 
 def trained(method: str, stop: int | None = None) -> dict[str, torch.Tensor]:

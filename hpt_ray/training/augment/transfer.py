@@ -23,6 +23,11 @@ def to_device(values: NDArray[Any] | Tensor, device: torch.device) -> Tensor:
     return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
 
 
+def copy_stream(device: torch.device) -> torch.cuda.Stream | None:
+    """A stream for copies to a GPU beside what it computes; None on a CPU."""
+    return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+
 @dataclass(frozen=True)
 class Later:
     """An array that is written where it will lie: large ones are not copied once more."""
@@ -44,7 +49,7 @@ class Parcel:
     ) -> None:
         """
         Args:
-            stream: of a GPU, on which the copy is made; None on a CPU.
+            stream: that the copy is made on, from ``copy_stream``; None for the current one.
         """
         self._places: dict[str, tuple[int, tuple[int, ...], torch.dtype]] = {}
         size = 0

@@ -12,7 +12,7 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.recipe import Recipe
-from hpt_ray.training.ahead import Ahead
+from hpt_ray.training.ahead import Ahead, depth_on
 from hpt_ray.training.augment.transfer import Parcel
 from hpt_ray.training.method import Batch, Method
 from hpt_ray.training.pixels import View
@@ -75,7 +75,7 @@ class Batches:
         self.views = Views(data, recipe.policy, image_size, workers.device, precision=precision)
         # To draw the permutation of a large data set takes as long as a small network's step.
         self._epoch = lru_cache(maxsize=2)(self._permutation)
-        self._ahead = Ahead(self._prepare, self.views.ahead)
+        self._ahead = Ahead(self._prepare, depth_on(workers.device), iterations)
 
     def indices_of(self, iteration: int) -> Indices:
         """The images [batch] of one iteration's global batch; the rest of an epoch that fills no batch is left out.

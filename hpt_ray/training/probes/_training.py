@@ -23,7 +23,7 @@ from hpt_ray.core.errors import StageError
 from hpt_ray.core.identity import stream
 from hpt_ray.core.targets import both
 from hpt_ray.spec.policy import Policy, RandomResizedCrop
-from hpt_ray.training.ahead import Ahead
+from hpt_ray.training.ahead import Ahead, depth_on
 from hpt_ray.training.augment.transfer import Parcel
 from hpt_ray.training.pixels import View
 from hpt_ray.training.probe import Chosen, Predicted, Subject
@@ -46,7 +46,7 @@ class LabelledBatches:
         self.subject, self.indices, self.batch = subject, indices, min(batch, len(indices))
         self.repeat, self.name = repeat, name
         self.views = Views(subject.data, POLICY, subject.image_size, subject.device, precision=subject.precision)
-        self._ahead = Ahead(self._prepare, self.views.ahead)
+        self._ahead = Ahead(self._prepare, depth_on(subject.device))
         # To draw the permutation of a large data set takes milliseconds, and a batch is of at most two.
         self._order = lru_cache(maxsize=2)(self._permutation)
 
