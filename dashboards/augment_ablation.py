@@ -31,8 +31,8 @@ dashboard = Dashboard(
             title="Robustness in two numbers",
             figure="robustness",
             prose="""
-                The worst change asks what an unlucky choice of policy costs; the spread asks how much the choice
-                matters at all.
+                The variation asks how much the choice of policy matters at all, and the worst change what leaving this
+                very baseline costs.
             """,
         ),
         SOURCES,

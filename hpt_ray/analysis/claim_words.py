@@ -23,14 +23,18 @@ def predicate(claim: Claim) -> str:
     if claim.difference is None:
         return f"not comparable with {name} ({claim.lacking})"
     numbers = f"{change_interval(claim.difference)} points"
-    alone = claim.difference.low > 0 or claim.difference.high < 0
-    lack = "not enough evidence after Holm's correction" if alone else "not enough evidence"
     return {
         Outcome.BETTER: f"better than {name} ({numbers})",
         Outcome.WORSE: f"worse than {name} ({numbers})",
         Outcome.EQUIVALENT: f"equivalent to {name} within {margin_text(MARGIN)} ({numbers})",
-        Outcome.UNDECIDED: f"not shown to differ from {name} ({lack}: {numbers})",
+        Outcome.UNDECIDED: f"not shown to differ from {name} ({lack(claim)}: {numbers})",
     }[claim.outcome]
+
+
+def lack(claim: Claim) -> str:
+    """What there is not; and that it is the correction, where the interval alone would have claimed a difference."""
+    alone = claim.difference is not None and (claim.difference.low > 0 or claim.difference.high < 0)
+    return "not enough evidence after Holm's correction" if alone else "not enough evidence"
 
 
 def words(claim: Claim) -> dict[str, str]:
@@ -40,6 +44,7 @@ def words(claim: Claim) -> dict[str, str]:
         "against": spoken(claim.against),
         "difference": "" if claim.difference is None else change_interval(claim.difference),
         "lacking": claim.lacking,
+        "lack": lack(claim),
         "margin": margin_text(MARGIN),
     }
 

@@ -10,12 +10,24 @@ ROBUSTNESS = Phrases(
         Outcome.BETTER: "{subject} is more robust to the {factor} than {against}",
         Outcome.WORSE: "{subject} is less robust to the {factor} than {against}",
         Outcome.EQUIVALENT: "{subject} and {against} are equally robust to the {factor}, within {margin}",
-        Outcome.UNDECIDED: "there is not enough evidence that {subject} and {against} differ in their robustness to "
-        "the {factor}",
+        Outcome.UNDECIDED: "there is {lack} that {subject} and {against} differ in their robustness to the {factor}",
     },
-    beside=" (worst change {worst.value} at {level} against {other_worst.value} at {other_level}, difference "
-    "{difference} points)",
+    beside=" (standard deviation over the levels, without noise: {deviation.value} points against "
+    "{other_deviation.value}; {against} minus {subject} {difference}; a {factor} taken at random loses about "
+    "{loss.value} points to the best one of {subject}, and {other_loss.value} to that of {against})",
     unknown="whether {subject} is more robust to the {factor} than {against} cannot be said ({lacking})",
+)
+
+WORST_CHANGE = Phrases(
+    outcomes={
+        Outcome.BETTER: "the worst change of {subject} from its baseline is above that of {against}",
+        Outcome.WORSE: "the worst change of {subject} from its baseline is below that of {against}",
+        Outcome.EQUIVALENT: "the worst change of {subject} from its baseline is that of {against} within {margin}",
+        Outcome.UNDECIDED: "there is {lack} that the worst changes of {subject} and {against} from their baselines "
+        "differ",
+    },
+    beside=" ({subject}: {worst}; {against}: {other_worst}; difference {difference} points)",
+    unknown="the worst changes of {subject} and {against} from their baselines cannot be compared ({lacking})",
 )
 
 DEPENDENCE_ON_BASE = Phrases(
@@ -23,7 +35,7 @@ DEPENDENCE_ON_BASE = Phrases(
         Outcome.BETTER: "more pretraining of the base raises {subject} less than {against}",
         Outcome.WORSE: "more pretraining of the base raises {subject} more than {against}",
         Outcome.EQUIVALENT: "more pretraining of the base raises {subject} as much as {against}, within {margin}",
-        Outcome.UNDECIDED: "there is not enough evidence that more pretraining of the base raises {subject} and "
+        Outcome.UNDECIDED: "there is {lack} that more pretraining of the base raises {subject} and "
         "{against} differently",
     },
     beside=": from the weakest base ({weakest}) to the strongest ({strongest}) {subject} changes by {change.text} "
@@ -36,8 +48,7 @@ CHANGE_WITH_LABELS = Phrases(
         Outcome.BETTER: "against {other} it does better with {few} than with {many}",
         Outcome.WORSE: "against {other} it does worse with {few} than with {many}",
         Outcome.EQUIVALENT: "its difference from {other} is equal with both within {margin}",
-        Outcome.UNDECIDED: "there is not enough evidence that its difference from {other} depends on the number of "
-        "labels",
+        Outcome.UNDECIDED: "there is {lack} that its difference from {other} depends on the number of labels",
     },
     beside=" ({difference} points)",
     unknown="whether its difference from {other} depends on the number of labels cannot be said ({lacking})",
@@ -49,7 +60,7 @@ FLATNESS = Phrases(
         Outcome.WORSE: "fewer of the random policies come within {margin} of the best for {subject} than from scratch",
         Outcome.EQUIVALENT: "as many of the random policies come within {margin} of the best for {subject} as from "
         "scratch",
-        Outcome.UNDECIDED: "there is not enough evidence that {subject} and {against} differ in how many of the random "
+        Outcome.UNDECIDED: "there is {lack} that {subject} and {against} differ in how many of the random "
         "policies come within {margin} of the best",
     },
     beside=" ({near.value} against {other_near.value}, difference {difference} points)",
@@ -60,7 +71,7 @@ FASTER = {
     Outcome.BETTER: "{subject} is faster than {against}",
     Outcome.WORSE: "{against} is faster than {subject}",
     Outcome.EQUIVALENT: "{subject} and {against} come out equivalent within {margin}",
-    Outcome.UNDECIDED: "there is not enough evidence that {subject} or {against} is the faster one",
+    Outcome.UNDECIDED: "there is {lack} that {subject} or {against} is the faster one",
 }
 
 #: What is said of phases that have the same outcome: of one, and of several.

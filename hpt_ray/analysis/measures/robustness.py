@@ -1,49 +1,62 @@
-"""Robustness to a factor: how far an arm's accuracy moves when the factor leaves its baseline.
+"""Robustness to a factor: how much an arm's accuracy depends on its level, and what the wrong level costs.
 
-Every change is taken against the arm's OWN baseline at the SAME seed (the original code subtracts the maximum over
-repeats, which exaggerates every drop). Negative is worse throughout: the worst change is the most negative one.
+- Its standard deviation over the levels without noise (``stats.variability``): whether the level matters at all.
+- Its loss: what a level taken at random loses to the arm's own best. The best one is chosen with some seeds and test
+  images, and the loss is measured with others: chosen and measured with the same ones, the best would look better than
+  it is, and the more so the noisier the arm.
+- Its change against its OWN baseline at the SAME seed (the original code subtracts the maximum over repeats, which
+  exaggerates every drop), where it is lowest. A change may be a gain: a baseline need not be an arm's best level.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import operator
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats import exact
-from hpt_ray.analysis.stats.bootstrap import Interval, Replicates, replicate
+from hpt_ray.analysis.stats.bootstrap import Interval, replicate
+from hpt_ray.analysis.stats.variability import deviation, deviation_difference, of_levels
+from hpt_ray.analysis.stats.worst import worst_difference
 
-MEASURES = ("worst", "mean", "range", "sd")
 #: One example's change is -1, 0 or 1, so two changes of it can be so far apart.
 CHANGES_APART = 2.0
 
 
 @dataclass(frozen=True)
-class Robustness:
-    """The robustness measures of one arm, or their differences between two arms, as shares (0.01 is a point).
+class ArmRobustness:
+    """Robustness of one arm, as shares (0.01 is a point).
 
-    ``worst``: the change at the level where it is most negative. ``mean``: the mean change over the levels but the
-    baseline, the area under the degradation curve. ``range`` and ``sd``: spread of accuracy over all levels.
+    Attributes:
+        worst: the change at the level where it is most negative, ``worst_level``. changes: that at each level that
+            could be compared. missing: the levels that could not.
+        deviation: the standard deviation over the levels; loss: the mean loss to the best, an estimate alone, since no
+            interval of it was found that holds. None with one seed, of which luck cannot be told from the factor.
     """
 
     worst: Interval
-    mean: Interval
-    range: Interval
-    sd: Interval
-
-
-@dataclass(frozen=True)
-class ArmRobustness(Robustness):
-    """Robustness of one arm, with the change at each level that could be compared, and the levels that could not."""
-
     worst_level: str
     changes: dict[str, Interval]
     missing: tuple[str, ...]
+    deviation: Interval | None
+    loss: float | None
+
+
+@dataclass(frozen=True)
+class RobustnessDifference:
+    """How much more robust one arm is than another: each measure is positive where it is the more robust one.
+
+    ``worst``: its worst change minus the other's; ``worst_apart``: the differences of single answers [seeds, examples]
+    behind it. ``deviation``: the other's standard deviation over the levels minus its own. ``sides`` are the measures
+    of both, over the levels that both have.
+    """
+
+    sides: tuple[ArmRobustness, ...]
+    worst: Interval
+    worst_apart: np.ndarray
+    deviation: Interval | None
 
 
 def accuracy(
@@ -68,58 +81,76 @@ def gain(run: Run, target: str, arm: str, level: str, *, evaluation: str | None 
 
 def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None) -> ArmRobustness | None:
     """Robustness of one arm; None where the factor does not touch it, or its baseline or all changes are missing."""
-    values = _changes(run, target, arm, evaluation)
-    if not values:
-        return None
-    replicates = replicate(np.stack(list(values.values())))
-    names = list(values)
-    intervals = measures(replicates)
-    # The reflected interval of a small spread reaches below zero, where no spread can be.
-    intervals |= {name: _within(intervals[name], math.inf, math.nan) for name in ("range", "sd")}
-    return ArmRobustness(
-        **intervals,
-        worst_level=names[int(replicates.estimate.argmin())],
-        changes={
-            name: replicates.interval(operator.itemgetter((..., place)), [place]) for place, name in enumerate(names)
-        },
-        missing=tuple(level for level in run.levels[1:] if level not in values),
-    )
+    values = _values(run, target, arm, evaluation)
+    return _robustness(run, values) if len(values) > 1 else None
 
 
 def robustness_difference(
     run: Run, target: str, arm: str, other: str, *, evaluation: str | None = None
-) -> Robustness | None:
-    """Each measure of ``arm`` minus that of ``other``, over the levels that both have; None where they share none.
+) -> RobustnessDifference | None:
+    """How much more robust ``arm`` is than ``other``, over the levels that both have; None where they share none."""
+    first, second = _values(run, target, arm, evaluation), _values(run, target, other, evaluation)
+    common = [level for level in first if level in second]
+    if len(common) < 2:
+        return None
+    mine, others = (np.stack([values[level] for level in common]) for values in (first, second))
+    changes, other_changes = mine[1:] - mine[0], others[1:] - others[0]
+    variation, other_variation = of_levels(mine), of_levels(others)
+    deviation_apart = None
+    if variation and other_variation:
+        # Two arms that answer alike vary alike and have no variance, however much both change.
+        reach = _reach(changes - other_changes, CHANGES_APART)
+        deviation_apart = deviation_difference(other_variation, variation, reach)
+    return RobustnessDifference(
+        sides=tuple(_robustness(run, {level: values[level] for level in common}) for values in (first, second)),
+        worst=worst_difference(changes, other_changes, most=CHANGES_APART),
+        worst_apart=_worst(changes) - _worst(other_changes),
+        deviation=deviation_apart,
+    )
 
-    A positive ``worst`` or ``mean``, or a negative ``range`` or ``sd``, means that ``arm`` is the more robust one.
+
+def _robustness(run: Run, values: dict[str, np.ndarray]) -> ArmRobustness:
+    """The measures of one arm, from correctness [seeds, examples] at the baseline and at one level or more."""
+    names, stacked = list(values)[1:], np.stack(list(values.values()))
+    changes, variation = stacked[1:] - stacked[0], of_levels(stacked)
+    replicates = replicate(changes)
+    by_level = {
+        name: replicates.interval(operator.itemgetter((..., place)), [place]) for place, name in enumerate(names)
+    }
+    worst_level = min(by_level, key=lambda level: by_level[level].estimate)
+    return ArmRobustness(
+        worst=by_level[worst_level],
+        worst_level=worst_level,
+        changes=by_level,
+        missing=tuple(level for level in run.levels[1:] if level not in values),
+        deviation=deviation(variation, _reach(changes)) if variation else None,
+        loss=loss(stacked),
+    )
+
+
+def loss(values: np.ndarray) -> float | None:
+    """What a level taken at random loses to the best one, from correctness [levels, seeds, examples], cross-fitted.
+
+    For each seed and half of the examples, the best level is chosen with the other seeds and the other half. None of
+    fewer than two seeds that all levels have.
     """
-    both = _common(run, target, arm, other, evaluation)
-    if both is None:
+    values = values[:, ~np.isnan(values).any(axis=(0, 2))]
+    _, seeds, examples = values.shape
+    if seeds < 2 or examples < 2:
         return None
-    first, second = both
-    replicates = replicate(np.concatenate(both))
-    # Two arms that answer alike differ in no measure and have no variance, however much both change.
-    apart = [exact.reach(change - other, most=CHANGES_APART) for change, other in zip(first, second, strict=True)]
-    reach = dict.fromkeys(MEASURES, np.max(apart, axis=0))
-    reach["worst"] = exact.reach(_worst(first) - _worst(second), most=CHANGES_APART)
-    return Robustness(**measures(replicates, arms=2, reach=reach))
+    by_half = np.stack([values[:, :, half::2].mean(axis=2) for half in (0, 1)])
+    lost = []
+    for seed in range(seeds):
+        for half in (0, 1):
+            best = np.delete(by_half[1 - half], seed, axis=1).mean(axis=1).argmax()
+            measured = by_half[half, :, seed]
+            lost.append(measured[best] - measured.mean())
+    return float(np.mean(lost))
 
 
-def worst_apart(run: Run, target: str, arm: str, other: str) -> np.ndarray | None:
-    """The worst change of ``arm`` minus that of ``other`` [seeds, examples]; None where they share no level."""
-    both = _common(run, target, arm, other, None)
-    return both and _worst(both[0]) - _worst(both[1])
-
-
-def _common(
-    run: Run, target: str, arm: str, other: str, evaluation: str | None
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Changes [levels, seeds, examples] of two arms at the levels that both have; None where they share none."""
-    first, others = _changes(run, target, arm, evaluation), _changes(run, target, other, evaluation)
-    common = [level for level in first if level in others]
-    if not common:
-        return None
-    return np.stack([first[level] for level in common]), np.stack([others[level] for level in common])
+def _reach(changes: np.ndarray, most: float = 1.0) -> float:
+    """How far the changes [levels, seeds, examples] may be from what is seen of them, where few answers differ."""
+    return float(max(exact.reach(change, most=most).max() for change in changes))
 
 
 def _worst(changes: np.ndarray) -> np.ndarray:
@@ -128,55 +159,13 @@ def _worst(changes: np.ndarray) -> np.ndarray:
     return worst
 
 
-def _changes(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
-    """Change of correctness against the arm's own baseline [seeds, examples] at each level with a seed in common."""
+def _values(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str, np.ndarray]:
+    """Correctness [seeds, examples] at the baseline and at each level with a seed in common; empty without either."""
     if not run.varies(arm):
         return {}
-    baseline = run.correct(target, arm, run.baseline, evaluation)
-    changes = {level: run.correct(target, arm, level, evaluation) - baseline for level in run.levels[1:]}
-    return {level: values for level, values in changes.items() if _usable(values)}
-
-
-def measures(
-    replicates: Replicates, arms: int = 1, reach: Mapping[str, np.ndarray] | None = None
-) -> dict[str, Interval]:
-    """The four measures of one arm's changes, or of the first arm's minus those of the second stacked behind it.
-
-    ``reach`` [2] of each measure is as in ``Replicates.interval``.
-    """
-    # The worst level is taken as given when replicating: the minimum of noisy replicates lies below the noisy minimum,
-    # and Student's factor at few seeds would blow that up (see bootstrap.py for what this choice covers).
-    parts = np.split(replicates.estimate, arms)
-    worst = [int(part.argmin()) for part in parts]
-    intervals = {}
-    for measure in MEASURES:
-
-        def statistic(means: np.ndarray, measure: str = measure) -> np.ndarray:
-            changes = np.split(means, arms, axis=-1)
-            values = [_measure(measure, part, place) for part, place in zip(changes, worst, strict=True)]
-            return values[0] if arms == 1 else values[0] - values[1]
-
-        used = [number * len(parts[0]) + place for number, place in enumerate(worst)] if measure == "worst" else None
-        intervals[measure] = replicates.interval(statistic, used, None if reach is None else reach[measure])
-    return intervals
-
-
-def _measure(measure: str, changes: np.ndarray, worst: int) -> np.ndarray:
-    """One measure along the last axis of changes [..., levels]; a spread includes the baseline, whose change is 0."""
-    with_baseline = np.concatenate([changes, np.zeros_like(changes[..., :1])], axis=-1)
-    measured: dict[str, np.ndarray] = {
-        "worst": changes[..., worst],
-        "mean": changes.mean(axis=-1),
-        "range": np.ptp(with_baseline, axis=-1),
-        "sd": with_baseline.std(axis=-1, ddof=1),
-    }
-    return measured[measure]
-
-
-def _within(interval: Interval, most: float, p: float) -> Interval:
-    """An interval limited to possible values: from zero to ``most``."""
-    low, high = (min(max(0.0, end), most) for end in (interval.low, interval.high))
-    return dataclasses.replace(interval, low=low, high=high, p=p)
+    values = {level: run.correct(target, arm, level, evaluation) for level in run.levels}
+    baseline = values[run.baseline]
+    return {level: own for level, own in values.items() if _usable(own - baseline)}
 
 
 def mean(values: np.ndarray, *, signed: bool = True, most: float = 1.0) -> Interval | None:

@@ -97,13 +97,18 @@ class Replicates:
     groups: int | None
 
     def interval(
-        self, statistic: Statistic, values: Sequence[int] | None = None, reach: np.ndarray | None = None
+        self,
+        statistic: Statistic,
+        values: Sequence[int] | None = None,
+        reach: np.ndarray | None = None,
+        rate: float = 1 - LEVEL,
     ) -> Interval:
         """The basic bootstrap interval of a statistic of the means, which uses only ``values`` of them (None: all).
 
         Args:
             reach: of a statistic of differences between the means, the reach of these, [2]: means of many answers each
                 may differ by few.
+            rate: how often the interval may err: for one of several, a smaller one than usual.
         """
         estimate = float(statistic(self.estimate))
         used = slice(None) if values is None else list(values)
@@ -115,7 +120,12 @@ class Replicates:
         variance = float(draws.var())
         share = min(1.0, float(statistic(self.seed_draws).var()) / variance) if variance > 0 else 0.0
         drawn = seeds[seeds > 1]  # what was not drawn adds no variance between seeds
-        p = _p_value(low, high, share, int(drawn.min()) - 1 if len(drawn) else 1, self.groups)
+        degrees = int(drawn.min()) - 1 if len(drawn) else 1
+        p = _p_value(low, high, share, degrees, self.groups)
+        if rate < 1 - LEVEL:
+            wider = math.sqrt(_wider(rate, share, degrees, self.groups))
+            centre, half = (high + low) / 2, (high - low) / 2 * wider
+            low, high = centre - half, centre + half
         # Two seeds may leave more open than there is: no accuracy changes by more than all of it.
         low, high = (min(max(end, self.limits[0]), self.limits[1]) for end in (low, high))
         return Interval(estimate, low, high, int(seeds.min()), p)
@@ -154,6 +164,14 @@ def replicate(
     return Replicates(estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), reach, limits, groups)
 
 
+def _wider(rate: float, share: float, degrees: int, groups: int | None) -> float:
+    """The squared half-width of the interval that errs at this rate over that of the 95 % one."""
+    tail, usual = rate / 2, (1 - LEVEL) / 2
+    seeds = float(special.stdtrit(degrees, tail) / special.stdtrit(degrees, usual))
+    examples = quantile(groups, tail) / quantile(groups, usual)
+    return share * seeds**2 + (1 - share) * examples**2
+
+
 def _p_value(low: float, high: float, share: float, degrees: int, groups: int | None) -> float:
     """The p-value of zero, of which ``share`` of the interval's squared width is the seeds' (see the module's text)."""
     centre, half = (high + low) / 2, (high - low) / 2
@@ -161,11 +179,7 @@ def _p_value(low: float, high: float, share: float, degrees: int, groups: int | 
         return 1.0 if abs(centre) < NOTHING else 0.0
 
     def excess(logarithm: float) -> float:
-        """Squared half-width of the interval that errs at this rate over that of the 95 % one, less zero's distance."""
-        tail, usual = math.exp(logarithm) / 2, (1 - LEVEL) / 2
-        seeds = float(special.stdtrit(degrees, tail) / special.stdtrit(degrees, usual))
-        examples = quantile(groups, tail) / quantile(groups, usual)
-        return share * seeds**2 + (1 - share) * examples**2 - (centre / half) ** 2
+        return _wider(math.exp(logarithm), share, degrees, groups) - (centre / half) ** 2
 
     least = math.log(SMALLEST)
     return SMALLEST if excess(least) <= 0 else math.exp(float(optimize.brentq(excess, least, 0.0)))

@@ -1,21 +1,22 @@
-"""Is HPT more robust to a factor than pretraining from scratch, and more accurate than either alternative?"""
+"""Is HPT more robust to a factor than pretraining from scratch, and more accurate than either alternative?
+
+Robust is the arm whose result depends less on the factor, and not the one whose baseline happens to be its best level:
+a change from the baseline may be a gain. The worst changes are compared too, in words that call a gain a gain.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare, few_images, settle
+from hpt_ray.analysis.claim import Claim, Need, compare, few_images, settle
 from hpt_ray.analysis.findings import Comparisons, Question
-from hpt_ray.analysis.measures.robustness import (
-    CHANGES_APART,
-    ArmRobustness,
-    robustness,
-    robustness_difference,
-    worst_apart,
-)
+from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness, robustness, robustness_difference
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.measures.text_format import level_name, listed, lowered, spoken
-from hpt_ray.analysis.phrases import ROBUSTNESS
-from hpt_ray.analysis.quantities import Change
+from hpt_ray.analysis.measures.text_format import brackets, level_name, listed, lowered, points, spoken
+from hpt_ray.analysis.phrases import ROBUSTNESS, WORST_CHANGE
+from hpt_ray.analysis.quantities import Change, Points, Quantity
+from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
 from hpt_ray.spec.study import LABELS
 
@@ -24,15 +25,16 @@ def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target; without a factor it is about the metric alone."""
     measured = {arm: found for arm in run.arms if (found := robustness(run, target, arm))}
     others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
-    robust = [_robustness(run, target, measured)] if run.factor is not None else []
-    asked = [*robust, *(compare(run, target, HPT, other, run.baseline) for other in others)]
+    robust = _questions(run, target, measured) if run.factor is not None else []
+    asked = [question.claim for question in robust]
+    asked += [compare(run, target, HPT, other, run.baseline) for other in others]
     claims = settle(asked, "robustness, and differences at the baseline" if robust else "differences")
     accuracies = claims[len(robust) :]
     place = f"at the {level_name(run.baseline)} {level_name(run.factor.name)}," if run.factor else ""
     return Verdict(
         target=target,
         findings=(
-            *(Question(claim, ROBUSTNESS, _details(run, measured)) for claim in claims[: len(robust)]),
+            *(replace(question, claim=claim) for question, claim in zip(robust, claims, strict=False)),
             *([Comparisons(accuracies, place)] if accuracies else []),
         ),
         nothing="the study lacks HPT or what it is held against",
@@ -40,60 +42,69 @@ def verdict(run: Run, target: str) -> Verdict:
         tiles=(
             *metric_tiles(run, target, HPT, run.baseline, "at the baseline"),
             *claim_tiles((claim, "") for claim in accuracies),
-            *_worst_tiles(run, measured),
+            *_tiles(run, measured),
         ),
         table=_table(run, target, measured),
         caveats=caveats(run, target, claims),
     )
 
 
-def _robustness(run: Run, target: str, measured: dict[str, ArmRobustness]) -> Claim:
-    """The claim on the worst change of HPT against that of from scratch."""
-    difference = robustness_difference(run, target, HPT, SCRATCH)
+def _questions(run: Run, target: str, measured: dict[str, ArmRobustness]) -> list[Question]:
+    """How much HPT and from scratch depend on the factor: the claims, still to be settled, with their words."""
+    found = robustness_difference(run, target, HPT, SCRATCH)
     empty = [lowered(LABELS[arm]) for arm in (HPT, SCRATCH) if arm not in measured]
     lacking = f"no change against the baseline for {listed(empty)}" if empty else "no level in common"
-    apart = worst_apart(run, target, HPT, SCRATCH)
+    details: dict[str, str | Quantity] = {"factor": level_name(run.factor.name) if run.factor else ""}
+    if found is None:
+        return [Question(_claim(run, "robustness", None, lacking), ROBUSTNESS, details)]
+    for prefix, side in zip(("", "other_"), found.sides, strict=True):
+        details[f"{prefix}worst"] = _change(side)
+        if side.deviation is not None and side.loss is not None:
+            details |= {f"{prefix}deviation": Change(side.deviation, signed=False), f"{prefix}loss": Points(side.loss)}
+    alone = "of fewer than two seeds with all levels, luck cannot be told from the factor"
     what = f"the worst changes of HPT and {spoken(LABELS[SCRATCH])}"
-    return Claim(
-        "robustness",
-        LABELS[HPT],
-        LABELS[SCRATCH],
-        difference.worst if difference else None,
-        run.metric.name,
-        run.evaluation,
-        lacking="" if difference else lacking,
-        needed=None if apart is None else few_images(apart, CHANGES_APART, what=what),
-    )
-
-
-def _details(run: Run, measured: dict[str, ArmRobustness]) -> dict[str, str | Change]:
-    """The factor, and the worst changes behind the claim."""
-    details: dict[str, str | Change] = {"factor": level_name(run.factor.name) if run.factor else ""}
-    for prefix, arm in (("", HPT), ("other_", SCRATCH)):
-        if found := measured.get(arm):
-            details |= {f"{prefix}worst": Change(found.worst), f"{prefix}level": level_name(found.worst_level)}
-    return details
-
-
-def _worst_tiles(run: Run, measured: dict[str, ArmRobustness]) -> list[Tile]:
-    """The worst changes of HPT and from scratch, of those that exist."""
-    shown = {run.arms[arm]: measured[arm] for arm in (HPT, SCRATCH) if arm in measured}
+    worst = few_images(found.worst_apart, CHANGES_APART, what=what)
     return [
-        Tile(f"{label}, worst change", Change(found.worst), f"points, at {level_name(found.worst_level)}")
-        for label, found in shown.items()
+        Question(_claim(run, "robustness", found.deviation, alone), ROBUSTNESS, details),
+        Question(_claim(run, "worst change", found.worst, lacking, worst), WORST_CHANGE, details),
+    ]
+
+
+def _claim(run: Run, measure: str, difference: Interval | None, lacking: str, needed: Need | None = None) -> Claim:
+    sides = LABELS[HPT], LABELS[SCRATCH]
+    why = "" if difference else lacking
+    return Claim(measure, *sides, difference, run.metric.name, run.evaluation, lacking=why, needed=needed)
+
+
+def _change(found: ArmRobustness) -> str:
+    """The worst change as a predicate, in which a gain is called a gain."""
+    worst, level = f"{points(found.worst.estimate)} {brackets(found.worst)}", level_name(found.worst_level)
+    return f"gains everywhere, least at {level}: {worst}" if found.worst.estimate > 0 else f"{worst} at {level}"
+
+
+def _tiles(run: Run, measured: dict[str, ArmRobustness]) -> list[Tile]:
+    """How much HPT and from scratch vary over the levels, of those that exist."""
+    shown = {run.arms[arm]: found.deviation for arm in (HPT, SCRATCH) if (found := measured.get(arm))}
+    remark = f"points: standard deviation over every {level_name(run.factor.name)}" if run.factor else ""
+    return [
+        Tile(f"{label}, varies by", Change(deviation, signed=False), remark)
+        for label, deviation in shown.items()
+        if deviation is not None
     ]
 
 
 def _table(run: Run, target: str, measured: dict[str, ArmRobustness]) -> Table:
-    """Per arm the accuracy at the baseline, the worst change (and where), and the spread."""
+    """Per arm the accuracy at the baseline, how much it varies over the levels, its loss, and the worst change."""
     rows = []
     for arm, label in run.arms.items():
         accuracy, found = metric_cell(run, target, arm, run.baseline), measured.get(arm)
-        spread = Change(found.range, signed=False) if found else None
-        worst = (Change(found.worst), level_name(found.worst_level), spread) if found else (None,) * 3
-        rows.append((label, accuracy, *worst))
+        deviation = Change(found.deviation, signed=False) if found and found.deviation else None
+        loss = Points(found.loss) if found and found.loss is not None else None
+        worst = (Change(found.worst), level_name(found.worst_level)) if found else (None, None)
+        rows.append((label, accuracy, deviation, loss, *worst))
     if run.factor is None:
         return Table(("Arm", run.metric.heading), tuple(row[:2] for row in rows))
+    heading = f"{run.metric.heading} at baseline"
     return Table(
-        ("Arm", f"{run.metric.heading} at baseline", "Worst change, points", "at", "Spread, points"), tuple(rows)
+        ("Arm", heading, "Varies by, points", "Loss to its best, points", "Worst change, points", "at"), tuple(rows)
     )

@@ -1,4 +1,4 @@
-"""Worst change and spread per arm, with intervals: robustness in two numbers."""
+"""How much each arm varies over the levels, and its worst change, with intervals: robustness in two numbers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.report.figure import Figure, looks, markers, panels, text
 
+MEASURES = ("Variation over the levels, points", "Worst change, points")
+
 
 @dataclass(frozen=True)
 class Bar:
-    """One arm on one target, as shares: the worst change and its level, and the range over all levels."""
+    """One arm on one target: what is measured, in the order of ``MEASURES``, as shares; None where it is not known."""
 
     target: str
     arm: str
     label: str
-    worst: Interval
     worst_level: str
-    spread: Interval
+    measures: tuple[Interval | None, ...]
 
 
 def compute(run: Run) -> tuple[Bar, ...]:
     pairs = [(target, arm) for target in run.study.targets for arm in run.arms]
     found = {(target, arm): robustness(run, target, arm) for target, arm in pairs}
     return tuple(
-        Bar(target, arm, run.arms[arm], part.worst, part.worst_level, part.range)
+        Bar(target, arm, run.arms[arm], part.worst_level, (part.deviation, part.worst))
         for (target, arm), part in found.items()
         if part is not None
     )
@@ -38,19 +39,22 @@ def compute(run: Run) -> tuple[Bar, ...]:
 def draw(value: tuple[Bar, ...]) -> go.Figure:
     targets = list(dict.fromkeys(bar.target for bar in value)) or [""]
     suffixes = [f", {target}" if len(targets) > 1 else "" for target in targets]
-    titles = [f"{what}{suffix}" for suffix in suffixes for what in ("Worst change, points", "Spread, points")]
+    titles = [f"{what}{suffix}" for suffix in suffixes for what in MEASURES]
     drawn = panels(titles, height=210)
     look = looks(list(dict.fromkeys(bar.arm for bar in value)))
     for bar in reversed(value):
-        row = 2 * targets.index(bar.target) + 1
-        for below, part in enumerate((bar.worst, bar.spread)):
+        row = len(MEASURES) * targets.index(bar.target) + 1
+        for below, part in enumerate(bar.measures):
+            if part is None:
+                continue
+            at = f", {text(level_name(bar.worst_level))}" if part is bar.measures[-1] else ""
             drawn.add_scatter(
                 row=row + below,
                 col=1,
                 y=[text(bar.label)],
                 showlegend=False,
                 **markers(look[bar.arm], [part], along="x"),
-                hovertemplate=f"{text(bar.label)}{f', {text(level_name(bar.worst_level))}' if not below else ''}<br>"
+                hovertemplate=f"{text(bar.label)}{at}<br>"
                 "%{x:+.1f} points [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]<extra></extra>",
             )
     drawn.update_layout(margin_b=40)
@@ -63,7 +67,7 @@ def draw(value: tuple[Bar, ...]) -> go.Figure:
 figure = Figure(
     compute,
     draw,
-    "Worst change: against the arm's own baseline, at the policy where it falls most; nearer to zero is more robust. "
-    "Spread: the range of {metric} over all policies; smaller is more robust. A range of noisy numbers is too large "
-    "on average; its 95 % interval corrects for that and so reaches further down than up.",
+    "Variation: the standard deviation of {metric} over the levels, without what seeds and test images give it by "
+    "chance; smaller is more robust. Worst change: against the arm's own baseline, at the level where it is lowest; "
+    "above zero the arm gains at every other level, and its baseline is not its best one.",
 )

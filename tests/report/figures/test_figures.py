@@ -75,7 +75,8 @@ def test_accuracy(run: Run) -> None:
 def test_robustness_names_the_worst_level(run: Run) -> None:
     bars = {bar.arm: bar for bar in load("figures", "robustness").compute(run)}
     found = robustness(run, "rsscn7", "target")
-    assert found is not None and bars["target"].worst == found.worst and bars["target"].worst_level == found.worst_level
+    assert found is not None and bars["target"].measures == (found.deviation, found.worst)
+    assert bars["target"].worst_level == found.worst_level
     assert "base" not in bars
 
 

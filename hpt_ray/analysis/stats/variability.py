@@ -1,0 +1,131 @@
+"""How far values vary over the levels of a factor, beyond what chance alone gives them.
+
+The means of an arm at its levels differ because the levels do, and because each was pretrained with luck of its own and
+tested on a sample of images. The standard deviation of the means has both, so that the noisier of two arms would seem
+to depend more on the levels. Here it is that of the levels alone: the variance of the means minus that which chance
+gives them, the analysis-of-variance estimator (Searle, Casella and McCulloch 1992, "Variance Components", chapter 4),
+zero where negative.
+
+Intervals are those of the generalized pivotal quantity (Weerahandi 1993, "Generalized confidence intervals"; Hannig,
+Iyer and Patterson 2006): the noise is drawn as n f / chi2(f); given it, the levels' own variance is the one at which
+the variance that was seen lies at a uniformly drawn quantile. That quantile is of noncentral chi-square for levels that
+are what they are, such as the policies of a study, and of chi-square for levels that are themselves a random sample.
+The interval reaches zero where the F-test does not reject "the levels do not matter". Two arms are drawn independently:
+that they share test images makes the interval of their difference a little too wide.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from hpt_ray.analysis.stats.bootstrap import LEVEL, NOTHING, Interval
+from hpt_ray.core.identity import stream
+
+DRAWS = 4_000
+
+#: Chance this many times smaller than what is seen hardly matters, and its quantiles are those of the normal.
+FAR = 1e4
+
+
+@dataclass(frozen=True)
+class Variation:
+    """The variance of the means at ``levels`` levels, as squared shares, and the part that chance gives it.
+
+    Attributes:
+        between: the variance of the means. noise: what chance gives it, estimated with so many ``degrees`` of freedom.
+        seeds: how many seeds the means are over.
+        sampled: whether the levels are a random sample, and the variance meant is that of all levels there could be.
+    """
+
+    between: float
+    noise: float
+    degrees: float
+    levels: int
+    seeds: int
+    sampled: bool = False
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation over the levels without noise."""
+        return math.sqrt(max(0.0, self.between - self.noise))
+
+    @property
+    def most(self) -> float:
+        """The largest standard deviation that shares can have: half of the levels at none, half at all."""
+        return 0.5 * math.sqrt(self.levels / (self.levels - 1))
+
+
+def of_levels(values: np.ndarray) -> Variation | None:
+    """The variation of ``values`` [levels, seeds, examples] over the levels, of the seeds that all of them have.
+
+    None of fewer than two such seeds, of which luck cannot be seen, or fewer than two levels or examples.
+    """
+    values = values[:, ~np.isnan(values).any(axis=(0, 2))]
+    levels, seeds, examples = values.shape
+    if min(values.shape) < 2:
+        return None
+    between = float(values.mean(axis=(1, 2)).var(ddof=1))
+    # Mean squares of the interactions, in the unit of the variance of a level's mean.
+    by_seed = _interaction(values.mean(axis=2)) / seeds
+    by_example = _interaction(values.mean(axis=1)) / examples
+    each = values - values.mean(axis=2, keepdims=True) - values.mean(axis=1, keepdims=True) - values.mean(axis=0)
+    each += values.mean(axis=(1, 2), keepdims=True) + values.mean(axis=(0, 2))[:, None] + values.mean(axis=(0, 1))
+    each -= values.mean()
+    single = float((each**2).sum()) / ((levels - 1) * (seeds - 1) * (examples - 1)) / (seeds * examples)
+    by_example = max(0.0, by_example - single)
+    # The degrees of freedom of a sum of mean squares (Satterthwaite 1946).
+    errors = by_seed**2 / ((levels - 1) * (seeds - 1)) + by_example**2 / ((levels - 1) * (examples - 1))
+    noise = by_seed + by_example
+    return Variation(between, noise, noise**2 / errors if errors > 0 else math.inf, levels, seeds)
+
+
+def _interaction(means: np.ndarray) -> float:
+    """The mean square of the interaction of rows and columns."""
+    rows, columns = means.shape
+    apart = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
+    return float((apart**2).sum() / ((rows - 1) * (columns - 1)))
+
+
+def deviation(found: Variation, reach: float = 0.0) -> Interval:
+    """The standard deviation over the levels with its interval; ``reach``: how far above it that reaches at least."""
+    low, high = np.quantile(_drawn(found, 0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    estimate = found.deviation
+    high = min(max(float(high), estimate + reach), found.most)
+    return Interval(estimate, min(float(low), estimate), high, found.seeds)
+
+
+def deviation_difference(first: Variation, second: Variation, reach: float = 0.0) -> Interval:
+    """The standard deviation of ``first`` minus that of ``second``; ``reach``: how far the interval goes at least."""
+    drawn = _drawn(first, 0) - _drawn(second, 1)
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    estimate = first.deviation - second.deviation
+    beyond = min(float((drawn <= NOTHING).mean()), float((drawn >= -NOTHING).mean()))
+    low = max(min(float(low), estimate - reach), -second.most)
+    high = min(max(float(high), estimate + reach), first.most)
+    p = 1.0 if reach > 0 and low <= 0 <= high else min(1.0, max(2 * beyond, 1 / DRAWS))
+    return Interval(estimate, low, high, min(first.seeds, second.seeds), p)
+
+
+def _drawn(found: Variation, side: int) -> np.ndarray:
+    """Draws of the standard deviation over the levels, given what was seen."""
+    generator, free = stream(side, "variability", found.levels), found.levels - 1
+    uniform = generator.random(DRAWS)
+    if found.noise < NOTHING**2:
+        noise = np.zeros(DRAWS)
+    elif math.isinf(found.degrees):
+        noise = np.full(DRAWS, found.noise)
+    else:
+        noise = found.noise * found.degrees / generator.chisquare(found.degrees, DRAWS)
+    if found.sampled:
+        return np.sqrt(np.maximum(0.0, free * found.between / special.chdtri(free, uniform) - noise))
+    seen = np.divide(free * found.between, noise, out=np.full(DRAWS, np.inf), where=noise > 0)
+    near = seen < FAR
+    noncentral = special.chndtrinc(np.where(near, seen, 1.0).clip(NOTHING), free, uniform)
+    beyond = np.sqrt(free * found.between) + special.ndtri(uniform) * np.sqrt(noise)
+    own = np.where(near, noise * np.where(noncentral < NOTHING, 0.0, noncentral), beyond**2)
+    deviations: np.ndarray = np.sqrt(own / free)
+    return deviations
