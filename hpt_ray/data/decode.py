@@ -11,6 +11,7 @@ import io
 import logging
 import struct
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,6 +50,8 @@ OTHERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes | Path, str], Pictu
 # Without a handler Python prints what Pillow logs of each odd TIFF; an image is either used or refused with our own
 # message.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+# And what it warns of names no file. Not for the time of a call: threads share the filters.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 #: EXIF orientations of an image that lies on its side.
 TURNED = (5, 6, 7, 8)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -146,8 +145,7 @@ def _decode(records: Records, how: Reading, decoding: Decoding, progress: Progre
 
     waiting: deque[tuple[_Unfinished, Rows, Future[Part]]] = deque()
     workers = machine.cores()
-    # What Pillow warns of names no file: an image is good or refused.
-    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
             for shard, rows, examples in _tasks(records, how, decoding):
                 waiting.append((shard, rows, pool.submit(work, shard, rows, examples)))

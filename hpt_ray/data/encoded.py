@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hpt_ray.core import machine
 from hpt_ray.data.decode import pixels
 from hpt_ray.data.examining import digest
 from hpt_ray.data.place import Place, changed
@@ -69,9 +68,13 @@ class Encoded:
     def __getitem__(self, indices: int | slice | Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Square images, uint8 [n, 3, size, size]; of one index [3, size, size].
 
+        As many threads decode them as torch has in this process, where stages side by side share the cores.
+
         Raises:
             DataError: as ``full``.
         """
+        import torch  # here, since it takes seconds
+
         chosen = np.arange(len(self))[indices]
         if chosen.ndim == 0:
             return self._square(int(chosen))
@@ -80,7 +83,7 @@ class Encoded:
         def fill(position: int) -> None:
             squares[position] = self._square(int(chosen[position]))
 
-        with ThreadPoolExecutor(machine.cores(), thread_name_prefix="decode") as pool:
+        with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="decode") as pool:
             for _ in pool.map(fill, range(len(chosen))):
                 pass
         return squares

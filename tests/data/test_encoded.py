@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.dataset import Dataset, load
 from hpt_ray.data.encoded import Encoded
+from tests.support.places import SHARED_DATA
 
 COUNT = 24
 
@@ -160,6 +161,39 @@ def test_deep_values_are_read_by_the_rule_of_the_data_set(tmp_path: Path) -> Non
     deep = np.asarray(Image.open(sorted((tmp_path / "data" / "a").iterdir())[1]))
     assert images.reading.whole.bits == 12
     assert np.array_equal(images.full(1)[0], deep >> 4)
+
+
+def test_bands_that_pillow_cannot_hold_and_dicom_are_read_as_when_resident(tmp_path: Path) -> None:
+    tifffile, pydicom = pytest.importorskip("tifffile"), pytest.importorskip("pydicom")
+    from pydicom.data import get_testdata_file
+
+    generator = np.random.default_rng(0)
+    bands, dicoms = tmp_path / "bands", tmp_path / "dicoms"
+    for folder in (bands, dicoms):
+        folder.mkdir()
+    for number in range(6):
+        values = generator.integers(0, 4000, (5, 30 + number, 40)).astype(np.uint16)
+        tifffile.imwrite(bands / f"{number}.tif", values, planarconfig="separate", photometric="minisblack")
+    file = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    for number in range(3):
+        file.PixelData = (file.pixel_array + number).astype(np.int16).tobytes()
+        file.save_as(dicoms / f"{number}.dcm")
+    for folder, shape in ((bands, (3, 32, 40)), (dicoms, (3, 128, 128))):
+        resident, _, images = _both(folder)
+        assert np.array_equal(images[:], resident.resident)
+        assert images.full(2).shape == shape
+        assert resident.sizes[2].tolist() == [*shape[1:]]
+
+
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the shared copies of public data sets are not here")
+@pytest.mark.parametrize("name", ["brain_mri", "pacs_photo"])
+def test_public_data_sets_are_the_same_resident_and_encoded(name: str) -> None:
+    resident, encoded, images = _both(SHARED_DATA / name, 48)
+    chosen = np.random.default_rng(0).choice(len(images), 60, replace=False)
+    assert np.array_equal(images[chosen], resident.resident[chosen])
+    for field in ("hashes", "perceptual", "labels", "sizes"):
+        assert np.array_equal(getattr(resident, field), getattr(encoded, field))
+    assert (resident.mean, resident.std) == (encoded.mean, encoded.std)
 
 
 def test_a_data_set_that_was_moved_is_found_at_its_new_place(tmp_path: Path) -> None:
