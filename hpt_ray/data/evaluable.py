@@ -85,8 +85,8 @@ def _why_none(data: Dataset, split: str) -> str:
     if data.groups is not None:
         number = data.groups.count(np.flatnonzero(data.strata >= 0))
         return (
-            f": its labelled images are of {number} group{'s' * (number != 1)}, too few to take it from, since a split "
-            "takes whole groups; add images of others."
+            f": its labelled images are of {number} group{'s' * (number != 1)} by {data.groups.given_by}, too few to "
+            "take it from, since a split takes whole groups; add images of others."
         )
     few = int((data.strata >= 0).sum())
     return f": {few} labelled images are too few to take it from; add images."

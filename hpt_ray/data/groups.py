@@ -65,6 +65,11 @@ class Groups:
         unit = int(self.units[image])
         return self.names[unit] if unit < len(self.names) else None
 
+    def named(self, images: Indices) -> set[str]:
+        """The names of the groups that some images are of."""
+        units = np.unique(self.units[images])
+        return {self.names[unit] for unit in units[units < len(self.names)]}
+
     def count(self, images: Indices) -> int:
         """How many groups some images are of."""
         return len(np.unique(self.units[images]))

@@ -47,9 +47,6 @@ READ_AS = {
     "CMYK": "CMYK is converted to RGB",
 }
 
-#: What shares are of where images belong to groups, and how these are drawn.
-_OF_GROUPS = "the labelled images' groups", "drawn by class and group"
-
 
 def origin(data: Dataset) -> str:
     """Where the splits come from: ``train and test given by its folders; val is 10 % of train, drawn by class``."""
@@ -57,6 +54,8 @@ def origin(data: Dataset) -> str:
     drawn = [name for name in ("val", "test") if name not in data.given and len(data.splits[name])]
     if drawn:
         shares = " and ".join(f"{name} is {100 * RULE[name]:g} %" for name in drawn)
-        whole, how = ("the labelled images", "drawn by class") if data.groups is None else _OF_GROUPS
-        parts.append(f"{shares} of {'train' if data.given else whole}, {how}")
+        whole, unit, how = "train" if data.given else "the labelled images", "", "class"
+        if data.groups is not None:
+            unit, how = "the groups of ", "class and group"
+        parts.append(f"{shares} of {unit}{whole}, drawn by {how}")
     return "; ".join(parts) or "none given: all images serve pretraining"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -18,7 +19,7 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 
 from hpt_ray.core.errors import DataError
-from hpt_ray.data import inventory
+from hpt_ray.data import inventory, leakage
 from hpt_ray.data.dataset import Dataset, load
 from hpt_ray.data.groups import suggestion
 from hpt_ray.data.splits import complete, nested
@@ -187,6 +188,31 @@ def test_unlabelled_images_have_groups_too(tmp_path: Path) -> None:
     assert "list: its images are in 20 groups, given by the column 'patient'." in lines
 
 
+def test_groups_of_a_source_that_are_called_like_tested_ones_are_remarked_on(tmp_path: Path) -> None:
+    target, other = as_list(tmp_path / "one"), as_parquet(tmp_path / "other")
+    everything = {"train": np.arange(100), "val": np.arange(0), "test": np.arange(0)}
+    copies = dataclasses.replace(other, splits=everything, apart=(target,))
+    assert [line.split(":")[0] for line in leakage.remarks([copies])] == ["other"]  # they are left out
+    others = dataclasses.replace(copies, hashes=np.array([b"%032d" % i for i in range(100)]))
+    (line,) = leakage.remarks([others])
+    assert line.startswith(
+        "other: 4 groups are called like groups of test images of list; if they are the same, remove"
+    )
+    assert leakage.alike(target, target) == 0
+
+
+def test_floats_with_gaps_are_integers_with_images_alone(tmp_path: Path) -> None:
+    columns = {
+        "image": [{"bytes": png(seed), "path": None} for seed in range(12)],
+        "label": [seed % 2 for seed in range(12)],
+        "group": [float("nan") if seed == 3 else float(seed // 2) for seed in range(12)],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "images.parquet")
+    data = load(str(tmp_path), 8)
+    assert data.groups is not None and data.groups.names == tuple("012345")
+    assert (data.groups.name(2), data.groups.name(3)) == ("1", None)
+
+
 def test_encoded_pixels_have_the_same_groups(tmp_path: Path) -> None:
     resident = as_folder(tmp_path / "data")
     encoded = load(str(tmp_path / "data"), 8, "folder", pixels="encoded")
@@ -202,7 +228,9 @@ def test_too_few_groups_for_three_splits_serve_pretraining_alone(patients: int, 
     names = [f"{'ab'[s % 2]}/p{p}/{s}.png" for p in range(patients) for s in range(10)]
     data = load(str(folder(tmp_path, names)), 8, "folder")
     assert len(data.pretraining()) == 10 * patients - 10 * (patients == 2)
-    with pytest.raises(DataError, match=f"labelled images are of {patients} group.*whole groups; add"):
+    with pytest.raises(
+        DataError, match=f"labelled images are of {patients} group.* by groups=folder.*whole groups; add"
+    ):
         data.evaluation()
 
 

@@ -74,6 +74,11 @@ def is_one(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
+def may_hold_groups(kind: pa.DataType) -> bool:
+    """Whether a type is that of the name of a group: an integer, text, or a float that stands for an integer."""
+    return is_one(kind) or bool(pa.types.is_floating(kind))
+
+
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type is that of several labels: a list of integers."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind)) and bool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ class Table:
         """The group of each row as text; None where it is empty, or where there is no column of groups."""
         if self.group is None:
             return [None] * self.rows
-        return [None if value is None else str(value).strip() or None for value in self.column(self.group)]
+        return [_group(value) for value in self.column(self.group)]
 
     def column(self, name: str) -> list[Any]:
         return list(columns.values(self.path, name))
@@ -137,7 +138,7 @@ def table(path: Path) -> Table:
     candidates = ["label"] if "label" in names else [name for name in names if columns.may_hold_labels(schema, name)]
     label = candidates[0] if len(candidates) == 1 else None
     column, splits = columns.splits(path, schema)
-    grouped = [name for name in names if may_be_group(name) and columns.is_one(schema.field(name).type)]
+    grouped = [name for name in names if may_be_group(name) and columns.may_hold_groups(schema.field(name).type)]
     if len(grouped) > 1:
         raise DataError(
             f"{path} has several columns for the group ({', '.join(map(repr, grouped))}); keep one of them."
@@ -147,3 +148,9 @@ def table(path: Path) -> Table:
     if column is not None and not may_be_split(column):
         remarks.append(f"its splits are from the column {column!r}")
     return Table(path, schema, rows, image, label, tuple(candidates), splits, group, tuple(remarks))
+
+
+def _group(value: Any) -> str | None:
+    if isinstance(value, float):  # integers with gaps may have been written as floats, whose gaps are NaN
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
+    return None if value is None else str(value).strip() or None
