@@ -191,11 +191,11 @@ def room() -> int:
     return shutil.disk_usage(place).free
 
 
-def check_room(needed: float, what: str) -> None:
+def check_room(needed: float, what: str, advice: str = "") -> None:
     """Check that the cache has room for so many bytes.
 
     Args:
-        what: What needs them, for an error.
+        what: What needs them, for an error. advice: What else can be done; it follows a comma.
 
     Raises:
         DataError: if it has not.
@@ -204,7 +204,7 @@ def check_room(needed: float, what: str) -> None:
     if needed > free:
         raise DataError(
             f"{what} needs {needed / 1e6:,.0f} MB in the cache {root()}, where {free / 1e6:,.0f} MB are free. Make "
-            "room, or set HPT_CACHE to another folder."
+            f"room, or set HPT_CACHE to another folder{advice}."
         )
 
 

@@ -41,6 +41,6 @@ class Place:
         return content
 
 
-def changed(where: str) -> DataError:
-    """The error for an image whose bytes are no longer those that were indexed."""
-    return DataError(f"{where} has changed since its data set was looked at: run the command again.")
+def changed(what: str) -> DataError:
+    """The error for an image, or a data set, whose bytes are no longer those that were looked at first."""
+    return DataError(f"{what} has changed since the data was looked at: run the command again.")

@@ -22,6 +22,7 @@ from hpt_ray.data.decoding import Decoding, decode_all
 from hpt_ray.data.examining import PLACES
 from hpt_ray.data.groups import by_rule, numbered, suggestion
 from hpt_ray.data.pixels import Choice, Pixels, chosen
+from hpt_ray.data.place import changed
 from hpt_ray.data.records import SPLITS, Source, source
 from hpt_ray.data.shards import Shards
 from hpt_ray.data.splits import RULE, complete, strata
@@ -117,6 +118,8 @@ class Preparation:
             listing=cache.root() / "bad" / f"{self.key}.txt",
         )
         reading = decode_all(records, self.source.read, decoding, progress)
+        if preparation(self.spec, self.size, self.rule, self.pixels).key != self.key:
+            raise changed(self.spec)
         if images is not None:
             images.flush()
         columns = decoding.shards.joined()

@@ -79,7 +79,9 @@ def _datasets(study: Study, progress: Callable[[str, int, int], None] | None) ->
         rule = study.groups if spec in study.targets else None
         preparations[spec] = preparing.preparation(spec, study.decode_size, rule, study.pixels)
     missing = sum(preparation.missing for preparation in preparations.values())
-    cache.check_room(missing, f"the data of study {study.name}")
+    cache.check_room(
+        missing, f"the data of study {study.name}", ", or write pixels=auto to leave images in their files"
+    )
     return {
         spec: dataset.loaded(preparation, functools.partial(progress, spec) if progress else None)
         for spec, preparation in preparations.items()

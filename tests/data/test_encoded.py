@@ -224,7 +224,7 @@ def test_threads_a_pickle_and_a_fork_read_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda path: path.write_bytes(_bytes(1)[0]), "has changed since its data set was looked at: run"),
+        (lambda path: path.write_bytes(_bytes(1)[0]), "has changed since the data was looked at: run"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "has changed"),
         (lambda path: path.unlink(), r"cannot be read: No such file"),
     ],

@@ -243,3 +243,21 @@ def test_images_that_are_gone_while_they_are_read_are_named(pixels: Pixels, tmp_
     )
     with pytest.raises(DataError, match=r"image 60, which is missing, has changed since"):
         load(f"{source_file}:{root}", 8, pixels=pixels)
+
+
+@pytest.mark.parametrize("pixels", ["resident", "encoded"])
+def test_a_data_set_that_changes_while_it_is_decoded_is_not_kept(
+    pixels: Pixels, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _folder(tmp_path / "data")
+    original = examining.pixels
+
+    def decode(example: examining.Example, *how: object) -> object:
+        Image.fromarray(_values(COUNT, deep=False)).save(root / "b" / "059.png")
+        return original(example, *how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(examining, "pixels", decode)
+        with pytest.raises(DataError, match=r"^[^ ]*data has changed since the data was looked at: run the command"):
+            load(str(root), 8, pixels=pixels)
+    assert np.array_equal(load(str(root), 8, pixels=pixels).images[:], load(str(root), 8).images[:])

@@ -89,7 +89,9 @@ def test_data_that_do_not_fit_together_are_refused_before_any_is_decoded(
         targets=(folder(tmp_path / "photos"), folder(tmp_path / "others")), arms=("target",), factors=()
     )
     monkeypatch.setattr(caching, "room", lambda: 2 * one - 1)
-    with pytest.raises(DataError, match=r"^the data of study small needs 0 MB in the cache .*where 0 MB are free"):
+    with pytest.raises(
+        DataError, match=r"^the data of study small needs 0 MB in the cache .*where 0 MB are free.*write pixels=auto"
+    ):
         prepare(study, Store(tmp_path / "store"))
     assert not [*cache.glob("decoded/*")]
     monkeypatch.setattr(caching, "room", lambda: 2 * one)
