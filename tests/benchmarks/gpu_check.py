@@ -10,13 +10,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from hpt_ray.data.dataset import load
 from hpt_ray.spec.policy import Policy
+from hpt_ray.training import pixels
 from hpt_ray.training.augment.augment import views
 from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.backbone import build
@@ -27,14 +32,15 @@ from hpt_ray.training.method import precision_context
 from hpt_ray.training.probe import Subject
 from hpt_ray.training.probes import knn, sgd
 from hpt_ray.training.workers import Workers
-from tests.support import tiny
+from tests.support import photographs, tiny
 
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """``batches`` are tried in turn; ``bank`` is the number of features a query is compared with; ``study`` is run."""
+    """``batches`` are tried in turn; ``bank`` is the number of features a query is compared with; ``study`` is run;
+    ``photographs`` are the smallest and the largest side of files."""
 
     backbone: str = "resnet50"
     image_size: int = 224
@@ -45,16 +51,17 @@ class Sizes:
     queries: int = 1_024
     probe_iterations: int = 200
     study: tuple[str, ...] = ("augment_ablation",)
+    photographs: tuple[int, int] = (300, 420)
 
 
-MINIATURE = Sizes("resnet_small", 16, 80, (16,), 2, 50, 10, 3, ("--help",))
+MINIATURE = Sizes("resnet_small", 16, 80, (16,), 2, 50, 10, 3, ("--help",), (20, 40))
 
 
 def pretrainer(device: torch.device, sizes: Sizes, method: str = "moco_v2", **changed: object) -> Pretrainer:
     options = {"queue": 4096} if method == "moco_v2" and sizes.images >= 1000 else tiny.OPTIONS[method]
     batch = changed.pop("batch", sizes.batches[-1])
     recipe = tiny.recipe(method=method, policy=Policy(), options=options, batch=batch, group=batch // 2)
-    data = tiny.dataset(sizes.images, sizes.image_size)
+    data = changed.pop("data", None) or tiny.dataset(sizes.images, sizes.image_size)
     given = {"iterations": 1_000, "seed": 0, "workers": Workers(device=device), "image_size": sizes.image_size}
     return Pretrainer(recipe, build(sizes.backbone, 0, sizes.image_size), data, **given | changed)
 
@@ -156,6 +163,28 @@ def rate(device: torch.device, sizes: Sizes) -> str:
     return "; ".join(answers)
 
 
+def tiers(device: torch.device, sizes: Sizes) -> str:
+    """The same bits of images that are resident and of images that are sent with each step, and the rate of both and of
+    crops from files."""
+    states, rates = [], []
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPT_CACHE", f"{folder}/cache")
+        photographs.write(Path(folder, "photographs"), sizes.images, *sizes.photographs)
+        encoded = load(f"{folder}/photographs", sizes.image_size, pixels="encoded")
+        resident = tiny.dataset(sizes.images, sizes.image_size)
+        for share, data in ((pixels.SHARE, resident), (0.0, resident), (pixels.SHARE, encoded)):
+            patch.setattr(pixels, "SHARE", share)
+            patch.setattr(pixels, "_kept", OrderedDict())
+            trained = pretrainer(device, sizes, data=data)
+            for _ in range(3):
+                trained.step()
+            states.append(tiny.copy_of(trained.method.state_dict()))
+            rates.append(trained.recipe.batch / seconds(device, trained.step, sizes.steps))
+    same = tiny.largest_difference(states[0], states[1]) == 0
+    kinds = ", ".join(f"{name} {rate:,.0f}" for name, rate in zip(("resident", "sent", "cropped"), rates, strict=True))
+    return f"{'bit-identical' if same else 'DIFFERENT'} resident and sent; images/s: {kinds}"
+
+
 def memory(device: torch.device, sizes: Sizes) -> str:
     """Peaks of training and of features, and what is left afterwards."""
     if device.type != "cuda":
@@ -218,7 +247,7 @@ def study(device: torch.device, sizes: Sizes) -> str:
     return f"exit code {done.returncode}: {lines[-1] if lines else done.stderr.strip()[-200:]}"
 
 
-CHECKS = (synchronisations, agreement, resume, rate, memory, checkpoint, probes, study)
+CHECKS = (synchronisations, agreement, resume, rate, tiers, memory, checkpoint, probes, study)
 
 
 def main() -> int:
