@@ -62,15 +62,15 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
 
 
 def _of_groups(means: np.ndarray, signed: bool, most: float) -> tuple[float, float] | None:
-    """Bounds from groups' totals, where few groups differ, but not all of several."""
+    """Bounds from groups' totals, where few of them are unlike the others: so of less than ``FEW`` groups always."""
     number = len(means)
     if not signed:
-        alike = {0: means.mean() < NOTHING, number: means.mean() > 1 - NOTHING}
-        return next((share(count, number) for count, all_alike in alike.items() if all_alike), None)
-    more, fewer = int((means > NOTHING).sum()), int((means < -NOTHING).sum())
-    if more + fewer >= min(FEW, max(number, 2)):
+        extreme = {0: means.mean() < NOTHING, number: means.mean() > 1 - NOTHING}
+        return next((share(count, number) for count, is_so in extreme.items() if is_so), None)
+    _, alike = np.unique((means / NOTHING).round(), return_counts=True)
+    if number - alike.max() >= FEW:
         return None
-    return _signed(more, fewer, number, most)
+    return _signed(int((means > NOTHING).sum()), int((means < -NOTHING).sum()), number, most)
 
 
 def _signed(more: float, fewer: float, of: int, most: float) -> tuple[float, float]:

@@ -14,7 +14,7 @@ A few groups say less than as many images: their variance is estimated with G - 
 Student's quantile (Cameron, Gelbach and Miller 2008, who find the normal's too small below some 30 groups).
 
 Measured on simulated answers to 300 images in 6 to 40 groups of unequal size, of which each arm is better at some, with
-1, 3 and 5 seeds (by its tests; 1,000 studies each): the interval of a difference covers 94 to 98 %, and over single
+1, 3 and 5 seeds (by its tests; 1,000 studies each): the interval of a difference covers 94 to 99 %, and over single
 images 34 to 90 %.
 """
 

@@ -111,6 +111,27 @@ def test_a_few_groups_that_differ_reach_as_far_as_exact_bounds() -> None:
     assert enough is not None and enough.grouped and (enough.differ, enough.images) == (3, 40)
 
 
+@pytest.mark.parametrize("groups", [2, 5, 6, 12])
+def test_groups_that_agree_by_chance_are_as_many_as_they_are(groups: int) -> None:
+    """Each group has one more right answer: no variance, and the sign test's certainty."""
+    units = np.arange(10 * groups) % groups
+    values = np.zeros((3, 10 * groups))
+    values[:, :groups] = 1.0
+    found = interval_of_mean(totals(values, units, 0.0))
+    low, _ = stats.binomtest(groups, groups).proportion_ci(0.95, method="exact")
+    assert found.low == pytest.approx(min(0.1, low - (1 - low)), abs=1e-9)
+    assert (found.p < 0.05) == (stats.binomtest(groups, groups).pvalue < 0.05) == (groups >= 6)
+
+
+def test_fewer_than_six_groups_decide_nothing() -> None:
+    generator = np.random.default_rng(4)
+    units = np.arange(400) % 5
+    for _ in range(20):
+        one, other = clustered(units, 3, generator, 0.3)
+        found = interval_of_mean(totals(np.maximum(one, 0.9), units, 0.5) - totals(other, units, 0.5))
+        assert found.low < 0 < found.high and found.p > 0.05
+
+
 def test_what_would_be_needed_is_said_in_groups() -> None:
     generator = np.random.default_rng(3)
     units = units_of(12, 300, generator)
