@@ -16,7 +16,7 @@ from hpt_ray.report import dashboard
 from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
-from hpt_ray.training import backbone
+from hpt_ray.training import backbone, compiler
 from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.loop.batches import pretraining_indices
@@ -45,6 +45,8 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     """
     dashboard.find(study)
     backbone.check(study.backbone, study.image_size)
+    if study.compile:
+        compiler.check()
     for evaluation in study.evaluations:
         check_options(evaluation)
     recipes, notes_on_weights = recipes_of(study), list[str]()

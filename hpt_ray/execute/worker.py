@@ -157,6 +157,7 @@ def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pret
         seed=content.seed,
         tune=content.tune,
         precision=content.precision,
+        compile=content.compile,
         workers=workers,
     )
 

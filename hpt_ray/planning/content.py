@@ -32,6 +32,7 @@ class PretrainingContent(Frozen):
         init: the id of the stage whose weights it starts from; None: random initialisation.
         without: the hash of the images that are left out of the data set; None: no image is left out.
         code: a hash of the Python that it names and that is not this package's own; None where all of it is.
+        compile: whether the backbone is compiled, which changes the last bits.
     """
 
     kind: Literal["pretrain"] = "pretrain"
@@ -47,6 +48,7 @@ class PretrainingContent(Frozen):
     init: str | None
     without: str | None = _later(None)
     code: str | None = _later(None)
+    compile: bool = _later(False)
 
 
 class WeightsContent(Frozen):

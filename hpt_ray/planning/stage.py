@@ -111,6 +111,7 @@ def pretraining_stage(
         init=parent.id if parent else None,
         without=data.without,
         code=code_hash(("backbones", study.backbone), ("methods", recipe.method)),
+        compile=study.compile,
     )
     return PretrainingStage(
         id=_identity(content),

@@ -32,6 +32,10 @@ BASE, TARGET = "synthetic:objects,n=8000", ("synthetic:aerial",)
 ARMS = ("target", "base", "base>target", "base>target:bn")
 
 
+#: Settings that are fields of a scale and of a study alike.
+NETWORK = ("backbone", "image_size", "decode_size", "pixels", "precision", "compile", "metric", "groups")
+
+
 def _by_scale(value: Callable[[Scale], Any]) -> dict[str, Any]:
     return {name: value(scale) for name, scale in SCALES.items()}
 
@@ -73,6 +77,9 @@ class Settings(TypedDict, total=False):
         "auto: bfloat16 where the hardware multiplies it natively",
         _by_scale(lambda scale: scale.precision),
     ]
+    compile: Annotated[
+        bool, "pretrain by torch.compile: faster after minutes of compiling", _by_scale(lambda scale: scale.compile)
+    ]
     probe: Annotated[
         tuple[str, ...],
         "how weights are evaluated; the verdict is about the first",
@@ -110,6 +117,7 @@ class Scale(Frozen):
     decode_size: int
     pixels: PixelChoice = "resident"
     precision: Precision = "auto"
+    compile: bool = False
     metric: str | None = None
     groups: str | None = None
     base: Pretraining
@@ -140,19 +148,11 @@ class Scale(Frozen):
         scale = self.model_copy(update={"methods": methods, "probes": of_probes})
         return scale.model_copy(
             update={
-                "backbone": settings.get("backbone", self.backbone),
-                "precision": settings.get("precision", self.precision),
-                "metric": settings.get("metric", self.metric),
-                "groups": settings.get("groups", self.groups),
+                **{name: settings.get(name, getattr(self, name)) for name in NETWORK},
                 "evaluations": tuple(map(scale.evaluation, probes)),
-                "image_size": size,
-                "pixels": settings.get("pixels", self.pixels),
                 "decode_size": settings.get("decode_size", round(size * self.decode_size / self.image_size)),
                 "base": change(
-                    self.base,
-                    iterations=settings.get("base_iterations"),
-                    seeds=settings.get("base_seeds"),
-                    **recipe,
+                    self.base, iterations=settings.get("base_iterations"), seeds=settings.get("base_seeds"), **recipe
                 ),
                 "target": change(
                     self.target,
@@ -180,8 +180,7 @@ class Scale(Frozen):
     @property
     def network(self) -> dict[str, Any]:
         """The fields of a study that say what is computed with, and what is measured on which images."""
-        names = ("backbone", "image_size", "decode_size", "pixels", "precision", "metric", "groups")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in NETWORK}
 
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)

@@ -197,6 +197,7 @@ class Study(Frozen):
     decode_size: Positive  # side of the decoded images the views are cut from, pixels
     pixels: PixelChoice = "resident"  # views are cut from squares of decode_size, or at full resolution
     precision: Precision = "auto"
+    compile: bool = False  # backbones by torch.compile while they are pretrained
     search: Search | None = None
     dashboard: Annotated[str, Field(min_length=1)] | None = None  # by name or path from its file; None: its own name
     #: The name or path that the study was made from, and how its function was called: for the report and to reproduce.
@@ -246,9 +247,7 @@ class Study(Frozen):
         for factor in self.factors:
             for role in factor.roles:
                 if not isinstance(self.recipes.get(role), Pretraining):
-                    raise StudyError(
-                        f"factor {factor.name}: the role {role!r} does not pretrain, so nothing can be varied."
-                    )
+                    raise StudyError(f"factor {factor.name}: {role!r} does not pretrain, so nothing can be varied.")
         if self.search is not None:
             if [factor.field == "policy" for factor in self.factors] != [True, False]:
                 raise StudyError(f"study {self.name}: a search needs two factors, the policy and then the rungs.")

@@ -89,7 +89,7 @@ def test_chains_may_be_given_as_text():
         ),
         (
             {"factors": (Factor(name="f", field="lr", levels={"a": 0.1}, baseline="a", roles=("source",)),)},
-            "the role 'source' does not pretrain",
+            "'source' does not pretrain",
         ),
     ],
 )

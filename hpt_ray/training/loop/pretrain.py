@@ -22,6 +22,7 @@ from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.study import Tune
 from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.compiler import compile_backbones
 from hpt_ray.training.loop.batches import Batches
 from hpt_ray.training.loop.checkpoint import Checkpoints, Snapshot, Writer
 from hpt_ray.training.loop.clock import Clock, Decision
@@ -74,6 +75,7 @@ class Pretrainer:
         seed: int,
         tune: Tune = "all",
         precision: str = "float32",
+        compile: bool = False,
         workers: Workers | None = None,
     ) -> None:
         """
@@ -104,6 +106,8 @@ class Pretrainer:
         self.method = method(backbone, options, seed, len(data.classes))
         self.method.to(memory_format=torch.channels_last).to(device)
         self.method.train()
+        if compile:
+            compile_backbones(self.method)
         self.backbone = backbone
         GroupStatistics(backbone, len(groups))
         self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
