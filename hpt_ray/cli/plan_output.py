@@ -59,16 +59,16 @@ def describe_plan(study_plan: Plan, cached: int) -> None:
 def _bases(study_plan: Plan) -> str:
     """How many bases a plan has, which seeds have which, and what part of its pretraining they are."""
     study = study_plan.study
-    found = bases(study)
-    if found is None:
+    study_bases = bases(study)
+    if study_bases is None:
         return ""
     stages = study_plan.bases()
-    if found.given:
+    if study_bases.given:
         return "given weights, the same for every seed"
-    whose = "the same for every seed" if found.number == 1 else "one for each seed"
-    if 1 < found.number < len(study.seeds):
-        whose = f"{found.number}, over which the seeds cycle"
+    whose = "the same for every seed" if study_bases.number == 1 else "one for each seed"
+    if 1 < study_bases.number < len(study.seeds):
+        whose = f"{study_bases.number}, over which the seeds cycle"
     images, everything = (sum(stage.images for stage in each) for each in (stages, study_plan.stages.values()))
     iterations = sum(stage.content.iterations for stage in stages)
     cost = f"{iterations:,} iterations, {images:,} images, {images / everything:.0%} of all"
-    return f"{counted(len(stages), 'pretraining')} ({whose}{' and level' if found.levels else ''}): {cost}"
+    return f"{counted(len(stages), 'pretraining')} ({whose}{' and level' if study_bases.levels else ''}): {cost}"

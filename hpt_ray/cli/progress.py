@@ -83,7 +83,7 @@ class RunObserver(Observer):
             out.print(self.line())
 
     def damaged(self, path: str, why: str) -> None:
-        out.print(f"damaged, to be made again: {path} ({why})", soft_wrap=True)
+        out.print(f"damaged, to be recomputed: {path} ({why})", soft_wrap=True)
 
     def stopping(self) -> None:
         out.print("stopping once every stage at work has written a checkpoint; again to stop at once.")

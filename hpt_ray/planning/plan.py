@@ -105,8 +105,8 @@ class Plan:
 
     def bases(self) -> list[PretrainingStage]:
         """The pretrainings of the study's bases."""
-        found = bases(self.study)
-        chains = [arm.chain for arm in self.study.arms if found and arm.phases[0].role == found.role]
+        study_bases = bases(self.study)
+        chains = [arm.chain for arm in self.study.arms if study_bases and arm.phases[0].role == study_bases.role]
         first = dict.fromkeys(cell.phases[0] for cell in self.cells if cell.arm in chains)
         return [stage for name in first if (stage := self.stages[name]).kind == "pretrain"]
 

@@ -75,8 +75,8 @@ def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     return [replace(verdict(shown, target), held=held, scope=about) for target in run.study.targets]
 
 
-def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
-    """The report of a run, finished or partly failed, as HTML text; ``found`` are its verdicts.
+def render(run: Run, dashboard: Dashboard, judged: list[Verdict]) -> str:
+    """The report of a run, finished or partly failed, as HTML text; ``judged`` are its verdicts.
 
     Raises:
         StudyError: for a dashboard that names a figure which does not exist.
@@ -117,9 +117,9 @@ def render(run: Run, dashboard: Dashboard, found: list[Verdict]) -> str:
         near=NEAR,
         started=_moment(run.manifest.started),
         across=together,
-        verdicts=found,
+        verdicts=judged,
         sections=shown,
-        classes={target: made for target in run.study.targets if (made := by_class(view, target))},
+        classes={target: by_name for target in run.study.targets if (by_name := by_class(view, target))},
         cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
         total=len(table),
         study=json.dumps(run.study.model_dump(mode="json"), indent=2, ensure_ascii=False),
@@ -158,7 +158,7 @@ def _visible(value: object) -> object:
 
 def _together(text: str) -> str:
     """Keep each number and its interval on one line."""
-    return re.sub(r"\S+ \[[^]]*\]", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return re.sub(r"\S+ \[[^]]*\]", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def _hash(script: str) -> str:

@@ -48,15 +48,15 @@ def parameters(function: Callable[..., Study]) -> list[Parameter]:
             f"`study` is not a function but {function!r}: write def study(*, name: type = value) -> Study."
         )
     hints = _hints(function)
-    found = []
+    listed = []
     for name, argument in inspect.signature(function).parameters.items():
         if argument.kind is argument.VAR_KEYWORD and name not in hints:
-            found += [_parameter(shared, hints[shared], None) for shared in hints if shared not in _named(function)]
+            listed += [_parameter(shared, hints[shared], None) for shared in hints if shared not in _named(function)]
         elif name not in hints or argument.default is argument.empty:
             raise StudyError(f"argument {name!r} of a study has no type or no default: write {name}: type = value.")
         else:
-            found.append(_parameter(name, hints[name], argument.default))
-    return found
+            listed.append(_parameter(name, hints[name], argument.default))
+    return listed
 
 
 def _named(function: Callable[..., Study]) -> list[str]:
@@ -65,10 +65,10 @@ def _named(function: Callable[..., Study]) -> list[str]:
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
-    said = get_args(hint)[1:] if get_origin(hint) is Annotated else ()  # bounds of a value, too
-    help_text = next((item for item in said if isinstance(item, str)), "")
+    annotations = get_args(hint)[1:] if get_origin(hint) is Annotated else ()  # bounds of a value, too
+    help_text = next((item for item in annotations if isinstance(item, str)), "")
     if default is None:
-        default = next((item for item in said if isinstance(item, dict)), None)
+        default = next((item for item in annotations if isinstance(item, dict)), None)
     return Parameter(name=name, type=_spell(hint), default=default, help=help_text)
 
 

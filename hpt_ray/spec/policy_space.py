@@ -65,7 +65,7 @@ def to_point(policy: Policy) -> Point | None:
     crop, jitter, gray, blur, flip = policy.crop, policy.color_jitter, policy.grayscale, policy.blur, policy.flip
     if jitter is None or gray is None or blur is None or flip is None:
         return None
-    found = {
+    point = {
         "crop_scale": crop.scale[0],
         "jitter_strength": jitter.brightness,
         "jitter_hue": jitter.hue,
@@ -75,8 +75,8 @@ def to_point(policy: Policy) -> Point | None:
         "blur_p": blur.p,
         "flip_p": flip.p,
     }
-    inside = all(low <= found[name] <= high for name, (low, high) in SPACE.items())
-    return found if inside and to_policy(found) == policy else None
+    inside = all(low <= point[name] <= high for name, (low, high) in SPACE.items())
+    return point if inside and to_policy(point) == policy else None
 
 
 def random_policies(seed: int, number: int) -> dict[str, Policy]:
@@ -91,11 +91,11 @@ def _random_point(seed: int, place: int) -> Point:
 
 def written(policy: Policy) -> str:
     """A policy of the space in a line, for people."""
-    found = to_point(policy)
-    if found is None:
+    point = to_point(policy)
+    if point is None:
         return "a policy that is not of the space"
     return (
-        f"crop from {found['crop_scale']:g} of the area, jitter {found['jitter_strength']:g} and hue "
-        f"{found['jitter_hue']:g} with p {found['jitter_p']:g}, grayscale p {found['grayscale_p']:g}, blur up to "
-        f"{found['blur_sigma']:g} px with p {found['blur_p']:g}, flip p {found['flip_p']:g}"
+        f"crop from {point['crop_scale']:g} of the area, jitter {point['jitter_strength']:g} and hue "
+        f"{point['jitter_hue']:g} with p {point['jitter_p']:g}, grayscale p {point['grayscale_p']:g}, blur up to "
+        f"{point['blur_sigma']:g} px with p {point['blur_p']:g}, flip p {point['flip_p']:g}"
     )

@@ -39,15 +39,15 @@ def auroc(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.float64
     """
     from scipy.stats import rankdata  # here, as it takes half a second and every process that loads data comes by
 
-    found = np.full(targets.shape[1], np.nan)
+    areas = np.full(targets.shape[1], np.nan)
     for column in np.flatnonzero(both(targets) & ~np.isnan(scores).any(axis=0)):
         known = targets[:, column] >= 0
         positive = targets[known, column] == 1
         number, others = int(positive.sum()), int((~positive).sum())
         # From the sum of ranks (Mann and Whitney 1947), which is exact, so that equal areas are equal to the bit.
         total = rankdata(scores[known, column])[positive].sum()
-        found[column] = (total - number * (number + 1) / 2) / (number * others)
-    return found
+        areas[column] = (total - number * (number + 1) / 2) / (number * others)
+    return areas
 
 
 def components(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -55,7 +55,7 @@ def components(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.fl
     from scipy.stats import rankdata
 
     areas = auroc(scores, targets)
-    found = np.tile(areas, (len(targets), 1))
+    parts = np.tile(areas, (len(targets), 1))
     for column in np.flatnonzero(~np.isnan(areas)):
         positive, negative = targets[:, column] == 1, targets[:, column] == 0
         own, other = scores[positive, column], scores[negative, column]
@@ -66,8 +66,8 @@ def components(scores: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.fl
         for rows, values in ((positive, above), (negative, below)):
             # A single one shows no variance, as its value is the area itself.
             scale = len(targets) / np.sqrt(len(values) * max(1, len(values) - 1))
-            found[rows, column] += scale * (values - areas[column])
-    return found
+            parts[rows, column] += scale * (values - areas[column])
+    return parts
 
 
 def scores(answers: NDArray[Any], targets: NDArray[np.int8]) -> NDArray[np.float64]:

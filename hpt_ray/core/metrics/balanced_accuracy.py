@@ -36,10 +36,10 @@ def recalls(classes: NDArray[np.int64], labels: NDArray[np.int64], number: int) 
 
 def scores(classes: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """x [n] of predicted classes [n] and labels [n], whose mean is the balanced accuracy."""
-    found = recalls(classes, labels, int(labels.max()) + 1)
+    by_class = recalls(classes, labels, int(labels.max()) + 1)
     images = np.bincount(labels)[labels]
-    scale = len(labels) / (np.isfinite(found).sum() * np.sqrt(images * np.maximum(1, images - 1)))
-    x: NDArray[np.float64] = np.nanmean(found) + scale * ((classes == labels) - found[labels])
+    scale = len(labels) / (np.isfinite(by_class).sum() * np.sqrt(images * np.maximum(1, images - 1)))
+    x: NDArray[np.float64] = np.nanmean(by_class) + scale * ((classes == labels) - by_class[labels])
     return x
 
 

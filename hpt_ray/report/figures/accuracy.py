@@ -49,11 +49,11 @@ def _panel(run: Run, target: str) -> LevelAccuracies:
             if (constant := accuracy(run, target, arm, run.baseline)) is not None:
                 lines[arm] = (label, constant)
             continue
-        found = {level: accuracy(run, target, arm, level) for level in run.levels}
-        means = {level: run.correct(target, arm, level).mean(axis=1) for level in run.levels if found[level]}
+        by_level = {level: accuracy(run, target, arm, level) for level in run.levels}
+        means = {level: run.correct(target, arm, level).mean(axis=1) for level in run.levels if by_level[level]}
         arms[arm] = Series(
             label=label,
-            accuracy={level: part for level, part in found.items() if part is not None},
+            accuracy={level: part for level, part in by_level.items() if part is not None},
             seeds={level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()},
             step0=accuracy(run, target, arm, run.baseline, step0=True),
         )

@@ -35,12 +35,12 @@ def compute(run: Run) -> tuple[LabelAccuracies, ...]:
 
 def _panel(run: Run, target: str) -> LabelAccuracies:
     counts = label_counts(run, target)
-    found: dict[str, dict[Labels, Interval]] = {}
+    by_arm: dict[str, dict[Labels, Interval]] = {}
     for arm in run.arms:
         level = run.standard_level(arm)
         by_count = {count: accuracy(run, target, arm, level, evaluation=count.evaluation) for count in counts}
-        found[arm] = {count: part for count, part in by_count.items() if part is not None}
-    return LabelAccuracies(target, run.metric, counts, run.arms, found)
+        by_arm[arm] = {count: part for count, part in by_count.items() if part is not None}
+    return LabelAccuracies(target, run.metric, counts, run.arms, by_arm)
 
 
 def draw(value: tuple[LabelAccuracies, ...]) -> go.Figure:
@@ -48,14 +48,14 @@ def draw(value: tuple[LabelAccuracies, ...]) -> go.Figure:
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))
         aside = np.geomspace(APART**-0.5, APART**0.5, len(panel.arms))
-        for (arm, found), beside in zip(panel.accuracy.items(), aside, strict=True):
-            drawn_arm = markers(look[arm], list(found.values()))
+        for (arm, by_count), beside in zip(panel.accuracy.items(), aside, strict=True):
+            drawn_arm = markers(look[arm], list(by_count.values()))
             drawn_arm["marker"]["line"] = {"width": 2, "color": look[arm].color}
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),
-                x=[count.number * beside for count in found],
+                x=[count.number * beside for count in by_count],
                 **drawn_arm | {"mode": "lines+markers", "line": {"color": look[arm].color, "width": 1.5}},
-                text=[count.text for count in found],
+                text=[count.text for count in by_count],
                 hovertemplate="%{fullData.name}, %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], "
                 "seeds: %{customdata[2]}<extra></extra>",
             )

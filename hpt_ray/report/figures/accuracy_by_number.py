@@ -64,10 +64,10 @@ def _panel(run: Run, target: str) -> NumberAccuracies:
             if (constant := accuracy(run, target, arm, run.baseline)) is not None:
                 lines[arm] = (label, constant)
             continue
-        found = {level: part for level in levels if (part := accuracy(run, target, arm, level)) is not None}
-        means = {level: run.correct(target, arm, level).mean(axis=1) for level in found}
+        by_level = {level: part for level in levels if (part := accuracy(run, target, arm, level)) is not None}
+        means = {level: run.correct(target, arm, level).mean(axis=1) for level in by_level}
         seeds = {level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()}
-        arms[arm] = Series(label, found, seeds, _step0(run, target, arm, list(found)))
+        arms[arm] = Series(label, by_level, seeds, _step0(run, target, arm, list(by_level)))
     names = {level: number_name(run, level) for level in levels}
     return NumberAccuracies(target, run.metric, numbers(run), names, axis_name(run), arms, lines)
 
@@ -76,9 +76,9 @@ def _step0(run: Run, target: str, arm: str, levels: list[str]) -> dict[str, Inte
     before = arm.rpartition(">")[0]
     if before in run.arms and run.varies(before):
         return {}  # its own symbols are there
-    found = {level: part for level in levels if (part := accuracy(run, target, arm, level, step0=True)) is not None}
-    same = len({part.estimate for part in found.values()}) == 1
-    return {STEP0: next(iter(found.values()))} if same else found
+    by_level = {level: part for level in levels if (part := accuracy(run, target, arm, level, step0=True)) is not None}
+    same = len({part.estimate for part in by_level.values()}) == 1
+    return {STEP0: next(iter(by_level.values()))} if same else by_level
 
 
 def draw(value: tuple[NumberAccuracies, ...]) -> go.Figure:

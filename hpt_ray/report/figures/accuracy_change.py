@@ -25,13 +25,13 @@ class AccuracyChanges:
 
 def compute(run: Run) -> tuple[AccuracyChanges, ...]:
     arms = {arm: label for arm, label in run.arms.items() if run.varies(arm)}
-    found = {(target, arm): robustness(run, target, arm) for target in run.study.targets for arm in arms}
+    by_arm = {(target, arm): robustness(run, target, arm) for target in run.study.targets for arm in arms}
     return tuple(
         AccuracyChanges(
             target=target,
             levels=run.levels[1:],
             arms=arms,
-            changes={arm: part.changes for arm in arms if (part := found[target, arm]) is not None},
+            changes={arm: part.changes for arm in arms if (part := by_arm[target, arm]) is not None},
         )
         for target in run.study.targets
     )

@@ -26,7 +26,7 @@ class TargetDifferences:
 
 
 def compute(run: Run) -> tuple[TargetDifferences, ...]:
-    found = across_targets(run)
+    summary = across_targets(run)
     return tuple(
         TargetDifferences(
             against=comparison.against,
@@ -34,7 +34,7 @@ def compute(run: Run) -> tuple[TargetDifferences, ...]:
             decided=frozenset(comparison.found.wins + comparison.found.losses + comparison.found.ties),
             mean=comparison.found.mean,
         )
-        for comparison in (found.comparisons if found else ())
+        for comparison in (summary.comparisons if summary else ())
         if comparison.found is not None
     )
 

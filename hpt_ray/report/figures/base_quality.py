@@ -40,13 +40,13 @@ def _panel(run: Run, target: str) -> BaseAccuracies:
     levels = list(dict.fromkeys([*numbers(run), *run.levels]))
     quality = {level: part for level in levels if (part := accuracy(run, target, DIRECT, level)) is not None}
     arms = {arm: label for arm, label in run.arms.items() if arm.startswith(f"{DIRECT}>")}
-    found = {
+    by_arm = {
         arm: {level: part for level in quality if (part := accuracy(run, target, arm, level)) is not None}
         for arm in arms
     }
     still = SCRATCH in run.arms and not run.varies(SCRATCH)
     scratch = accuracy(run, target, SCRATCH, run.baseline) if still else None
-    return BaseAccuracies(target, run.metric, quality, arms, found, (run.arms[SCRATCH], scratch) if scratch else None)
+    return BaseAccuracies(target, run.metric, quality, arms, by_arm, (run.arms[SCRATCH], scratch) if scratch else None)
 
 
 def draw(value: tuple[BaseAccuracies, ...]) -> go.Figure:
@@ -73,17 +73,17 @@ def draw(value: tuple[BaseAccuracies, ...]) -> go.Figure:
             showlegend=row == 1,
             hoverinfo="skip",
         )
-        for number, (arm, found) in enumerate(panel.accuracy.items()):
-            symbols = markers(look[arm], list(found.values()))
+        for number, (arm, by_level) in enumerate(panel.accuracy.items()):
+            symbols = markers(look[arm], list(by_level.values()))
             symbols["marker"]["line"] = {"width": 2, "color": look[arm].color}
-            across = [panel.quality[level] for level in found]
+            across = [panel.quality[level] for level in by_level]
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),
                 x=[100 * part.estimate for part in across],
                 error_x=markers(look[arm], across, along="x")["error_x"]
                 | {"thickness": 1, "color": faint(look[arm].color, 0.5)},
                 **symbols | {"mode": "markers" if number else "markers+text"},
-                text=[text(level_name(level)) for level in found],
+                text=[text(level_name(level)) for level in by_level],
                 # Names stay inside the panel.
                 textposition=[f"top {'left' if 200 * part.estimate > sum(ends) else 'right'}" for part in across],
                 textfont={"size": 11},

@@ -44,10 +44,10 @@ def _panel(run: Run, target: str) -> FinishedChains:
     chains = []
     for arm, label in run.arms.items():
         level = run.standard_level(arm)
-        if (found := accuracy(run, target, arm, level)) is not None:
+        if (reached := accuracy(run, target, arm, level)) is not None:
             by_seed = run.correct(target, arm, level).mean(axis=1)
             finished = tuple(by_seed[~np.isnan(by_seed)].tolist())
-            chains.append(Chain(arm, label, found, finished, accuracy(run, target, arm, level, step0=True)))
+            chains.append(Chain(arm, label, reached, finished, accuracy(run, target, arm, level, step0=True)))
     return FinishedChains(target, run.metric, tuple(run.arms), tuple(chains))
 
 

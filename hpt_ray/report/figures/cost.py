@@ -30,14 +30,14 @@ class Cost:
 
 def compute(run: Run) -> tuple[Cost, ...]:
     rows = run.rows().dropna(subset=["seconds", "weights"]).drop_duplicates(["target", "weights"])
-    found = []
+    costs = []
     for target in run.study.targets:
         for arm, label in run.arms.items():
             mine = rows[(rows["target"] == target) & (rows["arm"] == arm)]
             if len(mine):
                 seconds, images = float(mine["seconds"].sum()), int(mine["images"].sum())
-                found.append(Cost(target, arm, label, len(mine), seconds, images))
-    return tuple(found)
+                costs.append(Cost(target, arm, label, len(mine), seconds, images))
+    return tuple(costs)
 
 
 def draw(value: tuple[Cost, ...]) -> Markup:

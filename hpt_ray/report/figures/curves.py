@@ -64,22 +64,22 @@ def compute(run: Run) -> Curves:
         .agg(["mean", "min", "max"])
     )
     parts = {place: part.droplevel([0, 1, 2]) for place, part in by_iteration.groupby(["target", "arm", "level"])}
-    found = [
+    curves = [
         Curve(target, arm, label, name, measure, **_thinned(part.index.to_numpy(), part[measure].to_numpy()))
         for target, (arm, label), name in itertools.product(run.study.targets, run.arms.items(), ("", *run.levels))
         if (part := parts.get((target, arm, name))) is not None
         for measure in measures
     ]
-    levels = tuple(level for level in run.levels if level and any(curve.level == level for curve in found))
-    return Curves(levels, tuple(curve for curve in dict.fromkeys(found) if curve.iteration))
+    levels = tuple(level for level in run.levels if level and any(curve.level == level for curve in curves))
+    return Curves(levels, tuple(curve for curve in dict.fromkeys(curves) if curve.iteration))
 
 
 def _thinned(iterations: np.ndarray, values: np.ndarray) -> dict[str, Any]:
     """Mean, lowest and highest over seeds, values [iterations, 3], where measured; evenly, from the last point back."""
     there = np.flatnonzero(~np.isnan(values).any(axis=1))
-    kept = there[::-1][:: max(1, -(-len(there) // RESOLUTION))][::-1]
-    mean, low, high = (tuple(column) for column in values[kept].T.tolist())
-    return {"iteration": tuple(iterations[kept].tolist()), "mean": mean, "low": low, "high": high}
+    rows = there[::-1][:: max(1, -(-len(there) // RESOLUTION))][::-1]
+    mean, low, high = (tuple(column) for column in values[rows].T.tolist())
+    return {"iteration": tuple(iterations[rows].tolist()), "mean": mean, "low": low, "high": high}
 
 
 class Owner(NamedTuple):

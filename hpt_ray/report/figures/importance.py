@@ -23,14 +23,14 @@ class OperatorImportances:
 
 
 def compute(run: Run) -> tuple[OperatorImportances, ...]:
-    found = []
+    panels = []
     for target in run.study.targets if run.study.search else ():
         by_arm = {arm: importance(run, target, arm) for arm in varying(run)}
         arms = {arm: run.arms[arm] for arm, operators in by_arm.items() if operators is not None}
-        found.append(
+        panels.append(
             OperatorImportances(target, arms, {arm: part for arm in arms if (part := by_arm[arm]) is not None})
         )
-    return tuple(found)
+    return tuple(panels)
 
 
 def draw(value: tuple[OperatorImportances, ...]) -> go.Figure:
@@ -38,15 +38,15 @@ def draw(value: tuple[OperatorImportances, ...]) -> go.Figure:
     names = list(OPERATORS)
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))
-        for number, (arm, found) in enumerate(panel.operators.items()):
+        for number, (arm, importances) in enumerate(panel.operators.items()):
             # The first operator and the first arm stand at the top.
-            places = [-names.index(operator) - beside(number, len(panel.operators)) for operator in found]
-            shares = [part.share for part in found.values()]
+            places = [-names.index(operator) - beside(number, len(panel.operators)) for operator in importances]
+            shares = [part.share for part in importances.values()]
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),
                 y=places,
-                **_shown(markers(look[arm], shares, along="x"), list(found.values()), look[arm].symbol),
-                text=[f"{operator}, p {part.p:.3f}" for operator, part in found.items()],
+                **_shown(markers(look[arm], shares, along="x"), list(importances.values()), look[arm].symbol),
+                text=[f"{operator}, p {part.p:.3f}" for operator, part in importances.items()],
                 hovertemplate="%{fullData.name}, %{text}<br>%{x:.0f} % [%{customdata[0]:.0f}, %{customdata[1]:.0f}]"
                 "<extra></extra>",
             )
@@ -69,9 +69,9 @@ def draw(value: tuple[OperatorImportances, ...]) -> go.Figure:
     return drawn
 
 
-def _shown(drawn: dict[str, object], found: list[Importance], symbol: str) -> dict[str, object]:
+def _shown(drawn: dict[str, object], importances: list[Importance], symbol: str) -> dict[str, object]:
     """Filled symbols for operators that are shown to matter, open ones for the others."""
-    symbols = [symbol if part.shown else f"{symbol}-open" for part in found]
+    symbols = [symbol if part.shown else f"{symbol}-open" for part in importances]
     marker = drawn["marker"]
     assert isinstance(marker, dict)
     return drawn | {"marker": marker | {"symbol": symbols}}

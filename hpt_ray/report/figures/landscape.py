@@ -37,19 +37,19 @@ class DifferenceMap:
 
 
 def compute(run: Run) -> tuple[DifferenceMap, ...]:
-    asked = [(HPT, SCRATCH), (HPT, DIRECT), *((arm, SCRATCH) for arm in run.arms if arm not in (HPT, SCRATCH))]
+    pairs = [(HPT, SCRATCH), (HPT, DIRECT), *((arm, SCRATCH) for arm in run.arms if arm not in (HPT, SCRATCH))]
     return tuple(
         DifferenceMap(
             target=target,
             title=f"{run.arms[arm]} minus {run.arms[other].lower()}",
-            corner=level_name(found.rows.name).capitalize(),
-            rows={level: level_text(found.rows, level) for level in found.rows.levels},
-            columns={level: level_text(found.columns, level) for level in found.columns.levels},
-            cells=found.cells,
+            corner=level_name(cell_map.rows.name).capitalize(),
+            rows={level: level_text(cell_map.rows, level) for level in cell_map.rows.levels},
+            columns={level: level_text(cell_map.columns, level) for level in cell_map.columns.levels},
+            cells=cell_map.cells,
         )
         for target in run.study.targets
-        for arm, other in asked
-        if (found := landscape(run, target, arm, other)) is not None
+        for arm, other in pairs
+        if (cell_map := landscape(run, target, arm, other)) is not None
     )
 
 
@@ -93,8 +93,8 @@ def color(share: float) -> str:
 
 def _most(value: tuple[DifferenceMap, ...]) -> float:
     """Where the colours end, alike in all maps: the largest difference, up to a whole point."""
-    found = [abs(claim.difference.estimate) for panel in value for claim in panel.cells.values() if claim.difference]
-    return max(1, math.ceil(100 * max(found, default=0))) / 100
+    sizes = [abs(claim.difference.estimate) for panel in value for claim in panel.cells.values() if claim.difference]
+    return max(1, math.ceil(100 * max(sizes, default=0))) / 100
 
 
 def _scale(most: float) -> Markup:

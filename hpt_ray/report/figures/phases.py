@@ -26,10 +26,10 @@ class PhaseGains:
 def compute(run: Run) -> tuple[PhaseGains, ...]:
     panels = []
     for target in run.study.targets:
-        found = [gain for gain in gains(run, target) if gain.claim.difference is not None]
-        phases = list(dict.fromkeys(gain.phase for gain in found))
+        known = [gain for gain in gains(run, target) if gain.claim.difference is not None]
+        phases = list(dict.fromkeys(gain.phase for gain in known))
         panels.append(
-            PhaseGains(target, tuple(run.arms), tuple(sorted(found, key=lambda gain: phases.index(gain.phase))))
+            PhaseGains(target, tuple(run.arms), tuple(sorted(known, key=lambda gain: phases.index(gain.phase))))
         )
     return tuple(panels)
 

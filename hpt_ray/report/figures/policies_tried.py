@@ -41,11 +41,11 @@ def compute(run: Run) -> tuple[TriedPolicies, ...]:
     if run.study.search is None:
         return ()
     arms = {arm: run.arms[arm] for arm in varying(run)}
-    found = []
+    panels = []
     for target in run.study.targets:
         table = tried(run, target)
         table = table[table["reached"] & table["value"].notna() & table["crop_scale"].notna()]
-        found.append(
+        panels.append(
             TriedPolicies(
                 target,
                 arms,
@@ -53,7 +53,7 @@ def compute(run: Run) -> tuple[TriedPolicies, ...]:
                 winners(run, target),
             )
         )
-    return tuple(found)
+    return tuple(panels)
 
 
 def draw(value: tuple[TriedPolicies, ...]) -> go.Figure:

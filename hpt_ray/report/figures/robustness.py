@@ -28,10 +28,10 @@ class Bar:
 
 def compute(run: Run) -> tuple[Bar, ...]:
     pairs = [(target, arm) for target in run.study.targets for arm in run.arms]
-    found = {(target, arm): robustness(run, target, arm) for target, arm in pairs}
+    by_arm = {(target, arm): robustness(run, target, arm) for target, arm in pairs}
     return tuple(
         Bar(target, arm, run.arms[arm], part.worst_level, (part.deviation, part.worst))
-        for (target, arm), part in found.items()
+        for (target, arm), part in by_arm.items()
         if part is not None
     )
 

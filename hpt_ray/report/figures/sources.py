@@ -42,8 +42,8 @@ class Uncertainty:
 
 
 def compute(run: Run) -> tuple[Uncertainty, ...]:
-    asked = [(target, arm) for target in run.study.targets for arm in run.arms]
-    return tuple(row for place in asked if (row := _uncertainty(run, *place)) is not None)
+    places = [(target, arm) for target in run.study.targets for arm in run.arms]
+    return tuple(row for place in places if (row := _uncertainty(run, *place)) is not None)
 
 
 def _uncertainty(run: Run, target: str, arm: str) -> Uncertainty | None:

@@ -31,13 +31,13 @@ class TargetSpeedUps:
 
 def compute(run: Run) -> tuple[TargetSpeedUps, ...]:
     held = [arm for arm in run.arms if arm != SCRATCH and run.varies(arm) and field(run) == "iterations"]
-    found = []
+    panels = []
     for target in run.study.targets:
         scratch = curve(run, target, SCRATCH, "iterations") if SCRATCH in run.arms else {}
         mine = {arm: curve(run, target, arm, "iterations") for arm in held}
         speeds = {arm: _apart(speed_ups(budgets, scratch)) for arm, budgets in mine.items() if budgets and scratch}
-        found.append(TargetSpeedUps(target, run.metric, {arm: run.arms[arm] for arm in held}, speeds))
-    return tuple(found)
+        panels.append(TargetSpeedUps(target, run.metric, {arm: run.arms[arm] for arm in held}, speeds))
+    return tuple(panels)
 
 
 def _apart(speeds: dict[float, SpeedUp]) -> dict[float, SpeedUp]:

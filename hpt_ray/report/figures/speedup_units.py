@@ -22,20 +22,20 @@ class Line:
     label: str
     unit: str
     own: bool
-    found: Ahead
+    reached: Ahead
 
 
 def compute(run: Run) -> tuple[Line, ...]:
     if SCRATCH not in run.arms or field(run) != "iterations":
         return ()
     return tuple(
-        Line(target, label, unit, own, found)
+        Line(target, label, unit, own, reached)
         for target in run.study.targets
         for arm, label in run.arms.items()
         if arm != SCRATCH and run.varies(arm)
         for own in (True, False)
         for unit in UNITS
-        if (found := ahead(run, target, arm, unit, best_of="" if own else SCRATCH)) is not None
+        if (reached := ahead(run, target, arm, unit, best_of="" if own else SCRATCH)) is not None
     )
 
 
@@ -51,15 +51,15 @@ def draw(value: tuple[Line, ...]) -> Markup:
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    found = line.found
-    best = ("≤ " if found.best.smallest else "") + _spent(line.unit, found.best.cost)
-    sign = "> " if found.never else "≤ " if found.early else ""
-    other = "–" if found.speed.bound is Bound.UNKNOWN else sign + _spent(line.unit, found.cost)
+    reached = line.reached
+    best = ("≤ " if reached.best.smallest else "") + _spent(line.unit, reached.best.cost)
+    sign = "> " if reached.never else "≤ " if reached.early else ""
+    other = "–" if reached.speed.bound is Bound.UNKNOWN else sign + _spent(line.unit, reached.cost)
     return (
-        f"{percent(found.best.accuracy)}, {'its own' if line.own else 'from scratch'}",
+        f"{percent(reached.best.accuracy)}, {'its own' if line.own else 'from scratch'}",
         *((best, other) if line.own else (other, best)),
-        brief_interval(found.speed),
-        brief_interval(found.included) if found.included is not None else "not known",
+        brief_interval(reached.speed),
+        brief_interval(reached.included) if reached.included is not None else "not known",
     )
 
 

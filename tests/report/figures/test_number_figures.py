@@ -151,7 +151,7 @@ def test_the_table_of_units() -> None:
         seconds=lambda arm, iterations: iterations * (0.2 if arm == "base" else 0.1),
     )
     figure = load("figures", "speedup_units")
-    lines = {(line.own, line.unit): line.found for line in figure.compute(exact)}
+    lines = {(line.own, line.unit): line.reached for line in figure.compute(exact)}
     assert len(lines) == 6
     found = lines[False, "seconds"]
     assert found.included is not None and found.included.ratio == pytest.approx(81 / 243)
