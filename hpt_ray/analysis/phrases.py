@@ -56,15 +56,14 @@ CHANGE_WITH_LABELS = Phrases(
 
 FLATNESS = Phrases(
     outcomes={
-        Outcome.BETTER: "more of the random policies come within {margin} of the best for {subject} than from scratch",
-        Outcome.WORSE: "fewer of the random policies come within {margin} of the best for {subject} than from scratch",
-        Outcome.EQUIVALENT: "as many of the random policies come within {margin} of the best for {subject} as from "
-        "scratch",
-        Outcome.UNDECIDED: "there is {lack} that {subject} and {against} differ in how many of the random "
-        "policies come within {margin} of the best",
+        Outcome.BETTER: "the choice of policy matters less to {subject} than to {against}",
+        Outcome.WORSE: "the choice of policy matters more to {subject} than to {against}",
+        Outcome.EQUIVALENT: "the choice of policy matters as much to {subject} as to {against}, within {margin}",
+        Outcome.UNDECIDED: "there is {lack} that the choice of policy matters to {subject} and {against} differently",
     },
-    beside=" ({near.value} against {other_near.value}, difference {difference} points)",
-    unknown="how flat the optimum is for {subject} and from scratch cannot be compared ({lacking})",
+    beside=" (standard deviation over random policies, without luck: {deviation.value} points against "
+    "{other_deviation.value}; {against} minus {subject} {difference})",
+    unknown="whether the choice of policy matters less to {subject} than to {against} cannot be said ({lacking})",
 )
 
 FASTER = {

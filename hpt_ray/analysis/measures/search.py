@@ -5,18 +5,10 @@ good. The random ones of the first round are a fair sample, the same for every a
 The winners were chosen because they did well, by luck among other things: only the seeds that the search never saw
 tell how good they are.
 
-Flatness. The best of the random policies is chosen by accuracy on val, and every policy is held against it on test: an
-arm's share of policies within the margin of the best, and what one of them loses on average. Chosen and measured on the
-same images, the best would look better than it is, and the more so the noisier the arm. An interval comes from
-resampling policies and test images together, the same ones for every arm (choosing the best again each time), with
-Student's quantile for that many policies; each policy is a pretraining of its own, so that its luck is in the scatter.
-A share of which every policy falls on one side has no scatter to resample: the variance is at least that of Agresti
-and Coull's interval (1998), for a difference Agresti and Min's (2005). Noise blurs the margin, for all arms alike.
-
-Measured on simulated arms (120 studies each; 12 and 32 policies, 400 and 1,500 test images): of arms that are equally
-flat, p of the difference is below 0.05 in 1 to 5 %. It takes large differences, or large test sets, to be shown: the
-noise of the best alone is of the size of the margin. A flat arm against one that loses 2.5 to 4 points at the edge of
-one parameter's range is told from it in 16 to 28 %.
+Flatness is how much accuracy varies over the random policies: the standard deviation of their test accuracy, without
+the luck of a pretraining and without the test sample (``stats.variability``). Each random policy was pretrained once,
+so that its luck is not seen; the seeds that confirm show it, on the winner and the baseline. What a policy loses to the
+best is shown by policy, but no claim is made on it: luck is in it, which lets the quieter arm look flatter.
 """
 
 from __future__ import annotations
@@ -27,31 +19,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from hpt_ray.analysis.measures import views
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.stats.bootstrap import LEVEL, REPLICATES, Interval
-from hpt_ray.analysis.stats.comparisons import MARGIN
-from hpt_ray.analysis.stats.groups import number, widening
-from hpt_ray.core.identity import stream
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.stats.variability import Variation, deviation_difference, of_sample
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import random_policies, to_point
 
 
 @dataclass(frozen=True)
 class Flatness:
-    """How flat an arm's optimum is, on the random policies, whose number stands in place of the intervals' seeds.
+    """How flat an arm's optimum is, on the random policies.
 
     Attributes:
-        near: share of the policies within the margin of the best. loss: what they lose to it on average, as a share.
-        best: the policy that val chooses among them. losses: what each loses to it on test, by policy.
+        best: the policy that val chooses among them. losses: what each loses to it on test, by policy, luck included.
+        variation: how much they vary; None where too little was confirmed to tell it from luck.
     """
 
-    near: Interval
-    loss: Interval
     best: str
     losses: dict[str, float]
+    variation: Variation | None
 
 
 def varying(run: Run) -> list[str]:
@@ -84,6 +72,7 @@ def tried(run: Run, target: str) -> pd.DataFrame:
     return table.assign(reached=table["rung"] == full, random=table["level"].isin(opening)).join(parameters)
 
 
+@functools.lru_cache(maxsize=4)
 def confirmed(run: Run, target: str) -> Run:
     """The run as if it had been planned for the winners of each arm and the baseline, on the seeds that confirm."""
     assert run.study.search is not None
@@ -135,93 +124,34 @@ def flatness(run: Run, target: str) -> dict[str, Flatness]:
     for arm, (names, val, test) in _random(run, target).items():
         if len(names) > 1:
             means, best = test.mean(axis=1), int(val.argmax())
-            near, draws = _near(val[None], test[None], MARGIN)
-            losses = means[best] - means
-            by_arm[arm] = Flatness(
-                near=_interval(near[0].mean(), draws.near[:, 0], _one(near[0]), len(names), (0.0, 1.0)),
-                loss=_interval(losses.mean(), draws.loss[:, 0], 0.0, len(names), (-1.0, 1.0)),
-                best=names[best],
-                losses=dict(zip(names, losses.tolist(), strict=True)),
-            )
+            losses = dict(zip(names, (means[best] - means).tolist(), strict=True))
+            by_arm[arm] = Flatness(names[best], losses, _variation(run, target, arm, test))
     return by_arm
 
 
 def flatness_difference(run: Run, target: str, arm: str, other: str) -> Interval | None:
-    """Share of random policies within the margin of ``arm`` minus that of ``other``, on the policies that both have."""
-    random_policies_of = _random(run, target)
-    if arm not in random_policies_of or other not in random_policies_of:
+    """How much more ``other`` varies than ``arm`` over the random policies that both have; None where not known."""
+    by_arm = _random(run, target)
+    if arm not in by_arm or other not in by_arm:
         return None
-    common = [name for name in random_policies_of[arm][0] if name in random_policies_of[other][0]]
-    if len(common) < 2:
-        return None
-    rows = [
-        [names.index(name) for name in common] for names, _, _ in (random_policies_of[arm], random_policies_of[other])
-    ]
-    val = np.stack([random_policies_of[name][1][row] for name, row in zip((arm, other), rows, strict=True)])
-    test = np.stack([random_policies_of[name][2][row] for name, row in zip((arm, other), rows, strict=True)])
-    return near_difference(val, test, MARGIN)
+    variations = []
+    for own, rival in ((other, arm), (arm, other)):
+        (names, _, test), (rivals, _, _) = by_arm[own], by_arm[rival]
+        common = [place for place, name in enumerate(names) if name in rivals]
+        variations.append(_variation(run, target, own, test[common]) if len(common) > 1 else None)
+    first, second = variations
+    return deviation_difference(first, second) if first and second else None
 
 
-def near_difference(val: np.ndarray, test: np.ndarray, margin: float) -> Interval:
-    """The difference of two arms' shares near their best, from ``val`` [2, policies] and ``test`` [2, policies,
-    examples], the policies and the examples of both being the same."""
-    near, draws = _near(val, test, margin)
-    first, second = near
-    policies = len(first)
-    # Agresti and Min add half a pair to each of the four cells of the table of pairs.
-    apart = np.array([(first & ~second).sum(), (~first & second).sum()]) + 0.5
-    shares = apart / (policies + 2)
-    least = (shares.sum() - (shares[0] - shares[1]) ** 2) / (policies + 2)
-    estimate = first.mean() - second.mean()
-    return _interval(estimate, draws.near[:, 0] - draws.near[:, 1], least, policies, (-1.0, 1.0))
+def _variation(run: Run, target: str, arm: str, test: np.ndarray) -> Variation | None:
+    """How much an arm's ``test`` answers [policies, examples] vary over the policies, by what was confirmed."""
+    assert run.study.search is not None
+    inner = confirmed(run, target)
+    repeated = np.stack([inner.correct(target, arm, level) for level in inner.levels_of(arm)])
+    return of_sample(test, repeated, len(run.study.search.seeds))
 
 
-@dataclass(frozen=True)
-class _Draws:
-    """Replicates [replicates, arms] of the share near the best and of the mean loss."""
-
-    near: np.ndarray
-    loss: np.ndarray
-
-
-def _near(val: np.ndarray, test: np.ndarray, margin: float, seed: int = 0) -> tuple[np.ndarray, _Draws]:
-    """Which policies are near the best [arms, policies], and replicates of both measures."""
-    arms, policies, examples = test.shape
-    generator = stream(seed, "flatness", policies, examples)
-    weights = generator.multinomial(policies, np.full(policies, 1 / policies), size=REPLICATES)
-    means = test.mean(axis=2)
-    # Means over resampled images are normal, with the covariance that the policies of all arms have on these images.
-    covariance = np.atleast_2d(np.cov(test.reshape(-1, examples), ddof=0)) / examples
-    covariance *= widening(number(test), LEVEL) ** 2
-    drawn = generator.multivariate_normal(means.ravel(), covariance, REPLICATES, method="eigh")
-    near, loss = np.empty((REPLICATES, arms)), np.empty((REPLICATES, arms))
-    for arm, accuracy in enumerate(np.split(drawn, arms, axis=1)):
-        best = np.where(weights > 0, val[arm], -np.inf).argmax(axis=1)
-        losses = np.take_along_axis(accuracy, best[:, None], axis=1) - accuracy
-        near[:, arm] = (weights * (losses <= margin + ROUNDING)).sum(axis=1) / policies
-        loss[:, arm] = (weights * losses).sum(axis=1) / policies
-    is_near = np.take_along_axis(means, val.argmax(axis=1)[:, None], axis=1) - means <= margin + ROUNDING
-    return is_near, _Draws(near, loss)
-
-
-#: A loss of exactly the margin is within it.
-ROUNDING = 1e-9
-
-
-def _one(near: np.ndarray) -> float:
-    """The variance of Agresti and Coull's interval: two successes and two failures are added."""
-    share = (near.sum() + 2) / (len(near) + 4)
-    return float(share * (1 - share) / (len(near) + 4))
-
-
-def _interval(estimate: float, draws: np.ndarray, least: float, policies: int, ends: tuple[float, float]) -> Interval:
-    variance = max(float(draws.var()) * policies / (policies - 1), least)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, policies - 1)) * variance**0.5
-    p = 2 * float(stats.t.sf(abs(estimate) / variance**0.5, policies - 1)) if variance else float(estimate == 0)
-    estimate = float(estimate)
-    return Interval(estimate, max(ends[0], estimate - half), min(ends[1], estimate + half), policies, p)
-
-
+@functools.lru_cache(maxsize=4)
 def _random(run: Run, target: str) -> dict[str, tuple[list[str], np.ndarray, np.ndarray]]:
     """Per arm the random policies that finished, their accuracy on val [policies] and on test [policies, examples]."""
     search = run.study.search

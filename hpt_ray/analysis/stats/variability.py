@@ -17,7 +17,7 @@ that they share test images makes the interval of their difference a little too 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -65,22 +65,50 @@ def of_levels(values: np.ndarray) -> Variation | None:
     None of fewer than two such seeds, of which luck cannot be seen, or fewer than two levels or examples.
     """
     values = values[:, ~np.isnan(values).any(axis=(0, 2))]
-    levels, seeds, examples = values.shape
     if min(values.shape) < 2:
         return None
-    between = float(values.mean(axis=(1, 2)).var(ddof=1))
-    # Mean squares of the interactions, in the unit of the variance of a level's mean.
-    by_seed = _interaction(values.mean(axis=2)) / seeds
-    by_example = _interaction(values.mean(axis=1)) / examples
+    seeds = values.shape[1]
+    by_seed, by_example, single = _squares(values)
+    parts = by_seed / seeds, max(0.0, by_example - single / seeds)
+    return _variation(values.mean(axis=(1, 2)), parts, values, seeds)
+
+
+def of_sample(values: np.ndarray, repeated: np.ndarray, seeds: int) -> Variation | None:
+    """The variation over a random sample of levels, with the luck that other levels show on other seeds.
+
+    Args:
+        values: [levels, examples], means over so many ``seeds``, of which the luck need not be seen.
+        repeated: [levels, seeds, examples] of two levels or more, each pretrained with several seeds.
+
+    None of fewer than two such seeds, or of anything.
+    """
+    repeated = repeated[:, ~np.isnan(repeated).any(axis=(0, 2))]
+    if min(*repeated.shape, *values.shape) < 2:
+        return None
+    by_seed, _, single = _squares(repeated)
+    parts = max(0.0, by_seed - single) / seeds, _interaction(values) / values.shape[1]
+    return replace(_variation(values.mean(axis=1), parts, repeated, seeds), sampled=True)
+
+
+def _variation(means: np.ndarray, parts: tuple[float, float], repeated: np.ndarray, seeds: int) -> Variation:
+    """The variation of the levels' means, to which luck, seen in ``repeated``, and the test sample give these parts."""
+    levels, repeats, examples = repeated.shape
+    noise = sum(parts)
+    # The degrees of freedom of a sum of mean squares (Satterthwaite 1946).
+    degrees = (levels - 1) * (repeats - 1), (len(means) - 1) * (examples - 1)
+    errors = sum(part**2 / free for part, free in zip(parts, degrees, strict=True))
+    return Variation(float(means.var(ddof=1)), noise, noise**2 / errors if errors > 0 else math.inf, len(means), seeds)
+
+
+def _squares(values: np.ndarray) -> tuple[float, float, float]:
+    """The mean squares of [levels, seeds, examples]: of levels by seeds for the mean of one pretraining, of levels by
+    examples for that of all seeds, and of what is left for the mean of one pretraining."""
+    levels, seeds, examples = values.shape
     each = values - values.mean(axis=2, keepdims=True) - values.mean(axis=1, keepdims=True) - values.mean(axis=0)
     each += values.mean(axis=(1, 2), keepdims=True) + values.mean(axis=(0, 2))[:, None] + values.mean(axis=(0, 1))
     each -= values.mean()
-    single = float((each**2).sum()) / ((levels - 1) * (seeds - 1) * (examples - 1)) / (seeds * examples)
-    by_example = max(0.0, by_example - single)
-    # The degrees of freedom of a sum of mean squares (Satterthwaite 1946).
-    errors = by_seed**2 / ((levels - 1) * (seeds - 1)) + by_example**2 / ((levels - 1) * (examples - 1))
-    noise = by_seed + by_example
-    return Variation(between, noise, noise**2 / errors if errors > 0 else math.inf, levels, seeds)
+    single = float((each**2).sum() / ((levels - 1) * (seeds - 1) * (examples - 1))) / examples
+    return _interaction(values.mean(axis=2)), _interaction(values.mean(axis=1)) / examples, single
 
 
 def _interaction(means: np.ndarray) -> float:

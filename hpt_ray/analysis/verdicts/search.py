@@ -16,11 +16,11 @@ from hpt_ray.analysis.measures.search import (
     varying,
     winners,
 )
-from hpt_ray.analysis.measures.text_format import level_name, margin_text
+from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import FLATNESS
-from hpt_ray.analysis.quantities import Change, Share, change, share
+from hpt_ray.analysis.quantities import Change
 from hpt_ray.analysis.search_caveats import search_caveats
-from hpt_ray.analysis.stats.comparisons import MARGIN
+from hpt_ray.analysis.stats.variability import deviation
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, decision, metric_cell
 from hpt_ray.spec.study import LABELS
 
@@ -40,12 +40,13 @@ def verdict(run: Run, target: str) -> Verdict:
     claims = settle([*flatter, *gains, *rivals], "flatness, gains of the search, and differences of the winners")
     flatter, gains = list(claims[: len(flatter)]), list(claims[len(flatter) : len(flatter) + len(gains)])
     rivals = list(claims[len(flatter) + len(gains) :])
-    near = {name: Share(flat[arm].near) for name, arm in (("near", HPT), ("other_near", SCRATCH)) if arm in flat}
+    sides = (("deviation", HPT), ("other_deviation", SCRATCH))
+    deviations = {name: varied for name, arm in sides if (varied := _deviation(flat, arm))}
     found = "with the policy that the search found, on seeds it never saw,"
     return Verdict(
         target=target,
         findings=(
-            *(Question(claim, FLATNESS, near) for claim in flatter),
+            *(Question(claim, FLATNESS, deviations) for claim in flatter),
             *([Comparisons(tuple(gains), found)] if gains else []),
             *([Comparisons(tuple(rivals), "each at its best,")] if rivals else []),
         ),
@@ -64,37 +65,38 @@ def _gain(inner: Run, target: str, arm: str, level: str) -> Claim:
 
 
 def _flatter(run: Run, target: str) -> Claim:
-    """The claim on the share of random policies near the best, of HPT against from scratch."""
+    """The claim on how much random policies vary, of HPT against from scratch."""
     difference = flatness_difference(run, target, HPT, SCRATCH)
-    lacking = "" if difference else "they share fewer than two random policies that finished"
+    lacking = "" if difference else "too few of the same random policies, or of the seeds that confirm, finished"
     sides = LABELS[HPT], LABELS[SCRATCH]
-    return Claim("robustness", *sides, difference, run.metric.name, run.evaluation, lacking=lacking)
+    return Claim("flatness", *sides, difference, run.metric.name, run.evaluation, lacking=lacking)
+
+
+def _deviation(flat: dict[str, Flatness], arm: str) -> Change | None:
+    """The standard deviation of an arm over the random policies."""
+    variation = flat[arm].variation if arm in flat else None
+    return Change(deviation(variation), signed=False) if variation else None
 
 
 def _tiles(run: Run, flat: dict[str, Flatness], gains: list[Claim]) -> list[Tile]:
-    near = [
-        Tile(
-            f"{run.arms[arm]}, policies near the best",
-            Share(found.near),
-            f"of {found.near.seeds} random ones, within {margin_text(MARGIN)}",
-        )
-        for arm, found in flat.items()
-        if arm in (HPT, SCRATCH)
+    varied = [
+        Tile(f"{run.arms[arm]}, varies by", found, f"points: standard deviation over {len(flat[arm].losses)} policies")
+        for arm in flat
+        if arm in (HPT, SCRATCH) and (found := _deviation(flat, arm))
     ]
     gained = [
         Tile(f"{claim.subject}, gain of the search", Change(claim.difference), decision(claim))
         for claim in gains
         if claim.difference is not None
     ]
-    return [*near, *gained]
+    return [*varied, *gained]
 
 
 def _table(run: Run, inner: Run, target: str, best: dict[str, str], flat: dict[str, Flatness]) -> Table:
-    """Per arm the winner and its accuracy beside the baseline's, on fresh seeds, and the two measures of flatness."""
+    """Per arm the winner and its accuracy beside the baseline's, on fresh seeds, and how much the policy matters."""
     rows = []
     for arm, label in run.arms.items():
         winner = (level_name(best[arm]), metric_cell(inner, target, arm, best[arm])) if arm in best else (None, None)
-        measures = (share(flat[arm].near), change(flat[arm].loss)) if arm in flat else (None, None)
-        rows.append((label, *winner, metric_cell(inner, target, arm, inner.baseline), *measures))
-    columns = ("Arm", "Best policy", "At the best", "At baseline", "Near the best", "Mean loss, points")
+        rows.append((label, *winner, metric_cell(inner, target, arm, inner.baseline), _deviation(flat, arm)))
+    columns = ("Arm", "Best policy", "At the best", "At baseline", "Varies by, points")
     return Table(columns, tuple(rows))

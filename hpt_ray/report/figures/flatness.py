@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.search import Flatness, flatness
 from hpt_ray.analysis.measures.text_format import level_name
-from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, looks, panels, series, text
 
@@ -48,7 +47,6 @@ def draw(value: tuple[TargetFlatness, ...]) -> go.Figure:
                 text=[text(level_name(level)) for level in ordered],
                 hovertemplate="%{fullData.name}, %{text}<br>%{y:+.1f} points<extra></extra>",
             )
-        drawn.add_hline(row=row, col=1, y=-100 * MARGIN, line={"color": "#8A8A8A", "width": 2, "dash": "dot"})
         drawn.update_xaxes(row=row, col=1, title="share of the random policies, %", range=[0, 103], zeroline=False)
         drawn.update_yaxes(row=row, col=1, title=f"test {panel.metric.label} against the best, points", zerolinewidth=2)
     return drawn
@@ -58,7 +56,8 @@ figure = Figure(
     compute,
     draw,
     "Test {metric} of each random policy against the one that val chooses among them, from the best down; the policies "
-    "are the same for every arm. A curve above the dotted line is within one point of the best: the further right a "
-    "curve stays there, the less the choice of policy matters. Above zero, val chose one that test does not favour.",
+    "are the same for every arm. Luck is in these curves, of each policy's one pretraining and of the test images: the "
+    "curve of a noisier arm falls further though its policies be alike. How much the policies alone matter is in the "
+    "table and the verdict. Above zero, val chose one that test does not favour.",
     every_factor=True,
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis.stats.variability import Variation, deviation, deviation_difference, of_levels
+from hpt_ray.analysis.stats.variability import Variation, deviation, deviation_difference, of_levels, of_sample
 from tests.support.noisy import Noise, answers
 
 FLAT = np.full(5, 0.40)
@@ -108,3 +108,47 @@ def test_false_claims_thoroughly(seeds: int, truth: tuple[np.ndarray, np.ndarray
     """At most 5 % one-sided where one arm is four times as noisy, whatever the noise is."""
     more, less = rates(truth, noise, seeds, studies=400)
     assert max(more, less) <= 0.05
+
+
+def flatter(
+    truths: tuple[float, float], lucks: tuple[float, float], confirming: int, studies: int, policies: int = 32
+) -> tuple[float, float]:
+    """How often a search calls the first arm the flatter one, and the second.
+
+    Args:
+        truths: the standard deviations over all policies; ``lucks``: those of a pretraining.
+    """
+    generator = np.random.default_rng(3)
+    first = second = 0
+    for _ in range(studies):
+        found = []
+        for truth, luck in zip(truths, lucks, strict=True):
+            accuracy = 0.6 + truth * generator.standard_normal(policies)
+            noise = [Noise(luck=luck)]
+            (sample,) = answers(accuracy[None], noise, 1, 200, generator)
+            (repeated,) = answers(np.full((1, 2), 0.6), noise, confirming, 200, generator)
+            variation = of_sample(sample[:, 0], repeated, 1)
+            assert variation is not None
+            found.append(variation)
+        apart = deviation_difference(found[1], found[0])
+        first += apart.p < 0.05 and apart.low > 0
+        second += apart.p < 0.05 and apart.high < 0
+    return first / studies, second / studies
+
+
+def test_a_quiet_arm_is_not_the_flatter_one() -> None:
+    found = flatter((0.0, 0.0), (0.005, 0.02), confirming=8, studies=60)
+    assert max(found) <= stats.binom.ppf(0.999, 60, 0.025) / 60
+
+
+def test_a_flat_arm_is_told_from_one_that_is_not() -> None:
+    first, second = flatter((0.0, 0.07), (0.01, 0.01), confirming=8, studies=20)
+    assert first > 0.8 and second == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("confirming", [3, 8])
+@pytest.mark.parametrize("truth", [0.0, 0.03])
+def test_flatter_is_rarely_false(confirming: int, truth: float) -> None:
+    """At most 5 % of each direction, with luck of 2 points against half a point and 32 policies."""
+    assert max(flatter((truth, truth), (0.005, 0.02), confirming, studies=500)) <= 0.05
