@@ -7,14 +7,10 @@ from hpt_ray.analysis.findings import Kept, NoSpeed, Speed
 from hpt_ray.analysis.measures.numbers import counted
 from hpt_ray.analysis.measures.retention import KEPT, Retention
 from hpt_ray.analysis.measures.speedup import Bound
-from hpt_ray.analysis.measures.spending import Ahead, times, times_interval
+from hpt_ray.analysis.measures.spending import Ahead, estimate, factor
 from hpt_ray.analysis.measures.text_format import change_interval, listed, percent, spoken
 from hpt_ray.analysis.phrases import FASTER
 from hpt_ray.analysis.quantities import Part
-
-#: A bound below this says no more than that an arm does not reach an accuracy.
-TELLING = 1.05
-
 
 #: The share of a gain that counts as kept, as text.
 KEPT_TEXT = Part(KEPT, "").value
@@ -41,11 +37,8 @@ def _own(finding: Speed) -> str:
     if own.speed.bound is Bound.UNKNOWN:
         return f"{reached}, and so does {spoken(finding.claim.against)}"
     other = finding.claim.against.lower()
-    needs = f"needs {times(own.speed)} times as many{_beside(own, finding.unit)}"
-    if own.never:
-        more = f": it {needs}" if own.speed.ratio > TELLING else ""
-        return f"{reached}, which {other} does not reach in {own.cost:,.0f}{more}"
-    return f"{reached}, for which {other} {needs}"
+    seen = f", which {other} was not seen to reach in {own.cost:,.0f}" if own.never else ""
+    return f"{reached}{seen}, and {other} needs {_needs(own, finding.unit)}"
 
 
 def _other(finding: Speed) -> str:
@@ -55,17 +48,16 @@ def _other(finding: Speed) -> str:
     if found.speed.bound is Bound.UNKNOWN:
         return f"the best of {other}, {best} or fewer, {subject} has at its smallest budget too"
     if found.never:
-        return f"the best of {other}, {best}, {subject} does not reach in {found.cost:,.0f}"
-    needs = f"{other} needs {times(found.speed)} times as many as {subject}{_beside(found, finding.unit)}"
-    return f"for its own best, {best}, {needs}"
+        return f"the best of {other}, {best}, {subject} was not seen to reach in {found.cost:,.0f}"
+    return f"for its own best, {best}, {other} needs {_needs(found, finding.unit)}"
 
 
-def _beside(found: Ahead, unit: str) -> str:
-    """The interval of a speed-up and what is left of it with the base's cost, in parentheses."""
+def _needs(found: Ahead, unit: str) -> str:
+    """The interval of a speed-up, with its estimate and what is left of it with the base's cost in parentheses."""
     base = ""
     if found.before is not None and found.included is not None:
-        base = f"; {times(found.included)} with the {counted(found.before, unit)} of the base counted in"
-    return f" (95 %: {times_interval(found.speed)}{base})"
+        base = f"; with the {counted(found.before, unit)} of the base counted in, {factor(found.included)}"
+    return f"{factor(found.speed, 'as many')} (95 %; estimate {estimate(found.speed)}{base})"
 
 
 def kept(finding: Kept) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.speedup import SpeedUp
-from hpt_ray.analysis.measures.spending import brief, brief_interval, times_interval
+from hpt_ray.analysis.measures.spending import brief, brief_interval, estimate
 from hpt_ray.analysis.measures.text_format import brackets, change_interval, percent, points, share_interval
 from hpt_ray.analysis.stats.bootstrap import Interval
 
@@ -110,7 +110,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Times:
-    """A speed-up, written as a factor; an end of its interval may be open."""
+    """A speed-up, written as the interval of a factor, of which an end may be open."""
 
     speed: SpeedUp
 
@@ -120,7 +120,7 @@ class Times:
 
     @property
     def beside(self) -> str:
-        return f"95 %: {times_interval(self.speed)}"
+        return f"95 % interval; estimate {estimate(self.speed)}"
 
     @property
     def text(self) -> str:

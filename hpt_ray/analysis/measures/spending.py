@@ -129,31 +129,44 @@ def _at_lower_best(run: Run, target: str, arm: str, unit: str) -> tuple[Curve, C
     return own_curve, scratch_curve, min((best(own_curve), best(scratch_curve)), key=lambda top: top.accuracy).cost
 
 
-def times(speed: SpeedUp) -> str:
-    """A speed-up as a factor: "5.2", "at least 8.1", "at most 0.4"."""
-    if speed.bound is Bound.UNKNOWN:
-        return "not known"
-    return {Bound.AT_LEAST: "at least ", Bound.AT_MOST: "at most "}.get(speed.bound, "") + digits(speed.ratio)
+def factor(speed: SpeedUp, what: str = "") -> str:
+    """The interval of a speed-up in words: "2.1 to 9.8 times as many", ``what`` being "as many"."""
+    times = f"times {what}".strip()
+    if speed.low <= 0:
+        return f"{digits(speed.high)} {times} or fewer" if speed.high < math.inf else f"any number of {times}"
+    more = " or more" if speed.high == math.inf else ""
+    return f"{_span(speed, ' to ')} {times}{more}"
 
 
 def times_interval(speed: SpeedUp) -> str:
-    """The interval of a speed-up: "2.1 to 9.8", "at least 3.0" where it has no upper end."""
+    """The interval of a speed-up: "2.1 to 9.8", "3.0 or more" where it has no upper end."""
     if speed.low <= 0:
-        return f"at most {digits(speed.high)}" if speed.high < math.inf else "no bound"
-    return f"at least {digits(speed.low)}" if speed.high == math.inf else f"{digits(speed.low)} to {digits(speed.high)}"
+        return f"{digits(speed.high)} or less" if speed.high < math.inf else "no bound"
+    return _span(speed, " to ") + (" or more" if speed.high == math.inf else "")
+
+
+def _span(speed: SpeedUp, to: str) -> str:
+    """Both ends of an interval, or the one that is not open, or that both are when rounded."""
+    low, high = digits(speed.low), digits(speed.high) if speed.high < math.inf else ""
+    return low if high in ("", low) else f"{low}{to}{high}"
+
+
+def estimate(speed: SpeedUp) -> str:
+    """The estimate of a speed-up, "5.2"; where the budgets give it no number, what they show of it as it was seen."""
+    seen = {Bound.AT_LEAST: "beyond ", Bound.AT_MOST: "below "}
+    return "none" if speed.bound is Bound.UNKNOWN else seen.get(speed.bound, "") + digits(speed.ratio)
 
 
 def brief(speed: SpeedUp) -> str:
-    """A speed-up as a symbol and a number: "5.2×", "≥ 8.1×"."""
-    if speed.bound is Bound.UNKNOWN:
-        return "–"
-    return f"{'' if speed.bound is Bound.EXACT else f'{speed.bound} '}{digits(speed.ratio)}×"
+    """The interval of a speed-up as symbols and numbers: "2.1–9.8×", "≥ 3.0×" where it has no upper end."""
+    if speed.low <= 0:
+        return f"≤ {digits(speed.high)}×" if speed.high < math.inf else "–"
+    return ("≥ " if speed.high == math.inf else "") + f"{_span(speed, '–')}×"
 
 
 def brief_interval(speed: SpeedUp) -> str:
-    """A speed-up with its interval, for a table: "5.2× (2.1–9.8)", "≥ 8.1× (≥ 3.0)"."""
-    span = times_interval(speed).replace("at least", "≥").replace("at most", "≤").replace(" to ", "–")
-    return f"{brief(speed)} ({span})"
+    """A speed-up for a table, its interval first: "2.1–9.8× (estimate 5.2)"."""
+    return brief(speed) if speed.bound is Bound.UNKNOWN else f"{brief(speed)} (estimate {estimate(speed)})"
 
 
 def digits(ratio: float) -> str:

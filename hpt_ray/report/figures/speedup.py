@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from hpt_ray.analysis.measures.numbers import field
 from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.measures.speedup import Bound, SpeedUp, speed_ups
-from hpt_ray.analysis.measures.spending import curve, times, times_interval
+from hpt_ray.analysis.measures.spending import curve, estimate, times_interval
 from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, Look, looks, panels, text
 
@@ -129,9 +129,9 @@ def _draw_arm(
         text=[f"{budget:,.0f}" for budget in speeds],
         textposition="middle right",
         textfont={"size": 11},
-        customdata=[[times(speed), times_interval(speed)] for speed in speeds.values()],
-        hovertemplate="%{fullData.name}, %{text} iterations<br>%{x:.1f} %: %{customdata[0]}× "
-        "(95 %: %{customdata[1]})<extra></extra>",
+        customdata=[[times_interval(speed), estimate(speed)] for speed in speeds.values()],
+        hovertemplate="%{fullData.name}, %{text} iterations<br>%{x:.1f} %: %{customdata[0]} times "
+        "(95 %; estimate %{customdata[1]})<extra></extra>",
     )
 
 
@@ -139,8 +139,8 @@ figure = Figure(
     compute,
     draw,
     "The number beside a symbol is an arm's budget. Across: the {metric} it has by then; upwards: the iterations that"
-    " from scratch needs for that {metric} over the arm's own, so that above the line the arm is faster. Open symbols"
-    " are bounds, such as at least so much where from scratch never has the {metric}. Bars are 95 % intervals; an "
-    "arrow marks an end that the budgets leave open. {Metrics} are made to rise with the budget, falls averaged out."
-    " The base's own cost is not in it.",
+    " from scratch needs for that {metric} over the arm's own, so that above the line the arm is faster. Bars are 95 % "
+    "intervals; an arrow marks an end that the budgets leave open. Open symbols are bounds on what was seen, as where "
+    "from scratch never has the {metric}; what is sure is the bar alone. {Metrics} are made to rise with the budget, "
+    "falls averaged out. The base's own cost is not in it.",
 )

@@ -71,7 +71,7 @@ figure = Figure(
     compute,
     draw,
     "At the best {metric} of an arm itself, and at that of from scratch: what each needs for it in its last phase, "
-    "the ratio with its 95 % interval, and the ratio with the cost of the base (its line is in the table of costs) "
-    "added to the arm's. > stands for never within the budgets, ≤ for at the smallest budget already, ≥ for a ratio "
-    "of which only that bound is known. Seconds are those of this hardware, a mean over seeds.",
+    "the 95 % interval of the ratio with its estimate, and the same with the cost of the base (its line is in the "
+    "table of costs) added to the arm's. > stands for never within the budgets, ≤ for at the smallest budget already, "
+    "≥ and ≤ of a ratio for an interval with an open end. Seconds are those of this hardware, a mean over seeds.",
 )

@@ -16,12 +16,11 @@ from hpt_ray.analysis.measures.spending import (
     ahead,
     before,
     best,
-    brief,
     brief_interval,
     curve,
     digits,
+    factor,
     lead,
-    times,
     times_interval,
 )
 from tests.support import simulate_numbers
@@ -155,15 +154,16 @@ def test_lead_between_budgets() -> None:
 @pytest.mark.parametrize(
     ("ratio", "low", "high", "bound", "texts"),
     [
-        (5.24, 2.12, 9.81, Bound.EXACT, ("5.2", "2.1 to 9.8", "5.2×", "5.2× (2.1–9.8)")),
-        (8.1, 3.0, math.inf, Bound.AT_LEAST, ("at least 8.1", "at least 3.0", "≥ 8.1×", "≥ 8.1× (≥ 3.0)")),
-        (0.4, 0.0, 0.63, Bound.AT_MOST, ("at most 0.40", "at most 0.63", "≤ 0.40×", "≤ 0.40× (≤ 0.63)")),
-        (math.nan, 0.0, math.inf, Bound.UNKNOWN, ("not known", "no bound", "–", "– (no bound)")),
+        (5.24, 2.12, 9.81, Bound.EXACT, ("2.1 to 9.8 times", "2.1 to 9.8", "2.1–9.8× (estimate 5.2)")),
+        (8.1, 3.0, math.inf, Bound.AT_LEAST, ("3.0 times or more", "3.0 or more", "≥ 3.0× (estimate beyond 8.1)")),
+        (0.4, 0.0, 0.63, Bound.AT_MOST, ("0.63 times or fewer", "0.63 or less", "≤ 0.63× (estimate below 0.40)")),
+        (27.0, 27.0, 27.1, Bound.EXACT, ("27 times", "27", "27× (estimate 27)")),
+        (math.nan, 0.0, math.inf, Bound.UNKNOWN, ("any number of times", "no bound", "–")),
     ],
 )
 def test_a_speed_up_in_words(ratio: float, low: float, high: float, bound: Bound, texts: tuple[str, ...]) -> None:
     speed = SpeedUp(ratio, low, high, bound, 0.5, 3)
-    assert (times(speed), times_interval(speed), brief(speed), brief_interval(speed)) == texts
+    assert (factor(speed), times_interval(speed), brief_interval(speed)) == texts
 
 
 @pytest.mark.parametrize(

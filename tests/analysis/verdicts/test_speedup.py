@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.findings import Speed
 from hpt_ray.analysis.measures.speedup import Bound, SpeedUp
 from hpt_ray.analysis.measures.spending import Ahead, Best
 from hpt_ray.analysis.verdict import Verdict
@@ -30,11 +31,11 @@ def test_faster_and_never_reached() -> None:
     found = on({"base>target": (0.50, 0.64, 0.70, 0.70, 0.70)})
     assert found.sentence.startswith(
         "On rsscn7, HPT is faster than pretraining from scratch: HPT reaches its best accuracy, 70.0 %, in 90 "
-        "iterations, which from scratch does not reach in 810: it needs at least 9.0 times as many (95 %: at least 9.0;"
-        " at least 0.63 with the 1,200 iterations of the base counted in); for its own best, 64.0 % in 810 iterations, "
-        "from scratch needs 27 times as many as HPT (95 %: "
+        "iterations, which from scratch was not seen to reach in 810, and from scratch needs 9.0 times as many or more "
+        "(95 %; estimate beyond 9.0; with the 1,200 iterations of the base counted in, 0.63 times or more); for its "
+        "own best, 64.0 % in 810 iterations, from scratch needs 27 times as many (95 %; estimate 27; with the 1,200 "
+        "iterations of the base counted in, 0.66 times);"
     )
-    assert "0.66 with the 1,200 iterations of the base counted in)" in found.sentence
     assert "after 10 iterations HPT is better than pretraining from scratch (+14.0 [" in found.sentence
     assert "after 810 iterations HPT is better than pretraining from scratch (+6.0 [" in found.sentence
     assert "and better than direct transfer (+10.0 [" in found.sentence
@@ -45,19 +46,14 @@ def test_faster_and_never_reached() -> None:
     assert [tile.value for tile in found.tiles] == ["70.0 %", "≥ 9.0×", "27×", "+6.0", "+10.0"]
 
 
-def test_a_bound_of_one_is_not_spelt_out() -> None:
-    found = on({"base>target": (0.50, 0.64, 0.70, 0.71, 0.72)})
-    assert "in 810 iterations, which from scratch does not reach in 810; for its own best" in found.sentence
-
-
 def test_from_scratch_is_faster() -> None:
     """HPT has 0.50 after 810 iterations, from scratch after 90."""
     found = on({"base>target": (0.34, 0.38, 0.42, 0.46, 0.50)})
     assert found.sentence.startswith(
         "On rsscn7, pretraining from scratch is faster than HPT: HPT reaches its best accuracy, 50.0 %, in 810 "
-        "iterations, for which from scratch needs 0.11 times as many (95 %: "
+        "iterations, and from scratch needs 0.11 times as many (95 %; estimate 0.11; "
     )
-    assert "the best of from scratch, 64.0 % in 810 iterations, HPT does not reach in 810" in found.sentence
+    assert "the best of from scratch, 64.0 % in 810 iterations, HPT was not seen to reach in 810" in found.sentence
     assert "after 810 iterations HPT is worse than pretraining from scratch (−14.0 [" in found.sentence
     assert {claim.outcome for claim in found.claims} == {Outcome.WORSE}
 
@@ -66,8 +62,8 @@ def test_ahead_early_and_overtaken_late() -> None:
     """HPT has 0.58, its best, in 10 iterations; from scratch in 270, and ends higher."""
     found = on({"base>target": (0.56, 0.58, 0.58, 0.58, 0.58)})
     assert "HPT is faster than pretraining from scratch: HPT reaches its best accuracy, 58.0 %, in 30" in found.sentence
-    assert "for which from scratch needs 9.0 times as many" in found.sentence
-    assert "HPT does not reach in 810" in found.sentence
+    assert "and from scratch needs 9.0 times as many" in found.sentence
+    assert "HPT was not seen to reach in 810" in found.sentence
     assert "after 810 iterations HPT is worse than pretraining from scratch" in found.sentence
 
 
@@ -75,7 +71,7 @@ def test_the_same_curve_is_equivalent() -> None:
     found = on({"base>target": SCRATCH})
     assert found.sentence.startswith(
         "On rsscn7, HPT and pretraining from scratch come out equivalent within 1 point: HPT reaches its best "
-        "accuracy, 64.0 %, in 810 iterations, for which from scratch needs 1.0 times as many"
+        "accuracy, 64.0 %, in 810 iterations, and from scratch needs 1.0 times as many"
     )
 
 
@@ -100,7 +96,7 @@ def test_a_claim_that_the_speed_up_does_not_confirm_is_undecided(
 def test_both_at_their_best_from_the_start_leave_nothing_to_say() -> None:
     found = on({"target": (0.65,) * 5, "base>target": (0.6,) * 5})
     assert "HPT reaches its best accuracy, 60.0 %, in 10 iterations or fewer, and so does pretraining" in found.sentence
-    assert found.tiles[1].value == "–" and "65.0 % in 10 iterations, HPT does not reach in 810" in found.sentence
+    assert found.tiles[1].value == "–" and "65.0 % in 10 iterations, HPT was not seen to reach in 810" in found.sentence
 
 
 def test_little_data_is_not_enough_evidence() -> None:
@@ -126,7 +122,7 @@ def test_budgets_of_its_own_for_an_arm() -> None:
     truth = BUDGET_TRUTH | {"target": SCRATCH, "base>target": (0.50, 0.62, 0.64, 0.0, 0.0)}
     spec = simulate_numbers.study(factor, arms=("target", "base>target"))
     found = verdict(simulate_numbers.run(spec, truth, examples=400, exact=True), "rsscn7")
-    assert "in 90 iterations, for which from scratch needs 9.0 times as many" in found.sentence
+    assert "in 90 iterations, and from scratch needs 9.0 times as many" in found.sentence
     assert (
         "after 30 iterations HPT is better" in found.sentence and "after 90 iterations HPT is better" in found.sentence
     )
@@ -171,7 +167,9 @@ def test_a_study_without_budgets_is_no_crash() -> None:
 def test_the_table_has_a_line_per_arm() -> None:
     rows = {row[0]: row[1:] for row in on({"base>target": (0.50, 0.64, 0.70, 0.70, 0.70)}).table.rows}
     assert list(rows) == ["From scratch", "Direct transfer", "HPT", "HPT-BN"]
-    assert rows["HPT"][1:3] == ("810 iterations", "≥ 9.0× (≥ 9.0)") and rows["HPT"][3].startswith("27× (")
+    assert (
+        rows["HPT"][1:3] == ("810 iterations", "≥ 9.0× (estimate beyond 9.0)") and rows["HPT"][3] == "27× (estimate 27)"
+    )
     assert rows["From scratch"][2:] == ("–", "–") and rows["Direct transfer"][1:] == ("–", "–", "–")
 
 
@@ -185,6 +183,15 @@ def judged(hpt: Truth, studies: int) -> tuple[int, int]:
         sum("HPT is faster than pretraining from scratch:" in sentence for sentence in said),
         sum("pretraining from scratch is faster than HPT:" in sentence for sentence in said),
     )
+
+
+def test_identical_curves_are_seldom_said_to_lie_far_apart() -> None:
+    """Of curves that do not differ some end high by chance; what is said of them is an interval, which holds one."""
+    for seed in range(3):
+        found = on({"base>target": SCRATCH}, arms=("target", "base>target"), exact=False, examples=100, seed=seed)
+        (speed,) = [finding for finding in found.findings if isinstance(finding, Speed)]
+        assert speed.own.speed.low <= 1 <= speed.own.speed.high
+        assert "at least" not in found.sentence
 
 
 @pytest.mark.slow
