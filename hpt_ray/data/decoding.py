@@ -5,7 +5,6 @@ Images with more than eight bits per pixel may be read twice: the first time sho
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from hpt_ray.core import machine
 from hpt_ray.data import cache
 from hpt_ray.data.bad_images import refused
-from hpt_ray.data.examining import Part, examine
+from hpt_ray.data.examining import Part, content_hash, examine
 from hpt_ray.data.place import changed
 from hpt_ray.data.ranges import PLAIN, Look, Reading, reading
 from hpt_ray.data.records import Example, Records
@@ -56,13 +55,17 @@ class Decoding:
     listing: Path
 
     def holds(self, start: int, shard: Shard) -> bool:
-        """Whether the array, after a power cut perhaps, has the pixels of a shard that was kept."""
-        if self.images is None:
-            return True
-        return all(
-            hashlib.blake2b(self.images[index].tobytes(), digest_size=16).hexdigest().encode() == content_hash
-            for index, content_hash in enumerate(shard.columns["hashes"], start)
-        )
+        """Whether the array or the packed bytes, after a power cut perhaps, are those of a shard that was kept."""
+        if self.images is not None:
+            hashes = shard.columns["hashes"]
+            return all(content_hash(self.images[start + row]) == each for row, each in enumerate(hashes))
+        packed = int(shard.columns["size"][shard.columns["packed"]].sum())
+        file = self.pack(start)
+        return packed == (file.stat().st_size if file.is_file() else 0)
+
+    def pack(self, start: int) -> Path:
+        """The file of the packed bytes of the shard that begins with an image."""
+        return self.packs / f"{start:09}.bin"
 
 
 @dataclass
@@ -135,7 +138,7 @@ def _decode(records: Records, how: Reading, decoding: Decoding, progress: Progre
     def finish(shard: _Unfinished, rows: Rows, future: Future[Part]) -> None:
         part = future.result()
         bad.update({shard.start + int(rows[number]): why for number, why in part.bad.items()})
-        _pack(part, shard, decoding.packs)
+        _pack(part, shard, decoding.pack(shard.start))
         shard.parts.append(part)
         if rows[-1] == shard.rows[-1] and not any(each.bad for each in shard.parts):
             decoding.shards.keep(shard.start, shard.whole(how))
@@ -162,8 +165,8 @@ def _decode(records: Records, how: Reading, decoding: Decoding, progress: Progre
 
 def _check_room(decoding: Decoding, start: int, left: int) -> None:
     """Check that the cache has room for the rest of the images, to judge by a shard that it has."""
-    pack = decoding.packs / f"{start:09}.bin"
-    written = sum(file.stat().st_size for file in (decoding.shards.file(start), pack) if file.is_file())
+    files = decoding.shards.file(start), decoding.pack(start)
+    written = sum(file.stat().st_size for file in files if file.is_file())
     cache.check_room(written * left / SHARD, decoding.spec)
 
 
@@ -191,11 +194,11 @@ def _rows(start: int, stop: int, stored: Shard | None, how: Reading, decoding: D
     return np.array(sorted(stored.looks), dtype=np.int64)
 
 
-def _pack(part: Part, shard: _Unfinished, packs: Path) -> None:
+def _pack(part: Part, shard: _Unfinished, file: Path) -> None:
     """Append the bytes of images that have no place of their own to the file of their shard."""
-    if part.packed:
-        packs.mkdir(exist_ok=True)
-        file, packed = packs / f"{shard.start:09}.bin", part.columns["packed"]
+    if part.packed and not part.bad:
+        file.parent.mkdir(exist_ok=True)
+        packed = part.columns["packed"]
         with file.open("ab" if shard.parts else "wb") as stream:
             part.columns["offset"] = part.columns["offset"] + packed * stream.tell()
             stream.writelines(part.packed)

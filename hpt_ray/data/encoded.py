@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hpt_ray.core.errors import DataError
 from hpt_ray.data.decode import pixels
 from hpt_ray.data.examining import digest
 from hpt_ray.data.place import Place, changed
@@ -98,7 +99,7 @@ class Encoded:
         file = self.index / PACKS / name if row["packed"] else Path(self.folder, name)
         content = Place(file, int(row["offset"]), int(row["size"])).read(where)
         if digest(content) != row["digest"]:
-            raise changed(where)
+            raise _damaged(file, where) if row["packed"] else changed(where)
         return Example(content, where)
 
     @cached_property
@@ -109,3 +110,7 @@ class Encoded:
     def __getstate__(self) -> dict[str, Any]:
         """All but the map of the places, which each process opens itself."""
         return {name: value for name, value in vars(self).items() if name != "_places"}
+
+
+def _damaged(file: Path, where: str) -> DataError:
+    return DataError(f"{where}: {file} in the cache is damaged; delete {file.parents[1]} and run the command again.")

@@ -84,8 +84,13 @@ PLACES = ("packed", "name", "offset", "size", "digest", "where")
 
 
 def digest(content: bytes) -> bytes:
-    """The hash of encoded bytes: 32 hexadecimal digits."""
+    """The hash of bytes: 32 hexadecimal digits."""
     return hashlib.blake2b(content, digest_size=16).hexdigest().encode()
+
+
+def content_hash(image: npt.NDArray[np.uint8]) -> bytes:
+    """The hash of a decoded image: 32 hexadecimal digits."""
+    return digest(image.tobytes())
 
 
 def encoded_bytes(example: Example) -> bytes:
@@ -117,9 +122,8 @@ def _place(example: Example, content: bytes, folder: str, packed: list[bytes]) -
 
 
 def _of_pixels(images: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-    hashes = [hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest().encode() for image in images]
     return {
-        "hashes": np.array(hashes, dtype="S32"),
+        "hashes": np.array([content_hash(image) for image in images], dtype="S32"),
         "perceptual": perceptual(images),
         "counts": np.stack([histogram(image) for image in images]),
         "flat": np.array([is_flat(image) for image in images]),

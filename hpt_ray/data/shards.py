@@ -79,7 +79,11 @@ class Shards:
 
     def joined(self) -> dict[str, npt.NDArray[Any]]:
         """Every column of all images but for the histograms, which are large."""
-        parts = [shard.columns for _, _, shard in self if shard is not None and shard.columns.pop(COUNTS) is not None]
+        parts = []
+        for _, _, shard in self:
+            assert shard is not None  # all are kept by now
+            del shard.columns[COUNTS]
+            parts.append(shard.columns)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def histogram(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

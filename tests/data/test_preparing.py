@@ -218,6 +218,43 @@ def test_good_shards_stay_where_some_images_are_bad_and_all_bad_ones_are_listed(
     assert not [*cache.glob("decoded/.*-*")]  # what was kept of the bad data set
 
 
+def test_bad_rows_are_listed_and_the_bytes_of_good_shards_stay(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pq.read_table(_parquet(tmp_path / "data"))
+    contents = table["image"].to_pylist()
+    for row in (16, 18, 40):
+        contents[row] = b"no image"
+    bad = tmp_path / "bad.parquet"
+    pq.write_table(table.set_column(0, "image", [contents]), bad)
+    with pytest.raises(DataError, match=r"row 16 is not an image .* Of 60 images 3 cannot be used; .*row 18, .*row 40"):
+        load(str(bad), 8, pixels="encoded")
+    kept = {file.name for file in cache.glob("indexed/.*/scratch/*.npz")}
+    assert kept == {"000000.npz", "000003.npz"}
+    decoded = _watched(monkeypatch)
+    with pytest.raises(DataError, match="Of 60 images 3"):
+        load(str(bad), 8, pixels="encoded")
+    assert len(decoded) == 2 * SHARD
+
+
+def test_packed_bytes_that_are_lost_are_packed_again_or_named(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = str(_parquet(tmp_path / "data"))
+    with monkeypatch.context() as patch:
+        _watched(patch, stop_after=50)
+        with pytest.raises(KeyboardInterrupt):
+            load(spec, 8, pixels="encoded")
+    pack = min(cache.glob("indexed/.*/packs/*.bin"))
+    pack.write_bytes(pack.read_bytes()[:-5])
+    data = load(spec, 8, pixels="encoded")
+    assert np.array_equal(data.images[:], load(spec, 8).resident)
+    pack = min(cache.glob("indexed/*/packs/*.bin"))
+    pack.write_bytes(bytes(pack.stat().st_size))
+    with pytest.raises(DataError, match=rf"row 0: {pack} in the cache is damaged; delete {pack.parents[1]} and run"):
+        data.images[0]
+
+
 def test_a_disk_that_the_packed_bytes_would_fill_is_said_after_the_first_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
