@@ -10,6 +10,7 @@ On a CPU the memory map is the device's own memory, and nothing is sent.
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -114,12 +115,16 @@ def _resident(fingerprint: str, images: Tensor, device: torch.device) -> Tensor 
     """
     key = fingerprint, device
     if key not in _kept:
+        gc.collect()  # what the last stage left in circles may hold copies
         room = SHARE * (free_memory(device) + sum(other.nbytes for other in _kept.values()))
         if images.nbytes > room:
             return None
         while images.nbytes + sum(other.nbytes for other in _kept.values()) > room:
             _kept.popitem(last=False)
-        _kept[key] = images.to(device)
+        try:
+            _kept[key] = images.to(device)
+        except torch.OutOfMemoryError:  # another process that shares the device was faster
+            return None
     _kept.move_to_end(key)
     return _kept[key]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -103,6 +104,30 @@ def test_images_are_resident_where_they_take_at_most_the_share_of_what_is_free(
             assert type(found) is kind
             assert found.stored.device.type == ("cuda" if kind is Stored else "cpu")
             assert len(gpu.copies) == (kind is Stored)
+
+
+def test_images_are_sent_where_another_process_has_taken_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with fake_gpu(monkeypatch):
+        data = tiny.dataset()
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.Tensor, "to", full)
+            assert isinstance(pixels_of(data, GPU), Sent)
+        assert isinstance(pixels_of(data, GPU), Stored)
+
+
+def test_copies_that_nothing_uses_are_gone_before_others_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_gpu(monkeypatch):
+        one, two = tiny.dataset(), tiny.dataset(seed=1)
+        stage = {"images": pixels_of(one, GPU).stored}
+        stage["stage"] = stage  # as a stage refers to itself, so that it is not freed at once
+        copy = weakref.ref(stage["images"])
+        pixels._kept.clear()
+        del stage
+        pixels_of(two, GPU)
+        assert copy() is None
 
 
 def test_resident_images_are_kept_for_the_next_stage_until_others_need_the_room(
