@@ -53,7 +53,9 @@ def _comparison(run: Run, other: str) -> Comparison:
     claims = {target: compare(run, target, HPT, other, mine, at=at) for target in run.study.targets}
     differences = {target: claim.difference for target, claim in claims.items() if claim.difference is not None}
     missing = tuple(target for target in claims if target not in differences)
-    found = across(differences, MARGIN) if differences else None
+    pairs = {target: (run.correct(target, HPT, mine), run.correct(target, other, at)) for target in differences}
+    rows = {target: (own - others).mean(axis=1) for target, (own, others) in pairs.items()}
+    found = across(differences, MARGIN, rows) if differences else None
     return Comparison(run.arms[other], differences, missing, found)
 
 

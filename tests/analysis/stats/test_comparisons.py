@@ -81,6 +81,66 @@ def test_no_difference_at_all_is_no_direction() -> None:
     assert found.ties == ("one", "two")
 
 
+#: Standard deviations in points: of a target's own difference, of a row on one target, and of its test sample.
+TARGETS_APART, OWN_ROW, TEST_SAMPLE = 1.5, 0.6, 1.3
+
+
+def simulated(luck: float, targets: int, seeds: int, generator: np.random.Generator) -> np.ndarray:
+    """Differences [targets, seeds] in points whose true mean is zero; ``luck`` is that of the bases, the same on all
+    targets."""
+    normal = generator.standard_normal
+    fixed = TARGETS_APART * normal((targets, 1)) + TEST_SAMPLE * normal((targets, 1))
+    found: np.ndarray = fixed + luck * normal(seeds) + OWN_ROW * normal((targets, seeds))
+    return found
+
+
+def judged(rows: np.ndarray, *, shared: bool) -> Interval:
+    """The mean over targets, with each target's own interval from what is known of it."""
+    seeds = rows.shape[1]
+    seen = stats.t.ppf(0.975, seeds - 1) ** 2 * rows.var(axis=1, ddof=1) / seeds
+    half = np.sqrt(seen + (1.96 * TEST_SAMPLE) ** 2)
+    differences = {
+        str(name): target(float(row.mean()), float(wide), 0.5, seeds)
+        for name, (row, wide) in enumerate(zip(rows, half, strict=True))
+    }
+    return across(differences, 0.01, {str(name): row for name, row in enumerate(rows)} if shared else None).mean
+
+
+def covered(luck: float, targets: int, seeds: int, *, shared: bool = True, studies: int = 1000) -> float:
+    generator = np.random.default_rng([targets, seeds, round(10 * luck)])
+    found = [judged(simulated(luck, targets, seeds, generator), shared=shared) for _ in range(studies)]
+    return sum(interval.low <= 0 <= interval.high for interval in found) / studies
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("luck", [0.0, 0.7, 1.4])
+@pytest.mark.parametrize(("targets", "seeds"), [(2, 3), (6, 5), (16, 3)])
+def test_the_mean_over_targets_covers_whatever_luck_their_rows_share(luck: float, targets: int, seeds: int) -> None:
+    assert covered(luck, targets, seeds) >= 0.93
+
+
+@pytest.mark.slow
+def test_targets_alone_cover_too_little_where_they_share_luck() -> None:
+    assert covered(1.4, 16, 3, shared=False) < 0.85
+
+
+def test_a_shared_row_widens_the_mean_by_its_variance() -> None:
+    """Two-way analysis of variance: no residual is left, and the rows are all that varies."""
+    rows = np.array([0.01, 0.03, 0.05]) + np.zeros((4, 1))
+    differences = {str(name): target(0.03, 0.0, 0.5) for name in range(4)}
+    found = across(differences, 0.01, {str(name): row for name, row in enumerate(rows)}).mean
+    expected = stats.ttest_1samp(rows[0], 0)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert found.p == pytest.approx(expected.pvalue)
+
+
+def test_a_row_that_a_target_lacks_is_left_out_of_what_they_share() -> None:
+    rows = {"one": np.array([0.01, np.nan, 0.05]), "two": np.array([0.01, 0.03, 0.05])}
+    fewer = {name: row[[0, 2]] for name, row in rows.items()}
+    differences = {name: target(0.03, 0.01, 0.5) for name in rows}
+    assert across(differences, 0.01, rows).mean == across(differences, 0.01, fewer).mean
+
+
 def test_no_target_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one target"):
         across({}, margin=0.01)
