@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from hpt_ray.analysis.measures.failures import Failed, failed
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import listed, lowered
@@ -56,6 +57,7 @@ class Claim:
         difference: None where it cannot be computed, for the reason ``lacking``.
         metric, evaluation: which scores it is computed from.
         levels, against_levels: at which level of each factor either side is; of a measure over all levels, none.
+        failed: the seeds that it leaves out because one side has no result, and what that may hide.
         place: where the comparison stands among others of the same two sides, such as "With 50 labels".
         family: the claims it was judged with.
         p: of the difference, after Holm's correction for its family.
@@ -71,6 +73,7 @@ class Claim:
     lacking: str = ""
     levels: Mapping[str, str] = field(default_factory=dict)
     against_levels: Mapping[str, str] = field(default_factory=dict)
+    failed: Failed | None = None
     place: str = ""
     needed: Need | None = None
     family: str = ""
@@ -137,6 +140,7 @@ def compare(
         lacking="" if difference else _lacking(empty),
         levels=_levels(run, arm, level),
         against_levels=_levels(run, other, other_level),
+        failed=failed(run, target, ((arm, level), (other, other_level)), evaluation) if difference else None,
         place=place,
         needed=_needed(mine - others) if difference else None,
     )
@@ -158,6 +162,7 @@ def compare_changes(
         lacking: why there is none, if there is none; ``what``: as in ``Need``.
     """
     difference = mean(values, most=CHANGES_APART)
+    missing = int(np.isnan(values).any(axis=1).sum())
     return Claim(
         measure,
         *sides,
@@ -165,6 +170,7 @@ def compare_changes(
         run.metric.name,
         evaluation or run.evaluation,
         lacking="" if difference else lacking,
+        failed=Failed(missing, len(values)) if difference and missing else None,
         needed=few_images(values, CHANGES_APART, what=what),
     )
 

@@ -22,7 +22,7 @@ def predicate(claim: Claim) -> str:
     name = spoken(claim.against)
     if claim.difference is None:
         return f"not comparable with {name} ({claim.lacking})"
-    numbers = f"{change_interval(claim.difference)} points"
+    numbers = f"{change_interval(claim.difference)} points{without(claim)}"
     return {
         Outcome.BETTER: f"better than {name} ({numbers})",
         Outcome.WORSE: f"worse than {name} ({numbers})",
@@ -37,12 +37,24 @@ def lack(claim: Claim) -> str:
     return "not enough evidence after Holm's correction" if alone else "not enough evidence"
 
 
+def without(claim: Claim) -> str:
+    """Which seeds a difference leaves out, and what it would be if these had failed to chance, to append to it."""
+    if claim.failed is None:
+        return ""
+    verb = "has" if claim.failed.number == 1 else "have"
+    left_out = f"; {claim.failed.number} of {claim.failed.total} seeds {verb} no result"
+    if claim.failed.at_chance is None:
+        return left_out
+    return f"{left_out}, {change_interval(claim.failed.at_chance)} with what failed at chance"
+
+
 def words(claim: Claim) -> dict[str, str]:
     """What a template may say of a claim: the names are those of ``findings.Phrases``."""
     return {
         "subject": spoken(claim.subject),
         "against": spoken(claim.against),
         "difference": "" if claim.difference is None else change_interval(claim.difference),
+        "without": without(claim),
         "lacking": claim.lacking,
         "lack": lack(claim),
         "margin": margin_text(MARGIN),

@@ -26,9 +26,9 @@ class Comparisons:
 class Phrases:
     """The words for a claim of which "better" would say too little.
 
-    They are templates in which ``{subject}``, ``{against}``, ``{margin}``, ``{lacking}`` and ``{difference}`` are
-    those of the claim, ``{lack}`` is "not enough evidence", and other names the details of the question:
-    ``{name.value}`` is the number of a quantity, ``{name.text}`` that with its interval.
+    They are templates in which ``{subject}``, ``{against}``, ``{margin}``, ``{lacking}``, ``{difference}`` and
+    ``{without}`` are those of the claim, ``{lack}`` is "not enough evidence", and other names the details of the
+    question: ``{name.value}`` is the number of a quantity, ``{name.text}`` that with its interval.
 
     Attributes:
         outcomes: what is said of each outcome. beside: the numbers, behind any of them.

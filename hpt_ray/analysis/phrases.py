@@ -13,7 +13,7 @@ ROBUSTNESS = Phrases(
         Outcome.UNDECIDED: "there is {lack} that {subject} and {against} differ in their robustness to the {factor}",
     },
     beside=" (standard deviation over the levels, without noise: {deviation.value} points against "
-    "{other_deviation.value}; {against} minus {subject} {difference}; a {factor} taken at random loses about "
+    "{other_deviation.value}; {against} minus {subject} {difference}{without}; a {factor} taken at random loses about "
     "{loss.value} points to the best one of {subject}, and {other_loss.value} to that of {against})",
     unknown="whether {subject} is more robust to the {factor} than {against} cannot be said ({lacking})",
 )
@@ -39,7 +39,7 @@ DEPENDENCE_ON_BASE = Phrases(
         "{against} differently",
     },
     beside=": from the weakest base ({weakest}) to the strongest ({strongest}) {subject} changes by {change.text} "
-    "points and {against} by {other_change.text} ({against} minus {subject} {difference})",
+    "points and {against} by {other_change.text} ({against} minus {subject} {difference}{without})",
     unknown="how much {subject} depends on its base cannot be said ({lacking})",
 )
 
@@ -50,7 +50,7 @@ CHANGE_WITH_LABELS = Phrases(
         Outcome.EQUIVALENT: "its difference from {other} is equal with both within {margin}",
         Outcome.UNDECIDED: "there is {lack} that its difference from {other} depends on the number of labels",
     },
-    beside=" ({difference} points)",
+    beside=" ({difference} points{without})",
     unknown="whether its difference from {other} depends on the number of labels cannot be said ({lacking})",
 )
 
@@ -62,7 +62,7 @@ FLATNESS = Phrases(
         Outcome.UNDECIDED: "there is {lack} that the choice of policy matters to {subject} and {against} differently",
     },
     beside=" (standard deviation over random policies, without luck: {deviation.value} points against "
-    "{other_deviation.value}; {against} minus {subject} {difference})",
+    "{other_deviation.value}; {against} minus {subject} {difference}{without})",
     unknown="whether the choice of policy matters less to {subject} than to {against} cannot be said ({lacking})",
 )
 

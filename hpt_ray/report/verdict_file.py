@@ -14,6 +14,7 @@ from typing import Any
 from hpt_ray.analysis.across import AcrossTargets, across_targets
 from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.claim_words import needed
+from hpt_ray.analysis.measures.failures import Failed
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.quantities import Cell, cell_text, interval_record
@@ -74,11 +75,20 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "against_levels": dict(claim.against_levels),
         "difference": None if claim.difference is None else interval_record(claim.difference),
         "lacking": claim.lacking,
+        "failed": _failed(claim.failed),
         "decision": str(claim.outcome),
         "family": claim.family,
         "p_corrected": None if math.isnan(claim.p) else claim.p,
         "needed": needed(claim),
     }
+
+
+def _failed(left_out: Failed | None) -> dict[str, Any] | None:
+    """How many seeds a difference leaves out, and what it would be with what failed at chance."""
+    if left_out is None:
+        return None
+    at_chance = None if left_out.at_chance is None else interval_record(left_out.at_chance)
+    return {"seeds": left_out.number, "of": left_out.total, "difference_at_chance": at_chance}
 
 
 def _table(table: Table) -> dict[str, Any]:

@@ -128,17 +128,25 @@ class Run:
         return table[chosen].drop(columns=["step0", "cell"]).reset_index(drop=True)
 
     def correct(
-        self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
+        self,
+        target: str,
+        arm: str,
+        level: str,
+        evaluation: str | None = None,
+        *,
+        step0: bool = False,
+        failed: float = np.nan,
     ) -> np.ndarray:
         """Share of repeats in which each test example was classified correctly, [rows, columns].
 
         More generally it is each example's score of the run's metric, a mean over repeats too (see core/metric.py).
         A row is a seed of the study, in its order, or a base that several share (see rows.py); columns are the examples
         of the target's test split or, where these come in groups, the groups (see stats/groups.py), the same for every
-        cell, so that any two cells are paired. A row without predictions is NaN. A cell that does not depend on the
-        seed or on the level (direct transfer) is repeated.
+        cell, so that any two cells are paired. A seed without predictions has the score ``failed``, and a row of NaN is
+        one without any. A cell that does not depend on the seed or on the level (direct transfer) is repeated.
         """
-        values = by_row(self.study, self.by_seed(target, arm, level, evaluation, step0=step0))
+        by_seed = self.by_seed(target, arm, level, evaluation, step0=step0)
+        values = by_row(self.study, np.where(np.isnan(by_seed), failed, by_seed))
         return self._scores.get((target, evaluation or self.evaluation), NOTHING).columns(values)
 
     def by_seed(
