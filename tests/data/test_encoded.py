@@ -142,6 +142,30 @@ def test_at_full_resolution_they_are_what_pillow_reads(kind: str, tmp_path: Path
         assert tuple(data.sizes[index]) == expected.shape[1:]
 
 
+@pytest.mark.parametrize(
+    ("compression", "kind", "packed"),
+    [(None, pa.binary(), False), (None, pa.large_binary(), False), ("zstd", pa.binary(), True)],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_bytes_of_arrow_are_read_where_they_stand_unless_they_are_compressed(
+    compression: str | None, kind: pa.DataType, packed: bool, stream: bool, tmp_path: Path, cache: Path
+) -> None:
+    contents = [_bytes(number)[0] for number in range(COUNT)]
+    structs = pa.StructArray.from_arrays([pa.array(["a"] * COUNT), pa.array(contents, kind)], ["path", "bytes"])
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    for name, column in (("plain", pa.array(contents, kind)), ("structs", structs)):
+        table = pa.table({"image": column}).slice(1)
+        new = pa.ipc.new_stream if stream else pa.ipc.new_file
+        with pa.OSFile(str(tmp_path / f"{name}.arrow"), "wb") as file, new(file, table.schema, options=options) as out:
+            out.write_table(table, max_chunksize=7)
+        resident, _, images = _both(tmp_path / f"{name}.arrow")
+        for row in (0, 6, 7, COUNT - 2):
+            expected = ImageOps.exif_transpose(Image.open(io.BytesIO(contents[row + 1])))
+            assert images.full(row).shape[1:] == (expected.height, expected.width)
+        assert np.array_equal(images[:], resident.resident)
+    assert bool([*cache.glob("indexed/*/packs/*")]) is packed
+
+
 def test_the_fingerprint_is_another_and_has_the_size(tmp_path: Path) -> None:
     spec = str(_folder(tmp_path / "data"))
     prints = {load(spec, size, pixels=pixels).fingerprint for size in (16, 32) for pixels in ("resident", "encoded")}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
+
+from hpt_ray.data.place import Place
 
 #: How a file with an index begins; without one it is a stream, and ends with this mark.
 FILE, END = b"ARROW1", b"\xff\xff\xff\xff\0\0\0\0"
@@ -20,9 +24,10 @@ class ArrowFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._map = pa.memory_map(str(path))
+        self._path, self._map = path, pa.memory_map(str(path))
         try:
-            self._indexed = self._map.read(len(FILE)) == FILE
+            start = self._map.read_buffer(len(FILE))
+            self._address, self._indexed = start.address, start.to_pybytes() == FILE
             if not self._indexed:
                 self._map.seek(max(0, self._map.size() - len(END)))
                 if self._map.read(len(END)) != END:
@@ -52,6 +57,22 @@ class ArrowFile:
             chosen.validate(full=True)
             for start in range(0, batch.num_rows, batch_size):
                 yield chosen.slice(start, batch_size)
+
+    def places(self, column: pa.Array) -> Sequence[Place | None]:
+        """Where the bytes of each row of a column of binary, or of structs with ``bytes``, stand in the file.
+
+        Returns:
+            A place, of no bytes where the row has none; None if they are compressed.
+        """
+        if pa.types.is_struct(column.type):
+            column = column.flatten()[column.type.get_field_index("bytes")]
+        _, ends, content = column.buffers()
+        first = content.address - self._address if content is not None else -1
+        if not 0 <= first < self._map.size():
+            return [None] * len(column)
+        width = np.int64 if pa.types.is_large_binary(column.type) else np.int32
+        offsets = np.frombuffer(ends, width)[column.offset :][: len(column) + 1].astype(np.int64)
+        return list(map(Place, repeat(self._path), (first + offsets[:-1]).tolist(), np.diff(offsets).tolist()))
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         self._map.seek(0)

@@ -16,6 +16,7 @@ from hpt_ray.data.classes import LONGEST, too_long
 from hpt_ray.data.datasets import _parquet_columns as columns
 from hpt_ray.data.datasets._arrow import ArrowFile
 from hpt_ray.data.datasets._column_names import may_be_group, may_be_label, may_be_split
+from hpt_ray.data.place import Place
 
 #: A label may be as large: the classes up to it are all numbered where they have no names.
 MOST = 1_000_000
@@ -90,19 +91,21 @@ class Table:
     def column(self, name: str) -> list[Any]:
         return list(columns.values(self.path, name))
 
-    def images(self) -> Iterator[tuple[bytes, str, str]]:
-        """The encoded bytes of each image, what names it in an error, and its path as the file gives it, "" without."""
+    def images(self) -> Iterator[tuple[bytes | Place, str, str]]:
+        """The encoded bytes of each image or where they stand, what names it in an error, and its path or ""."""
         row = 0
         try:
             with columns.opened(self.path) as file:
                 for batch in file.iter_batches(batch_size=columns.ROWS, columns=[self.image]):
-                    for image in batch.column(self.image).to_pylist():
+                    column = batch.column(self.image)
+                    places = file.places(column) if isinstance(file, ArrowFile) else [None] * len(column)
+                    for image, place in zip(column.to_pylist(), places, strict=True):
                         content = image.get("bytes") if isinstance(image, dict) else image
                         named = image.get("path") if isinstance(image, dict) else None
                         where = f"{self.path}, row {row}" + (f" ({named})" if named else "")
                         if not content:
                             raise DataError(f"{where} has no image bytes; embed the image in the file or drop the row.")
-                        yield content, where, named or ""
+                        yield place or content, where, named or ""
                         row += 1
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DataError(f"{self.path} cannot be read after row {row} ({error}); mend or remove it.") from error
