@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -156,6 +156,8 @@ def find(name: str) -> type[Method]:
     method = load("methods", name)
     if not (isinstance(method, type) and issubclass(method, Method)):
         raise StudyError(f"{name}: `method` is no Method but {method!r}: write class Mine(Method) and method = Mine.")
+    if unknown := [order for order in method.views if order not in get_args(Order)]:
+        raise StudyError(f"{name}: views has the order {unknown[0]!r}; the orders are {' and '.join(get_args(Order))}.")
     return method
 
 

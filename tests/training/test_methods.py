@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError
 from hpt_ray.training.loop.pretrain import Pretrainer
-from hpt_ray.training.method import Projected, follow, follower
+from hpt_ray.training.method import Projected, find, follow, follower
 from tests.support import tiny
 
 
@@ -135,3 +137,10 @@ def test_a_follower_follows_by_name_and_keeps_no_statistics() -> None:
     follow(followed, leader, 0.75)
     for key, parameter in followed.named_parameters():
         torch.testing.assert_close(parameter, before[key] + 0.25, atol=1e-6, rtol=0)
+
+
+def test_views_in_an_unknown_order_are_refused(tmp_path: Path) -> None:
+    file, imports = tmp_path / "mine.py", "from hpt_ray.training.methods.byol import BYOL\n\n"
+    file.write_text(imports + "class Mine(BYOL):\n    views = ('batch', 'ordered')\n\nmethod = Mine\n")
+    with pytest.raises(StudyError, match=r"mine\.py: views has the order 'ordered'; the orders are batch and shuffled"):
+        find(str(file))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpt_ray.core.errors import DataError
+from hpt_ray.core.errors import DataError, StudyError
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.recipe import Recipe
@@ -100,6 +100,10 @@ class Batches:
         arrays, recipe = self._ahead(iteration).opened(), self.recipe
 
         def view(which: int) -> tuple[Tensor, ...]:
+            if not 0 <= which < len(self.orders):
+                raise StudyError(
+                    f"method {recipe.method} asks for view {which} and has {len(self.orders)}: list all in its `views`."
+                )
             return torch.split(self.views.render(arrays, which), recipe.group)
 
         return Batch(

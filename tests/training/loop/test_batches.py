@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpt_ray.core.errors import DataError
+from hpt_ray.core.errors import DataError, StudyError
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.training.loop import batches
@@ -127,6 +127,14 @@ def test_a_shuffled_view_is_the_ordered_one_in_another_order(monkeypatch: pytest
     for which, (one, other) in enumerate([(shuffled, ordered), (ordered, shuffled), (shuffled, ordered)]):
         expected = torch.cat(other.view(which))[ordered.shuffled]
         torch.testing.assert_close(torch.cat(one.view(which)), expected, rtol=0, atol=1e-6)
+
+
+def test_a_view_that_the_method_does_not_list_is_refused() -> None:
+    batch = made(tiny.dataset(), supervised=True).batch(0)
+    assert len(batch.view(0)) == 4
+    for which in (1, -1):
+        with pytest.raises(StudyError, match=rf"asks for view {which} and has 1: list all in its `views`\."):
+            batch.view(which)
 
 
 METHOD = """
