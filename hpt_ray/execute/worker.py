@@ -90,6 +90,7 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
         StudyError: the reason why the unit cannot be finished.
     """
     device.keep_memory()
+    device.benchmark_convolutions()
     warm: dict[str, Subject] = {}
     evaluations = [stage for stage in unit.stages if stage.kind == "evaluate"]
     with device.threads(threads):

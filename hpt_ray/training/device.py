@@ -96,6 +96,15 @@ def keep_memory() -> None:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
+def benchmark_convolutions() -> None:
+    """Let cuDNN time its algorithms at the first convolution of each shape and keep the fastest.
+
+    Algorithms add in different orders, and which is the fastest may differ between processes: so on a GPU a stage
+    equals its own repetition, or the same stage resumed, up to floating-point order. On CPUs this changes nothing.
+    """
+    torch.backends.cudnn.benchmark = True
+
+
 @contextmanager
 def threads(number: int) -> Iterator[None]:
     """Limit the threads of torch and of linear algebra libraries, and restore the previous number at the end.

@@ -74,7 +74,7 @@ class Stored:
         return {f"{which} place": view.indices for which, view in enumerate(views)}
 
     def images(self, arrays: Mapping[str, Tensor], which: int) -> Tensor:
-        return self.stored[arrays[f"{which} place"]]
+        return self.stored.index_select(0, arrays[f"{which} place"])  # on a CPU 16 times faster than indexing
 
 
 class Sent(Stored):

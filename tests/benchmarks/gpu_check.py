@@ -25,6 +25,7 @@ from hpt_ray.training import pixels
 from hpt_ray.training.augment.augment import views
 from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.backbone import build
+from hpt_ray.training.device import benchmark_convolutions
 from hpt_ray.training.features import Split, extract
 from hpt_ray.training.loop.checkpoint import Snapshot
 from hpt_ray.training.loop.pretrain import Pretrainer
@@ -254,6 +255,7 @@ def main() -> int:
     if not torch.cuda.is_available():
         print("no GPU here: nothing was checked.")
         return 2
+    benchmark_convolutions()  # as a stage does
     failed = False
     for check in CHECKS:
         began = time.perf_counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hpt_ray.training.device import works
+from hpt_ray.training.device import benchmark_convolutions, works
 
 GPU = torch.device("cuda", 0)
 
@@ -26,3 +26,9 @@ def test_a_gpu_works_until_everything_fails_on_it(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torch, "ones", on_gpu)
     assert works(GPU) is not lost
+
+
+def test_convolutions_are_timed_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    benchmark_convolutions()
+    assert torch.backends.cudnn.benchmark
