@@ -2,7 +2,7 @@
 
     hpt-study run base_robustness
 
-At the quick scale: about five minutes on two cores. Bases of increasing pretraining, each a run of its own with its own
+At the quick scale: about six minutes on two cores. Bases of increasing pretraining, each a run of its own with its own
 cosine schedule, and a supervised one; at the paper's scale of 20, 200 and 800 epochs of ImageNet. Reed et al. (arXiv
 2103.12718), section 4.5.
 """
@@ -15,7 +15,7 @@ from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets,
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
 
 #: ImageNet has 5,004 batches of 256 an epoch.
-BUDGETS = {"quick": (60, 300, 1_200), "paper": (20 * 5_004, 200 * 5_004, 800 * 5_004)}
+BUDGETS = {"quick": (60, 200, 600), "paper": (20 * 5_004, 200 * 5_004, 800 * 5_004)}
 
 
 def study(

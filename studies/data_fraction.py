@@ -2,8 +2,8 @@
 
     hpt-study run data_fraction
 
-At the quick scale: about four minutes on two cores. Subsets are nested and stratified, and those of a seed the same for
-every arm; every probe sees all labels. Reed et al. (arXiv 2103.12718), section 4.4.
+At the quick scale: four to five minutes on two cores. Subsets are nested and stratified, and those of a seed the same
+for every arm; every probe sees all labels. Reed et al. (arXiv 2103.12718), section 4.4.
 """
 
 from typing import Annotated, Unpack

@@ -3,7 +3,7 @@
     hpt-study run landscape
     hpt-study run landscape --set rows=fraction --set columns=iterations
 
-At the quick scale: six to seven minutes on two cores, by its images and evaluations beside those of iteration_budget.
+At the quick scale: about seven minutes on two cores, by its images and evaluations beside those of iteration_budget.
 Two of augmentation policy, share of the target's images and iteration budget are varied together, and in each cell HPT
 is held against pretraining from scratch with the same budget and against direct transfer. The paper varies one at a
 time (Reed et al., arXiv 2103.12718, sections 4.1, 4.3 and 4.4) and so cannot say whether, for one, the policy still

@@ -2,7 +2,7 @@
 
     hpt-study run sequential
 
-At the quick scale: about two minutes on two cores. Everything is evaluated on the target. Reed et al. (arXiv
+At the quick scale: two to three minutes on two cores. Everything is evaluated on the target. Reed et al. (arXiv
 2103.12718), section 4.6: RESISC to UC-Merced, clipart to sketch, CheXpert to chest X-ray kids.
 """
 

@@ -239,7 +239,7 @@ SCALES: dict[str, Scale] = {
         backbone="resnet_small",
         image_size=32,
         decode_size=32,
-        base=_QUICK.model_copy(update={"iterations": 1200}),
+        base=_QUICK.model_copy(update={"iterations": 600}),
         target=_QUICK,
         methods=_QUICK_METHODS,
         probes={"finetune": {"iterations": 60, "batch": 64, "lr": 0.1, "head": 3.0}},
