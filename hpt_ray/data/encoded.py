@@ -104,7 +104,10 @@ class Encoded:
 
     @cached_property
     def _places(self) -> npt.NDArray[Any]:
-        places: npt.NDArray[Any] = np.load(self.index / PLACES, mmap_mode="r", allow_pickle=False)
+        try:
+            places: npt.NDArray[Any] = np.load(self.index / PLACES, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.index} in the cache is gone or damaged: run the command again.") from error
         return places
 
     def __getstate__(self) -> dict[str, Any]:

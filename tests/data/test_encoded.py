@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import shutil
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -260,6 +261,13 @@ def test_a_file_that_changes_is_named(change: object, says: str, tmp_path: Path)
         with pytest.raises(DataError, match=rf"000\.jpg.*{says}"):
             read(0)
     assert images.full(1).ndim == 3
+
+
+def test_an_index_that_is_deleted_during_a_run_is_one_line(tmp_path: Path, cache: Path) -> None:
+    _, _, images = _both(_folder(tmp_path / "data"))
+    shutil.rmtree(cache)
+    with pytest.raises(DataError, match="in the cache is gone or damaged: run the command again"):
+        images[0]
 
 
 @pytest.mark.parametrize("spec", ["digits", "synthetic:shape,n=20"])
