@@ -10,7 +10,7 @@ from hpt_ray.analysis.measures.text_format import change_interval, level_name, l
 from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.sentence import scope_text
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.analysis.stats.comparisons import MARGIN, Across, across
+from hpt_ray.analysis.stats.comparisons import Across, across
 from hpt_ray.analysis.verdict import Table
 
 
@@ -25,6 +25,7 @@ class Comparison:
     differences: dict[str, Interval]
     missing: tuple[str, ...]
     found: Across | None
+    margin: float
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def _comparison(run: Run, other: str) -> Comparison:
     missing = tuple(target for target in claims if target not in differences)
     pairs = {target: (run.correct(target, HPT, mine), run.correct(target, other, at)) for target in differences}
     rows = {target: (own - others).mean(axis=1) for target, (own, others) in pairs.items()}
-    found = across(differences, MARGIN, rows) if differences else None
-    return Comparison(run.arms[other], differences, missing, found)
+    found = across(differences, run.margin, rows) if differences else None
+    return Comparison(run.arms[other], differences, missing, found, run.margin)
 
 
 def _where(run: Run, others: list[str]) -> list[str]:
@@ -79,7 +80,7 @@ def _said(comparison: Comparison) -> str:
     counts = {
         ("better", "than"): found.wins,
         ("worse", "than"): found.losses,
-        (f"equivalent within {margin_text(MARGIN)}", "to"): found.ties,
+        (f"equivalent within {margin_text(comparison.margin)}", "to"): found.ties,
         ("not shown to differ", "from"): found.undecided,
     }
     (first, joined, number), *others = [(*words, len(targets)) for words, targets in counts.items() if targets]

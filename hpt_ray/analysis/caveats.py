@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpt_ray.analysis.claim import Claim
+from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.claim_words import needed
 from hpt_ray.analysis.measures import health, robustness, views
 from hpt_ray.analysis.measures.holes import Hole, holes
 from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
-from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed
+from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, points
 from hpt_ray.analysis.verdict import Caveat
 from hpt_ray.spec.study import Weights
 
@@ -27,10 +27,24 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
         "forgetting": [note for part in parts for note in _forgetting(part, target, views.within(part, run))],
         "training": health.notes(curves),
         "needed": list(settling.values()),
+        "margin": _margin(run, claims),
         "seeds": _few_seeds(run),
         "missing": _missing(run, parts, target),
     }
     return tuple(Caveat(kind, text) for kind, texts in by_kind.items() for text in texts)
+
+
+def _margin(run: Run, claims: Sequence[Claim]) -> list[str]:
+    """Where the test images cannot show that two arms are equivalent: the smallest margin that they could show."""
+    undecided = [claim for claim in claims if claim.outcome is Outcome.UNDECIDED and claim.floor is not None]
+    floors = [claim.floor for claim in undecided if claim.floor is not None and claim.floor > run.margin]
+    if not floors:
+        return []
+    ends = dict.fromkeys(points(floor, signed=False) for floor in (min(floors), max(floors)))
+    return [
+        f"Equivalence within {margin_text(run.margin)} is out of reach of these test images, whatever the number of "
+        f"seeds: they leave {' to '.join(ends)} points open to either side (--set margin= sets a larger margin)."
+    ]
 
 
 def _few_seeds(run: Run) -> list[str]:

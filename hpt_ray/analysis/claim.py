@@ -18,7 +18,7 @@ from hpt_ray.analysis.measures.text_format import listed, lowered
 from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN, holm
-from hpt_ray.analysis.stats.power import Needed, seeds_equivalent, seeds_needed
+from hpt_ray.analysis.stats.power import Needed, seeds_equivalent, seeds_needed, smallest_margin
 
 
 class Outcome(StrEnum):
@@ -62,6 +62,8 @@ class Claim:
         family: the claims it was judged with.
         p: of the difference, after Holm's correction for its family.
         needed: where there is not enough evidence, what would probably settle it.
+        margin: the share that a difference is equivalent within. floor: the smallest such margin that the test images
+            can show, whatever the number of seeds; None where it is not known.
     """
 
     measure: str
@@ -79,6 +81,8 @@ class Claim:
     family: str = ""
     outcome: Outcome = Outcome.UNDECIDED
     p: float = float("nan")
+    margin: float = MARGIN
+    floor: float | None = None
 
 
 def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outcome:
@@ -97,7 +101,7 @@ def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outco
     return Outcome.UNDECIDED
 
 
-def settle(claims: Sequence[Claim], family: str, margin: float = MARGIN) -> tuple[Claim, ...]:
+def settle(claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
     """Judge the claims of a family together, their p-values corrected for how many they are (Holm 1979)."""
     p_values = [claim.difference.p for claim in claims if claim.difference is not None]
     corrected = iter(holm([0.0 if np.isnan(p) else p for p in p_values]))
@@ -106,7 +110,7 @@ def settle(claims: Sequence[Claim], family: str, margin: float = MARGIN) -> tupl
         judged = replace(claim, family=family)
         if claim.difference is not None:
             p = next(corrected)
-            outcome = judge(claim.difference, margin, p)
+            outcome = judge(claim.difference, claim.margin, p)
             needed = claim.needed if outcome is Outcome.UNDECIDED else None
             judged = replace(judged, p=p, outcome=outcome, needed=needed)
         settled.append(judged)
@@ -142,7 +146,9 @@ def compare(
         against_levels=_levels(run, other, other_level),
         failed=failed(run, target, ((arm, level), (other, other_level)), evaluation) if difference else None,
         place=place,
-        needed=_needed(mine - others) if difference else None,
+        needed=_needed(mine - others, run.margin) if difference else None,
+        margin=run.margin,
+        floor=smallest_margin(mine - others) if difference else None,
     )
 
 
@@ -171,30 +177,31 @@ def compare_changes(
         evaluation or run.evaluation,
         lacking="" if difference else lacking,
         failed=Failed(missing, len(values)) if difference and missing else None,
-        needed=few_images(values, CHANGES_APART, what=what),
+        needed=few_images(values, run.margin, CHANGES_APART, what=what),
+        margin=run.margin,
     )
 
 
-def few_images(values: np.ndarray, most: float = 1.0, *, what: str = "") -> Need | None:
+def few_images(values: np.ndarray, margin: float, most: float = 1.0, *, what: str = "") -> Need | None:
     """How many test images are needed, where too few of them are why a difference [seeds, examples] is not judged.
 
     Args:
         most: as in ``exact.bounds``; ``what``: as in ``Need``.
     """
-    enough = exact.enough(values, MARGIN, most)
+    enough = exact.enough(values, margin, most)
     return Need(images=enough, what=what) if enough else None
 
 
-def _needed(values: np.ndarray) -> Need | None:
+def _needed(values: np.ndarray, margin: float) -> Need | None:
     """What would probably settle a difference [seeds, examples] that is as large as it seems."""
-    if few := few_images(values):
+    if few := few_images(values, margin):
         return few
     if values.shape[1] < 2:
         return None
     complete = values[~np.isnan(values).any(axis=1)]
     # The nearer to zero, the more images it takes to exclude zero, and the fewer to exclude a difference that matters.
-    equivalence = abs(float(complete.mean())) < MARGIN / 2
-    seeds = seeds_equivalent(values, MARGIN) if equivalence else seeds_needed(values)
+    equivalence = abs(float(complete.mean())) < margin / 2
+    seeds = seeds_equivalent(values, margin) if equivalence else seeds_needed(values)
     if seeds.seeds is not None and seeds.seeds <= len(complete):
         return None
     return Need(seeds=seeds, equivalence=equivalence)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from hpt_ray.analysis.claim import Claim, Need, Outcome
 from hpt_ray.analysis.measures.text_format import change_interval, lowered, margin_text, spoken
-from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.stats.exact import Enough
 from hpt_ray.analysis.stats.power import Needed
 
 #: Each outcome as a predicate, and the word that joins it to the other side.
-PREDICATES = {
+_PREDICATES = {
     Outcome.BETTER: ("better", "than"),
     Outcome.WORSE: ("worse", "than"),
-    Outcome.EQUIVALENT: (f"equivalent within {margin_text(MARGIN)}", "to"),
+    Outcome.EQUIVALENT: ("equivalent within {margin}", "to"),
     Outcome.UNDECIDED: ("not shown to differ", "from"),
 }
+
+
+def joined(outcome: Outcome, margin: float) -> tuple[str, str]:
+    """An outcome as a predicate, and the word that joins it to the other side: "better", "than"."""
+    word, joint = _PREDICATES[outcome]
+    return word.format(margin=margin_text(margin)), joint
 
 
 def predicate(claim: Claim) -> str:
@@ -26,7 +31,7 @@ def predicate(claim: Claim) -> str:
     return {
         Outcome.BETTER: f"better than {name} ({numbers})",
         Outcome.WORSE: f"worse than {name} ({numbers})",
-        Outcome.EQUIVALENT: f"equivalent to {name} within {margin_text(MARGIN)} ({numbers})",
+        Outcome.EQUIVALENT: f"equivalent to {name} within {margin_text(claim.margin)} ({numbers})",
         Outcome.UNDECIDED: f"not shown to differ from {name} ({lack(claim)}: {numbers})",
     }[claim.outcome]
 
@@ -57,7 +62,7 @@ def words(claim: Claim) -> dict[str, str]:
         "without": without(claim),
         "lacking": claim.lacking,
         "lack": lack(claim),
-        "margin": margin_text(MARGIN),
+        "margin": margin_text(claim.margin),
     }
 
 
@@ -71,23 +76,23 @@ def needed(claim: Claim) -> str:
 
 def _needed(claim: Claim, need: Need) -> str:
     if need.images is not None:
-        return _images(need.what or f"{claim.subject} and {spoken(claim.against)}", need.images)
+        return _images(need.what or f"{claim.subject} and {spoken(claim.against)}", need.images, claim.margin)
     assert need.seeds is not None  # a need is of images or of seeds
     if need.equivalence:
-        less = f"differ by less than {margin_text(MARGIN)}, if they do not differ at all"
+        less = f"differ by less than {margin_text(claim.margin)}, if they do not differ at all"
         aim = f"To show that {claim.subject} and {spoken(claim.against)} {less}"
     else:
         aim = f"To tell {lowered(claim.subject)} from {spoken(claim.against)}, if they differ by as much as seen"
     return f"{aim}: {_seeds(need.seeds)}."
 
 
-def _images(what: str, enough: Enough) -> str:
+def _images(what: str, enough: Enough, margin: float) -> str:
     plural = "s" * (enough.images > 1)
     counted, such = (f"group{plural} of test images", "groups") if enough.grouped else (f"test image{plural}", "images")
     of = f"Of {enough.images:,} {counted} {what} differ on {enough.differ or 'none'}"
     if enough.differ:
         return f"{of}, too few to tell: at least {enough.needed:,} are needed, if as large a share of them differs."
-    return f"{of}: {enough.needed:,} such {such} would show that there is no difference of {margin_text(MARGIN)}."
+    return f"{of}: {enough.needed:,} such {such} would show that there is no difference of {margin_text(margin)}."
 
 
 def _seeds(needed: Needed) -> str:

@@ -59,6 +59,7 @@ def _compare(run: Run, view: Run, target: str, arms: tuple[str, str], place: Pla
             lacking="the study has no such cell",
             levels=levels,
             against_levels=levels,
+            margin=run.margin,
         )
     where = f"{level_text(rows, place.row).capitalize()}, {level_text(columns, place.column)}"
     return compare(view, target, arm, other, place.column, place=where)
@@ -84,6 +85,7 @@ def _along(run: Run, target: str, arms: tuple[str, str], factor: Factor) -> Clai
         run.metric.name,
         run.evaluation,
         lacking="" if difference else lacking,
+        margin=run.margin,
     )
 
 

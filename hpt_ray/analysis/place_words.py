@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hpt_ray.analysis.claim import Claim, Outcome
-from hpt_ray.analysis.claim_words import PREDICATES
+from hpt_ray.analysis.claim_words import joined
 from hpt_ray.analysis.findings import Map, Place, UnderMethods
 from hpt_ray.analysis.measures.numbers import at_level, ends, level_text
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, spoken
-from hpt_ray.analysis.stats.comparisons import MARGIN
 
 #: A change of a difference from one level to another, as a word.
 CHANGES = {Outcome.BETTER: "larger", Outcome.WORSE: "smaller"}
 
 #: What the marks behind the differences of a map mean.
-LEGEND = f"▲ better, ▼ worse, ≈ equivalent within {margin_text(MARGIN)}, no mark: not enough evidence"
+LEGEND = "▲ better, ▼ worse, ≈ equivalent within the margin, no mark: not enough evidence"
 
 
 def cell_text(found: Map, place: Place) -> str:
@@ -35,14 +34,14 @@ def of_map(found: Map) -> str:
     most = max(counts, key=lambda outcome: counts[outcome])
     parts: list[str] = []
     for outcome in [outcome for outcome in Outcome if counts[outcome]]:
-        word, joined = PREDICATES[outcome]
+        word, joint = joined(outcome, first.margin)
         places = [place for place, claim in judged.items() if claim.outcome is outcome]
         where = f" ({_where(found, places)})" if outcome is not most else ""
         if parts:
             parts.append(f"{word} in {len(places)}{where}")
         else:
             number = f"all {total} cells" if len(places) == total else f"{len(places)} of {total} cells"
-            parts.append(f"{word} {joined} {name} in {number}{where}")
+            parts.append(f"{word} {joint} {name} in {number}{where}")
     empty = [place for place in found.cells if place not in judged]
     if empty:
         parts.append(f"without a result in {len(empty)} ({_where(found, empty)})")
@@ -69,9 +68,9 @@ def under_methods(found: UnderMethods) -> str:
     parts: list[str] = []
     for outcome, under in by_outcome.items():
         if under:
-            word, joined = PREDICATES[outcome]
+            word, joint = joined(outcome, first.margin)
             everywhere = f"all {len(under)} methods: " if len(under) == len(found.under) > 1 else ""
-            parts.append(f"{word}{'' if parts else f' {joined} {name}'} under {everywhere}{listed(under)}")
+            parts.append(f"{word}{'' if parts else f' {joint} {name}'} under {everywhere}{listed(under)}")
     empty = [level_name(level) for level, claim in found.under.items() if claim.difference is None]
     if empty:
         parts.append(f"not comparable{'' if parts else f' with {name}'} under {listed(empty)}")
@@ -83,7 +82,7 @@ def under_methods(found: UnderMethods) -> str:
         if claim.difference is not None
     }
     if changes and all(claim.outcome is Outcome.EQUIVALENT for claim in changes.values()):
-        parts.append(f"and the difference is the same under all of them within {margin_text(MARGIN)}")
+        parts.append(f"and the difference is the same under all of them within {margin_text(first.margin)}")
     elif changes:
         parts.append(f"and {_dependence(changes, 'method')}")
     return f"{subject} is {', '.join(parts)}"

@@ -28,7 +28,6 @@ from hpt_ray.analysis.measures.text_format import (
 )
 from hpt_ray.analysis.phrases import PHASE_ADDS
 from hpt_ray.analysis.scope import Scope
-from hpt_ray.analysis.stats.comparisons import MARGIN
 
 
 def sentence(where: str, findings: Sequence[object], nothing: str) -> str:
@@ -99,7 +98,9 @@ def _(finding: Gains) -> str:
         if phases:
             template = PHASE_ADDS[outcome][len(phases) > 1]
             metric = finding.gains[0].claim.measure
-            parts.append(template.format(phases=listed(phases), metric=metric, margin=margin_text(MARGIN)))
+            parts.append(
+                template.format(phases=listed(phases), metric=metric, margin=margin_text(finding.gains[0].claim.margin))
+            )
     empty = [gain for gain in finding.gains if gain.claim.difference is None]
     if empty:
         lost = listed([f"the {gain.phase} phase ({gain.claim.lacking})" for gain in empty])

@@ -77,6 +77,8 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "lacking": claim.lacking,
         "failed": _failed(claim.failed),
         "decision": str(claim.outcome),
+        "margin": claim.margin,
+        "smallest_margin": claim.floor,
         "family": claim.family,
         "p_corrected": None if math.isnan(claim.p) else claim.p,
         "needed": needed(claim),

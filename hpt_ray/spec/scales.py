@@ -18,7 +18,7 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.spec.options import Options, merged, parse
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.recipe import Positive, Recipe
-from hpt_ray.spec.study import Evaluation, PixelChoice, Precision, Pretraining, Weights
+from hpt_ray.spec.study import Evaluation, Margin, PixelChoice, Precision, Pretraining, Weights
 from hpt_ray.spec.weights_source import WeightSource, is_checkpoint
 
 ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
@@ -33,7 +33,7 @@ ARMS = ("target", "base", "base>target", "base>target:bn")
 
 
 #: Settings that are fields of a scale and of a study alike.
-NETWORK = ("backbone", "image_size", "decode_size", "pixels", "precision", "compile", "metric", "groups")
+NETWORK = ("backbone", "image_size", "decode_size", "pixels", "precision", "compile", "metric", "margin", "groups")
 
 
 def _by_scale(value: Callable[[Scale], Any]) -> dict[str, Any]:
@@ -86,6 +86,7 @@ class Settings(TypedDict, total=False):
         _by_scale(lambda scale: tuple(evaluation.probe for evaluation in scale.evaluations)),
     ]
     metric: Annotated[str | None, "what is measured; none: accuracy, or AUROC where images have several labels"]
+    margin: Annotated[Margin, "points within which results are equivalent", _by_scale(lambda scale: scale.margin)]
     groups: Annotated[
         str | None,
         "which images of a target belong together: folder, a pattern such as '(patient\\d+)_'; none: its own groups",
@@ -95,9 +96,7 @@ class Settings(TypedDict, total=False):
 class Budgets(Settings, total=False):
     """The same, for a study whose subject is not the target's budget."""
 
-    iterations: Annotated[
-        Positive, "target pretraining that starts from a base", _by_scale(lambda scale: scale.target.iterations)
-    ]
+    iterations: Annotated[Positive, "target pretraining from a base", _by_scale(lambda scale: scale.target.iterations)]
     scratch_iterations: Annotated[
         Positive,
         "target pretraining from scratch",
@@ -119,6 +118,7 @@ class Scale(Frozen):
     precision: Precision = "auto"
     compile: bool = False
     metric: str | None = None
+    margin: Margin = 1.0
     groups: str | None = None
     base: Pretraining
     target: Pretraining

@@ -19,6 +19,7 @@ from hpt_ray.spec.recipe import Positive, Recipe
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Some = Annotated[int, Field(gt=0, le=1_000)]  # policies of one round: more could not be planned in reasonable time
 Tune = Literal["all", "bn"]
+Margin = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]  # points; how results are judged, and no result
 Precision = Literal["auto", "float32", "bfloat16"]
 PixelChoice = Literal["resident", "encoded", "auto"]
 
@@ -164,8 +165,7 @@ class Search(Frozen):
 
     Attributes:
         random: policies of the first round, the same for every arm. asked: policies of each later round, per arm.
-        rounds: of policies that the sampler is asked for, after the random one.
-        eta: one of so many policies goes on to the next rung, in the rounds that were asked for.
+        rounds: of policies that the sampler is asked for. eta: one of so many of these goes on to the next rung.
         winners: policies of each arm, beside the baseline, that are confirmed.
         seeds: of the study, to search with; the others only confirm. seed: of the random policies and the sampler.
     """
@@ -191,6 +191,7 @@ class Study(Frozen):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     metric: Annotated[str, Field(min_length=1)] | None = None  # None: the default for one label an image, or several
+    margin: Margin = 1.0  # points: results whose difference is surely smaller are equivalent
     groups: Annotated[str, Field(min_length=1)] | None = None  # rule for every target; None: the groups it has itself
     backbone: str
     image_size: Positive  # side of the views the network sees, pixels

@@ -92,7 +92,7 @@ def test_too_few_images_are_said_with_how_many_would_be_enough() -> None:
         dataclasses.replace(run, predictions=pd.concat([others, scratch.assign(arm="base>target")], ignore_index=True))
     )
     assert [claim.outcome for claim in found.claims[:3]] == [Outcome.UNDECIDED] * 3
-    assert [note for note in found.notes if "images" in note] == [
+    assert [note for note in found.notes if note.startswith("Of 300 test images")] == [
         "Of 300 test images HPT and pretraining from scratch differ on none: 368 such images would show that there is "
         "no difference of 1 point.",
         "Of 300 test images the worst changes of HPT and pretraining from scratch differ on none: 736 such images "
@@ -115,6 +115,21 @@ def test_a_difference_of_zero_is_said_with_what_would_show_that_there_is_none() 
         "To show that HPT and pretraining from scratch differ by less than 1 point, if they do not differ at all: no "
         f"number of seeds is enough, and hardly any test set: more than {images:,} test images are needed."
     )
+
+
+def with_margin(run: Run, points: float) -> Run:
+    study = run.study.model_copy(update={"margin": points})
+    return dataclasses.replace(run, manifest=run.manifest.model_copy(update={"study": study}))
+
+
+def test_the_margin_is_the_studys_own_and_the_smallest_that_can_be_shown_is_said() -> None:
+    run = simulate.run(accuracy={"target": LEVEL, "base>target": LEVEL, "base": (0.8,)}, seeds=10)
+    found, wide = on(run), on(with_margin(run, 12.0))
+    note = next(note for note in found.notes if note.startswith("Equivalence within 1 point is out of reach"))
+    floors = [claim.floor for claim in found.claims if claim.outcome is Outcome.UNDECIDED and claim.floor is not None]
+    assert all(f"{100 * floor:.1f}" in note for floor in floors) and min(floors) > 0.01
+    assert {claim.outcome for claim in wide.claims if claim.measure == "accuracy"} == {Outcome.EQUIVALENT}
+    assert "within 12 points" in wide.sentence and not any("out of reach" in note for note in wide.notes)
 
 
 def test_little_data_is_not_enough_evidence() -> None:

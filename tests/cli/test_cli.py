@@ -146,6 +146,7 @@ def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
         # What these are where nothing is set, their meaning says.
         assert {name for name, value in values.items() if value is None} <= {
             "metric",
+            "margin",
             "options",
             "base_seeds",
             "groups",

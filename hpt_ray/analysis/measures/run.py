@@ -94,6 +94,11 @@ class Run:
         """The evaluation that claims are made on: the study's first."""
         return self.study.evaluations[0].name
 
+    @property
+    def margin(self) -> float:
+        """The share below which a difference is of no weight."""
+        return self.study.margin / 100
+
     @functools.cached_property
     def metric(self) -> Metric:
         """What the evaluations measure: the targets of a study are measured alike."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
+from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import LEVEL, NOTHING
 from hpt_ray.analysis.stats.groups import number, widening
 from hpt_ray.analysis.stats.variance import sources
@@ -60,6 +61,18 @@ def seeds_equivalent(values: np.ndarray, margin: float, power: float = 0.8, limi
     # The estimate may lie on either side of zero, which leaves half of 1 - power to each.
     away = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri((1 + power) / 2))
     return _needed(values, margin, away, functools.partial(chance_within, margin=margin), power, limit)
+
+
+def smallest_margin(values: np.ndarray) -> float | None:
+    """The smallest margin that the test sample of a difference [seeds, examples] can show, whatever the seeds.
+
+    It is what is left of half the interval with ever more seeds. None of fewer than two examples.
+    """
+    if values.shape[1] < 2:
+        return None
+    values = _complete(values)
+    error = sources(values[:, None]).test * widening(number(values), LEVEL)
+    return max(float(special.ndtri((1 + LEVEL) / 2)) * error, float(exact.reach(values).max()))
 
 
 def _needed(

@@ -20,6 +20,7 @@ from hpt_ray.analysis.findings import Map, Place
 from hpt_ray.analysis.maps import landscape
 from hpt_ray.analysis.measures.numbers import level_text
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.text_format import margin_text
 from hpt_ray.analysis.place_words import LEGEND, cell_text
 from hpt_ray.analysis.quantities import Change, Count, change
 from hpt_ray.analysis.verdict import Caveat, Table, Tile, Verdict
@@ -40,7 +41,11 @@ def verdict(run: Run, target: str) -> Verdict:
         table=_table(maps),
         caveats=(
             *caveats(run, target, claims),
-            *([Caveat("how to read it", f"In the table: {LEGEND}.")] if maps else []),
+            *(
+                [Caveat("how to read it", f"In the table: {LEGEND}. The margin is {margin_text(run.margin)}.")]
+                if maps
+                else []
+            ),
         ),
     )
 

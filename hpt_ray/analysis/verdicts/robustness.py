@@ -63,7 +63,7 @@ def _questions(run: Run, target: str, measured: dict[str, ArmRobustness]) -> lis
             details |= {f"{prefix}deviation": Change(side.deviation, signed=False), f"{prefix}loss": Points(side.loss)}
     alone = "of fewer than two seeds with all levels, luck cannot be told from the factor"
     what = f"the worst changes of HPT and {spoken(LABELS[SCRATCH])}"
-    worst = few_images(found.worst_apart, CHANGES_APART, what=what)
+    worst = few_images(found.worst_apart, run.margin, CHANGES_APART, what=what)
     return [
         Question(_claim(run, "robustness", found.deviation, alone), ROBUSTNESS, details),
         Question(_claim(run, "worst change", found.worst, lacking, worst), WORST_CHANGE, details),
@@ -73,7 +73,16 @@ def _questions(run: Run, target: str, measured: dict[str, ArmRobustness]) -> lis
 def _claim(run: Run, measure: str, difference: Interval | None, lacking: str, needed: Need | None = None) -> Claim:
     sides = LABELS[HPT], LABELS[SCRATCH]
     why = "" if difference else lacking
-    return Claim(measure, *sides, difference, run.metric.name, run.evaluation, lacking=why, needed=needed)
+    return Claim(
+        measure,
+        *sides,
+        difference,
+        run.metric.name,
+        run.evaluation,
+        lacking=why,
+        needed=needed,
+        margin=run.margin,
+    )
 
 
 def _change(found: ArmRobustness) -> str:

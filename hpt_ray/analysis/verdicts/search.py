@@ -69,7 +69,7 @@ def _flatter(run: Run, target: str) -> Claim:
     difference = flatness_difference(run, target, HPT, SCRATCH)
     lacking = "" if difference else "too few of the same random policies, or of the seeds that confirm, finished"
     sides = LABELS[HPT], LABELS[SCRATCH]
-    return Claim("flatness", *sides, difference, run.metric.name, run.evaluation, lacking=lacking)
+    return Claim("flatness", *sides, difference, run.metric.name, run.evaluation, lacking=lacking, margin=run.margin)
 
 
 def _deviation(flat: dict[str, Flatness], arm: str) -> Change | None:

@@ -78,8 +78,9 @@ def _speed(run: Run, target: str) -> Speed | NoSpeed:
         empty = tuple(run.arms[arm] for arm in (HPT, SCRATCH) if not curve(run, target, arm, UNIT))
         return NoSpeed(*labels, empty)
     what = f"{labels[0]} and {spoken(labels[1])}, at the budget that decides which is faster,"
-    needed = few_images(lead_answers(run, target, HPT, UNIT), what=what)
-    asked = Claim("speed", *labels, lead(run, target, HPT, UNIT), run.metric.name, run.evaluation, needed=needed)
+    needed = few_images(lead_answers(run, target, HPT, UNIT), run.margin, what=what)
+    ahead_by = lead(run, target, HPT, UNIT)
+    asked = Claim("speed", *labels, ahead_by, run.metric.name, run.evaluation, needed=needed, margin=run.margin)
     (claim,) = settle([asked], "speed")
     return Speed(confirmed(claim, own, scratch), run.metric.label, UNIT, own, scratch)
 

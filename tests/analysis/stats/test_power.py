@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hpt_ray.analysis.claim import Outcome, judge
 from hpt_ray.analysis.stats.bootstrap import replicate
-from hpt_ray.analysis.stats.power import chance, chance_within, seeds_equivalent, seeds_needed
+from hpt_ray.analysis.stats.power import chance, chance_within, seeds_equivalent, seeds_needed, smallest_margin
+from tests.support.noisy import Noise, answers
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 20])
@@ -117,3 +119,37 @@ def test_a_test_sample_too_small_for_a_margin_is_said() -> None:
     found = seeds_equivalent(additive(0.0, np.array([-0.01, 0.0, 0.01]), example), 0.1)
     assert found.seeds is None
     assert "more than 1,051 test images are needed, 10.6 times as many as there are" in found.reason
+
+
+def test_the_smallest_margin_is_what_the_test_sample_leaves_open() -> None:
+    example = 0.3 * np.tile([-1.0, 1.0], 50) * np.sqrt(99 / 100)
+    found = smallest_margin(additive(0.02, np.array([-0.01, 0.0, 0.01]), example))
+    assert found == pytest.approx(stats.norm.ppf(0.975) * 0.3 / np.sqrt(100))
+
+
+def test_of_answers_that_are_all_alike_the_exact_bound_is_left_open() -> None:
+    assert smallest_margin(np.zeros((3, 300))) == pytest.approx(1 - 0.025 ** (1 / 300))
+    assert smallest_margin(np.zeros((3, 1))) is None
+
+
+def falsely_equivalent(seeds: int, studies: int, noise: Noise) -> float:
+    """How often arms that differ by the margin, of 5 points, are called equivalent."""
+    generator, wrong = np.random.default_rng(4), 0
+    for _ in range(studies):
+        first, second = answers(np.array([[0.65], [0.60]]), (noise, noise), seeds, 2000, generator)
+        found = replicate(first - second, replicates=500).interval(lambda means: means[..., 0])
+        wrong += judge(found, 0.05) is Outcome.EQUIVALENT
+    return wrong / studies
+
+
+def test_arms_that_differ_by_the_margin_are_rarely_called_equivalent() -> None:
+    assert falsely_equivalent(3, 60, Noise(luck=0.005, own=0.2)) <= stats.binom.ppf(0.999, 60, 0.025) / 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("heavy", [False, True], ids=["normal", "t3"])
+def test_false_equivalence_thoroughly(seeds: int, heavy: bool) -> None:
+    """At most 2.5 % at the margin, and what chance adds to that in 600 studies."""
+    rate = falsely_equivalent(seeds, 600, Noise(luck=0.005, own=0.2, heavy=heavy))
+    assert rate <= stats.binom.ppf(0.99, 600, 0.025) / 600
