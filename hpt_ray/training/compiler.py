@@ -6,6 +6,7 @@ Compiled code adds in another order, so it is part of a stage's identity.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import sys
@@ -32,6 +33,7 @@ def compile_backbones(network: nn.Module) -> None:
     """Have each backbone in a network compiled where it is first called; a copy of one is not compiled."""
     import torch._dynamo  # takes seconds, which every process would pay
 
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # CUDA's compiler without a GPU is no news
     # What a process compiled for an earlier stage would decide what it compiles for this one, and so the last bits.
     torch._dynamo.reset()
     # By default torch gives up in silence after eight variants: batch norm's momentum has one for each of a worker's
