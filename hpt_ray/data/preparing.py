@@ -37,7 +37,7 @@ class Preparation:
     Attributes:
         spec: The name or path, for an error.
         rule: The rule by which the source groups its images, if one was given.
-        why: Why the pixels are kept so, if nobody said it.
+        why: A remark on why the pixels are kept so, "" where they are resident as asked.
     """
 
     spec: str
@@ -167,6 +167,7 @@ def preparation(spec: str, size: int, groups: str | None = None, pixels: Choice 
     data_source = ungrouped if groups is None else by_rule(ungrouped, groups)
     resident = Preparation(spec, data_source, size, "resident", groups)
     if pixels != "auto":
-        return replace(resident, pixels=pixels)
+        why = "its images stay encoded, as asked: crops are cut at full resolution" if pixels == "encoded" else ""
+        return replace(resident, pixels=pixels, why=why)
     kept, why = chosen(ungrouped, size, math.inf if cache.is_begun(resident.place) else cache.room())
     return replace(resident, pixels=kept, why=why)
