@@ -100,8 +100,8 @@ def draw(value: tuple[BaseAccuracies, ...]) -> go.Figure:
 figure = Figure(
     compute,
     draw,
-    "Each symbol is one base: across, its quality, which is the {metric} of direct transfer from it; upwards, the "
-    "{metric} of an arm that starts from it; both with 95 % intervals. On the dashed diagonal target pretraining adds"
-    " nothing; the height above it is its gain. Horizontal line and band: pretraining from scratch, which needs no "
-    "base.",
+    "Each symbol is one level of the base: across, its quality, which is the {metric} of direct transfer from it; "
+    "upwards, the {metric} of an arm that starts from it; both with 95 % intervals. On the dashed diagonal target "
+    "pretraining adds nothing; the height above it is its gain. Horizontal line and band: pretraining from "
+    "scratch, which needs no base.",
 )
