@@ -147,8 +147,10 @@ def _variation(run: Run, target: str, arm: str, test: np.ndarray) -> Variation |
     """How much an arm's ``test`` answers [policies, examples] vary over the policies, by what was confirmed."""
     assert run.study.search is not None
     inner = confirmed(run, target)
-    repeated = np.stack([inner.correct(target, arm, level) for level in inner.levels_of(arm)])
-    return of_sample(test, repeated, len(run.study.search.seeds))
+    confirming = [inner.correct(target, arm, level) for level in inner.levels_of(arm)]
+    if not confirming:  # of a search that was interrupted
+        return None
+    return of_sample(test, np.stack(confirming), len(run.study.search.seeds))
 
 
 @functools.lru_cache(maxsize=4)
