@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hpt_ray.analysis.claim import Claim, Outcome
-from hpt_ray.analysis.claim_words import joined
+from hpt_ray.analysis.claim_words import joined, without
 from hpt_ray.analysis.findings import Map, Place, UnderMethods
 from hpt_ray.analysis.measures.numbers import at_level, ends, level_text
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, spoken
@@ -59,7 +59,7 @@ def under_methods(found: UnderMethods) -> str:
     subject, name = spoken(first.subject), spoken(first.against)
     by_outcome = {
         outcome: [
-            f"{level_name(level)} ({change_interval(claim.difference)})"
+            f"{level_name(level)} ({change_interval(claim.difference)}{without(claim)})"
             for level, claim in found.under.items()
             if claim.outcome is outcome and claim.difference is not None
         ]

@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from hpt_ray.analysis import amount_words, place_words
 from hpt_ray.analysis.claim import Outcome
-from hpt_ray.analysis.claim_words import predicate, words
+from hpt_ray.analysis.claim_words import predicate, without, words
 from hpt_ray.analysis.findings import (
     Comparisons,
     Gains,
@@ -91,7 +91,7 @@ def _(finding: Gains) -> str:
     for outcome in Outcome:
         phases = [
             f"the {gain.phase} phase ({change_interval(gain.claim.difference)} points over "
-            f"{spoken(gain.claim.against)})"
+            f"{spoken(gain.claim.against)}{without(gain.claim)})"
             for gain in finding.gains
             if gain.claim.outcome is outcome and gain.claim.difference is not None
         ]

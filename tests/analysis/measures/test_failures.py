@@ -86,3 +86,13 @@ def test_of_a_difference_between_differences_the_failures_are_counted() -> None:
     made = compare_changes(found, "change", ("one", "other"), values, lacking="")
     assert made.failed == Failed(2, 5)
     assert without(made) == "; 2 of 5 seeds have no result"
+
+
+@pytest.mark.parametrize("study", ["methods", "sequential"])
+def test_other_sentences_count_them_too(study: str) -> None:
+    spec = {"methods": simulate.methods, "sequential": simulate.sequential}[study]()
+    found = simulate.run(
+        spec, lambda cell: 0.6, examples=60, failed=lambda cell, seed: cell.arm == HPT and seed == spec.seeds[0]
+    )
+    (judged,) = verdicts(found, load("dashboards", study))
+    assert f"; 1 of {len(spec.seeds)} seeds has no result, " in judged.sentence
