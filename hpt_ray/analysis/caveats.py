@@ -28,10 +28,28 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
         "training": health.notes(curves),
         "needed": list(settling.values()),
         "margin": _margin(run, claims),
+        "exploratory": _exploratory(run, claims),
         "seeds": _few_seeds(run),
         "missing": _missing(run, parts, target),
     }
     return tuple(Caveat(kind, text) for kind, texts in by_kind.items() for text in texts)
+
+
+def _exploratory(run: Run, claims: Sequence[Claim]) -> list[str]:
+    """What is shown beside the claims that answer the study's question, and is not corrected together with them."""
+    first, *others = dict.fromkeys(claim.family for claim in claims if claim.family) or [""]
+    claimed = {name for claim in claims for name in claim.evaluation.split(" minus ")}
+    shown = [item.name for item in run.study.evaluations if item.name not in claimed]
+    apart = f"the claims on {listed(others)} (Holm's correction is within each of them, and not over all)"
+    parts = [
+        *([apart] if others else []),
+        *(
+            [f"what is shown of the evaluation by {listed(shown)}, on which nothing is claimed"]
+            if claims and shown
+            else []
+        ),
+    ]
+    return [f"Exploratory, beside the claims on {first}: {listed(parts)}."] if parts and first else []
 
 
 def _margin(run: Run, claims: Sequence[Claim]) -> list[str]:

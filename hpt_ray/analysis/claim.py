@@ -5,7 +5,8 @@ Claims that are judged together are a family: Holm's correction is for its membe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -61,7 +62,8 @@ class Claim:
         place: where the comparison stands among others of the same two sides, such as "With 50 labels".
         family: the claims it was judged with.
         p: of the difference, after Holm's correction for its family.
-        needed: where there is not enough evidence, what would probably settle it.
+        needed: where there is not enough evidence, what would probably settle it; ``need`` says it, given the rate at
+            which the interval of a claim may err.
         margin: the share that a difference is equivalent within. floor: the smallest such margin that the test images
             can show, whatever the number of seeds; None where it is not known.
     """
@@ -78,6 +80,7 @@ class Claim:
     failed: Failed | None = None
     place: str = ""
     needed: Need | None = None
+    need: Callable[[float], Need | None] | None = field(default=None, compare=False, repr=False)
     family: str = ""
     outcome: Outcome = Outcome.UNDECIDED
     p: float = float("nan")
@@ -110,11 +113,18 @@ def settle(claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
         judged = replace(claim, family=family)
         if claim.difference is not None:
             p = next(corrected)
-            outcome = judge(claim.difference, claim.margin, p)
-            needed = claim.needed if outcome is Outcome.UNDECIDED else None
-            judged = replace(judged, p=p, outcome=outcome, needed=needed)
+            judged = replace(judged, p=p, outcome=judge(claim.difference, claim.margin, p))
         settled.append(judged)
-    return tuple(settled)
+    # Holm's correction is for the claims that are still open: the others are made before them.
+    still = sum(claim.difference is not None and claim.outcome is Outcome.UNDECIDED for claim in settled)
+    return tuple(replace(claim, needed=_to_settle(claim, (1 - LEVEL) / max(1, still))) for claim in settled)
+
+
+def _to_settle(claim: Claim, rate: float) -> Need | None:
+    """What would probably settle a judged claim whose interval may err at this rate; None of a settled one."""
+    if claim.difference is None or claim.outcome is not Outcome.UNDECIDED:
+        return None
+    return claim.need(rate) if claim.need else claim.needed
 
 
 def compare(
@@ -146,7 +156,7 @@ def compare(
         against_levels=_levels(run, other, other_level),
         failed=failed(run, target, ((arm, level), (other, other_level)), evaluation) if difference else None,
         place=place,
-        needed=_needed(mine - others, run.margin) if difference else None,
+        need=functools.partial(_needed, mine - others, run.margin) if difference else None,
         margin=run.margin,
         floor=smallest_margin(mine - others) if difference else None,
     )
@@ -192,7 +202,7 @@ def few_images(values: np.ndarray, margin: float, most: float = 1.0, *, what: st
     return Need(images=enough, what=what) if enough else None
 
 
-def _needed(values: np.ndarray, margin: float) -> Need | None:
+def _needed(values: np.ndarray, margin: float, rate: float) -> Need | None:
     """What would probably settle a difference [seeds, examples] that is as large as it seems."""
     if few := few_images(values, margin):
         return few
@@ -201,7 +211,7 @@ def _needed(values: np.ndarray, margin: float) -> Need | None:
     complete = values[~np.isnan(values).any(axis=1)]
     # The nearer to zero, the more images it takes to exclude zero, and the fewer to exclude a difference that matters.
     equivalence = abs(float(complete.mean())) < margin / 2
-    seeds = seeds_equivalent(values, margin) if equivalence else seeds_needed(values)
+    seeds = seeds_equivalent(values, margin) if equivalence else seeds_needed(values, rate=rate)
     if seeds.seeds is not None and seeds.seeds <= len(complete):
         return None
     return Need(seeds=seeds, equivalence=equivalence)

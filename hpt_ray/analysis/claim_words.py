@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hpt_ray.analysis.claim import Claim, Need, Outcome
 from hpt_ray.analysis.measures.text_format import change_interval, lowered, margin_text, spoken
+from hpt_ray.analysis.stats.bootstrap import LEVEL
 from hpt_ray.analysis.stats.exact import Enough
 from hpt_ray.analysis.stats.power import Needed
 
@@ -39,7 +40,8 @@ def predicate(claim: Claim) -> str:
 def lack(claim: Claim) -> str:
     """What there is not; and that it is the correction, where the interval alone would have claimed a difference."""
     alone = claim.difference is not None and (claim.difference.low > 0 or claim.difference.high < 0)
-    return "not enough evidence after Holm's correction" if alone else "not enough evidence"
+    corrected = alone and claim.p >= 1 - LEVEL
+    return "not enough evidence after Holm's correction" if corrected else "not enough evidence"
 
 
 def without(claim: Claim) -> str:
@@ -96,4 +98,9 @@ def _images(what: str, enough: Enough, margin: float) -> str:
 
 
 def _seeds(needed: Needed) -> str:
-    return f"about {needed.seeds:,} seeds would be needed" if needed.seeds else needed.reason
+    if not needed.seeds:
+        return needed.reason
+    most = "or more" if needed.most is None else f"to {needed.most:,}"
+    number = f"{needed.least:,} {most}" if needed.least != needed.most else f"about {needed.least:,}"
+    sure = f"{100 * needed.power:.0f} % power, Holm's correction included; the 10 to 90 % range of the estimate"
+    return f"{number} seeds would be needed ({sure})"

@@ -24,6 +24,12 @@ LEVEL = (0.80, 0.80, 0.80, 0.80, 0.80)
 FALLING = (0.80, 0.75, 0.65, 0.55, 0.45)
 
 
+EXPLORATORY = (
+    "Exploratory, beside the claims on robustness, and differences at the baseline: what is shown of the evaluation by "
+    "knn, on which nothing is claimed."
+)
+
+
 def on(run: Run) -> Verdict:
     return verdict(run, "rsscn7")
 
@@ -50,7 +56,7 @@ def test_hpt_more_robust_and_better() -> None:
     assert found.sentence.startswith("On rsscn7, HPT is more robust to the policy than pretraining from scratch")
     assert "HPT is better than pretraining from scratch" in found.sentence
     assert "and better than direct transfer" in found.sentence
-    assert found.notes == ()
+    assert found.notes == (EXPLORATORY,)
 
 
 def test_hpt_less_robust_and_worse() -> None:
@@ -132,6 +138,19 @@ def test_the_margin_is_the_studys_own_and_the_smallest_that_can_be_shown_is_said
     assert "within 12 points" in wide.sentence and not any("out of reach" in note for note in wide.notes)
 
 
+def test_the_seeds_that_are_needed_are_a_range_with_holms_correction() -> None:
+    run = simulate.run()
+    (alone,) = settle([compare(run, "rsscn7", "base>target", "base", "baseline")], "one")
+    among = on(run).claims[-1]
+    assert alone.outcome is among.outcome is Outcome.UNDECIDED or alone.outcome is Outcome.BETTER
+    assert among.needed is not None and among.needed.seeds is not None and among.needed.seeds.seeds is not None
+    assert re.search(
+        r"if they differ by as much as seen: \d+ (to \d+|or more) seeds would be needed \(80 % power, Holm's "
+        r"correction included; the 10 to 90 % range of the estimate\)\.",
+        needed(among),
+    )
+
+
 def test_little_data_is_not_enough_evidence() -> None:
     found = on(simulate.run(examples=20, accuracy={"target": LEVEL, "base>target": LEVEL, "base": (0.8,)}))
     assert Outcome.UNDECIDED in {claim.outcome for claim in found.claims}
@@ -171,7 +190,7 @@ def test_a_missing_baseline_says_so() -> None:
     assert "cannot be said (no change against the baseline for HPT)" in found.sentence
     assert "not comparable with direct transfer (no result for HPT)" in found.sentence
     assert all(claim.difference is None for claim in found.claims)
-    assert found.notes == ("Missing: HPT at baseline. Estimates use the cells that finished.",)
+    assert found.notes == (EXPLORATORY, "Missing: HPT at baseline. Estimates use the cells that finished.")
 
 
 def test_a_missing_arm_says_so() -> None:

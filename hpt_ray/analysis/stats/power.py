@@ -6,7 +6,9 @@ do not reduce. If the true difference and both variances are those seen, the est
 a scaled chi-square, over which the chance to exclude zero is averaged; with Ve = 0 that is the noncentral t's power.
 A difference of zero will never exclude zero: of it the question is when the interval will lie within a margin.
 
-The number is as uncertain as the study it comes from: of three seeds, Vs is known to a factor of several.
+The number is as uncertain as the study it comes from: of three seeds, Vs is known to a factor of several. So it is a
+range: the numbers at the ends of the 80 % interval of Vs, which is chi-square's. Where several claims are judged
+together, the rate at which the interval may err is Holm's.
 """
 
 from __future__ import annotations
@@ -27,33 +29,44 @@ from hpt_ray.analysis.stats.variance import sources
 #: A test set is not likely to grow by more than this.
 LIKELY = 20
 
+#: The chance that the seeds that are said to be needed settle a claim.
+POWER = 0.8
+
 #: Midpoints of equally likely slices of the chi-square.
 SLICES = (np.arange(400) + 0.5) / 400
 
 
 @dataclass(frozen=True)
 class Needed:
-    """The number of seeds that is needed, those there are included; None with the ``reason`` why there is no number."""
+    """The number of seeds that is needed, those there are included; None with the ``reason`` why there is no number.
+
+    It lies from ``least`` to ``most`` in 80 % of studies, by what the variance between seeds may be; None: beyond the
+    limit. ``power`` is the chance that so many settle it.
+    """
 
     seeds: int | None
     reason: str
+    least: int = 2
+    most: int | None = None
+    power: float = POWER
 
 
-def seeds_needed(values: np.ndarray, power: float = 0.8, limit: int = 1000) -> Needed:
-    """Seeds at which the 95 % interval of a difference [seeds, examples] would exclude zero with ``power``.
+def seeds_needed(values: np.ndarray, power: float = POWER, limit: int = 1000, rate: float = 1 - LEVEL) -> Needed:
+    """Seeds at which the interval of a difference [seeds, examples] would exclude zero with ``power``.
 
-    A row of NaN is a seed without a result. More than ``limit`` seeds are not counted.
+    A row of NaN is a seed without a result. More than ``limit`` seeds are not counted. ``rate`` is how often the
+    interval may err, less than 5 % where several claims are judged together.
 
     Raises:
         ValueError: if there is no complete seed, or fewer than two examples.
     """
     difference = abs(float(_complete(values).mean()))
     # With any number of seeds the test sample remains: the estimate must lie this many of its errors above zero.
-    away = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri(power))
-    return _needed(values, difference, away, functools.partial(chance, difference=difference), power, limit)
+    away = float(special.ndtri(1 - rate / 2) + special.ndtri(power))
+    return _needed(values, difference, away, functools.partial(chance, difference=difference, rate=rate), power, limit)
 
 
-def seeds_equivalent(values: np.ndarray, margin: float, power: float = 0.8, limit: int = 1000) -> Needed:
+def seeds_equivalent(values: np.ndarray, margin: float, power: float = POWER, limit: int = 1000) -> Needed:
     """Seeds at which the 95 % interval of a difference [seeds, examples] would lie within +-``margin`` with ``power``.
 
     That is, if there is truly none. See ``seeds_needed``, also for what is raised.
@@ -99,13 +112,24 @@ def _needed(
             return Needed(None, f"no number of seeds is enough, and hardly any test set: {images} are needed")
         times = math.ceil(10 * larger) / 10
         return Needed(None, f"no number of seeds is enough: {images} are needed, {times:g} times as many as there are")
-    if reached(limit, between=between, test=test) < power:
+    seen = _fewest(functools.partial(reached, between=between, test=test), power, limit)
+    if seen is None:
         return Needed(None, f"more than {limit} seeds are needed")
+    degrees = len(values) - 1
+    ends = [between * degrees / float(stats.chi2.ppf(tail, degrees)) for tail in (0.9, 0.1)]
+    least, most = (_fewest(functools.partial(reached, between=end, test=test), power, limit) for end in ends)
+    return Needed(seen, "", least or seen, most, power)
+
+
+def _fewest(reached: Callable[[int], float], power: float, limit: int) -> int | None:
+    """The fewest seeds with which a chance is ``power``; None where ``limit`` of them are too few."""
+    if reached(limit) < power:
+        return None
     few, enough = 1, limit
     while enough - few > 1:
         middle = (few + enough) // 2
-        few, enough = (few, middle) if reached(middle, between=between, test=test) >= power else (middle, enough)
-    return Needed(enough, "")
+        few, enough = (few, middle) if reached(middle) >= power else (middle, enough)
+    return enough
 
 
 def _complete(values: np.ndarray) -> np.ndarray:
@@ -113,12 +137,13 @@ def _complete(values: np.ndarray) -> np.ndarray:
     return complete
 
 
-def chance(seeds: int, difference: float, between: float, test: float) -> float:
+def chance(seeds: int, difference: float, between: float, test: float, rate: float = 1 - LEVEL) -> float:
     """The chance that the interval over ``seeds`` seeds (two or more) excludes zero, in either direction.
 
-    ``between`` is the variance of a seed's difference, ``test`` the standard deviation that the test sample gives.
+    ``between`` is the variance of a seed's difference, ``test`` the standard deviation that the test sample gives; the
+    interval errs at ``rate``.
     """
-    half, error = _half_widths(seeds, between, test), math.sqrt(between / seeds + test**2)
+    half, error = _half_widths(seeds, between, test, rate), math.sqrt(between / seeds + test**2)
     if error < NOTHING:
         return float(difference > 0)
     beyond = special.ndtr((difference - half) / error) + special.ndtr((-difference - half) / error)
@@ -127,15 +152,15 @@ def chance(seeds: int, difference: float, between: float, test: float) -> float:
 
 def chance_within(seeds: int, margin: float, between: float, test: float) -> float:
     """The chance that the interval lies within +-``margin`` where there is no difference; see ``chance``."""
-    room, error = margin - _half_widths(seeds, between, test), math.sqrt(between / seeds + test**2)
+    room, error = margin - _half_widths(seeds, between, test, 1 - LEVEL), math.sqrt(between / seeds + test**2)
     if error < NOTHING:
         return float(margin > 0)
     return float(np.mean(np.maximum(0.0, 2 * special.ndtr(room / error) - 1)))
 
 
-def _half_widths(seeds: int, between: float, test: float) -> np.ndarray:
-    """Half the width of the interval, in each slice of what the variance between seeds may be seen as."""
+def _half_widths(seeds: int, between: float, test: float, rate: float) -> np.ndarray:
+    """Half the width of the interval that errs at ``rate``, in each slice of what ``between`` may be seen as."""
     drawn = stats.chi2.ppf(SLICES, seeds - 1) / (seeds - 1)
-    seen = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) ** 2 * between * drawn / seeds
-    half: np.ndarray = np.sqrt(seen + (special.ndtri((1 + LEVEL) / 2) * test) ** 2)
+    seen = stats.t.ppf(1 - rate / 2, seeds - 1) ** 2 * between * drawn / seeds
+    half: np.ndarray = np.sqrt(seen + (special.ndtri(1 - rate / 2) * test) ** 2)
     return half

@@ -153,3 +153,24 @@ def test_false_equivalence_thoroughly(seeds: int, heavy: bool) -> None:
     """At most 2.5 % at the margin, and what chance adds to that in 600 studies."""
     rate = falsely_equivalent(seeds, 600, Noise(luck=0.005, own=0.2, heavy=heavy))
     assert rate <= stats.binom.ppf(0.99, 600, 0.025) / 600
+
+
+def test_the_range_holds_the_number_that_is_truly_needed() -> None:
+    """In about 80 % of studies of five seeds whose difference is as large as the true one."""
+    generator, difference, deviation, held, studies = np.random.default_rng(5), 0.05, 0.03, 0, 200
+    needed = next(seeds for seeds in range(2, 100) if chance(seeds, difference, deviation**2, 0.0) >= 0.8)
+    for _ in range(studies):
+        found = seeds_needed(additive(difference, deviation * generator.standard_normal(5), np.zeros(40)))
+        assert found.seeds is not None and found.most is not None and found.least <= found.seeds <= found.most
+        held += found.least <= needed <= found.most
+    assert stats.binom.ppf(0.001, studies, 0.8) <= held
+
+
+def test_more_claims_need_more_seeds() -> None:
+    values = additive(0.05, np.array([-0.04, 0.0, 0.04]), np.zeros(50))
+    alone, among_four = seeds_needed(values).seeds, seeds_needed(values, rate=0.05 / 4).seeds
+    assert alone is not None and among_four is not None and among_four > alone
+    assert chance(among_four, 0.05, 0.04**2, 0.0, 0.05 / 4) == pytest.approx(
+        stats.nct.sf(stats.t.ppf(1 - 0.05 / 8, among_four - 1), among_four - 1, 0.05 / 0.04 * np.sqrt(among_four)),
+        abs=0.003,
+    )
