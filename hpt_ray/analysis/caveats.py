@@ -37,7 +37,8 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
 
 def _exploratory(run: Run, claims: Sequence[Claim]) -> list[str]:
     """What is shown beside the claims that answer the study's question, and is not corrected together with them."""
-    first, *others = dict.fromkeys(claim.family for claim in claims if claim.family) or [""]
+    claims = [claim for claim in claims if claim.difference is not None]
+    first, *others = dict.fromkeys(claim.family for claim in claims) or [""]
     claimed = {name for claim in claims for name in claim.evaluation.split(" minus ")}
     shown = [item.name for item in run.study.evaluations if item.name not in claimed]
     apart = f"the claims on {listed(others)} (Holm's correction is within each of them, and not over all)"
@@ -49,7 +50,7 @@ def _exploratory(run: Run, claims: Sequence[Claim]) -> list[str]:
             else []
         ),
     ]
-    return [f"Exploratory, beside the claims on {first}: {listed(parts)}."] if parts and first else []
+    return [f"Exploratory, beside the claims on {first}: {listed(parts)}."] if parts and claims else []
 
 
 def _margin(run: Run, claims: Sequence[Claim]) -> list[str]:

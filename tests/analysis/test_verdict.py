@@ -190,7 +190,7 @@ def test_a_missing_baseline_says_so() -> None:
     assert "cannot be said (no change against the baseline for HPT)" in found.sentence
     assert "not comparable with direct transfer (no result for HPT)" in found.sentence
     assert all(claim.difference is None for claim in found.claims)
-    assert found.notes == (EXPLORATORY, "Missing: HPT at baseline. Estimates use the cells that finished.")
+    assert found.notes == ("Missing: HPT at baseline. Estimates use the cells that finished.",)
 
 
 def test_a_missing_arm_says_so() -> None:

@@ -69,8 +69,8 @@ def of_levels(values: np.ndarray) -> Variation | None:
         return None
     seeds = values.shape[1]
     by_seed, by_example, single = _squares(values)
-    parts = by_seed / seeds, max(0.0, by_example - single / seeds)
-    return _variation(values.mean(axis=(1, 2)), parts, values, seeds)
+    noise = by_seed / seeds + max(0.0, by_example - single / seeds)
+    return _variation(values.mean(axis=(1, 2)), noise, (by_seed / seeds, by_example), values, seeds)
 
 
 def of_sample(values: np.ndarray, repeated: np.ndarray, seeds: int) -> Variation | None:
@@ -86,17 +86,22 @@ def of_sample(values: np.ndarray, repeated: np.ndarray, seeds: int) -> Variation
     if min(*repeated.shape, *values.shape) < 2:
         return None
     by_seed, _, single = _squares(repeated)
-    parts = max(0.0, by_seed - single) / seeds, _interaction(values) / values.shape[1]
-    return replace(_variation(values.mean(axis=1), parts, repeated, seeds), sampled=True)
+    by_example = _interaction(values) / values.shape[1]
+    noise = max(0.0, by_seed - single) / seeds + by_example
+    return replace(_variation(values.mean(axis=1), noise, (by_seed / seeds, by_example), repeated, seeds), sampled=True)
 
 
-def _variation(means: np.ndarray, parts: tuple[float, float], repeated: np.ndarray, seeds: int) -> Variation:
-    """The variation of the levels' means, to which luck, seen in ``repeated``, and the test sample give these parts."""
+def _variation(
+    means: np.ndarray, noise: float, squares: tuple[float, float], repeated: np.ndarray, seeds: int
+) -> Variation:
+    """The variation of the levels' means with their ``noise``.
+
+    That is a sum of mean ``squares``, of luck as ``repeated`` shows it and of the test sample, with others taken off.
+    """
     levels, repeats, examples = repeated.shape
-    noise = sum(parts)
     # The degrees of freedom of a sum of mean squares (Satterthwaite 1946).
     degrees = (levels - 1) * (repeats - 1), (len(means) - 1) * (examples - 1)
-    errors = sum(part**2 / free for part, free in zip(parts, degrees, strict=True))
+    errors = sum(square**2 / free for square, free in zip(squares, degrees, strict=True))
     return Variation(float(means.var(ddof=1)), noise, noise**2 / errors if errors > 0 else math.inf, len(means), seeds)
 
 
