@@ -38,7 +38,8 @@ def broker(tmp_path, monkeypatch):
 
 
 def config(broker, folder):
-    return {"broker": broker, "group": 0, "store": str(folder), "scratch": str(folder), "threads": 1, "folder": "."}
+    folders = {"store": str(folder), "scratch": str(folder), "folder": "."}
+    return {"broker": broker, "group": 0, "threads": 1, "gpu": False} | folders
 
 
 def failing(error):
