@@ -11,8 +11,8 @@ What the quick scale can tell was simulated (41 searches on which the best polic
 a pretraining, 800 test images): with eight seeds to confirm, HPT at its best is shown to be better than from scratch,
 which is 8 points behind, in 95 % and than direct transfer, 5 behind, in 37 %; the gain of the search itself in 32 % of
 arms. Three seeds, with more policies and HPT-BN as a third arm, showed these in 8, 4 and 4 % of 25 searches, and took
-longer. How flat the optimum is, no search of minutes can tell apart: with a random policy losing 7 points on average
-to the best in one arm and nothing in the other, 48 random policies show it in 17 % of 60 and eight in 7 %.
+longer. How much the policy matters: with a random policy losing 7 points on average to the best in one arm and nothing
+in the other, eight random policies show it in 37 % of 60 simulated searches, and 48 in 82 %.
 """
 
 from typing import Annotated, Unpack
