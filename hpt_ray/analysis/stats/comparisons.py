@@ -117,7 +117,8 @@ def _mean(differences: list[Interval], rows: np.ndarray | None) -> Interval:
         between, degrees = float(least / stats.norm.ppf((1 + LEVEL) / 2)) ** 2, np.inf
     parts = [(between, degrees), *([] if rows is None else [_shared(rows)])]
     half = _half(parts, 1 - LEVEL)
-    return Interval(mean, mean - half, mean + half, min(found.seeds for found in differences), _p_value(mean, parts))
+    low, high = max(-1.0, mean - half), min(1.0, mean + half)  # two targets may leave more open than there is
+    return Interval(mean, low, high, min(found.seeds for found in differences), _p_value(mean, parts))
 
 
 def _shared(rows: np.ndarray) -> tuple[float, float]:

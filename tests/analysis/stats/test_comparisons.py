@@ -75,6 +75,13 @@ def test_one_target_keeps_its_own_interval() -> None:
     assert (found.mean, found.wins) == (own, ("aerial",))
 
 
+def test_no_mean_difference_is_more_than_all_there_is() -> None:
+    """Student's quantile over two targets is 12.7: half an interval of 3.8 and more."""
+    found = across({"one": target(0.5, 0.1, 0.01), "two": target(-0.1, 0.1, 0.3)}, margin=0.01).mean
+    assert (found.estimate, found.low, found.high) == (pytest.approx(0.2), -1.0, 1.0)
+    assert found.p > 0.5
+
+
 def test_no_difference_at_all_is_no_direction() -> None:
     found = across({"one": target(0.0, 0.0, 1.0), "two": target(0.0, 0.0, 1.0)}, margin=0.01)
     assert (found.ahead, found.behind, found.sign_p, found.mean.p) == (0, 0, 1.0, 1.0)
