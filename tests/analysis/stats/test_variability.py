@@ -101,12 +101,12 @@ def test_an_arm_that_swings_by_gains_is_not_the_more_robust_one() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+@pytest.mark.parametrize("seeds", [3, 10])
 @pytest.mark.parametrize("truth", [(FLAT, FLAT), (GAINS, GAINS)], ids=["flat", "tied"])
 @pytest.mark.parametrize("noise", [(QUIET, LOUD), HEAVY, COLLAPSING], ids=["unequal", "t3", "collapsing"])
 def test_false_claims_thoroughly(seeds: int, truth: tuple[np.ndarray, np.ndarray], noise: tuple[Noise, Noise]) -> None:
     """At most 5 % one-sided where one arm is four times as noisy, whatever the noise is."""
-    more, less = rates(truth, noise, seeds, studies=400)
+    more, less = rates(truth, noise, seeds, studies=200)
     assert max(more, less) <= 0.05
 
 

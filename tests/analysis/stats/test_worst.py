@@ -48,11 +48,11 @@ def test_the_quiet_arm_does_not_have_the_better_worst_change() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("seeds", [3, 10])
 @pytest.mark.parametrize("truth", [(TIED, TIED), (CLEAR, CLEAR)], ids=["ties", "clear"])
 def test_false_claims_thoroughly(seeds: int, truth: tuple[np.ndarray, np.ndarray]) -> None:
     """At most 5 % one-sided, at ties and where one arm is four times as noisy."""
-    generator, studies = np.random.default_rng(seeds), 400
+    generator, studies = np.random.default_rng(seeds), 200
     found = [found_in(truth, seeds, generator) for _ in range(studies)]
     assert sum(part.p < 0.05 and part.estimate > 0 for part in found) / studies <= 0.05
     assert sum(part.p < 0.05 and part.estimate < 0 for part in found) / studies <= 0.05
