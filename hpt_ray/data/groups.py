@@ -8,6 +8,7 @@ group is empty is alone: a group of its own.
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id
 from hpt_ray.core.text import visible
-from hpt_ray.data.classes import LONGEST
+from hpt_ray.data.classes import LONGEST, plain
 from hpt_ray.data.folder_names import is_generic
 from hpt_ray.data.records import Example, Records, Source
 
@@ -194,15 +195,22 @@ def check(spec: str, groups: Groups, labels: Indices) -> None:
         )
 
 
+def of_cell(value: object) -> str | None:
+    """The group that a cell of a table or an entry of JSON names; None where it is empty."""
+    if isinstance(value, float):  # integers with gaps may have been written as floats, whose gaps are NaN
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
+    return None if value is None else str(value).strip() or None
+
+
 def readable(name: str, where: str) -> str:
-    """The name of a group as it is kept, without what cannot be shown.
+    """The name of a group as it is kept: spelled as names of classes are compared, without what cannot be shown.
 
     Raises:
         DataError: for a name that is too long to be one.
     """
     if len(name) > LONGEST:
         raise DataError(f"{where}: group '{name[:20]}...' has {len(name):,} characters; write the group's name.")
-    return visible(name)
+    return visible(plain(name))
 
 
 def lines(data: Dataset) -> Iterable[str]:

@@ -8,6 +8,7 @@ import itertools
 import json
 import shlex
 import tarfile
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -211,6 +212,49 @@ def test_floats_with_gaps_are_integers_with_images_alone(tmp_path: Path) -> None
     data = load(str(tmp_path), 8)
     assert data.groups is not None and data.groups.names == tuple("012345")
     assert (data.groups.name(2), data.groups.name(3)) == ("1", None)
+
+
+def grouped_table(root: Path, groups: list[object]) -> Dataset:
+    images = [{"bytes": png(seed), "path": None} for seed in range(len(groups))]
+    columns = {"image": images, "label": [seed % 2 for seed in range(len(groups))], "group": groups}
+    root.mkdir(exist_ok=True)
+    pq.write_table(pa.table(columns), root / "images.parquet")
+    return load(str(root), 8)
+
+
+def test_two_spellings_of_a_name_are_one_group(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "José") for form in ("NFC", "NFD"))
+    names = [f"p{number // 2}" for number in range(20)]
+    table = grouped_table(tmp_path / "table", [composed, decomposed, *names])
+    images = [f"{'ab'[p % 2]}/p{p}_{s}.png" for p in range(8) for s in range(2)]
+    images += [f"a/{spelled}_{s}.png" for spelled in (composed, decomposed) for s in range(2)]
+    for data in (table, load(str(folder(tmp_path / "files", images)), 8, r"/(.+)_\d")):
+        assert data.groups is not None
+        assert data.groups.names.count(composed) == 1
+        assert decomposed not in data.groups.names
+
+
+def test_a_column_that_can_name_no_groups_is_remarked_on(tmp_path: Path) -> None:
+    for groups, kind in (([[seed // 2] for seed in range(20)], "list<element: int64>"), ([None] * 20, "null")):
+        data = grouped_table(tmp_path / "data", list(groups))
+        assert data.groups is None
+        assert any(f"its column 'group' is {kind}, which names no groups" in line for line in inventory.lines([data]))
+
+
+def test_nan_in_json_is_an_image_alone(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "images.tar", "w") as archive:
+        for seed in range(20):
+            group = float("nan") if seed < 4 else float(seed // 2)
+            for kind, content in (
+                ("png", png(seed)),
+                ("json", json.dumps({"label": seed % 2, "group": group}).encode()),
+            ):
+                member = tarfile.TarInfo(f"{seed:03}.{kind}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    groups = load(str(tmp_path / "images.tar"), 8).groups
+    assert groups is not None
+    assert [groups.name(image) for image in (0, 3, 4, 5)] == [None, None, "2", "2"]
 
 
 def test_encoded_pixels_have_the_same_groups(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.data.classes import LONGEST, too_long
 from hpt_ray.data.datasets._column_names import may_be_group, may_be_label
 from hpt_ray.data.datasets._tar import Sample
+from hpt_ray.data.groups import of_cell
 
 Label = int | str | None
 
@@ -130,7 +131,7 @@ def groups(samples: Sequence[Sample], where: Callable[[int], str]) -> tuple[list
         raise DataError(f"{where(0)}: several keys of .json name groups ({', '.join(map(repr, keys))}); keep one.")
     key = keys[0] if keys else ""
     values = (one.get(key) for one in objects)
-    return [None if value is None else str(value).strip() or None for value in values], key
+    return [of_cell(value) for value in values], key
 
 
 def _object(sample: Sample, where: str) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from hpt_ray.data.classes import LONGEST, too_long
 from hpt_ray.data.datasets import _parquet_columns as columns
 from hpt_ray.data.datasets._arrow import ArrowFile
 from hpt_ray.data.datasets._column_names import may_be_group, may_be_label, may_be_split
+from hpt_ray.data.groups import of_cell
 from hpt_ray.data.place import Place
 
 #: A label may be as large: the classes up to it are all numbered where they have no names.
@@ -82,11 +82,17 @@ class Table:
         """The class names in the Hugging Face metadata; () without."""
         return () if self.label is None else columns.declared(self.path, self.schema, self.label)
 
+    @property
+    def unused(self) -> dict[str, str]:
+        """The type of each column that is called like one of groups and is none."""
+        called = [name for name in self.schema.names if may_be_group(name) and name != self.group]
+        return {name: str(self.schema.field(name).type) for name in called}
+
     def groups(self) -> list[str | None]:
         """The group of each row as text; None where it is empty, or where there is no column of groups."""
         if self.group is None:
             return [None] * self.rows
-        return [_group(value) for value in self.column(self.group)]
+        return [of_cell(value) for value in self.column(self.group)]
 
     def column(self, name: str) -> list[Any]:
         return list(columns.values(self.path, name))
@@ -151,9 +157,3 @@ def table(path: Path) -> Table:
     if column is not None and not may_be_split(column):
         remarks.append(f"its splits are from the column {column!r}")
     return Table(path, schema, rows, image, label, tuple(candidates), splits, group, tuple(remarks))
-
-
-def _group(value: Any) -> str | None:
-    if isinstance(value, float):  # integers with gaps may have been written as floats, whose gaps are NaN
-        value = None if math.isnan(value) else int(value) if value.is_integer() else value
-    return None if value is None else str(value).strip() or None

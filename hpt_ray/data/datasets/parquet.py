@@ -64,6 +64,11 @@ def tables(found: Shards, named_by: str = "its file names") -> Source:
     remarks = [*noted, *([f"it has {doubt}"] if several else [])]
     if elsewhere:
         remarks.append(f"its labels are from the column {', '.join(map(repr, elsewhere))}")
+    unused = {name: kind for part in parts for name, kind in part.unused.items()}
+    remarks += [
+        f"its column {name!r} is {kind}, which names no groups; write an integer or a name in each row"
+        for name, kind in unused.items()
+    ]
     return Source(
         found.name,
         content,
