@@ -84,7 +84,8 @@ def test_one_of_each_kind_by_path(workplace, monkeypatch, capsys):
     page = (folder / "report.html").read_text()
     for text in ("A page of my own", "A figure of my own", "Prose of my own.", f"{len(rows)} rows, drawn by me"):
         assert text in page
-    assert "A caption of my own." in page and "On ./mine/noise.py, a verdict of my own counts" in page
+    scope = "for this base and one seed"
+    assert "A caption of my own." in page and f"On ./mine/noise.py, {scope}, a verdict of my own counts" in page
     assert "Miss rate" in page
     assert_repeats(folder, workplace / "elsewhere")
 
