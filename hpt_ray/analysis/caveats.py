@@ -11,6 +11,7 @@ from hpt_ray.analysis.measures.holes import Hole, holes
 from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, points
+from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.verdict import Caveat
 from hpt_ray.spec.study import Weights
 
@@ -29,7 +30,7 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
         "needed": list(settling.values()),
         "margin": _margin(run, claims),
         "exploratory": _exploratory(run, claims),
-        "seeds": _few_seeds(run),
+        "seeds": _few_seeds(run, claims),
         "missing": _missing(run, parts, target),
     }
     return tuple(Caveat(kind, text) for kind, texts in by_kind.items() for text in texts)
@@ -66,14 +67,20 @@ def _margin(run: Run, claims: Sequence[Claim]) -> list[str]:
     ]
 
 
-def _few_seeds(run: Run) -> list[str]:
+def _few_seeds(run: Run, claims: Sequence[Claim]) -> list[str]:
+    """Where claims rest on one seed or two: those of the study, or what failures and a search leave of them."""
+    planned = scope(run.study).seeds
+    incomplete = [claim.failed for claim in claims if claim.failed and claim.difference]
+    fewest = min((failed.total - failed.number for failed in incomplete), default=planned)
+    where = "" if fewest == planned else " in some comparisons"
     return {
-        1: ["One seed: intervals account for the test sample alone, not for the luck of a pretraining run."],
+        1: [f"One seed{where}: intervals account for the test sample alone, not for the luck of a pretraining run."],
         2: [
-            "Two seeds are too few: one difference between them is all that is known of the luck of a pretraining run, "
-            "and intervals are as wide as that makes them (Student's quantile is 12.7; of three seeds it is 4.3)."
+            f"Two seeds{where} are too few: one difference between them is all that is known of the luck of a "
+            "pretraining run, and intervals are as wide as that makes them (Student's quantile is 12.7; of three seeds "
+            "it is 4.3)."
         ],
-    }.get(len(run.study.seeds), [])
+    }.get(fewest, [])
 
 
 def _missing(run: Run, parts: Sequence[Run], target: str) -> list[str]:

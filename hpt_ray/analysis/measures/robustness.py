@@ -33,7 +33,8 @@ class ArmRobustness:
         worst: the change at the level where it is most negative, ``worst_level``. changes: that at each level that
             could be compared. missing: the levels that could not.
         deviation: the standard deviation over the levels; loss: the mean loss to the best, an estimate alone, since no
-            interval of it was found that holds. None with one seed, of which luck cannot be told from the factor.
+            interval of it was found that holds, and 0 where luck takes that below. None with one seed, of which luck
+            cannot be told from the factor.
     """
 
     worst: Interval
@@ -112,7 +113,7 @@ def robustness_difference(
 def _robustness(run: Run, values: dict[str, np.ndarray]) -> ArmRobustness:
     """The measures of one arm, from correctness [seeds, examples] at the baseline and at one level or more."""
     names, stacked = list(values)[1:], np.stack(list(values.values()))
-    changes, variation = stacked[1:] - stacked[0], of_levels(stacked)
+    changes, variation, lost = stacked[1:] - stacked[0], of_levels(stacked), loss(stacked)
     replicates = replicate(changes)
     by_level = {
         name: replicates.interval(operator.itemgetter((..., place)), [place]) for place, name in enumerate(names)
@@ -124,7 +125,7 @@ def _robustness(run: Run, values: dict[str, np.ndarray]) -> ArmRobustness:
         changes=by_level,
         missing=tuple(level for level in run.levels[1:] if level not in values),
         deviation=deviation(variation, _reach(changes)) if variation else None,
-        loss=loss(stacked),
+        loss=None if lost is None else max(0.0, lost),
     )
 
 
@@ -132,7 +133,7 @@ def loss(values: np.ndarray) -> float | None:
     """What a level taken at random loses to the best one, from correctness [levels, seeds, examples], cross-fitted.
 
     For each seed and half of the examples, the best level is chosen with the other seeds and the other half. None of
-    fewer than two seeds that all levels have.
+    fewer than two seeds that all levels have. Right on average, so that luck can take it below 0.
     """
     values = values[:, ~np.isnan(values).any(axis=(0, 2))]
     _, seeds, examples = values.shape

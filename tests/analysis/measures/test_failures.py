@@ -96,3 +96,18 @@ def test_other_sentences_count_them_too(study: str) -> None:
     )
     (judged,) = verdicts(found, load("dashboards", study))
     assert f"; 1 of {len(spec.seeds)} seeds has no result, " in judged.sentence
+
+
+def test_seeds_that_failures_leave_are_said_to_be_too_few() -> None:
+    spec = simulate.study("failing", (SCRATCH, "base", HPT), seeds=(0, 1, 2))
+
+    def caveats(failing: tuple[int, ...]) -> list[str]:
+        found = simulate.run(
+            spec, lambda _: 0.6, examples=100, failed=lambda cell, seed: cell.arm == HPT and seed in failing
+        )
+        (judged,) = verdicts(found, load("dashboards", "augment_ablation"))
+        return [caveat.text for caveat in judged.caveats if caveat.kind == "seeds"]
+
+    assert caveats(()) == []
+    assert caveats((1,))[0].startswith("Two seeds in some comparisons are too few")
+    assert caveats((0, 1))[0].startswith("One seed in some comparisons: intervals account for the test sample alone")

@@ -146,3 +146,14 @@ def test_arms_that_answer_alike_are_not_certain_to_differ_in_no_measure(run: Run
         assert interval.high >= 2 * (1 - 0.025 ** (1 / 300)) - 1e-9
         assert interval.low <= -2 * (1 - 0.025 ** (1 / 300)) + 1e-9
         assert interval.p == pytest.approx(1.0)
+
+
+def test_no_level_is_said_to_lose_less_than_nothing_to_the_best() -> None:
+    """The cross-fitted loss of levels that do not differ is below zero half of the time."""
+    shown = []
+    for seed in range(6):
+        level = (0.8,) * len(simulate.POLICIES)
+        found = robustness(simulate.run(examples=40, accuracy={"target": level}, seed=seed), TARGET, "target")
+        assert found is not None and found.loss is not None
+        shown.append(found.loss)
+    assert min(shown) == 0.0 < max(shown)
