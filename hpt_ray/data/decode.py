@@ -106,7 +106,8 @@ def pixels(example: Example, size: int | None, reading: Reading = PLAIN) -> Deco
         raise DataError(f"{example.where} is not an image {_instead(image)}.") from error
     except BROKEN as error:
         raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
-    channels = np.ascontiguousarray(np.asarray(decoded).transpose(2, 0, 1))
+    # A copy even of one pixel, which lies in order already: what Pillow holds cannot be written to.
+    channels = np.array(np.asarray(decoded).transpose(2, 0, 1), order="C")
     return Decoded(channels, look, picture.extent, form(picture))
 
 

@@ -175,3 +175,11 @@ def test_all_images_keep_their_order_and_report_progress(tmp_path: Path) -> None
     assert reading.plain
     assert seen == sorted(seen)
     assert seen[-1] == (500, 500)
+
+
+@pytest.mark.parametrize("extent", [(1, 1), (1, 9), (9, 1)])
+def test_pixels_can_be_written_to_as_torch_asks(extent: tuple[int, int]) -> None:
+    """torch warns of an array that cannot, once in a process and with a line of our code."""
+    content = _encoded(_picture(*extent))
+    assert pixels(Example(content, "here"), None).pixels.flags.writeable
+    assert _decoded(content, 1).flags.writeable
