@@ -241,6 +241,15 @@ def test_a_column_that_can_name_no_groups_is_remarked_on(tmp_path: Path) -> None
         assert any(f"its column 'group' is {kind}, which names no groups" in line for line in inventory.lines([data]))
 
 
+def test_files_without_the_column_of_groups_are_counted(tmp_path: Path) -> None:
+    grouped_table(tmp_path, [f"p{seed // 2}" for seed in range(20)])
+    images = [{"bytes": png(100 + seed), "path": None} for seed in range(10)]
+    pq.write_table(pa.table({"image": images, "label": [seed % 2 for seed in range(10)]}), tmp_path / "more.parquet")
+    data = load(str(tmp_path), 8)
+    assert data.groups is not None and data.groups.count(np.arange(30)) == 10 + 10
+    assert any("no column of groups in 1 of its 2 files" in line for line in inventory.lines([data]))
+
+
 def test_nan_in_json_is_an_image_alone(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "images.tar", "w") as archive:
         for seed in range(20):

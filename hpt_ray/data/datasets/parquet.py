@@ -69,6 +69,11 @@ def tables(found: Shards, named_by: str = "its file names") -> Source:
         f"its column {name!r} is {kind}, which names no groups; write an integer or a name in each row"
         for name, kind in unused.items()
     ]
+    ungrouped = sum(part.group is None for part in parts)
+    if grouped and ungrouped:
+        remarks.append(
+            f"no column of groups in {ungrouped:,} of its {len(parts):,} files: each image there is taken as alone"
+        )
     return Source(
         found.name,
         content,
