@@ -85,7 +85,7 @@ def _needed(claim: Claim, need: Need) -> str:
         aim = f"To show that {claim.subject} and {spoken(claim.against)} {less}"
     else:
         aim = f"To tell {lowered(claim.subject)} from {spoken(claim.against)}, if they differ by as much as seen"
-    return f"{aim}: {_seeds(need.seeds)}."
+    return f"{aim}: {_seeds(need.seeds, corrected=not need.equivalence)}."
 
 
 def _images(what: str, enough: Enough, margin: float) -> str:
@@ -97,10 +97,12 @@ def _images(what: str, enough: Enough, margin: float) -> str:
     return f"{of}: {enough.needed:,} such {such} would show that there is no difference of {margin_text(margin)}."
 
 
-def _seeds(needed: Needed) -> str:
+def _seeds(needed: Needed, corrected: bool) -> str:
+    """How many seeds; ``corrected``: whether Holm's correction is for such a claim (equivalence needs none)."""
     if not needed.seeds:
         return needed.reason
     most = "or more" if needed.most is None else f"to {needed.most:,}"
     number = f"{needed.least:,} {most}" if needed.least != needed.most else f"about {needed.least:,}"
-    sure = f"{100 * needed.power:.0f} % power, Holm's correction included; the 10 to 90 % range of the estimate"
+    holm = ", Holm's correction included" if corrected else ""
+    sure = f"{100 * needed.power:.0f} % power{holm}; the 10 to 90 % range of the estimate"
     return f"{number} seeds would be needed ({sure})"

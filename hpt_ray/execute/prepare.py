@@ -80,6 +80,11 @@ def _datasets(study: Study, progress: Callable[[str, int, int], None] | None) ->
     for spec in data_of(study):
         rule = study.groups if spec in study.targets else None
         preparations[spec] = preparing.preparation(spec, study.decode_size, rule, study.pixels)
+    if study.pixels == "encoded" and any(preparation.source.folder for preparation in preparations.values()):
+        # A base of drawn images has no files to stay in, which is no reason to refuse the user's own.
+        for spec, preparation in preparations.items():
+            if not preparation.source.folder:
+                preparations[spec] = preparing.preparation(spec, study.decode_size, preparation.rule, "auto")
     missing = sum(preparation.missing for preparation in preparations.values())
     cache.check_room(
         missing, f"the data of study {study.name}", ", or write pixels=auto to leave images in their files"

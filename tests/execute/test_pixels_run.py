@@ -75,10 +75,15 @@ def test_the_papers_scale_keeps_large_images_encoded_and_says_why(
     assert code == 0
     assert "photos: its images stay encoded, since most are larger than 18 px" in " ".join(output.split())
     assert "encoded" not in plan()[1]
-    code, _, error = plan("base=synthetic:objects,n=80", "pixels=encoded")
+    code, output, _ = plan("base=synthetic:objects,n=80", "pixels=encoded")
+    assert code == 0
+    told = " ".join(output.split())
+    assert "photos: its images stay encoded, as asked" in told
+    assert "objects: its images are drawn or downloaded as arrays, and stay resident" in told
+    code, _, error = plan("base=synthetic:objects,n=80", "target=synthetic:aerial,n=80", "pixels=encoded")
     (line,) = error.splitlines()
     assert code == 2
-    assert "synthetic:objects,n=80 has arrays and no files, which cannot stay encoded: write pixels=auto" in line
+    assert "synthetic:aerial,n=80 has arrays and no files, which cannot stay encoded: write pixels=auto" in line
 
 
 def test_data_that_do_not_fit_together_are_refused_before_any_is_decoded(
