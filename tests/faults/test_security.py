@@ -296,7 +296,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     return lambda: re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", file.getvalue())
 
 
-def test_the_terminal_shows_names_as_text(terminal: Callable[[], str]) -> None:
+def test_the_terminal_shows_names_as_text(terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DECODING_SECONDS", 0.0)
     run = simulate_studies.run(simulate_studies.sequential(targets=(EVIL, "two")), lambda cell: 0.5, examples=20)
     verdict = verdicts(run, load("dashboards", "sequential"))
     console.result(SimpleNamespace(verdicts=verdict, run=run, failures={EVIL: EVIL}, results=EVIL, report=EVIL))  # type: ignore[arg-type]

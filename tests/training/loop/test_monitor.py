@@ -208,7 +208,7 @@ def test_at_the_quick_scale_it_sees_start_and_end_and_of_its_base_ten_points() -
     found = made(data, logged=range(quick.target.iterations + 1), batch=quick.target.batch)
     assert (sorted(found.at), len(found.queries)) == ([0, 90], 129)
     found = made(data, logged=range(0, quick.base.iterations + 1, 12), batch=quick.base.batch)
-    assert (len(found.at), len(found.queries)) == (10, 345)
+    assert (len(found.at), len(found.queries)) == (10, 172)
 
 
 def test_a_small_data_set_gives_all_it_has() -> None:
