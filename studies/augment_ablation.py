@@ -2,7 +2,7 @@
 
     hpt-study run augment_ablation
 
-At the quick scale: four to five minutes on two cores. Expected (linear probe, test, baseline policy, three seeds with
+At the quick scale: five to seven minutes on two cores. Expected (linear probe, test, baseline policy, three seeds with
 bases of their own): HPT 44 %, HPT-BN 39 %, direct transfer 36 %, from scratch 35 %; HPT better than direct transfer,
 and not enough evidence at three seeds that it is better than from scratch, which five show in nine of ten studies.
 
