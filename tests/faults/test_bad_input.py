@@ -188,9 +188,9 @@ PARTS = st.fixed_dictionaries(
 
 @generated(250, OPERATORS | PLAIN)
 def test_policies_of_ones_own(policy: Any) -> None:
-    Path("policy.py").write_text(
-        f"from math import inf, nan\npolicy = {policy!r}\n", encoding="utf-8", errors="replace"
-    )
+    made = f"Policy.model_validate({policy!r})" if isinstance(policy, dict) else repr(policy)
+    text = f"from math import inf, nan\nfrom hpt_ray.spec.policy import Policy\npolicy = {made}\n"
+    Path("policy.py").write_text(text, encoding="utf-8", errors="replace")
     ends_well("policies", lambda: plan("augment_ablation", tiny("augment_ablation", policies="policy.py")))
 
 
