@@ -8,8 +8,10 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import ValidationError
+
 from hpt_ray.core import plugins
-from hpt_ray.core.errors import StudyError
+from hpt_ray.core.errors import StudyError, explain
 from hpt_ray.core.identity import content_id
 
 #: What the module names of such files begin with.
@@ -40,7 +42,10 @@ def import_file(path: Path) -> ModuleType:
 
 def reason(error: BaseException) -> str:
     """What an error says, and the line of the user's code that it comes from: "TypeError: ... (mine.py, line 3)"."""
-    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, ValidationError):  # as text it has several lines and an address
+        text = f"{error.title}: {explain(error)}"
+    else:
+        text = f"{type(error).__name__}: {error}"
     where = place(error)
     return text if where is None or isinstance(error, SyntaxError) else f"{text} ({where})"  # a SyntaxError names both
 

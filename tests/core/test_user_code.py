@@ -39,6 +39,15 @@ def test_a_file_that_cannot_be_imported_is_named_with_the_line(tmp_path: Path, t
         user_code.import_file(path)
 
 
+def test_a_value_that_is_out_of_range_is_said_in_few_words(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("from hpt_ray.spec.policy import Policy\npolicy = Policy.model_validate({'flip': {'p': 2}})\n")
+    with pytest.raises(StudyError) as caught:
+        user_code.import_file(path)
+    says = "Policy: flip.p: Input should be less than or equal to 1 (mine.py, line 2)"
+    assert str(caught.value) == f"{path} cannot be imported: {says}. Mend the file."
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("x = 1\n")
     with pytest.raises(StudyError, match=r"mine\.txt is no Python file"):
