@@ -31,8 +31,8 @@ SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "srun")
 CONFIGURATION = """\
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
-SlurmUser={user}
-SlurmdUser={user}
+SlurmUser=root
+SlurmdUser=root
 AuthInfo=socket={folder}/munge.socket
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -70,7 +70,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     key.chmod(0o600)
     configuration = tmp_path / "slurm.conf"
     host = os.uname().nodename.partition(".")[0]
-    text = CONFIGURATION.format(host=host, user="root", folder=tmp_path, cores=os.cpu_count())
+    text = CONFIGURATION.format(host=host, folder=tmp_path, cores=os.cpu_count())
     configuration.write_text(text, encoding="utf-8")
     monkeypatch.setenv("SLURM_CONF", str(configuration))
     monkeypatch.setenv("HPT_CACHE", str(tmp_path / "cache"))

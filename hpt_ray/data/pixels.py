@@ -21,6 +21,9 @@ from hpt_ray.data.records import Example, Source
 Pixels = Literal["resident", "encoded"]
 Choice = Literal["resident", "encoded", "auto"]
 
+#: Why images without files are resident, whatever is asked for.
+ARRAYS = "its images are drawn or downloaded as arrays, and stay resident"
+
 #: As many images of a data set are decoded to learn how large they are.
 SAMPLE = 64
 
@@ -46,7 +49,7 @@ def chosen(source: Source, size: int, room: float) -> tuple[Pixels, str]:
         DataError: for a source that cannot be read.
     """
     if not source.folder:
-        return "resident", "its images are drawn or downloaded as arrays, and stay resident"
+        return "resident", ARRAYS
     extent = extent_of(source)
     needed = extent.images * 3 * size**2
     if extent.longer_side > size:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hpt_ray.data import cache, dataset, inventory, leakage, preparing
 from hpt_ray.data.evaluable import check_metric
+from hpt_ray.data.pixels import ARRAYS
 from hpt_ray.execute import rounds
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.report import dashboard
@@ -84,7 +85,7 @@ def _datasets(study: Study, progress: Callable[[str, int, int], None] | None) ->
         # A base of drawn images has no files to stay in, which is no reason to refuse the user's own.
         for spec, preparation in preparations.items():
             if not preparation.source.folder:
-                preparations[spec] = preparing.preparation(spec, study.decode_size, preparation.rule, "auto")
+                preparations[spec] = dataclasses.replace(preparation, pixels="resident", why=ARRAYS)
     missing = sum(preparation.missing for preparation in preparations.values())
     cache.check_room(
         missing, f"the data of study {study.name}", ", or write pixels=auto to leave images in their files"

@@ -54,6 +54,14 @@ def _parquet(root: Path) -> Path:
     return root / "rows.parquet"
 
 
+def _stop(monkeypatch: pytest.MonkeyPatch, spec: str, after: int, pixels: Pixels = "resident") -> None:
+    """Prepare a data set as one who presses Ctrl-C once so many images are decoded."""
+    with monkeypatch.context() as patch:
+        _watched(patch, stop_after=after)
+        with pytest.raises(KeyboardInterrupt):
+            load(spec, 8, pixels=pixels)
+
+
 def _same(one: Dataset, other: Dataset) -> bool:
     return (one.fingerprint, one.mean, one.std, one.remarks) == (
         other.fingerprint,
@@ -87,10 +95,7 @@ def test_after_ctrl_c_it_goes_on_with_the_first_shard_that_is_not_kept(
     whole = load(spec, 8, pixels=pixels)
     expected = whole.images[:].copy()
     monkeypatch.setenv("HPT_CACHE", str(tmp_path / "other"))
-    with monkeypatch.context() as patch:
-        _watched(patch, stop_after=50)
-        with pytest.raises(KeyboardInterrupt):
-            load(spec, 8, pixels=pixels)
+    _stop(monkeypatch, spec, 50, pixels)
     kept = [*(tmp_path / "other").glob("*/.*/scratch/*.npz")]
     assert kept
     decoded = _watched(monkeypatch)
@@ -112,10 +117,7 @@ def test_deep_images_are_read_again_once_whenever_it_is_stopped(
     whole = load(spec, 8, pixels="encoded")
     assert any("more than 8 bits" in remark for remark in whole.remarks)
     monkeypatch.setenv("HPT_CACHE", str(tmp_path / "other"))
-    with monkeypatch.context() as patch:
-        _watched(patch, stop_after)
-        with pytest.raises(KeyboardInterrupt):
-            load(spec, 8)
+    _stop(monkeypatch, spec, stop_after)
     resident = load(spec, 8)
     assert np.array_equal(resident.resident, whole.images[:])
     assert (resident.mean, resident.std, resident.remarks) == (whole.mean, whole.std, whole.remarks[:-1])
@@ -166,10 +168,7 @@ def test_pixels_that_a_power_cut_lost_are_decoded_again(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = str(_folder(tmp_path / "data"))
-    with monkeypatch.context() as patch:
-        _watched(patch, stop_after=50)
-        with pytest.raises(KeyboardInterrupt):
-            load(spec, 8)
+    _stop(monkeypatch, spec, 50)
     (file,) = cache.glob("decoded/.*/images.npy")
     images = np.lib.format.open_memmap(file, mode="r+")
     images[3] = 0
@@ -182,10 +181,7 @@ def test_pixels_that_a_power_cut_lost_are_decoded_again(
 
 def test_a_shard_that_is_damaged_is_decoded_again(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = str(_folder(tmp_path / "data"))
-    with monkeypatch.context() as patch:
-        _watched(patch, stop_after=50)
-        with pytest.raises(KeyboardInterrupt):
-            load(spec, 8, pixels="encoded")
+    _stop(monkeypatch, spec, 50, "encoded")
     first = min(cache.glob("indexed/.*/scratch/*.npz"))
     first.write_bytes(first.read_bytes()[:500])
     decoded = _watched(monkeypatch)
@@ -241,10 +237,7 @@ def test_packed_bytes_that_are_lost_are_packed_again_or_named(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = str(_parquet(tmp_path / "data"))
-    with monkeypatch.context() as patch:
-        _watched(patch, stop_after=50)
-        with pytest.raises(KeyboardInterrupt):
-            load(spec, 8, pixels="encoded")
+    _stop(monkeypatch, spec, 50, "encoded")
     pack = min(cache.glob("indexed/.*/packs/*.bin"))
     pack.write_bytes(pack.read_bytes()[:-5])
     data = load(spec, 8, pixels="encoded")

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError
 from hpt_ray.spec.bases import Bases, bases
 from hpt_ray.spec.grid import seed_of
 from hpt_ray.spec.parameters import make
 from hpt_ray.spec.study import Pretraining
 
-STUDIES = (
-    "augment_ablation",
-    "augment_search",
-    "base_robustness",
-    "data_fraction",
-    "iteration_budget",
-    "landscape",
-    "low_label",
-    "methods",
-    "sequential",
-)
+STUDIES = registry.names("studies")
 
 
 def found(study: str = "augment_ablation", **settings: object) -> Bases:

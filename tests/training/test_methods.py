@@ -16,13 +16,7 @@ from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import Projected, find, follow, follower
 from tests.support import tiny
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(params=registry.names("methods"))

@@ -37,13 +37,7 @@ def data() -> Dataset:
     return tiny.dataset()
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    """More threads than this are slower at this size, and their number may decide the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pretrainer(data: Dataset, recipe: Pretraining | None = None, **changed: Any) -> Pretrainer:
