@@ -1,0 +1,69 @@
+"""What more rows could still show: how likely an open claim is decided at the end, if the truth is what was seen.
+
+If the true difference is the one seen, the estimate after all rows is normal about it; of its variance that part is
+open which the rows so far do not share (conditional power under the current trend; Lan and Wittes 1988). A claim of
+which no outcome is likely is futile. To stop there makes no false claim, so the rule need not be followed (Jennison and
+Turnbull 1999, chapter 10).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from scipy import special
+
+from hpt_ray.analysis.stats.sequential import LOOKS, Noise
+
+#: A claim is futile where each outcome is less likely than this.
+LIKELY = 0.1
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The chances that after all rows a difference is claimed, and that equivalence is.
+
+    ``with_more_images``: the higher of the two if the test set were so large that it gave no variance.
+    """
+
+    differs: float
+    equivalent: float
+    with_more_images: float
+
+    @property
+    def futile(self) -> bool:
+        return max(self.differs, self.equivalent) < LIKELY
+
+    @property
+    def test_set_too_small(self) -> bool:
+        """Whether it is the test set that leaves no outcome likely."""
+        return self.futile and self.with_more_images >= LIKELY
+
+
+def outlook(
+    estimate: float, rows: int, noise: Noise, last_level: float, margin: float, most: int = LOOKS[-1]
+) -> Outlook:
+    """The outlook of a difference after some rows.
+
+    Args:
+        estimate: the difference, and ``margin``, what it is equivalent within, in the same unit.
+        last_level: the level at the last look, after ``most`` rows.
+    """
+    chances = _chances(estimate, rows, noise, last_level, margin, most)
+    without = _chances(estimate, rows, replace(noise, test=0.0), last_level, margin, most)
+    return Outlook(*chances, with_more_images=max(without))
+
+
+def _chances(
+    estimate: float, rows: int, noise: Noise, last_level: float, margin: float, most: int
+) -> tuple[float, float]:
+    """The chance that the last interval excludes zero, and that it lies within the margin."""
+    last = 1 / noise.information(most)
+    half = -float(special.ndtri(last_level / 2)) * math.sqrt(last)
+    move = math.sqrt(last * max(0.0, 1 - last * noise.information(rows)))
+    if move == 0.0:  # nothing is still to come
+        return float(abs(estimate) > half), float(abs(estimate) + half < margin)
+    beyond = special.ndtr((estimate - half) / move) + special.ndtr((-estimate - half) / move)
+    room = margin - half
+    within = special.ndtr((room - estimate) / move) - special.ndtr((-room - estimate) / move) if room > 0 else 0.0
+    return float(beyond), float(within)
