@@ -114,11 +114,7 @@ def _grouped(source: str, records: Records, rule: str, group_of: Rule) -> Record
             label = None if example.label is None else records.classes[example.label]
             group = group_of(example.name, label)
             if not group:
-                raise DataError(
-                    f"{source}: groups={rule} finds no group in {_shown(example)}; write groups=folder where each "
-                    "group has a folder of its own, or a pattern that fits the name of every image, such as "
-                    r"'(patient\d+)_'."
-                )
+                raise DataError(f"{source}: groups={rule} finds no group in {_advice(rule, example.name)}")
             yield replace(example, group=group)
 
     # What is known at once is checked before anything is decoded, which may take hours.
@@ -126,8 +122,14 @@ def _grouped(source: str, records: Records, rule: str, group_of: Rule) -> Record
     return replace(records, examples=list(examples()) if known else examples())
 
 
-def _shown(example: Example) -> str:
-    return repr(example.name) if example.name else f"{example.where}, which has no file name"
+def _advice(rule: str, name: str) -> str:
+    """The image that a rule does not fit, and what to do."""
+    if not name:
+        return "images that have no file names: leave groups out."
+    pattern = r"a pattern that fits the name of every image, such as '(patient\d+)_'"
+    if rule == FOLDER:
+        return f"{name!r}; give each group a folder of its own within its class, or write {pattern}."
+    return f"{name!r}; write {pattern}, or groups=folder where each group has a folder of its own."
 
 
 def _folder(name: str, label: str | None) -> str | None:

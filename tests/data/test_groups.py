@@ -121,7 +121,7 @@ def test_without_groups_nothing_is_another_than_before(tmp_path: Path) -> None:
     [
         ("folders", "groups=folders is neither 'folder' nor a pattern with one group"),
         ("(p", "groups=\\(p is no regular expression"),
-        (r"(q\d+)", r"groups=\(q\\d\+\) finds no group in 'a/p00/0.png'; write groups=folder"),
+        (r"(q\d+)", r"groups=\(q\\d\+\) finds no group in 'a/p00/0.png'; write a pattern .* or groups=folder"),
         ("^(.)", "each class lies in one group"),
     ],
 )
@@ -140,12 +140,14 @@ def test_a_rule_is_checked_before_anything_is_decoded(tmp_path: Path) -> None:
 
 
 def test_images_directly_in_their_class_have_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"groups=folder finds no group in 'test/a/3\.png'; write groups"):
+    with pytest.raises(
+        DataError, match=r"groups=folder finds no group in 'test/a/3\.png'; give each group a folder of its own"
+    ):
         load(str(folder(tmp_path, ["train/a/1.png", "train/b/2.png", "test/a/3.png"])), 8, "folder")
 
 
 def test_a_drawn_data_set_has_no_names() -> None:
-    with pytest.raises(DataError, match="which has no file name"):
+    with pytest.raises(DataError, match="images that have no file names: leave groups out"):
         load("digits", 8, "folder")
 
 
