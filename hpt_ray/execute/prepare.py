@@ -1,4 +1,4 @@
-"""From a study to its plan on this machine: precision resolved, data decoded, every name checked."""
+"""From a study to its plan on this machine: data decoded, every name checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
 from hpt_ray.training import backbone, compiler
-from hpt_ray.training.device import resolve_precision
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.loop.batches import pretraining_indices
 from hpt_ray.training.method import find as find_method
@@ -38,6 +37,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     """Check everything that can be checked before anything is trained, and make the plan.
 
     Args:
+        study: with its precision, see ``precision.resolved``.
         store: where weights named ``stage:ID`` are read; nothing is written to it.
         progress: called with (data set, images decoded, images) while data is decoded for the first time.
 
@@ -69,8 +69,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     check_metric(study.name, study.metric, {target: datasets[target] for target in study.targets})
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         check_data(evaluation, datasets[target])
-    resolved = study.model_copy(update={"precision": resolve_precision(study.precision)})
-    plan = rounds.foreseen(resolved, datasets, store) if study.search else make_plan(resolved, datasets)
+    plan = rounds.foreseen(study, datasets, store) if study.search else make_plan(study, datasets)
     plan.notes = [*notes_on_weights, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
     return Prepared(plan, datasets)
 

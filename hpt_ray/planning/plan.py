@@ -136,6 +136,8 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
                 f"study {study.name}: factor {factor.name!r} has the name of a column of the results: "
                 f"call it something else, such as {factor.roles[0]}_{factor.name}."
             )
+    if study.precision == "auto":
+        raise StudyError(f"study {study.name}: a plan needs the precision of its stages, float32 or bfloat16.")
     plan, planned = Plan(study), set[tuple[Any, ...]]()
     importing = functools.cache(functools.partial(weights_stage, study))  # hashes a checkpoint once, not per cell
     for target in study.targets:

@@ -28,12 +28,9 @@ def free_memory(device: torch.device) -> int:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
-def resolve_precision(precision: str, device: torch.device | None = None) -> str:
-    """``auto`` is bfloat16 where the hardware multiplies it natively (CUDA Ampere and later, CPUs with avx512_bf16
-    or AMX), else float32."""
-    if precision != "auto":
-        return precision
-    device = device or default_device()
+def native_precision(device: torch.device) -> str:
+    """bfloat16 where the hardware multiplies it natively (CUDA Ampere and later, CPUs with avx512_bf16 or AMX), else
+    float32."""
     if device.type == "cuda":
         native = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
@@ -56,7 +53,7 @@ def hardware(gpu: bool) -> Hardware:
     """
     device = default_device() if gpu else torch.device("cpu")
     memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
-    return Hardware(resolve_precision("auto", device), memory)
+    return Hardware(native_precision(device), memory)
 
 
 def describe(device: torch.device) -> str:

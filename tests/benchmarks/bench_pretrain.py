@@ -28,7 +28,7 @@ from hpt_ray.data import dataset
 from hpt_ray.spec.scales import SCALES, change
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.backbone import build
-from hpt_ray.training.device import resolve_precision
+from hpt_ray.training.device import default_device, native_precision
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import precision_context
 
@@ -191,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    precision = resolve_precision("auto")
+    precision = native_precision(default_device())
     for batch, group in ((128, 64), (QUICK.target.batch, QUICK.target.group)):
         compare(Setting(change(QUICK.target, batch=batch, group=group), precision), rounds)
 

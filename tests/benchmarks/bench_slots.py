@@ -41,7 +41,9 @@ def idle(config: dict[str, Any]) -> None:
 
 def main() -> None:
     group.serve, machine.cores = idle, lambda: SLOTS
-    study = hpt_ray.make("augment_ablation", base="synthetic:objects,n=1000", target=TARGETS, seeds=54, base_seeds=1)
+    study = hpt_ray.make(
+        "augment_ablation", base="synthetic:objects,n=1000", target=TARGETS, seeds=54, base_seeds=1, precision="float32"
+    )
     costs = []
     with tempfile.TemporaryDirectory() as folder, ray_session(None) as ray:
         store = Store(folder)

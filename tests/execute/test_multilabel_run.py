@@ -148,7 +148,7 @@ def test_every_study_is_planned_by_the_papers_protocol(name: str, finished: tupl
     target, _ = finished
     takes = {item.name for item in parameters(registry.load("studies", name))}
     given = {"scale": "paper", "target": target, "base": small.BASE, "source": target, "batch": "32", "group": "16"}
-    given |= {"labels": "20"}
+    given |= {"labels": "20", "precision": "float32"}
     plan = prepare(make(name, {key: given[key] for key in given if key in takes}), Store(tmp_path)).plan
     probes = {stage.content.probe for stage in plan.stages.values() if stage.kind == "evaluate"}
     assert probes == ({"sgd", "finetune"} if name == "low_label" else {"sgd", "knn"})

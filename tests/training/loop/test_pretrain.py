@@ -20,7 +20,7 @@ from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.augment import augment
 from hpt_ray.training.augment.draws import draw
 from hpt_ray.training.backbone import build
-from hpt_ray.training.device import resolve_precision
+from hpt_ray.training.device import native_precision
 from hpt_ray.training.loop import clock, pretrain
 from hpt_ray.training.loop.checkpoint import Writer
 from hpt_ray.training.loop.pretrain import Curve, Pretrainer, learning_rate
@@ -401,8 +401,7 @@ def test_what_does_not_fit_is_refused(
 
 
 def test_auto_is_one_of_the_two() -> None:
-    assert resolve_precision("auto", torch.device("cpu")) in ("bfloat16", "float32")
-    assert [resolve_precision(p) for p in ("bfloat16", "float32")] == ["bfloat16", "float32"]
+    assert native_precision(torch.device("cpu")) in ("bfloat16", "float32")
 
 
 def test_bfloat16_is_close_to_float32_and_keeps_float32_weights(data: Dataset) -> None:
