@@ -71,7 +71,10 @@ def layout(
     """
     offered = sum(node.gpus for node in nodes)
     if gpus is not None and gpus > offered:
-        raise StudyError(f"--gpus {gpus} asks for more than the {offered} found: start nodes that have them first.")
+        raise StudyError(
+            f"--gpus {gpus} asks for more GPUs than the {offered} found: ask for fewer (0: on CPUs), or start nodes "
+            "that have them."
+        )
     sharing = stages_per_gpu if offered and gpus != 0 else 0
     if sharing > 1 and workers > 1:
         raise StudyError("the workers of a stage cannot share a GPU: leave --stages-per-gpu out, or use --workers 1.")

@@ -418,7 +418,7 @@ def test_what_can_be_known_beforehand_is_refused_before_anything_is_written(tmp_
         ({"runner": "inline", "workers": 2}, "the inline runner has one worker, not 2"),
         ({"runner": "inline", "slots": 2}, "the inline runner runs one stage at a time: leave --slots"),
         ({"runner": "inline", "stages_per_gpu": 2}, "the inline runner runs one stage at a time: leave --slots"),
-        ({"runner": "inline", "gpus": 99}, "--gpus 99 asks for more than the"),
+        ({"runner": "inline", "gpus": 2}, "the inline runner uses one GPU at most, not 2: leave --gpus out"),
         ({"runner": "inline", "address": "auto"}, "the inline runner joins no cluster: leave --address out"),
         ({"runner": "rai"}, "unknown backend 'rai'. Did you mean 'ray'"),
         ({"workers": 3}, "2 normalisation groups cannot be shared equally by 3 workers"),

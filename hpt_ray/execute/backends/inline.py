@@ -59,5 +59,7 @@ def backend(request: Request) -> Iterator[InlineRunner]:
         )
     if request.address is not None:
         raise StudyError("the inline runner joins no cluster: leave --address out, or use Ray.")
+    if (request.gpus or 0) > 1:
+        raise StudyError(f"the inline runner uses one GPU at most, not {request.gpus}: leave --gpus out, or use Ray.")
     here = Node(cores=cores(), gpus=min(1, gpus()))
     yield InlineRunner(layout([here], 1, threads=request.threads, gpus=request.gpus))
