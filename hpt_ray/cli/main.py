@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +34,7 @@ app.command()(queries.show)
 
 
 @app.command()
+@streams.interruptible()
 def plan(
     study: StudyName,
     settings: Settings = None,
@@ -58,6 +58,7 @@ def plan(
 
 
 @app.command()
+@streams.interruptible()
 def run(
     study: StudyName,
     settings: Settings = None,
@@ -79,25 +80,21 @@ def run(
     from hpt_ray.spec.parameters import given, make
 
     requested = make(study, given(settings))
-    try:
-        with progress.live() as observer:
-            from hpt_ray.execute.run import run as execute
+    with progress.live() as observer:
+        from hpt_ray.execute.run import run as execute
 
-            result = execute(
-                requested,
-                store=store,
-                runner=runner,
-                workers=workers,
-                threads=threads,
-                slots=slots,
-                gpus=gpus,
-                stages_per_gpu=stages_per_gpu,
-                address=address,
-                observer=observer,
-            )
-    except KeyboardInterrupt as interrupt:
-        streams.say("interrupted: what is finished is kept; run the same command again to go on.")
-        raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
+        result = execute(
+            requested,
+            store=store,
+            runner=runner,
+            workers=workers,
+            threads=threads,
+            slots=slots,
+            gpus=gpus,
+            stages_per_gpu=stages_per_gpu,
+            address=address,
+            observer=observer,
+        )
     _show(result)
     if result.failures:
         if given_up := result.run.manifest.given_up:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
 
 #: Whether standard output is closed, and its device when the program began.
 _closed, _begun = False, None
@@ -61,6 +63,16 @@ def close(lost: OSError | None) -> str | None:
     if lost is None or isinstance(lost, BrokenPipeError):  # as after `| head`
         return None
     return lost.strerror or str(lost)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """End the program with a line and the exit code of its signal where work that can be continued is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        say("interrupted: what is finished is kept; run the same command again to go on.")
+        sys.exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT))
 
 
 def say(line: str) -> None:

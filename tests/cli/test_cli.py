@@ -251,14 +251,21 @@ def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):
     assert out.splitlines()[-1].startswith("report: ")
 
 
-def test_an_interruption_says_how_to_go_on(main, monkeypatch):
-    from hpt_ray.execute.backends import inline
-
+@pytest.mark.parametrize(
+    ("command", "at"),
+    [
+        (["run", "--runner", "inline"], "hpt_ray.execute.backends.inline.run_unit"),
+        (["run", "--runner", "inline"], "hpt_ray.data.decoding.examine"),
+        (["plan"], "hpt_ray.data.decoding.examine"),
+    ],
+)
+def test_an_interruption_says_how_to_go_on(main, command, at, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(inline, "run_unit", interrupted)
-    code, _, err = main("run", "augment_ablation", "--runner", "inline", *settings(arms="base"))
+    monkeypatch.setattr(at, interrupted)
+    new = {"target": "synthetic:shape,n=90"} if "examine" in at else {}  # nothing of it is decoded yet
+    code, _, err = main(command[0], "augment_ablation", *command[1:], *settings(arms="base", **new))
     assert code == 130
     assert err == "interrupted: what is finished is kept; run the same command again to go on.\n"
 
