@@ -6,9 +6,10 @@ Claims that are judged together are a family: Holm's correction is for its membe
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +19,11 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import listed, lowered
 from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
-from hpt_ray.analysis.stats.comparisons import MARGIN, holm
+from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.stats.power import Needed, seeds_equivalent, seeds_needed, smallest_margin
+
+if TYPE_CHECKING:
+    from hpt_ray.store.records import ClaimAtLook
 
 
 class Outcome(StrEnum):
@@ -66,6 +70,8 @@ class Claim:
             which the interval of a claim may err.
         margin: the share that a difference is equivalent within. floor: the smallest such margin that the test images
             can show, whatever the number of seeds; None where it is not known.
+        path: how it was judged at each look, of a run that grows until it is decided; ``recorded``: whether it is as a
+            look before this one had it.
     """
 
     measure: str
@@ -86,6 +92,8 @@ class Claim:
     p: float = float("nan")
     margin: float = MARGIN
     floor: float | None = None
+    path: tuple[ClaimAtLook, ...] = ()
+    recorded: bool = False
 
 
 def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outcome:
@@ -102,29 +110,6 @@ def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outco
     if p < 1 - LEVEL and difference.high < 0:
         return Outcome.WORSE
     return Outcome.UNDECIDED
-
-
-def settle(claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
-    """Judge the claims of a family together, their p-values corrected for how many they are (Holm 1979)."""
-    p_values = [claim.difference.p for claim in claims if claim.difference is not None]
-    corrected = iter(holm([0.0 if np.isnan(p) else p for p in p_values]))
-    settled = []
-    for claim in claims:
-        judged = replace(claim, family=family)
-        if claim.difference is not None:
-            p = next(corrected)
-            judged = replace(judged, p=p, outcome=judge(claim.difference, claim.margin, p))
-        settled.append(judged)
-    # Holm's correction is for the claims that are still open: the others are made before them.
-    still = sum(claim.difference is not None and claim.outcome is Outcome.UNDECIDED for claim in settled)
-    return tuple(replace(claim, needed=_to_settle(claim, (1 - LEVEL) / max(1, still))) for claim in settled)
-
-
-def _to_settle(claim: Claim, rate: float) -> Need | None:
-    """What would probably settle a judged claim whose interval may err at this rate; None of a settled one."""
-    if claim.difference is None or claim.outcome is not Outcome.UNDECIDED:
-        return None
-    return claim.need(rate) if claim.need else claim.needed
 
 
 def compare(

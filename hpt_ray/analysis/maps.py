@@ -6,13 +6,14 @@ import functools
 
 import numpy as np
 
-from hpt_ray.analysis.claim import Claim, compare, settle
+from hpt_ray.analysis.claim import Claim, compare
 from hpt_ray.analysis.findings import Map, Place
 from hpt_ray.analysis.measures import views
 from hpt_ray.analysis.measures.numbers import ends, level_text
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.analysis.settling import settle
 from hpt_ray.spec.study import Factor
 
 
@@ -33,8 +34,10 @@ def landscape(run: Run, target: str, arm: str, other: str) -> Map | None:
         columns=columns,
         arm=arm,
         other=other,
-        cells=dict(zip(cells, settle([*cells.values()], f"cells of the map, {name}"), strict=True)),
-        along=dict(zip(along, settle([*along.values()], f"dependence on the factors, {name}"), strict=True)),
+        cells=dict(zip(cells, settle(run, target, [*cells.values()], f"cells of the map, {name}"), strict=True)),
+        along=dict(
+            zip(along, settle(run, target, [*along.values()], f"dependence on the factors, {name}"), strict=True)
+        ),
     )
 
 

@@ -6,7 +6,7 @@ and an unknown field is ignored.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -16,6 +16,7 @@ from hpt_ray.spec.study import Study
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0)]
 Channels = tuple[float, float, float]
+Futile = Literal["", "few seeds", "few test images"]
 
 
 class _Open(Frozen):
@@ -114,6 +115,69 @@ class Failure(_Open):
     cells: tuple[str, ...]
 
 
+class ClaimAtLook(_Open):
+    """A claim as it was judged at a look, with what tells it from the others of its run.
+
+    Attributes:
+        name: the same at every look. target, subject, against, levels, against_levels: as in the claim.
+        rows: those of the look.
+        estimate, low, high: the difference with the interval that holds over all looks together, as shares.
+        seeds: how many it rests on. level: of the look. p: over all looks; p_corrected: by Holm's steps, too.
+        decision: what it says, an ``analysis.claim.Outcome``.
+        futile: why more seeds will hardly decide it; "" where they may.
+    """
+
+    name: str
+    target: str
+    subject: str
+    against: str
+    levels: dict[str, str] = Field(default_factory=dict)
+    against_levels: dict[str, str] = Field(default_factory=dict)
+    rows: Count
+    estimate: float
+    low: float
+    high: float
+    seeds: Count
+    level: float
+    p: float
+    p_corrected: float
+    decision: str
+    decided: bool
+    futile: Futile = ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more cells are trained for it."""
+        return self.decided or bool(self.futile)
+
+
+class Look(_Open):
+    """The claims of a run after so many rows, each a seed with its own base where that is trained."""
+
+    rows: Count
+    claims: tuple[ClaimAtLook, ...] = ()
+
+
+class Looks(_Open):
+    """The looks of a run that grows until its claims are decided.
+
+    Attributes:
+        most: rows at the last look that there may be. made: those made so far.
+        cells: how many it has. fixed_cells: how many it would have with ``most`` rows of every one.
+        ended: why it ended; "" while it goes on.
+    """
+
+    most: Count
+    made: tuple[Look, ...] = ()
+    cells: Count = 0
+    fixed_cells: Count = 0
+    ended: Literal["", "closed", "rows", "budget", "nothing"] = ""
+
+    def before(self, rows: int) -> tuple[Look, ...]:
+        """The looks after fewer rows."""
+        return tuple(look for look in self.made if look.rows < rows)
+
+
 class Manifest(Sealed):
     """How a run was done, so that it can be read, compared and repeated.
 
@@ -125,6 +189,8 @@ class Manifest(Sealed):
         notes: what a reader of the report should know about how it was run, one line each.
         given_up: the one reason for which the run has no results; None if it has.
         compute_seconds: sum over its stages. weights: what was loaded from each checkpoint, one line each.
+        looks: of a run that grows until its claims are decided; None of one whose seeds were fixed.
+        looked_at: after how many of its seeds an earlier run looked at the claims of one whose seeds were fixed.
         stages, failures: like ``compute_seconds``, None until the run's stages have been collected.
     """
 
@@ -143,6 +209,8 @@ class Manifest(Sealed):
     stages: Counts | None = None
     weights: tuple[str, ...] = ()
     failures: tuple[Failure, ...] | None = None
+    looks: Looks | None = None
+    looked_at: tuple[Count, ...] = ()
 
     @property
     def collected(self) -> bool:

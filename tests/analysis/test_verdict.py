@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis.claim import Outcome, compare, judge, settle
+from hpt_ray.analysis.claim import Outcome, compare, judge
 from hpt_ray.analysis.claim_words import needed
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.analysis.verdicts.robustness import verdict
@@ -113,7 +114,9 @@ def test_a_difference_of_zero_is_said_with_what_would_show_that_there_is_none() 
     first = table["example"].where(table["arm"] == "target", table["example"] - 20)
     answers = table["label"].where(first.between(0, 199), table["label"] + 1)
     changed = dataclasses.replace(run, predictions=table.assign(prediction=answers))
-    claim = settle([compare(changed, "rsscn7", "base>target", "target", "baseline")], "one difference")[0]
+    claim = settle(
+        changed, "rsscn7", [compare(changed, "rsscn7", "base>target", "target", "baseline")], "one difference"
+    )[0]
     assert claim.outcome is Outcome.UNDECIDED and claim.difference is not None and claim.difference.estimate == 0
     # Differences of 40 of 400 images have the variance 40 / 399, and 3.2415 errors must fit in the margin of 0.01.
     images = math.ceil((stats.norm.ppf(0.975) + stats.norm.ppf(0.9)) ** 2 * 40 / 399 / 0.01**2)
@@ -140,7 +143,7 @@ def test_the_margin_is_the_studys_own_and_the_smallest_that_can_be_shown_is_said
 
 def test_the_seeds_that_are_needed_are_a_range_with_holms_correction() -> None:
     run = simulate.run()
-    (alone,) = settle([compare(run, "rsscn7", "base>target", "base", "baseline")], "one")
+    (alone,) = settle(run, "rsscn7", [compare(run, "rsscn7", "base>target", "base", "baseline")], "one")
     among = on(run).claims[-1]
     assert alone.outcome is among.outcome is Outcome.UNDECIDED or alone.outcome is Outcome.BETTER
     assert among.needed is not None and among.needed.seeds is not None and among.needed.seeds.seeds is not None

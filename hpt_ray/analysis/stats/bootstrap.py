@@ -40,7 +40,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import optimize, special
@@ -60,11 +60,27 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
+class Width:
+    """What an interval's squared half-width is made of, from which its width at another error rate follows.
+
+    Attributes:
+        share: the part that the seeds give, the rest being the test sample's.
+        degrees: of freedom of the seeds' part. groups: how many the examples are of, None where they are single.
+        limits: what no true value lies beyond.
+    """
+
+    share: float
+    degrees: int
+    groups: int | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
 class Interval:
     """An estimate with its 95 % interval, in the unit of the values; ``seeds`` is how many it rests on.
 
     ``p`` is the two-sided p-value of "the true value is zero": below 0.05 where the interval excludes zero. NaN where
-    zero is no hypothesis, as of a spread.
+    zero is no hypothesis, as of a spread. ``width``: None where it is not known what that is made of.
     """
 
     estimate: float
@@ -72,11 +88,28 @@ class Interval:
     high: float
     seeds: int
     p: float = math.nan
+    width: Width | None = field(default=None, compare=False, repr=False)
 
     @property
     def source(self) -> str:
         """What the interval accounts for."""
         return "seeds and test sample" if self.seeds > 1 else "test sample alone"
+
+    @property
+    def made_of(self) -> Width:
+        """Its width; one that is not known is taken for the seeds' alone, which is widest at a smaller error rate."""
+        return self.width or Width(1.0, max(1, self.seeds - 1))
+
+    def at(self, rate: float) -> Interval:
+        """The interval that errs at this rate, within what values there can be."""
+        low, high, width = self.low, self.high, self.made_of
+        if rate != 1 - LEVEL:
+            wider = math.sqrt(_wider(rate, width.share, width.degrees, width.groups))
+            centre, half = (high + low) / 2, (high - low) / 2 * wider
+            low, high = centre - half, centre + half
+        # Two seeds may leave more open than there is: no accuracy changes by more than all of it.
+        low, high = (min(max(end, width.limits[0]), width.limits[1]) for end in (low, high))
+        return replace(self, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -122,13 +155,8 @@ class Replicates:
         drawn = seeds[seeds > 1]  # what was not drawn adds no variance between seeds
         degrees = int(drawn.min()) - 1 if len(drawn) else 1
         p = _p_value(low, high, share, degrees, self.groups)
-        if rate < 1 - LEVEL:
-            wider = math.sqrt(_wider(rate, share, degrees, self.groups))
-            centre, half = (high + low) / 2, (high - low) / 2 * wider
-            low, high = centre - half, centre + half
-        # Two seeds may leave more open than there is: no accuracy changes by more than all of it.
-        low, high = (min(max(end, self.limits[0]), self.limits[1]) for end in (low, high))
-        return Interval(estimate, low, high, int(seeds.min()), p)
+        width = Width(share, degrees, self.groups, self.limits)
+        return Interval(estimate, low, high, int(seeds.min()), p, width).at(rate)
 
 
 def replicate(

@@ -41,29 +41,34 @@ class Outlook:
 
 
 def outlook(
-    estimate: float, rows: int, noise: Noise, last_level: float, margin: float, most: int = LOOKS[-1]
+    estimate: float,
+    rows: int,
+    noise: Noise,
+    levels: tuple[float, float],
+    margin: float,
+    most: int = LOOKS[-1],
 ) -> Outlook:
     """The outlook of a difference after some rows.
 
     Args:
         estimate: the difference, and ``margin``, what it is equivalent within, in the same unit.
-        last_level: the level at the last look, after ``most`` rows.
+        levels: those at the last look, after ``most`` rows, of claiming a difference, and of the interval.
     """
-    chances = _chances(estimate, rows, noise, last_level, margin, most)
-    without = _chances(estimate, rows, replace(noise, test=0.0), last_level, margin, most)
+    chances = _chances(estimate, rows, noise, levels, margin, most)
+    without = _chances(estimate, rows, replace(noise, test=0.0), levels, margin, most)
     return Outlook(*chances, with_more_images=max(without))
 
 
 def _chances(
-    estimate: float, rows: int, noise: Noise, last_level: float, margin: float, most: int
+    estimate: float, rows: int, noise: Noise, levels: tuple[float, float], margin: float, most: int
 ) -> tuple[float, float]:
-    """The chance that the last interval excludes zero, and that it lies within the margin."""
+    """The chance that a difference is claimed at the last look, and that the last interval lies within the margin."""
     last = 1 / noise.information(most)
-    half = -float(special.ndtri(last_level / 2)) * math.sqrt(last)
+    beyond, half = (-float(special.ndtri(level / 2)) * math.sqrt(last) for level in levels)
     move = math.sqrt(last * max(0.0, 1 - last * noise.information(rows)))
     if move == 0.0:  # nothing is still to come
-        return float(abs(estimate) > half), float(abs(estimate) + half < margin)
-    beyond = special.ndtr((estimate - half) / move) + special.ndtr((-estimate - half) / move)
+        return float(abs(estimate) > beyond), float(abs(estimate) + half < margin)
+    differs = special.ndtr((estimate - beyond) / move) + special.ndtr((-estimate - beyond) / move)
     room = margin - half
     within = special.ndtr((room - estimate) / move) - special.ndtr((-room - estimate) / move) if room > 0 else 0.0
-    return float(beyond), float(within)
+    return float(differs), float(within)

@@ -15,7 +15,9 @@ distribution of the normal's then holds closely enough: see the measured error r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +33,9 @@ POWER = 1.5
 #: is taken as so large, which makes levels smaller: too careful, never too bold.
 NODES, LEAST_STEP = 301, 0.05
 
+#: Error rates are not told apart below.
+SMALLEST = 1e-9
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -42,6 +47,11 @@ class Noise:
     def information(self, rows: int) -> float:
         """One over the variance of the mean over so many rows."""
         return 1 / (self.test + self.row / rows)
+
+
+def planned_looks(most: int) -> tuple[int, ...]:
+    """The looks of a study that has so many rows at most."""
+    return (*(rows for rows in LOOKS if rows < most), most)
 
 
 def spent(rows: int, most: int, alpha: float) -> float:
@@ -73,27 +83,20 @@ def level(looks: Sequence[int], noise: Noise, alpha: float = 0.05, most: int = L
     return float(2 * special.ndtr(-bound))
 
 
-def claimed(p_values: Sequence[float], level_at: Sequence[Callable[[float], float]], alpha: float = 0.05) -> list[int]:
-    """Which claims of a family are made at a look, by Holm's steps over claims (Maurer and Bretz 2013, section 3).
+def repeated_p(p: float, looks: Sequence[int], noise: Noise, most: int = LOOKS[-1]) -> float:
+    """The error rate at which a difference with this p-value is just claimed at the last of some looks.
 
-    Args:
-        p_values: of the claims that are still open, at this look.
-        level_at: for each, the level at this look when so much of the error rate is its own.
-        alpha: what is left for the family: each open claim has an equal part of it, and leaves it to the others.
-
-    Returns:
-        Positions of the claims that are made, in the order in which they are.
+    Holm's steps on such p-values, of whatever looks, are those of a family of claims with an equal part of the error
+    rate each, which passes to the others once a claim is made (Maurer and Bretz 2013, section 3).
     """
-    made: list[int] = []
-    left = list(range(len(p_values)))
-    while left:
-        part = alpha / len(left)
-        found = next((claim for claim in left if p_values[claim] < level_at[claim](part)), None)
-        if found is None:
-            break
-        made.append(found)
-        left.remove(found)
-    return made
+    least, certain = math.log(SMALLEST), math.log(1 - 1e-6)
+
+    def excess(logarithm: float) -> float:
+        return math.log(level(looks, noise, math.exp(logarithm), most)) - math.log(max(p, SMALLEST / 2))
+
+    if excess(certain) <= 0:
+        return 1.0
+    return SMALLEST if excess(least) >= 0 else math.exp(float(optimize.brentq(excess, least, certain, xtol=1e-5)))
 
 
 def _kept(before: float, after: float) -> tuple[float, float]:
@@ -110,13 +113,19 @@ def _continuing(
     Args:
         nodes, weights: the same at the look before, empty at the first. information: up to this look.
     """
-    places, shares = np.polynomial.legendre.leggauss(NODES)
-    places, shares = bound * places, bound * shares
+    places, shares = (bound * each for each in _gauss())
     if not len(nodes):
         return places, shares * np.exp(-(places**2) / 2) / np.sqrt(2 * np.pi)
     keep, step = _kept(*information[-2:])
     density = np.exp(-(((places[:, None] - keep * nodes) / step) ** 2) / 2) / (step * np.sqrt(2 * np.pi))
     return places, shares * (density @ weights)
+
+
+@functools.cache
+def _gauss() -> tuple[np.ndarray, np.ndarray]:
+    """Places and weights of Gauss-Legendre quadrature on [-1, 1]."""
+    places, weights = np.polynomial.legendre.leggauss(NODES)
+    return places, weights
 
 
 def _bound(nodes: np.ndarray, weights: np.ndarray, kept: tuple[float, float], chance: float) -> float:

@@ -7,7 +7,7 @@ before any result: chosen by what came out best, the strongest would look strong
 from __future__ import annotations
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare, compare_changes, settle
+from hpt_ray.analysis.claim import Claim, compare, compare_changes
 from hpt_ray.analysis.findings import Comparisons, Question, Reached
 from hpt_ray.analysis.measures.numbers import common, number_name, numbers
 from hpt_ray.analysis.measures.robustness import accuracy, difference, mean
@@ -15,6 +15,7 @@ from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import DEPENDENCE_ON_BASE
 from hpt_ray.analysis.quantities import Change, change
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell
 
 
@@ -24,7 +25,7 @@ def verdict(run: Run, target: str) -> Verdict:
     dependence = [_dependence(run, target, bases)] if len(bases) > 1 and DIRECT in run.arms else []
     asked = [(bases[place], other) for place, other in ((0, SCRATCH), (-1, DIRECT)) if bases and other in run.arms]
     comparisons = [compare(run, target, HPT, other, level) for level, other in asked]
-    claims = settle([*dependence, *comparisons], "dependence on the base, and differences at the ends")
+    claims = settle(run, target, [*dependence, *comparisons], "dependence on the base, and differences at the ends")
     compared = list(zip([level for level, _ in asked], claims[len(dependence) :], strict=True))
     changes = {arm: _change(run, target, arm, bases) for arm in (HPT, DIRECT) if len(bases) > 1 and arm in run.arms}
     ends = {"weakest": number_name(run, bases[0]), "strongest": number_name(run, bases[-1])} if dependence else {}

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare, compare_changes, settle
+from hpt_ray.analysis.claim import Claim, compare, compare_changes
 from hpt_ray.analysis.findings import Comparisons, Question
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name, spoken
 from hpt_ray.analysis.phrases import CHANGE_WITH_LABELS
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles, metric_cell, metric_tiles
 
 #: The probe (``training/probes``) whose evaluations differ in their number of labels.
@@ -50,9 +51,11 @@ def verdict(run: Run, target: str) -> Verdict:
     ends = tuple(dict.fromkeys([*counts[:1], *counts[-1:]]))
     others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
     asked = [(end, other) for end in ends for other in others]
-    compared = settle([_compare(run, target, other, end) for end, other in asked], "differences by number of labels")
+    compared = settle(
+        run, target, [_compare(run, target, other, end) for end, other in asked], "differences by number of labels"
+    )
     changes = [_change(run, target, others[0], *ends)] if others and len(ends) > 1 else []
-    changed = settle(changes, "change with the number of labels")
+    changed = settle(run, target, changes, "change with the number of labels")
     by_end = {end: tuple(claim for (at, _), claim in zip(asked, compared, strict=True) if at == end) for end in ends}
     details = {"few": ends[0].text, "many": ends[1].text, "other": spoken(run.arms[others[0]])} if changes else {}
     return Verdict(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare, compare_changes, settle
+from hpt_ray.analysis.claim import Claim, compare, compare_changes
 from hpt_ray.analysis.findings import UnderMethods
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.quantities import change
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles, metric_cell
 
 
@@ -27,8 +28,8 @@ def findings(run: Run, target: str) -> tuple[UnderMethods, ...]:
     }
     pairs = list(itertools.combinations(run.levels, 2))
     changes = {(other, pair): _change(run, target, other, pair) for other in others for pair in pairs}
-    judged = dict(zip(asked, settle([*asked.values()], "differences under each method"), strict=True))
-    changed = dict(zip(changes, settle([*changes.values()], "changes between methods"), strict=True))
+    judged = dict(zip(asked, settle(run, target, [*asked.values()], "differences under each method"), strict=True))
+    changed = dict(zip(changes, settle(run, target, [*changes.values()], "changes between methods"), strict=True))
     return tuple(
         UnderMethods(
             other=other,

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import compare, settle
+from hpt_ray.analysis.claim import compare
 from hpt_ray.analysis.findings import Gain, Gains
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.quantities import Change, change
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, decision, metric_cell, metric_tiles
 
 
@@ -25,7 +26,7 @@ def gains(run: Run, target: str) -> tuple[Gain, ...]:
             if without in run.arms:
                 levels = run.standard_level(chain), run.standard_level(without)
                 asked.append(Gain(phase, chain, without, compare(run, target, chain, without, levels[0], at=levels[1])))
-    claims = settle([gain.claim for gain in asked], "gains of the phases")
+    claims = settle(run, target, [gain.claim for gain in asked], "gains of the phases")
     return tuple(replace(gain, claim=claim) for gain, claim in zip(asked, claims, strict=True))
 
 

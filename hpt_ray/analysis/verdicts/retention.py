@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpt_ray.analysis.amount_words import KEPT_TEXT, agreeing
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare, settle
+from hpt_ray.analysis.claim import Claim, compare
 from hpt_ray.analysis.findings import Comparisons, Kept
 from hpt_ray.analysis.measures.numbers import common, field, number_name, numbers
 from hpt_ray.analysis.measures.retention import Retention, retention
@@ -12,6 +12,7 @@ from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.quantities import Cell, Part, change
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell
 
 #: The field of a recipe whose numbers are shares of the images.
@@ -21,7 +22,9 @@ FIELD = "fraction"
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: what each arm needs, and HPT against the others at the ends."""
     asked = _asked(run, target)
-    claims = settle([compare(run, target, HPT, other, level) for level, other in asked], "differences at the ends")
+    claims = settle(
+        run, target, [compare(run, target, HPT, other, level) for level, other in asked], "differences at the ends"
+    )
     by_level: dict[str, list[Claim]] = {}
     for (level, _), claim in zip(asked, claims, strict=True):
         by_level.setdefault(level, []).append(claim)

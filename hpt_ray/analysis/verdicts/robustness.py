@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, Need, compare, few_images, settle
+from hpt_ray.analysis.claim import Claim, Need, compare, few_images
 from hpt_ray.analysis.findings import Comparisons, Question
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness, robustness, robustness_difference
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import brackets, level_name, listed, lowered, points, spoken
 from hpt_ray.analysis.phrases import ROBUSTNESS, WORST_CHANGE
 from hpt_ray.analysis.quantities import Change, Points, Quantity
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
 from hpt_ray.spec.study import LABELS
@@ -28,7 +29,7 @@ def verdict(run: Run, target: str) -> Verdict:
     robust = _questions(run, target, measured) if run.factor is not None else []
     asked = [question.claim for question in robust]
     asked += [compare(run, target, HPT, other, run.baseline) for other in others]
-    claims = settle(asked, "robustness, and differences at the baseline" if robust else "differences")
+    claims = settle(run, target, asked, "robustness, and differences at the baseline" if robust else "differences")
     accuracies = claims[len(robust) :]
     place = f"at the {level_name(run.baseline)} {level_name(run.factor.name)}," if run.factor else ""
     return Verdict(

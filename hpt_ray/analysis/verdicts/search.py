@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare, settle
+from hpt_ray.analysis.claim import Claim, compare
 from hpt_ray.analysis.findings import Comparisons, Question
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.search import (
@@ -20,6 +20,7 @@ from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import FLATNESS
 from hpt_ray.analysis.quantities import Change
 from hpt_ray.analysis.search_caveats import search_caveats
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.stats.variability import deviation
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, decision, metric_cell
 from hpt_ray.spec.study import LABELS
@@ -37,7 +38,9 @@ def verdict(run: Run, target: str) -> Verdict:
     flatter = [_flatter(run, target)] if {HPT, SCRATCH} <= set(varying(run)) else []
     gains = [_gain(inner, target, arm, level) for arm, level in best.items()]
     rivals = [compare(inner, target, HPT, other, best[HPT], at=at) for other, at in levels.items() if HPT in best]
-    claims = settle([*flatter, *gains, *rivals], "flatness, gains of the search, and differences of the winners")
+    claims = settle(
+        run, target, [*flatter, *gains, *rivals], "flatness, gains of the search, and differences of the winners"
+    )
     flatter, gains = list(claims[: len(flatter)]), list(claims[len(flatter) : len(flatter) + len(gains)])
     rivals = list(claims[len(flatter) + len(gains) :])
     sides = (("deviation", HPT), ("other_deviation", SCRATCH))

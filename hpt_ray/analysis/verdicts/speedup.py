@@ -15,13 +15,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, Outcome, compare, few_images, settle
+from hpt_ray.analysis.claim import Claim, Outcome, compare, few_images
 from hpt_ray.analysis.findings import Comparisons, NoSpeed, Speed
 from hpt_ray.analysis.measures.numbers import common, field, number_name, numbers
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.spending import NOTHING, Ahead, ahead, curve, lead, lead_answers
 from hpt_ray.analysis.measures.text_format import percent, spoken
 from hpt_ray.analysis.quantities import Times
+from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
 
 #: What the budgets are counted in.
@@ -35,7 +36,7 @@ def verdict(run: Run, target: str) -> Verdict:
     faster = [speed.claim] if isinstance(speed, Speed) else []
     asked = _asked(run, target)
     comparisons = [compare(run, target, HPT, other, level) for level, other in asked]
-    beside = settle(comparisons, "differences at single budgets")
+    beside = settle(run, target, comparisons, "differences at single budgets")
     by_level: dict[str, list[Claim]] = {}
     for (level, _), claim in zip(asked, beside, strict=True):
         by_level.setdefault(level, []).append(claim)
@@ -81,12 +82,17 @@ def _speed(run: Run, target: str) -> Speed | NoSpeed:
     needed = few_images(lead_answers(run, target, HPT, UNIT), run.margin, what=what)
     ahead_by = lead(run, target, HPT, UNIT)
     asked = Claim("speed", *labels, ahead_by, run.metric.name, run.evaluation, needed=needed, margin=run.margin)
-    (claim,) = settle([asked], "speed")
+    (claim,) = settle(run, target, [asked], "speed")
     return Speed(confirmed(claim, own, scratch), run.metric.label, UNIT, own, scratch)
 
 
 def confirmed(claim: Claim, own: Ahead, scratch: Ahead) -> Claim:
-    """The claim, undecided where the speed-up's interval does not say so too: it is that to the best both reach."""
+    """The claim, undecided where the speed-up's interval does not say so too: it is that to the best both reach.
+
+    What an earlier look decided stays.
+    """
+    if claim.recorded:
+        return claim
     speed = scratch.speed if scratch.best.accuracy <= own.best.accuracy else own.speed
     faster = claim.outcome is Outcome.BETTER and speed.low < 1 - NOTHING
     slower = claim.outcome is Outcome.WORSE and speed.high > 1 + NOTHING

@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 from hpt_ray.analysis.stats.outlook import outlook
-from hpt_ray.analysis.stats.sequential import LOOKS, Noise, claimed, level, spent
+from hpt_ray.analysis.stats.sequential import LOOKS, Noise, level, planned_looks, repeated_p, spent
 
 MARGIN = 1.0
 
@@ -62,27 +62,32 @@ def test_what_is_no_design_is_refused(looks: list[int], noise: Noise) -> None:
         level(looks, noise)
 
 
-def test_at_a_single_look_claims_are_holms() -> None:
-    """Against the step-down method itself: at one look a level is the part of the error rate."""
-    generator = np.random.default_rng(0)
-    for _ in range(200):
-        p_values = generator.uniform(0, 0.06, 4)
-        order = np.argsort(p_values)
-        holms = []
-        for left, claim in zip((4, 3, 2, 1), order, strict=True):
-            if p_values[claim] >= 0.05 / left:
-                break
-            holms.append(int(claim))
-        assert sorted(claimed(list(p_values), [lambda part: part] * 4)) == sorted(holms)
+@pytest.mark.parametrize("looks", [(3,), (3, 5), (3, 5, 8), LOOKS])
+def test_a_repeated_p_value_is_the_error_rate_at_which_it_is_the_level(looks: tuple[int, ...]) -> None:
+    noise = Noise(0.2, 1.0)
+    for rate in (0.001, 0.01, 0.05, 0.3):
+        assert repeated_p(level(looks, noise, rate), looks, noise) == pytest.approx(rate, rel=1e-3)
+
+
+def test_a_repeated_p_value_at_the_only_look_is_the_p_value() -> None:
+    assert [repeated_p(p, [24], Noise(0.2, 1.0)) for p in (0.003, 0.5)] == pytest.approx([0.003, 0.5], rel=1e-3)
+    assert repeated_p(1.0, LOOKS, Noise(0.2, 1.0)) == 1.0
+    assert repeated_p(1e-30, LOOKS, Noise(0.2, 1.0)) <= 1e-8
+
+
+def test_the_looks_end_where_the_rows_do() -> None:
+    assert [planned_looks(most) for most in (3, 4, 8, 24, 30)] == [
+        (3,), (3, 4), (3, 5, 8), (3, 5, 8, 12, 16, 24), (3, 5, 8, 12, 16, 24, 30)
+    ]  # fmt: skip
 
 
 def test_the_outlook_of_a_clear_difference_and_of_none() -> None:
     last = levels(Noise(0.0, 4.0))[-1]
-    assert outlook(3.0, 3, Noise(0.0, 4.0), last, MARGIN).differs > 0.99
-    assert outlook(0.0, 12, Noise(0.0, 1.0), last, MARGIN).equivalent > 0.9
-    hopeless = outlook(0.2, 8, Noise(9.0, 4.0), last, MARGIN)
+    assert outlook(3.0, 3, Noise(0.0, 4.0), (last, last), MARGIN).differs > 0.99
+    assert outlook(0.0, 12, Noise(0.0, 1.0), (last, last), MARGIN).equivalent > 0.9
+    hopeless = outlook(0.2, 8, Noise(9.0, 4.0), (last, last), MARGIN)
     assert hopeless.test_set_too_small
-    assert not outlook(0.2, 8, Noise(0.0, 400.0), last, MARGIN).test_set_too_small
+    assert not outlook(0.2, 8, Noise(0.0, 400.0), (last, last), MARGIN).test_set_too_small
 
 
 def test_the_outlook_is_the_share_of_simulated_continuations() -> None:
@@ -94,7 +99,9 @@ def test_the_outlook_is_the_share_of_simulated_continuations() -> None:
     five, after = truth + test + first, truth + test + (5 * first + 19 * rest) / 24
     seen = abs(five - truth) < 0.02
     half = -special.ndtri(last / 2) * np.sqrt(1 / noise.information(24))
-    assert outlook(truth, 5, noise, last, MARGIN).differs == pytest.approx((abs(after[seen]) > half).mean(), abs=0.01)
+    assert outlook(truth, 5, noise, (last, last), MARGIN).differs == pytest.approx(
+        (abs(after[seen]) > half).mean(), abs=0.01
+    )
 
 
 @dataclass
@@ -138,7 +145,7 @@ def simulate(difference: float, noise: Noise, studies: int, tails: str = "normal
         differ = undecided & ~same & (p < now)
         state[same], state[differ] = "equivalent", "differs   "
         for study in np.flatnonzero(undecided & ~same & ~differ):
-            if outlook(mean[study], rows, Noise(noise.test, row[study]), last[study], MARGIN).futile:
+            if outlook(mean[study], rows, Noise(noise.test, row[study]), (last[study],) * 2, MARGIN).futile:
                 state[study] = "futile    "
         used[undecided & (state != "open      ")] = rows
     return Simulated((state == "differs   ").mean(), (state == "equivalent").mean(), used.mean())

@@ -1,0 +1,112 @@
+"""From differences to decisions: the claims of a family are judged together.
+
+Where seeds are fixed, they are judged once. A run that grows until its claims are decided is judged at every look: an
+interval and its p-value then hold over all looks together (``stats/repeated.py``), Holm's steps are on such p-values,
+and a claim that is decided at a look, or of which more seeds will hardly decide anything, stays as it was there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpt_ray.analysis.claim import Claim, Need, Outcome, judge
+from hpt_ray.analysis.measures import looks
+from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
+from hpt_ray.analysis.stats.comparisons import holm
+
+if TYPE_CHECKING:
+    from hpt_ray.store.records import ClaimAtLook, Looks
+
+
+def settle(run: Run, target: str, claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
+    """Judge the claims of a family on a target, their p-values corrected for how many they are (Holm 1979)."""
+    claims = [replace(claim, family=family) for claim in claims]
+    if run.manifest.looks is not None:
+        return _at_look(run, run.manifest.looks, target, claims)
+    p_values = [claim.difference.p for claim in claims if claim.difference is not None]
+    corrected = iter(holm([0.0 if np.isnan(p) else p for p in p_values]))
+    settled = []
+    for claim in claims:
+        judged = claim
+        if claim.difference is not None:
+            p = next(corrected)
+            judged = replace(judged, p=p, outcome=judge(claim.difference, claim.margin, p))
+        settled.append(judged)
+    # Holm's correction is for the claims that are still open: the others are made before them.
+    still = sum(claim.difference is not None and claim.outcome is Outcome.UNDECIDED for claim in settled)
+    return tuple(replace(claim, needed=_to_settle(claim, (1 - LEVEL) / max(1, still))) for claim in settled)
+
+
+def _to_settle(claim: Claim, rate: float) -> Need | None:
+    """What would probably settle a judged claim whose interval may err at this rate; None of a settled one."""
+    if claim.difference is None or claim.outcome is not Outcome.UNDECIDED:
+        return None
+    return claim.need(rate) if claim.need else claim.needed
+
+
+def _at_look(run: Run, made: Looks, target: str, claims: Sequence[Claim]) -> tuple[Claim, ...]:
+    """The claims of a family as the present look has them."""
+    now = looks.made_now(run, made)
+    held = []
+    for claim in claims:
+        path = looks.path(run, made, _name(target, claim))
+        # What was recorded stays: a closed claim, and every one if this look was made before.
+        if path and (path[-1].closed or (now and now.claims)):
+            held.append(_as_recorded(replace(claim, path=path), path[-1]))
+        else:
+            difference = claim.difference and looks.over_looks(run, claim.difference)
+            held.append(replace(claim, difference=difference, needed=None, path=path))
+    corrected = iter(holm([claim.difference.p for claim in held if claim.difference is not None]))
+    p_values = [next(corrected) if claim.difference is not None else 1.0 for claim in held]
+    left = max(1, sum(p >= 1 - LEVEL for p in p_values))
+    settled = []
+    for claim, judged, p in zip(claims, held, p_values, strict=True):
+        if judged.recorded or judged.difference is None or claim.difference is None:
+            settled.append(judged)
+            continue
+        outcome = judge(judged.difference, claim.margin, p) if now else Outcome.UNDECIDED
+        decided = replace(judged, p=p, outcome=outcome)
+        path = (*judged.path, _record(run, made, target, decided, claim.difference, left)) if now else judged.path
+        settled.append(replace(decided, path=path))
+    return tuple(settled)
+
+
+def _name(target: str, claim: Claim) -> str:
+    """What tells a claim from the others of a run."""
+    sides = [claim.subject, dict(claim.levels), claim.against, dict(claim.against_levels)]
+    return json.dumps([target, claim.family, claim.measure, claim.evaluation, claim.place, *sides])
+
+
+def _as_recorded(claim: Claim, record: ClaimAtLook) -> Claim:
+    interval = Interval(record.estimate, record.low, record.high, record.seeds, record.p)
+    outcome = Outcome(record.decision)
+    kept = replace(claim, difference=interval, p=record.p_corrected, outcome=outcome, recorded=True)
+    return replace(kept, needed=None, lacking="", failed=None)
+
+
+def _record(run: Run, made: Looks, target: str, claim: Claim, at_one_look: Interval, left: int) -> ClaimAtLook:
+    """What the present look records of a claim that it judged."""
+    assert claim.difference is not None
+    return looks.record(
+        run,
+        made,
+        at_one_look,
+        claim.difference,
+        claim.margin,
+        left,
+        name=_name(target, claim),
+        target=target,
+        subject=claim.subject,
+        against=claim.against,
+        levels=dict(claim.levels),
+        against_levels=dict(claim.against_levels),
+        p_corrected=claim.p,
+        decision=str(claim.outcome),
+        decided=claim.outcome is not Outcome.UNDECIDED,
+    )
