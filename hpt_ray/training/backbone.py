@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import derived_seed
-from hpt_ray.training import dry_run
+from hpt_ray.training import dry_run, stem
 
 
 class Backbone(nn.Sequential):
@@ -29,7 +29,7 @@ class Backbone(nn.Sequential):
 
     Args:
         layers: name -> layer, in the order of the forward pass; [n, 3, S, S] goes in, [n, dim, 1, 1] or [n, dim] comes
-            out.
+            out. ``build`` changes the first convolution for images of other channels.
         dim: the number of features.
     """
 
@@ -38,19 +38,20 @@ class Backbone(nn.Sequential):
         self.dim = dim
 
     def forward(self, x: Tensor) -> Tensor:
-        """[n, 3, S, S] normalised images -> [n, dim] features."""
+        """[n, C, S, S] normalised images -> [n, dim] features."""
         for layer in self:
             x = layer(x)
         return torch.flatten(x, 1)
 
 
-def build(name: str, seed: int, image_size: int | None = None) -> Backbone:
+def build(name: str, seed: int, image_size: int | None = None, channels: int = stem.RGB) -> Backbone:
     """The backbone of that name, initialised from the seed's stream "init"; the global generator is not changed.
 
     Args:
         name: a file of ``backbones/``, ``FAMILY/NAME``, or the path of a Python file.
         image_size: side of the images in pixels, for networks that are made for one size (vision transformers); by
             default the size that a network was published for.
+        channels: of the images; other than three have a stem of their own.
 
     Raises:
         UnknownNameError: lists what exists and the nearest match. StudyError: for a network that cannot be a backbone.
@@ -59,10 +60,12 @@ def build(name: str, seed: int, image_size: int | None = None) -> Backbone:
     with torch.random.fork_rng(devices=[]):
         # The generator of the CPU alone: torch.manual_seed would reseed the accelerators too, which are not restored.
         torch.default_generator.manual_seed(derived_seed(seed, "init"))
-        return make()
+        network = make()
+        stem.rebuild(network, channels, name)
+        return network
 
 
-def outline(name: str, image_size: int | None = None) -> Backbone:
+def outline(name: str, image_size: int | None = None, channels: int = stem.RGB) -> Backbone:
     """The backbone without its numbers, on the meta device: names, shapes and types at no cost of memory.
 
     Raises:
@@ -71,10 +74,12 @@ def outline(name: str, image_size: int | None = None) -> Backbone:
     make = _maker(name, image_size)
     try:
         with torch.device("meta"), _WithoutDraws():
-            return make()
+            network = make()
+            stem.rebuild(network, channels, name)
+            return network
     except NotImplementedError:
         # torchvision's RegNets read their widths from tensors while they are created.
-        return build(name, 0, image_size).to("meta")
+        return build(name, 0, image_size, channels).to("meta")
 
 
 class _WithoutDraws(TorchFunctionMode):

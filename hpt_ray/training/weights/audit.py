@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from pydantic import Field
 from torch import Tensor
 
 from hpt_ray.core.text import visible
 from hpt_ray.core.values import Frozen
+from hpt_ray.training import stem
 from hpt_ray.training.weights import positions
 
 How = Literal["name", "number", "order"]
@@ -39,8 +41,8 @@ WRAPPERS = (
 class Audit(Frozen):
     """What one load does: every key of the file is in exactly one field.
 
-    ``matched``, ``resampled`` and ``reshaped`` map the backbone's names to the file's keys. ``missing`` and
-    ``constant`` have names of the backbone, the other fields keys (``place/in/nested/dicts/name.of.the.tensor``).
+    ``matched``, ``resampled``, ``adapted`` and ``reshaped`` map the backbone's names to the file's keys. ``missing``
+    and ``constant`` have names of the backbone, the other fields keys (``place/in/nested/dicts/name.of.the.tensor``).
 
     Attributes:
         prefix: how the keys of the chosen network begin.
@@ -48,6 +50,7 @@ class Audit(Frozen):
             order and shape of all tensors.
         matched: loaded unchanged.
         resampled: position embeddings of another image size, loaded by interpolation.
+        adapted: the first convolution of images of another number of channels, loaded widened or narrowed.
         reshaped: tensors of another shape; like ``missing`` ones they keep the backbone's values.
         unexpected: tensors of the chosen network that the backbone does not have.
         heads: projectors, predictors and classifiers: dropped.
@@ -61,6 +64,7 @@ class Audit(Frozen):
     how: How
     matched: dict[str, str]
     resampled: dict[str, str]
+    adapted: dict[str, str] = Field(default_factory=dict)  # records of earlier versions lack it
     reshaped: dict[str, str]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
@@ -83,6 +87,7 @@ def audit(
     equal = {name: key for name, key in keys.items() if expected[name].shape == file[key].shape}
     other = {name: key for name, key in keys.items() if name not in equal}
     resampled = {k: v for k, v in other.items() if positions.can_resample(k, file[v].shape, expected[k].shape)}
+    adapted = {k: v for k, v in other.items() if stem.can_adapt(k, file[v].shape, expected)}
     used = set(keys.values())
     sorted_out: dict[str, list[str]] = {"unexpected": [], "heads": [], "ignored": []}
     siblings = _places(used, prefix)
@@ -94,7 +99,8 @@ def audit(
         how=how,
         matched=equal,
         resampled=resampled,
-        reshaped={name: key for name, key in other.items() if name not in resampled},
+        adapted=adapted,
+        reshaped={name: key for name, key in other.items() if name not in resampled | adapted},
         missing=tuple(name for name in expected if name not in keys),
         constant=_constant(equal, file),
         **{name: tuple(keys) for name, keys in sorted_out.items()},
@@ -138,7 +144,7 @@ def lines(source: str, load: Audit) -> list[str]:
 
 def fits(load: Audit) -> int:
     """The number of tensors of the backbone that are loaded."""
-    return len(load.matched) + len(load.resampled)
+    return len(load.matched) + len(load.resampled) + len(load.adapted)
 
 
 def tensors_in_file(load: Audit) -> int:

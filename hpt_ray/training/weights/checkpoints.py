@@ -22,6 +22,7 @@ from torch import Tensor
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.spec.weights_source import WeightSource
+from hpt_ray.training import stem
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.weights import positions
 from hpt_ray.training.weights.audit import Audit, is_batch_counter
@@ -106,6 +107,8 @@ def load(backbone: Backbone, state: Mapping[str, Tensor], threshold: float = 0.9
             expected[name].copy_(state[key])
         for name, key in audit.resampled.items():
             expected[name].copy_(positions.resample(state[key], expected[name].shape))
+        for name, key in audit.adapted.items():
+            expected[name].copy_(stem.adapt(state[key], expected[name].shape[1]))
     return audit
 
 

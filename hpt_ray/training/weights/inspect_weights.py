@@ -23,6 +23,7 @@ EXAMPLES = 3
 MEANINGS = {
     "matched": "taken over",
     "resampled": "position embeddings of another image size, taken over by interpolation",
+    "adapted": "the first layer, of images of another number of channels: kept until it meets the data",
     "reshaped": "of another shape: the backbone would keep its random values",
     "missing": "not in the file: the backbone would keep its random values",
     "unexpected": "of this network, but not in the backbone",

@@ -58,7 +58,7 @@ def _undecided(load: Audit) -> str:
 
 def _unusable(load: Audit, expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> str | None:
     """Why numbers that would be loaded cannot be weights; None if they can."""
-    for name, key in (load.matched | load.resampled).items():
+    for name, key in (load.matched | load.resampled | load.adapted).items():
         numbers = file[key]
         if expected[name].is_floating_point() and not numbers.is_floating_point():
             return (

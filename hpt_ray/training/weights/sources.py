@@ -6,9 +6,11 @@ from hpt_ray.core.errors import WeightsError
 from hpt_ray.spec.study import Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
+from hpt_ray.training import stem
 from hpt_ray.training.backbone import Backbone, outline
 from hpt_ray.training.weights import audit, checkpoints
 from hpt_ray.training.weights.formats import format_of
+from hpt_ray.training.weights.places import match
 
 #: The file of a stage that has its weights.
 WEIGHTS = "weights.safetensors"
@@ -22,12 +24,18 @@ def stored(stage: str, store: Store) -> checkpoints.State:
 def load_weights(backbone: Backbone, source: str, store: Store) -> audit.Audit:
     """Load weights from ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
 
+    Weights for images of another number of channels keep their first layer: the backbone gets it. A phase that starts
+    from them adapts it to its images.
+
     Raises:
         WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
     """
     parsed = WeightSource.parse(source)
     state = stored(parsed.name, store) if parsed.origin == "stage" else checkpoints.read(source)
     try:
+        adapted = match(checkpoints.tensors(backbone), state, parsed.place).adapted
+        for key in adapted.values():
+            stem.rebuild(backbone, state[key].shape[1], parsed.address)
         return checkpoints.load(backbone, state, place=parsed.place)
     except WeightsError as error:  # a study may have several sources
         raise WeightsError(f"{parsed.address}: {error}") from error
@@ -48,4 +56,7 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
     if source.published:
         return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
     network = outline(study.backbone, study.image_size)
-    return audit.lines(recipe.source, load_weights(network, recipe.source, store))
+    notes = audit.lines(recipe.source, load_weights(network, recipe.source, store))
+    if (channels := stem.channels_of(network.state_dict())) != stem.RGB:
+        notes.append(f"weights {recipe.source}: made for images of {channels} channel{'s' if channels > 1 else ''}.")
+    return notes

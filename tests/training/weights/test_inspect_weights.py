@@ -45,6 +45,7 @@ def test_what_a_file_of_mocos_holds(tmp_path: Path, asked: str | None) -> None:
     assert counts(found) == {
         "matched": 100,
         "resampled": 0,
+        "adapted": 0,
         "reshaped": 0,
         "missing": 0,
         "unexpected": 0,
