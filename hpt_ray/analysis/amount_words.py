@@ -73,12 +73,13 @@ def kept(finding: Kept) -> str:
         elif found.fraction is None:
             without.append(f"{name} ({change_interval(found.gain)} points)")
         else:
-            verb = "" if needs else "needs "
-            sure = f"{change_interval(found.gain)} points; {agreeing(found).value} of replicates agree"
-            needs.append(f"{name} {verb}{_share(found.fraction)} ({sure})")
-    parts = [f"for {KEPT_TEXT} of what {most} of the images add to step 0, {listed(needs)}"] if needs else []
+            keeps, images = ("", "") if needs else (f" keeps {KEPT_TEXT} of its gain over step 0", " of the images")
+            sure = f"{change_interval(found.gain)} points; {agreeing(found).value} of bootstrap replicates agree"
+            needs.append(f"{name}{keeps} with {_share(found.fraction)}{images} ({sure})")
+    parts = [listed(needs)] if needs else []
     if without:
-        parts.append(f"no sure gain over step 0 with {most} of the images for {listed(without)}")
+        verb = "gain" if without[1:] else "gains"
+        parts.append(f"{listed(without)} {verb} nothing sure over step 0, even with {most} of the images")
     if empty:
         parts.append(f"how few images are enough cannot be said for {listed(empty)} (no result with {most} of them)")
     return "; ".join(parts)

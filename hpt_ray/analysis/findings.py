@@ -33,11 +33,13 @@ class Phrases:
     Attributes:
         outcomes: what is said of each outcome. beside: the numbers, behind any of them.
         unknown: what is said where there is no difference.
+        topic: what it is about, in a headline; "" where a headline leaves it out.
     """
 
     outcomes: Mapping[Outcome, str]
     beside: str
     unknown: str
+    topic: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ ROBUSTNESS = Phrases(
     "{other_deviation.value}; {against} minus {subject} {difference}{without}; a {factor} taken at random loses about "
     "{loss.value} points to the best one of {subject}, and {other_loss.value} to that of {against})",
     unknown="whether {subject} is more robust to the {factor} than {against} cannot be said ({lacking})",
+    topic="robustness",
 )
 
 WORST_CHANGE = Phrases(
@@ -41,17 +42,18 @@ DEPENDENCE_ON_BASE = Phrases(
     beside=": from the weakest base ({weakest}) to the strongest ({strongest}) {subject} changes by {change.text} "
     "points and {against} by {other_change.text} ({against} minus {subject} {difference}{without})",
     unknown="how much {subject} depends on its base cannot be said ({lacking})",
+    topic="the dependence on the base",
 )
 
 CHANGE_WITH_LABELS = Phrases(
     outcomes={
-        Outcome.BETTER: "against {other} it does better with {few} than with {many}",
-        Outcome.WORSE: "against {other} it does worse with {few} than with {many}",
-        Outcome.EQUIVALENT: "its difference from {other} is equal with both within {margin}",
-        Outcome.UNDECIDED: "there is {lack} that its difference from {other} depends on the number of labels",
+        Outcome.BETTER: "against {other} HPT does better with {few} than with {many}",
+        Outcome.WORSE: "against {other} HPT does worse with {few} than with {many}",
+        Outcome.EQUIVALENT: "the difference of HPT from {other} is equal with both within {margin}",
+        Outcome.UNDECIDED: "there is {lack} that the difference of HPT from {other} depends on the number of labels",
     },
     beside=" ({difference} points{without})",
-    unknown="whether its difference from {other} depends on the number of labels cannot be said ({lacking})",
+    unknown="whether the difference of HPT from {other} depends on the number of labels cannot be said ({lacking})",
 )
 
 FLATNESS = Phrases(
@@ -64,6 +66,7 @@ FLATNESS = Phrases(
     beside=" (standard deviation over random policies, without luck: {deviation.value} points against "
     "{other_deviation.value}; {against} minus {subject} {difference}{without})",
     unknown="whether the choice of policy matters less to {subject} than to {against} cannot be said ({lacking})",
+    topic="how much the policy matters",
 )
 
 FASTER = {

@@ -10,7 +10,7 @@ from scipy import stats
 from hpt_ray.analysis.measures.importance import importance
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.search import tried, varying
-from hpt_ray.analysis.measures.text_format import level_name, listed
+from hpt_ray.analysis.measures.text_format import MINUS, level_name, listed
 from hpt_ray.analysis.verdict import Caveat
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import written
@@ -63,6 +63,6 @@ def _short_budget(run: Run, target: str) -> list[str]:
             agreed = float(stats.spearmanr(short, full).statistic)
             notes.append(
                 f"{run.arms[arm]}: the short budget and the full one rank the random policies alike with a "
-                f"correlation of {agreed:.2f} (Spearman)."
+                f"correlation of {agreed:.2f} (Spearman).".replace("-", MINUS)
             )
     return notes

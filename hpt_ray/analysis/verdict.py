@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hpt_ray.analysis.claim import Claim
+from hpt_ray.analysis.headline import headline
 from hpt_ray.analysis.measures import robustness
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.quantities import Cell, Change, Quantity, Share, cell_text, share
 from hpt_ray.analysis.scope import Scope
 from hpt_ray.analysis.sentence import scope_text, sentence
+from hpt_ray.analysis.statements import Statement, statements
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Caveat:
     kind: str
     text: str
 
+    @property
+    def warns(self) -> bool:
+        """Whether it says that something went wrong, and not only how to read a verdict."""
+        return self.kind in ("base", "forgetting", "training", "seeds", "missing")
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -78,8 +85,27 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
+        return sentence(self._where, self.findings, self.nothing)
+
+    @property
+    def _where(self) -> str:
         where = [self.target, self.held, scope_text(self.scope) if self.scope else ""]
-        return sentence(", ".join(filter(None, where)), self.findings, self.nothing)
+        return ", ".join(filter(None, where))
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """The findings one by one, those that are shown first."""
+        return statements(self.findings)
+
+    @property
+    def headline(self) -> str:
+        """The findings in at most 15 words."""
+        return headline(self.statements) if self.findings else f"Nothing was compared: {self.nothing}"
+
+    @property
+    def about(self) -> str:
+        """What the statements are about: "On rsscn7, over 3 seeds, each with a base of its own"."""
+        return f"On {self._where}"
 
     @property
     def notes(self) -> tuple[str, ...]:

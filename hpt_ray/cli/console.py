@@ -111,7 +111,10 @@ def result(result: Result) -> None:
         out.print(f"Nothing can be said: {given_up}")
     for verdict in [] if given_up else result.verdicts:
         out.print()
-        out.print(verdict.sentence)
+        out.print(verdict.headline, style="bold")
+        out.print(f"{verdict.about}:")
+        for statement in verdict.statements:
+            out.print(f"- {statement.text}")
         for note in verdict.notes:
             out.print(note, style="dim")
         out.print()

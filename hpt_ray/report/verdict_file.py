@@ -53,6 +53,11 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "target": verdict.target,
         "held": verdict.held,
+        "headline": verdict.headline,
+        "about": verdict.about,
+        "statements": [
+            {"text": each.text, "decision": each.outcome and str(each.outcome)} for each in verdict.statements
+        ],
         "sentence": verdict.sentence,
         "claims": [_claim(claim) for claim in verdict.claims],
         "key_figures": [

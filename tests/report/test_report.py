@@ -60,7 +60,7 @@ def source() -> str:
 def test_says_the_verdict_the_question_and_how_to_reproduce(source: str) -> None:
     run = simulate.run()
     page = Page(source)
-    assert verdicts(run, DASHBOARD)[0].sentence in page.text
+    assert verdicts(run, DASHBOARD)[0].headline in page.text
     assert run.study.question in page.text
     assert run.manifest.command in page.text and run.manifest.plan_id in page.text
     assert all(run.metric.worded(section.title) in page.text for section in DASHBOARD.sections)

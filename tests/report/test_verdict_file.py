@@ -29,11 +29,12 @@ MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "not enough evide
 
 
 class Verdict(HTMLParser):
-    """The sentence, the key figures, the caveats and the table of arms on a page with one target."""
+    """The headline, the statements, the key figures, the caveats and the table of arms on a page with one target."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
-        self.sentence, self.inside = "", ""
+        self.headline, self.about, self.inside = "", "", ""
+        self.statements: list[str] = []
         self.values: list[str] = []
         self.notes: list[str] = []
         self.rows: list[list[str]] = []
@@ -50,11 +51,13 @@ class Verdict(HTMLParser):
         text = data.replace("\xa0", " ").strip()
         if not text:
             return
-        if self.inside == "sentence":
-            self.sentence = text
+        if self.inside in ("headline", "about"):
+            setattr(self, self.inside, text)
+        elif self.inside in ("shown", "open"):
+            self.statements.append(text)
         elif self.inside == "strong":
             self.values.append(text)
-        elif self.inside == "li":
+        elif self.inside in ("li", "warns"):
             self.notes.append(text)
         elif self.inside in ("th", "td"):
             self.rows[-1].append(text)
@@ -89,7 +92,11 @@ def test_page_terminal_and_file_say_the_same(study: str) -> None:
     found = verdicts(run, dashboard)
     page, lines = Verdict(render(run, dashboard, found)), terminal(run, found)
     (file,) = json.loads(verdict_file(run, found))["targets"]
-    assert page.sentence == file["sentence"] and file["sentence"] in lines
+    assert page.headline == file["headline"] and file["headline"] in lines and len(page.headline.split()) <= 15
+    assert page.about == f"{file['about']}:" and page.about in lines
+    assert page.statements == [part["text"] for part in file["statements"]]
+    assert all(" ".join(f"- {statement}".split()) in lines for statement in page.statements)
+    assert file["sentence"].startswith(file["about"])
     assert page.notes == [caveat["text"] for caveat in file["caveats"]]
     assert all(" ".join(note.split()) in lines for note in page.notes)
     texts = [[cell["text"] for cell in row] for row in file["table"]["rows"]]

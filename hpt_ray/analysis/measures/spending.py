@@ -133,7 +133,7 @@ def factor(speed: SpeedUp, what: str = "") -> str:
     """The interval of a speed-up in words: "2.1 to 9.8 times as many", ``what`` being "as many"."""
     times = f"times {what}".strip()
     if speed.low <= 0:
-        return f"{digits(speed.high)} {times} or fewer" if speed.high < math.inf else f"any number of {times}"
+        return f"{digits(speed.high)} {times} or fewer" if speed.high < math.inf else f"an unknown number of {times}"
     more = " or more" if speed.high == math.inf else ""
     return f"{_span(speed, ' to ')} {times}{more}"
 

@@ -37,6 +37,14 @@ def change_interval(interval: Interval, *, signed: bool = True) -> str:
     return f"{points(interval.estimate, signed=signed)} {brackets(interval, signed=signed)}"
 
 
+def extent(interval: Interval) -> str:
+    """How large a difference is whose interval lies on one side of zero, rounded for a headline: "3 to 7 points"."""
+    ends = sorted(100 * abs(end) for end in (interval.low, interval.high))
+    digits = 0 if ends[0] >= 1 else 1
+    low, high = (f"{end:.{digits}f}" for end in ends)
+    return f"{low if low == high else f'{low} to {high}'} points"
+
+
 def share_interval(interval: Interval) -> str:
     """A share with its interval, in per cent: "85.3 % [83.0, 87.1]"."""
     return f"{percent(interval.estimate)} {brackets(interval, signed=False)}"

@@ -64,7 +64,7 @@ def draw(value: tuple[Cost, ...]) -> Markup:
 figure = Figure(
     compute,
     draw,
-    "Last pretraining phase of each arm, added over policies and seeds. The chains of a seed that begin with the base "
-    "share its pretraining, whose cost stands in the line of direct transfer and in no other.",
+    "Last pretraining phase of each arm, added over all levels and seeds. The chains of a seed that begin with the "
+    "base share its pretraining, whose cost stands in the line of direct transfer and in no other.",
     every_factor=True,
 )

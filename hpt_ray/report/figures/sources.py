@@ -91,10 +91,10 @@ def _points(share: float | None) -> str:
 figure = Figure(
     compute,
     draw,
-    "Standard deviation, in points, that each source gives an arm's mean {metric} at the baseline; together: the root "
-    "of the sum of their squares. More bases, seeds, probe repeats and test images reduce their own by the square root "
-    "of their number; answers: what is left, chance in single answers, which all of them reduce. The images that a "
-    "seed draws are part of the seed. Base: not seen, where there is only one; in seed, where every seed has its own, "
-    "so that base and seed are one number; fewer bases than seeds tell them apart. A dash: so few seeds or repeats do "
-    "not show it; of one repeat it is then part of the seed.",
+    "Standard deviation, in points, that each source gives an arm's mean {metric}, at the baseline where levels are "
+    "compared; together: the root of the sum of their squares. More bases, seeds, probe repeats and test images "
+    "reduce their own by the square root of their number; answers: what is left, chance in single answers, which all "
+    "of them reduce. The images that a seed draws are part of the seed. Base: not seen, where there is only one; in "
+    "seed, where every seed has its own, so that base and seed are one number; fewer bases than seeds tell them "
+    "apart. A dash: so few seeds or repeats do not show it; of one repeat it is then part of the seed.",
 )

@@ -158,7 +158,7 @@ def test_lead_between_budgets() -> None:
         (8.1, 3.0, math.inf, Bound.AT_LEAST, ("3.0 times or more", "3.0 or more", "≥ 3.0× (estimate beyond 8.1)")),
         (0.4, 0.0, 0.63, Bound.AT_MOST, ("0.63 times or fewer", "0.63 or less", "≤ 0.63× (estimate below 0.40)")),
         (27.0, 27.0, 27.1, Bound.EXACT, ("27 times", "27", "27× (estimate 27)")),
-        (math.nan, 0.0, math.inf, Bound.UNKNOWN, ("any number of times", "no bound", "–")),
+        (math.nan, 0.0, math.inf, Bound.UNKNOWN, ("an unknown number of times", "no bound", "–")),
     ],
 )
 def test_a_speed_up_in_words(ratio: float, low: float, high: float, bound: Bound, texts: tuple[str, ...]) -> None:
