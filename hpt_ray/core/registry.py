@@ -17,7 +17,7 @@ from hpt_ray.core import plugins
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.identity import content_id, file_hash
 from hpt_ray.core.paths import path_of
-from hpt_ray.core.user_code import import_file, reason
+from hpt_ray.core.user_code import check_alone, import_file, reason
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -87,11 +87,21 @@ def family(kind: str, name: str) -> tuple[str, str | None]:
 
 
 def code_hash(*named: tuple[str, str]) -> str | None:
-    """A hash of the Python behind some (kind, name) that is not this package's own; None where all of it is."""
+    """A hash of the Python behind some (kind, name) that is not this package's own; None where all of it is.
+
+    Of a path it is that file; of an installed plug-in all files of its package, which may import each other.
+
+    Raises:
+        StudyError: for a path to a file that imports another one beside it.
+    """
     hashes = {}
     for kind, name in named:
         own, _ = family(kind, name)
-        files = [path_of(own)] if is_path(own) and path_of(own).is_file() else _of_plugins(kind, own)
+        if is_path(own) and path_of(own).is_file():
+            check_alone(path_of(own))
+            files = [path_of(own)]
+        else:
+            files = _of_plugins(kind, own)
         if files:
             hashes[kind] = [file_hash(path) for path in files]
     return content_id(hashes) if hashes else None
@@ -113,7 +123,9 @@ def file(kind: str, name: str) -> Path:
         if not path_of(name).is_file():
             raise StudyError(f"no {SINGULAR[kind]} at {path_of(name)}: there is no such file. Check the path.")
         return path_of(name)
-    return _files(_home(kind, name)[1], name)[0]
+    place = _home(kind, name)[1]
+    single = place / f"{name}.py"
+    return single if single.is_file() else place / name / "__init__.py"
 
 
 def module(kind: str, name: str) -> ModuleType:
@@ -168,28 +180,19 @@ def summary(kind: str, name: str) -> str:
 def _folders(kind: str) -> dict[str, Path]:
     """Every folder of a kind by the name of its package: this package's own first, then those of plug-ins."""
     own = ".".join(filter(None, ("hpt_ray", PARENT.get(kind), kind)))
-    return {own: folder(kind)} | _plugin_folders(kind)
-
-
-def _plugin_folders(kind: str) -> dict[str, Path]:
-    return {f"{name}.{kind}": place / kind for name, place in plugins.packages().items()}
+    return {own: folder(kind)} | {f"{name}.{kind}": place / kind for name, place in plugins.packages().items()}
 
 
 def _of_plugins(kind: str, name: str) -> list[Path]:
-    """The Python files that a name stands for in installed plug-ins; none for a name of this package."""
-    return [path for place in _plugin_folders(kind).values() if name in _names(place) for path in _files(place, name)]
+    """The Python files of the installed plug-ins that have a name; none for a name of this package."""
+    packages = [place for place in plugins.packages().values() if name in _names(place / kind)]
+    return [path for package in packages for path in sorted(package.rglob("*.py"))]
 
 
 def _names(place: Path) -> set[str]:
     files, packages = place.glob("*.py"), place.glob("*/__init__.py")
     listed = [path.stem for path in files] + [path.parent.name for path in packages]
     return {name for name in listed if not name.startswith("_")}
-
-
-def _files(place: Path, name: str) -> list[Path]:
-    """The Python files that a name stands for in a folder, the one that is imported first."""
-    single, package = place / f"{name}.py", place / name
-    return [single] if single.is_file() else [package / "__init__.py", *sorted(package.rglob("[!_]*.py"))]
 
 
 def _home(kind: str, name: str) -> tuple[str, Path]:

@@ -1,7 +1,8 @@
-"""Python files that are given by path: how one is imported, and which line of one an error comes from."""
+"""Python files that are given by path: how one is imported, what it imports, and which line an error comes from."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 import traceback
@@ -38,6 +39,46 @@ def import_file(path: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise StudyError(f"{path} cannot be imported: {reason(error)}. Mend the file.") from error
     return module
+
+
+def check_alone(path: Path) -> None:
+    """Refuse a file that imports a module beside it: the file's hash would not change with that module.
+
+    Raises:
+        StudyError: names the module and the line.
+    """
+    try:
+        parts = ast.walk(ast.parse(path.read_bytes()))
+    except (SyntaxError, ValueError):
+        return  # importing the file says where it is broken
+    for part in parts:
+        if not isinstance(part, ast.Import | ast.ImportFrom):
+            continue
+        if isinstance(part, ast.ImportFrom):
+            relative, imported = "." * part.level, [part.module or part.names[0].name]
+        else:
+            relative, imported = "", [alias.name for alias in part.names]
+        for name in imported:
+            if relative or _lies_beside(path, name.partition(".")[0]):
+                raise StudyError(
+                    f"{path} imports {relative}{name} in line {part.lineno}, which lies beside it: an edit there would "
+                    f"not be noticed, and finished stages would be kept. Move what it needs into {path.name}."
+                )
+
+
+def _lies_beside(path: Path, name: str) -> bool:
+    """Whether a file's absolute import means a module in its own folder, and not one that is installed elsewhere."""
+    module, package = path.resolve().with_name(f"{name}.py"), path.resolve().with_name(name)
+    if name == "hpt_ray" or not (module.exists() or package.exists()):
+        return False
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:  # such as for __main__
+        spec = None
+    if spec is None:
+        return True
+    places = [Path(place).resolve() for place in (spec.origin, *(spec.submodule_search_locations or ())) if place]
+    return any(place == module or place.is_relative_to(package) for place in places)
 
 
 def reason(error: BaseException) -> str:

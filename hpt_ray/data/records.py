@@ -186,8 +186,9 @@ def source(spec: str) -> Source:
     """
     name, colon, argument = spec.partition(":")
     if name in registry.names("datasets") or name.endswith(".py"):
+        code = registry.code_hash(("datasets", name))
         named_source: Source = registry.load("datasets", name)(argument if colon else None)
-        if code := registry.code_hash(("datasets", name)):
+        if code:
             named_source = replace(named_source, fingerprint=content_id([named_source.fingerprint, code], length=32))
         if not colon and not name.endswith(".py") and path_of(name).exists():
             return replace(

@@ -124,3 +124,11 @@ def test_studies_and_policies_load_without_torch_and_ray():
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("kind", ["methods", "backbones", "probes", "metrics", "datasets"])
+def test_a_file_whose_hash_would_miss_what_it_imports_has_none(tmp_path, kind):
+    (tmp_path / "helper.py").write_text("twice = 2\n")
+    (tmp_path / "mine.py").write_text("from helper import twice\n")
+    with pytest.raises(StudyError, match="imports helper in line 1, which lies beside it"):
+        registry.code_hash((kind, str(tmp_path / "mine.py")))

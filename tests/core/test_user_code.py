@@ -52,3 +52,43 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("x = 1\n")
     with pytest.raises(StudyError, match=r"mine\.txt is no Python file"):
         user_code.import_file(tmp_path / "mine.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "imported"),
+    [
+        ("from helper import twice", "helper"),
+        ("import json, helper.inner as inner", "helper.inner"),
+        ("from . import helper", ".helper"),
+        ("def probe(subject):\n    from .helper import twice", ".helper"),
+        ("from own_package import twice", "own_package"),
+    ],
+)
+def test_a_file_that_imports_one_beside_it_is_refused(tmp_path: Path, line: str, imported: str) -> None:
+    (tmp_path / "helper.py").write_text("twice = 2\n")
+    (tmp_path / "own_package").mkdir()
+    path = tmp_path / "mine.py"
+    path.write_text(f"import json\n{line}\n")
+    with pytest.raises(
+        StudyError, match=rf"{path} imports {imported} in line \d, which lies beside it: .*into mine.py"
+    ):
+        user_code.check_alone(path)
+
+
+def test_a_file_that_imports_what_is_installed_is_not_refused(tmp_path: Path) -> None:
+    for name in ("numpy", "json", "hpt_ray", "helper"):  # folders beside the file, say of data
+        (tmp_path / name).mkdir()
+    path = tmp_path / "mine.py"
+    path.write_text("import json\nimport numpy as np\nfrom hpt_ray.spec.policy import Policy\n")
+    user_code.check_alone(path)
+
+
+def test_a_module_beside_a_file_is_seen_where_it_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "lab_helper.py").write_text("twice = 2\n")
+    path = tmp_path / "mine.py"
+    path.write_text("import lab_helper\n")
+    with pytest.raises(StudyError, match="imports lab_helper in line 1"):
+        user_code.check_alone(path)
