@@ -121,7 +121,7 @@ def _loaded(plan: Plan, stages: Mapping[str, Finished], store: Store) -> list[st
             except ValidationError as error:
                 record_path = store.path(f"stages/{stage.id}/{RECORD}")
                 raise StoreError(foreign(record_path, "it does not say what was loaded")) from error
-            lines += audit.lines(stage.source, keys)
+            lines += audit.lines(str(stage.source), keys)
     return lines
 
 

@@ -57,11 +57,11 @@ class PretrainingStage(_Stage):
 
 
 class WeightsStage(_Stage):
-    """Weights from a file, a download or another stage: ``source`` is as the user wrote it."""
+    """Weights from a file, a download or another stage."""
 
     kind: Literal["weights"] = "weights"
     content: WeightsContent
-    source: str
+    source: WeightSource
 
 
 class EvaluationStage(_Stage):
@@ -143,7 +143,7 @@ def weights_stage(study: Study, recipe: Weights) -> WeightsStage:
         place=source.place,
         code=code_hash(("backbones", study.backbone)),
     )
-    return WeightsStage(id=_identity(content), level=0, content=content, source=recipe.source)
+    return WeightsStage(id=_identity(content), level=0, content=content, source=source)
 
 
 def evaluation_stage(

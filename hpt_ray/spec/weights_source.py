@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from pydantic import ModelWrapValidatorHandler, model_serializer, model_validator
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.core.paths import path_of
@@ -21,7 +23,7 @@ DATA = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".py")
 
 
 class WeightSource(Frozen):
-    """Where weights are from, taken apart once.
+    """Where weights are from, taken apart once; JSON has it as the user wrote it.
 
     Attributes:
         text: the source as the user wrote it. address: the same without its place.
@@ -51,6 +53,12 @@ class WeightSource(Frozen):
                 return cls(text=text, address=address, origin=origin, name=rest, place=place)
         return cls(text=text, address=address, origin="file", name=address, place=place)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_text(cls, value: Any, handler: ModelWrapValidatorHandler[WeightSource]) -> WeightSource:
+        return cls.parse(value) if isinstance(value, str) else handler(value)
+
+    @model_serializer(when_used="json")
     def __str__(self) -> str:
         return self.text
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+from hpt_ray.planning.stage import Stage, WeightsStage, weights_stage
 from hpt_ray.spec.study import Evaluation, Weights
 from tests.support import small
 
@@ -47,3 +50,15 @@ def test_a_file_counts_by_its_content(tmp_path: Path, kind: str, text: str) -> N
     assert first and ids(there, kind) == first
     here.write_text(text + "# changed\n")
     assert ids(here, kind).isdisjoint(first)
+
+
+def test_a_source_of_weights_is_taken_apart_once_and_stored_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "moco.pth"
+    file.write_bytes(b"weights")
+    stage = weights_stage(small.study(), Weights(source=f"{file}#encoder_q."))
+    assert (stage.source.path, stage.source.place) == (file, "encoder_q.")
+    stored = stage.model_dump(mode="json")
+    assert stored["source"] == f"{file}#encoder_q."
+    assert TypeAdapter(Stage).validate_python(stored) == stage
+    file.unlink()  # a worker may lack it: what the text means there is not asked again
+    assert isinstance(stage, WeightsStage) and pickle.loads(pickle.dumps(stage)) == stage

@@ -13,6 +13,7 @@ from torch import nn
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.spec.study import Weights
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
 from hpt_ray.training import stem
 from hpt_ray.training.backbone import Backbone, build, outline
@@ -78,7 +79,7 @@ def test_given_weights_keep_their_own_channels_until_they_meet_images(tmp_path: 
     given = build("resnet_small", 1, 32, 13)
     safetensors.torch.save_file(given.state_dict(), tmp_path / "bands.safetensors")
     imported = build("resnet_small", 0, 32)
-    audit = load_weights(imported, str(tmp_path / "bands.safetensors"), Store(tmp_path))
+    audit = load_weights(imported, WeightSource.parse(str(tmp_path / "bands.safetensors")), Store(tmp_path))
     assert (len(audit.matched), audit.adapted) == (45, {})
     assert torch.equal(imported.conv1.weight, given.conv1.weight)
     notes = check_weights(small.study(), Weights(source=str(tmp_path / "bands.safetensors")), Store(tmp_path))

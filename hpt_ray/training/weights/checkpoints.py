@@ -34,35 +34,34 @@ from hpt_ray.training.weights.refusal import refusal
 State = dict[str, Tensor]
 
 
-def read(source: str) -> State:
+def read(source: WeightSource) -> State:
     """Every tensor of a checkpoint, on the CPU, by its place there: ``state_dict/module.encoder_q.conv1.weight``
     is ``module.encoder_q.conv1.weight`` in the dict ``state_dict``.
 
     Args:
         source: ``torchvision:NAME`` or ``timm:NAME`` (downloaded once), or a file of safetensors or ``torch.save``,
-            whatever its suffix. A place in it, after a ``#``, is for ``load``: all is read.
+            whatever its suffix. Its place is for ``load``: all is read.
 
     Raises:
         WeightsError: for a source that cannot be had or read, holds no tensors or claims more than it holds, or could
             only be read by executing it.
     """
-    parsed = WeightSource.parse(source)
-    if parsed.published:
-        return fetch(parsed)
-    path, source = parsed.path, parsed.address
-    form = format_of(path, source)
+    if source.published:
+        return fetch(source)
+    path, name = source.path, source.address
+    form = format_of(path, name)
     try:
-        state = from_bytes(path.read_bytes(), source) if form == "safetensors" else _from_torch(path, source)
+        state = from_bytes(path.read_bytes(), name) if form == "safetensors" else _from_torch(path, name)
     except WeightsError:
         raise
     except UnpicklingError as error:
-        raise WeightsError(_objects(path, source, str(error))) from error
+        raise WeightsError(_objects(path, name, str(error))) from error
     except Exception as error:  # an odd file can make its reader fail anywhere
         raise WeightsError(
-            f"{source} is no checkpoint of torch.save or safetensors, or is damaged: fetch or save it again."
+            f"{name} is no checkpoint of torch.save or safetensors, or is damaged: fetch or save it again."
         ) from error
     if not state:
-        raise WeightsError(f"{source} holds no tensors: give a file with a network's state_dict.")
+        raise WeightsError(f"{name} holds no tensors: give a file with a network's state_dict.")
     return state
 
 

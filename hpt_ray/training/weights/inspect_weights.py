@@ -89,7 +89,7 @@ def inspect_weights(
         WeightsError: for a source that cannot be read. StudyError: for a backbone that does not exist.
     """
     parsed = WeightSource.parse(source)
-    place, state = parsed.place, read(source)
+    place, state = parsed.place, read(parsed)
     name, share = (backbone, 1.0) if backbone else _guess(state, place)
     expected = tensors(outline(name, image_size))
     load = match(expected, state, place)

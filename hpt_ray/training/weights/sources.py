@@ -21,7 +21,7 @@ def stored(stage: str, store: Store) -> checkpoints.State:
     return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
 
 
-def load_weights(backbone: Backbone, source: str, store: Store) -> audit.Audit:
+def load_weights(backbone: Backbone, source: WeightSource, store: Store) -> audit.Audit:
     """Load weights from ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
 
     Weights for images of another number of channels keep their first layer: the backbone gets it. A phase that starts
@@ -30,15 +30,14 @@ def load_weights(backbone: Backbone, source: str, store: Store) -> audit.Audit:
     Raises:
         WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
     """
-    parsed = WeightSource.parse(source)
-    state = stored(parsed.name, store) if parsed.origin == "stage" else checkpoints.read(source)
+    state = stored(source.name, store) if source.origin == "stage" else checkpoints.read(source)
     try:
-        adapted = match(checkpoints.tensors(backbone), state, parsed.place).adapted
+        adapted = match(checkpoints.tensors(backbone), state, source.place).adapted
         for key in adapted.values():
-            stem.rebuild(backbone, state[key].shape[1], parsed.address)
-        return checkpoints.load(backbone, state, place=parsed.place)
+            stem.rebuild(backbone, state[key].shape[1], source.address)
+        return checkpoints.load(backbone, state, place=source.place)
     except WeightsError as error:  # a study may have several sources
-        raise WeightsError(f"{parsed.address}: {error}") from error
+        raise WeightsError(f"{source.address}: {error}") from error
 
 
 def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
@@ -54,9 +53,9 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
     if source.origin == "file":
         format_of(source.path, source.address)  # before the whole file is read
     if source.published:
-        return [f"weights {recipe.source}: downloaded when they are needed; the report says what is taken over."]
+        return [f"weights {source}: downloaded when they are needed; the report says what is taken over."]
     network = outline(study.backbone, study.image_size)
-    notes = audit.lines(recipe.source, load_weights(network, recipe.source, store))
+    notes = audit.lines(str(source), load_weights(network, source, store))
     if (channels := stem.channels_of(network.state_dict())) != stem.RGB:
-        notes.append(f"weights {recipe.source}: made for images of {channels} channel{'s' if channels > 1 else ''}.")
+        notes.append(f"weights {source}: made for images of {channels} channel{'s' if channels > 1 else ''}.")
     return notes

@@ -17,6 +17,7 @@ import torchvision
 from torch import Tensor
 
 from hpt_ray.core.errors import WeightsError
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import Backbone, build
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import lines
@@ -88,27 +89,27 @@ def test_nested_files_are_read(tmp_path: Path, source: State, nest: Callable[[St
     path = tmp_path / f"weights{suffix}"
     torch.save(nest(source), path)
     backbone = build("resnet18", 0)
-    checkpoints.load(backbone, checkpoints.read(str(path)), threshold=1.0)
+    checkpoints.load(backbone, checkpoints.read(WeightSource.parse(str(path))), threshold=1.0)
     assert not differences(backbone, source)
 
 
 def test_a_tensor_is_named_by_its_place(tmp_path: Path) -> None:
     content = {"model": {"fc.weight": torch.rand(2)}, "optimizer": [{"state": {0: torch.rand(3)}}], "epoch": 3}
     torch.save(content, tmp_path / "weights.pt")
-    read = checkpoints.read(str(tmp_path / "weights.pt"))
+    read = checkpoints.read(WeightSource.parse(str(tmp_path / "weights.pt")))
     assert {key: len(value) for key, value in read.items()} == {"model/fc.weight": 2, "optimizer/0/state/0": 3}
 
 
 def test_a_safetensors_file_is_read(tmp_path: Path, source: State) -> None:
     safetensors.torch.save_file(source, tmp_path / "weights.safetensors")
-    read = checkpoints.read(str(tmp_path / "weights.safetensors"))
+    read = checkpoints.read(WeightSource.parse(str(tmp_path / "weights.safetensors")))
     assert all(torch.equal(read[key], source[key]) for key in source)
 
 
 def test_a_command_line_beside_the_weights_does_no_harm(tmp_path: Path, source: State) -> None:
     args = argparse.Namespace(lr=0.03, arch="resnet18", schedule=[120, 160], resume=None)
     torch.save({"state_dict": source, "args": args}, tmp_path / "weights.pth")
-    assert len(checkpoints.read(str(tmp_path / "weights.pth"))) == len(source)
+    assert len(checkpoints.read(WeightSource.parse(str(tmp_path / "weights.pth")))) == len(source)
 
 
 @pytest.mark.parametrize("hidden", [False, True])
@@ -121,7 +122,7 @@ def test_a_file_that_would_run_code_is_refused_and_nothing_ran(tmp_path: Path, h
     args = argparse.Namespace(harmless=Malicious()) if hidden else Malicious()
     torch.save({"state_dict": {"conv1.weight": torch.rand(2)}, "args": args}, path)
     with pytest.raises(WeightsError, match=r"weights\.pth .*not read.*state_dict"):
-        checkpoints.read(str(path))
+        checkpoints.read(WeightSource.parse(str(path)))
     assert not (tmp_path / "owned").exists()
     torch.load(path, weights_only=False)  # the file is what it claims to be: executed, it does harm
     assert (tmp_path / "owned").exists()
@@ -142,20 +143,20 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | N
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=name):
-        checkpoints.read(str(tmp_path / name))
+        checkpoints.read(WeightSource.parse(str(tmp_path / name)))
 
 
 @pytest.mark.parametrize("name", ["folder.pth", "folder.safetensors"])
 def test_a_folder_is_no_checkpoint(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(WeightsError, match=name):
-        checkpoints.read(str(tmp_path / name))
+        checkpoints.read(WeightSource.parse(str(tmp_path / name)))
 
 
 def test_a_file_without_tensors(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "list": ["no", "tensor"]}, tmp_path / "odd.pt")
     with pytest.raises(WeightsError, match="no tensors"):
-        checkpoints.read(str(tmp_path / "odd.pt"))
+        checkpoints.read(WeightSource.parse(str(tmp_path / "odd.pt")))
 
 
 def test_a_different_network_is_refused_with_counts_and_the_backbone_untouched(source: State) -> None:
@@ -269,7 +270,7 @@ def test_torchvisions_loader_is_used(tmp_path: Path, source: State, monkeypatch:
     url = torchvision.models.ResNet18_Weights.DEFAULT.url
     (tmp_path / "checkpoints").mkdir()
     torch.save(source, tmp_path / "checkpoints" / url.rsplit("/", 1)[1])
-    read = checkpoints.read("torchvision:resnet18")
+    read = checkpoints.read(WeightSource.parse("torchvision:resnet18"))
     assert all(torch.equal(read[key], source[key]) for key in source)
 
 
@@ -280,9 +281,9 @@ def test_no_network_and_no_such_model(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", unreachable)
     with pytest.raises(WeightsError, match=r"download .*resnet18.*no route.*give a file"):
-        checkpoints.read("torchvision:resnet18")
+        checkpoints.read(WeightSource.parse("torchvision:resnet18"))
     with pytest.raises(WeightsError, match="no model 'resnet19'"):
-        checkpoints.read("torchvision:resnet19")
+        checkpoints.read(WeightSource.parse("torchvision:resnet19"))
 
 
 def test_timms_weights_come_from_timm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +295,7 @@ def test_timms_weights_come_from_timm(monkeypatch: pytest.MonkeyPatch) -> None:
         return theirs
 
     monkeypatch.setattr(timm, "create_model", create)
-    read = checkpoints.read("timm:test_resnet")
+    read = checkpoints.read(WeightSource.parse("timm:test_resnet"))
     monkeypatch.undo()
     backbone = build("timm/test_resnet", 0)
     audit = checkpoints.load(backbone, read, threshold=1.0)
@@ -309,13 +310,13 @@ def test_timms_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError("no route")
 
     with pytest.raises(WeightsError, match="timm has no model 'resnet19'"):
-        checkpoints.read("timm:resnet19")
+        checkpoints.read(WeightSource.parse("timm:resnet19"))
     monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(WeightsError, match=r"download timm's weights for resnet18 .*no route.*give a file"):
-        checkpoints.read("timm:resnet18")
+        checkpoints.read(WeightSource.parse("timm:resnet18"))
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(WeightsError, match=r"timm:resnet18 need timm: pip install 'hpt_ray\[timm\]'"):
-        checkpoints.read("timm:resnet18")
+        checkpoints.read(WeightSource.parse("timm:resnet18"))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])

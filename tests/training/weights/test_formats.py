@@ -23,6 +23,7 @@ from hpt_ray.core.errors import WeightsError
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.planning import stage
 from hpt_ray.spec.study import Weights
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
 from hpt_ray.training.weights import checkpoints, formats
 from hpt_ray.training.weights.formats import format_of
@@ -115,7 +116,7 @@ def test_what_is_no_checkpoint_is_said_to_be_what_it_is(tmp_path: Path, case: st
     data, says = NO_CHECKPOINTS[case]
     (tmp_path / "moco.pth").write_bytes(data)
     with pytest.raises(WeightsError) as caught:
-        checkpoints.read(str(tmp_path / "moco.pth"))
+        checkpoints.read(WeightSource.parse(str(tmp_path / "moco.pth")))
     assert str(caught.value).startswith(f"{tmp_path}/moco.pth is not a checkpoint but ")
     assert says in str(caught.value)
 
@@ -140,7 +141,7 @@ def test_what_is_no_checkpoint_is_said_to_be_what_it_is(tmp_path: Path, case: st
 def test_what_would_have_to_be_run_is_named(tmp_path: Path, content: Callable[[], Any], says: str) -> None:
     (tmp_path / "moco.pth").write_bytes(torch_bytes(content()))
     with pytest.raises(WeightsError) as caught:
-        checkpoints.read(str(tmp_path / "moco.pth"))
+        checkpoints.read(WeightSource.parse(str(tmp_path / "moco.pth")))
     assert says in str(caught.value)
     assert "Namespace" not in str(caught.value)
 
@@ -149,14 +150,14 @@ def test_of_older_files_the_first_object_is_named(tmp_path: Path) -> None:
     content = {"args": argparse.Namespace(lr=1), "cfg": Config(a=1), "state_dict": STATE}
     (tmp_path / "moco.pth").write_bytes(torch_bytes(content, legacy=True))
     with pytest.raises(WeightsError, match=rf"more than tensors: Python objects \({__name__}\.Config\)"):
-        checkpoints.read(str(tmp_path / "moco.pth"))
+        checkpoints.read(WeightSource.parse(str(tmp_path / "moco.pth")))
 
 
 @pytest.mark.parametrize("name", ["moco.pth", "moco.safetensors", "checkpoint", "pytorch_model.bin"])
 @pytest.mark.parametrize("data", [SAFE, TORCH, torch_bytes(STATE, legacy=True)], ids=["safe", "torch", "legacy"])
 def test_a_checkpoint_is_known_by_what_it_holds_and_not_by_its_name(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
-    read = checkpoints.read(str(tmp_path / name))
+    read = checkpoints.read(WeightSource.parse(str(tmp_path / name)))
     assert all(torch.equal(read[key], value) for key, value in STATE.items())
 
 

@@ -10,6 +10,7 @@ import torchvision
 from torch import Tensor
 
 from hpt_ray.core.errors import StudyError, WeightsError
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import build
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.inspect_weights import Inspection, inspect_weights
@@ -84,7 +85,7 @@ def test_a_refusal_is_the_one_that_a_study_would_give(tmp_path: Path) -> None:
     found = inspect_weights(source, "resnet50")
     assert not found.loads
     with pytest.raises(WeightsError) as refusal:
-        checkpoints.load(build("resnet50", 0), checkpoints.read(source))
+        checkpoints.load(build("resnet50", 0), checkpoints.read(WeightSource.parse(source)))
     assert found.verdict == f"refused: {refusal.value}"
     assert found.audit is not None
 

