@@ -14,7 +14,7 @@ from hpt_ray.core.text import visible
 
 if TYPE_CHECKING:
     from hpt_ray.execute.finalize import Result
-    from hpt_ray.execute.runs import RunState
+    from hpt_ray.execute.states import RunState
     from hpt_ray.spec.parameters import Parameter
     from hpt_ray.store.verify import Findings
     from hpt_ray.training.weights.inspect_weights import Inspection
@@ -173,13 +173,8 @@ def runs(states: list[RunState], store: str) -> None:
         return
     lines = table("run", "started", "stages", "state")
     for state in states:
-        if state.damage:
-            lines.add_row(state.name, "", "", "damaged")
-            continue
-        rest = (
-            f"{state.failed} failed" if state.failed else "complete" if state.finished == state.total else "unfinished"
-        )
-        lines.add_row(state.name, state.started, f"{state.finished}/{state.total}", rest)
+        stages = "" if state.damage else f"{state.finished}/{state.total}"
+        lines.add_row(state.name, state.started, stages, f"{state.failed} failed" if state.failed else state.state)
     out.print(lines)
     out.print()
     for state in states:

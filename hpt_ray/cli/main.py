@@ -22,12 +22,21 @@ if TYPE_CHECKING:
     from hpt_ray.execute.finalize import Result
 
 app = typer.Typer(
-    help="Studies of hierarchical pretraining: is it worth pretraining further on your own images?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=queries.version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Studies of hierarchical pretraining: is it worth pretraining further on your own images?"""
+
 
 app.command("list")(queries.list_files)
 app.command()(queries.show)

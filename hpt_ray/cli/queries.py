@@ -20,6 +20,17 @@ def list_files() -> None:
     console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
 
 
+def version(asked: bool) -> None:
+    """Show the version and end."""
+    if asked:
+        from importlib import metadata
+
+        from hpt_ray.cli import console
+
+        console.out.print(f"hpt_ray {metadata.version('hpt_ray')}")
+        raise typer.Exit
+
+
 def show(study: StudyName) -> None:
     """Show what a study asks, and its parameters."""
     from hpt_ray.cli import console
@@ -30,14 +41,21 @@ def show(study: StudyName) -> None:
     console.study(registry.module("studies", study).__doc__ or "", parameters(function))
 
 
-def status(store: StorePath = "hpt-store") -> None:
+def status(
+    store: StorePath = "hpt-store",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: a list, newest run first.")] = False,
+) -> None:
     """List the runs in a store and how complete each is."""
     from hpt_ray.cli import console
-    from hpt_ray.execute.runs import runs
+    from hpt_ray.execute.states import runs
     from hpt_ray.store.files import public
     from hpt_ray.store.store import Store
 
-    console.runs(runs(Store.existing(store)), public(store))
+    states = runs(Store.existing(store))
+    if as_json:
+        console.out.print_json(data=[state.model_dump() | {"state": state.state} for state in states])
+    else:
+        console.runs(states, public(store))
 
 
 weights = typer.Typer(help="Checkpoints from elsewhere.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""The runs of a store: how complete each is, and how to write its report again."""
+"""How to write the report of a stored run again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pyarrow as pa
 
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
-from hpt_ray.core.values import Frozen
 from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import Result, finalize, publish, views
 from hpt_ray.execute.prepare import Prepared, prepare, with_results
@@ -17,45 +16,6 @@ from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.store import MANIFEST, Store
 from hpt_ray.store.tables import run_schema
-
-
-class RunState(Frozen):
-    """The folder of a run, when it started and how many of its stages are finished.
-
-    ``damage`` is the reason why these are unknown; None if they are known.
-    """
-
-    name: str
-    started: str = ""
-    finished: int = 0
-    total: int = 0
-    failed: int = 0
-    report: str
-    damage: str | None = None
-
-
-def runs(store: Store) -> list[RunState]:
-    """Every run of a store, newest first; damaged ones last."""
-    finished = store.finished()
-    states = [_state(store, name, finished) for name in sorted(store.runs())]
-    return sorted(states, key=lambda state: state.started, reverse=True)
-
-
-def _state(store: Store, name: str, finished: set[str]) -> RunState:
-    report = store.path(f"runs/{name}/report.html")
-    try:
-        ids, started = store.planned(name), store.manifest(name).started
-        failed = sum(store.failure(stage) is not None for stage in ids if stage not in finished)
-    except StoreError as error:
-        return RunState(name=name, report=report, damage=str(error))
-    return RunState(
-        name=name,
-        started=started,
-        finished=len(finished.intersection(ids)),
-        total=len(ids),
-        failed=failed,
-        report=report,
-    )
 
 
 def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:

@@ -31,7 +31,8 @@ from hpt_ray.data.dataset import Dataset
 from hpt_ray.execute.collect import collect
 from hpt_ray.execute.manifest import plan_json, reader_notes, summarize
 from hpt_ray.execute.prepare import Prepared, prepare
-from hpt_ray.execute.runs import rewrite, runs
+from hpt_ray.execute.runs import rewrite
+from hpt_ray.execute.states import runs
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS, packed
 from hpt_ray.planning.plan import make_plan
 from hpt_ray.planning.stage import Stage

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import itertools
+import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -115,15 +117,22 @@ def test_help_explains_every_command(command):
     assert set(sys.modules) >= {"typer"}
 
 
-def test_help_loads_neither_torch_nor_ray():
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list"], ["status"]])
+def test_what_answers_at_once_loads_neither_torch_nor_ray(tmp_path, arguments):
+    (tmp_path / "hpt-store").mkdir()
     code = (
-        "import sys; sys.argv = ['hpt-study', '--help']; import contextlib, io\n"
+        f"import sys; sys.argv = ['hpt-study', *{arguments}]; import contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         "    from hpt_ray.cli.main import main; main()\n"
         "sys.exit(str([name for name in ('torch', 'ray', 'plotly', 'pandas') if name in sys.modules] or ''))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert answer.stderr.strip() == ""
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert invoke("--version") == f"hpt_ray {metadata.version('hpt_ray')}\n"
 
 
 def test_list_names_every_study_data_set_and_policy():
@@ -223,6 +232,8 @@ def test_run_status_report_and_run_again(workplace):
     page = Path(report.removeprefix("report: "))
     assert page.is_file()
     assert page.is_relative_to(workplace / "hpt-store")
+    (state,) = json.loads(invoke("status", "--json"))
+    assert (state["state"], state["finished"], state["total"]) == ("complete", 23, 23) and state["report"] == report
     status = invoke("status")
     assert "23/23" in status
     assert "complete" in status

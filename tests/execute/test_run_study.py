@@ -19,7 +19,8 @@ from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
-from hpt_ray.execute.runs import rewrite, runs
+from hpt_ray.execute.runs import rewrite
+from hpt_ray.execute.states import runs
 from hpt_ray.planning.plan import Unit
 from hpt_ray.report import dashboard
 from hpt_ray.spec.study import Evaluation, Factor, Weights

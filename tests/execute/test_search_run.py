@@ -12,7 +12,8 @@ from hpt_ray.execute.backends import inline
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.run import run
-from hpt_ray.execute.runs import rewrite, runs
+from hpt_ray.execute.runs import rewrite
+from hpt_ray.execute.states import runs
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.study import Search
 from hpt_ray.store.store import Store

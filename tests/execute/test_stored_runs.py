@@ -15,7 +15,8 @@ from hpt_ray.cli import main as cli
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.run import run
-from hpt_ray.execute.runs import rewrite, runs
+from hpt_ray.execute.runs import rewrite
+from hpt_ray.execute.states import runs
 from hpt_ray.planning.plan import Unit
 from hpt_ray.spec.study import Study, Weights
 from hpt_ray.store.store import Store

@@ -16,7 +16,7 @@ import pytest
 from hpt_ray.cli import main as cli
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.run import run
-from hpt_ray.execute.runs import runs
+from hpt_ray.execute.states import runs
 from hpt_ray.execute.stored import FILLED
 from hpt_ray.report import render as report
 from hpt_ray.spec.study import Evaluation
