@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpt_ray.analysis.claim import compare
+import numpy as np
+
+from hpt_ray.analysis.claim import Claim, compare
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
-from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, spoken
+from hpt_ray.analysis.measures.text_format import (
+    SHARES,
+    Unit,
+    change_interval,
+    level_name,
+    listed,
+    margin_text,
+    spoken,
+)
 from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.sentence import scope_text
 from hpt_ray.analysis.stats.bootstrap import Interval
@@ -16,16 +27,19 @@ from hpt_ray.analysis.verdict import Table
 
 @dataclass(frozen=True)
 class Comparison:
-    """HPT against one other arm: the difference on each target that has one, and what they say together.
+    """One arm against another: the difference on each target that has one, and what they say together.
 
-    ``against`` is the other arm's label; ``missing`` are targets without a difference; ``found`` is None where all are.
+    ``subject`` and ``against`` are the arms' labels; ``missing`` are targets without a difference; ``found`` is None
+    where all are. ``margin`` and ``unit`` are those of the claims on the targets.
     """
 
+    subject: str
     against: str
     differences: dict[str, Interval]
     missing: tuple[str, ...]
     found: Across | None
     margin: float
+    unit: Unit = SHARES
 
 
 @dataclass(frozen=True)
@@ -43,21 +57,39 @@ def across_targets(run: Run) -> AcrossTargets | None:
     if len(run.study.targets) < 2 or not others:
         return None
     comparisons = tuple(_comparison(run, other) for other in others)
-    said = ", and ".join(_said(comparison) for comparison in comparisons)
+    said = ", and ".join(predicate(comparison) for comparison in comparisons)
     how = f"{', '.join([f'{level_name(run.evaluation)} evaluation', *_where(run, others)])}, Holm's correction"
     sentence = f"Across {len(run.study.targets)} targets ({how}), {scope_text(scope(run.study))}, HPT is {said}."
-    return AcrossTargets(sentence, comparisons, _table(comparisons))
+    rows = tuple((comparison.against, *cells(comparison)) for comparison in comparisons)
+    return AcrossTargets(sentence, comparisons, Table(("HPT against", *COLUMNS), rows))
 
 
 def _comparison(run: Run, other: str) -> Comparison:
     mine, at = run.standard_level(HPT), run.standard_level(other)
     claims = {target: compare(run, target, HPT, other, mine, at=at) for target in run.study.targets}
+    pairs = {target: (run.correct(target, HPT, mine), run.correct(target, other, at)) for target in claims}
+    return of_claims(claims, {target: own - others for target, (own, others) in pairs.items()})
+
+
+def of_claims(claims: Mapping[str, Claim], scores: Mapping[str, np.ndarray] | None, most: float = 1.0) -> Comparison:
+    """What claims on the same two arms say together, one on each target.
+
+    Args:
+        scores: of each target the differences [rows, examples], the same rows for all targets; None: they share none.
+        most: the largest difference that there is.
+    """
     differences = {target: claim.difference for target, claim in claims.items() if claim.difference is not None}
-    missing = tuple(target for target in claims if target not in differences)
-    pairs = {target: (run.correct(target, HPT, mine), run.correct(target, other, at)) for target in differences}
-    rows = {target: (own - others).mean(axis=1) for target, (own, others) in pairs.items()}
-    found = across(differences, run.margin, rows) if differences else None
-    return Comparison(run.arms[other], differences, missing, found, run.margin)
+    rows = None if scores is None else {target: scores[target].mean(axis=1) for target in differences}
+    one = next(iter(claims.values()))
+    return Comparison(
+        one.subject,
+        one.against,
+        differences,
+        missing=tuple(target for target in claims if target not in differences),
+        found=across(differences, one.margin, rows, most) if differences else None,
+        margin=one.margin,
+        unit=one.unit,
+    )
 
 
 def _where(run: Run, others: list[str]) -> list[str]:
@@ -72,39 +104,38 @@ def _where(run: Run, others: list[str]) -> list[str]:
     return [f"{factor} at {listed([f'{level} ({run.arms[arm]})' for arm, level in levels.items()])}", *held]
 
 
-def _said(comparison: Comparison) -> str:
+def predicate(comparison: Comparison) -> str:
     """One comparison as a predicate: "better than direct transfer on 5 of 6 and worse on 1 (mean difference ...)"."""
-    name, found = spoken(comparison.against), comparison.found
+    name, found, unit = spoken(comparison.against), comparison.found, comparison.unit
     if found is None:
         return f"not comparable with {name} (no result on any target)"
     counts = {
         ("better", "than"): found.wins,
         ("worse", "than"): found.losses,
-        (f"equivalent within {margin_text(comparison.margin)}", "to"): found.ties,
+        (f"equivalent within {margin_text(comparison.margin, unit)}", "to"): found.ties,
         ("not shown to differ", "from"): found.undecided,
     }
     (first, joined, number), *others = [(*words, len(targets)) for words, targets in counts.items() if targets]
     parts = [f"{first} {joined} {name} on {number} of {len(comparison.differences)}"]
     parts += [f"{word} on {number}" for word, _, number in others]
     lacking = f"; no result on {listed(list(comparison.missing))}" if comparison.missing else ""
-    return f"{listed(parts)} (mean difference {change_interval(found.mean)} points{lacking})"
+    mean = change_interval(found.mean, unit=unit) + unit.of_change
+    return f"{listed(parts)} (mean difference {mean}{lacking})"
 
 
-def _table(comparisons: tuple[Comparison, ...]) -> Table:
-    rows = []
-    for comparison in comparisons:
-        found = comparison.found
-        if found is None:
-            rows.append((comparison.against, *["–"] * 7))
-            continue
-        counts = (found.wins, found.ties, found.losses, found.undecided)
-        ahead = f"{found.ahead} of {len(comparison.differences)}"
-        mean = change_interval(found.mean)
-        rows.append(
-            (comparison.against, *(str(len(targets)) for targets in counts), mean, ahead, p_value(found.sign_p))
-        )
-    columns = ("HPT against", "Wins", "Ties", "Losses", "Undecided", "Mean", "Ahead on", "Sign test")
-    return Table(columns, tuple(rows))
+#: What ``cells`` has of a comparison.
+COLUMNS = ("Wins", "Ties", "Losses", "Undecided", "Mean", "Ahead on", "Sign test")
+
+
+def cells(comparison: Comparison) -> tuple[str, ...]:
+    """A comparison as cells of a table, behind the name of its row."""
+    found = comparison.found
+    if found is None:
+        return ("–",) * len(COLUMNS)
+    counts = (found.wins, found.ties, found.losses, found.undecided)
+    ahead = f"{found.ahead} of {len(comparison.differences)}"
+    mean = change_interval(found.mean, unit=comparison.unit)
+    return (*(str(len(targets)) for targets in counts), mean, ahead, p_value(found.sign_p))
 
 
 def p_value(p: float) -> str:

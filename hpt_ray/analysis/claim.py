@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import numpy as np
 from hpt_ray.analysis.measures.failures import Failed, failed
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.measures.text_format import listed, lowered
+from hpt_ray.analysis.measures.text_format import SHARES, Unit, listed, lowered
 from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN
@@ -72,6 +72,7 @@ class Claim:
             can show, whatever the number of seeds; None where it is not known.
         path: how it was judged at each look, of a run that grows until it is decided; ``recorded``: whether it is as a
             look before this one had it.
+        unit: how the difference and the margin are written.
     """
 
     measure: str
@@ -94,6 +95,7 @@ class Claim:
     floor: float | None = None
     path: tuple[ClaimAtLook, ...] = ()
     recorded: bool = False
+    unit: Unit = SHARES
 
 
 def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outcome:
@@ -127,23 +129,32 @@ def compare(
     other_level = level if at is None else at
     mine = run.correct(target, arm, level, evaluation)
     others = run.correct(target, other, other_level, evaluation)
-    difference = mean(mine - others)
+    claim = of_scores(mine - others, run.margin, measure=run.metric.label, sides=(run.arms[arm], run.arms[other]))
     empty = [run.arms[chain] for chain, values in ((arm, mine), (other, others)) if mean(values) is None]
-    return Claim(
-        measure=run.metric.label,
-        subject=run.arms[arm],
-        against=run.arms[other],
-        difference=difference,
+    return replace(
+        claim,
         metric=run.metric.name,
         evaluation=evaluation or run.evaluation,
-        lacking="" if difference else _lacking(empty),
+        lacking="" if claim.difference else _lacking(empty),
         levels=_levels(run, arm, level),
         against_levels=_levels(run, other, other_level),
-        failed=failed(run, target, ((arm, level), (other, other_level)), evaluation) if difference else None,
+        failed=failed(run, target, ((arm, level), (other, other_level)), evaluation) if claim.difference else None,
         place=place,
-        need=functools.partial(_needed, mine - others, run.margin) if difference else None,
-        margin=run.margin,
-        floor=smallest_margin(mine - others) if difference else None,
+    )
+
+
+def of_scores(values: np.ndarray, margin: float, *, measure: str, sides: tuple[str, str], most: float = 1.0) -> Claim:
+    """The claim, still to be settled, on the mean of differences [seeds, examples], of at most ``most`` each."""
+    difference = mean(values, most=most)
+    return Claim(
+        measure,
+        *sides,
+        difference,
+        metric=measure,
+        evaluation="",
+        need=functools.partial(_needed, values, margin) if difference else None,
+        margin=margin,
+        floor=smallest_margin(values) if difference else None,
     )
 
 
@@ -193,6 +204,11 @@ def _needed(values: np.ndarray, margin: float, rate: float) -> Need | None:
         return few
     if values.shape[1] < 2:
         return None
+    return needed_seeds(values, margin, rate)
+
+
+def needed_seeds(values: np.ndarray, margin: float, rate: float) -> Need | None:
+    """How many seeds would probably settle a difference [seeds, examples] that is as large as it seems."""
     complete = values[~np.isnan(values).any(axis=1)]
     # The nearer to zero, the more images it takes to exclude zero, and the fewer to exclude a difference that matters.
     equivalence = abs(float(complete.mean())) < margin / 2

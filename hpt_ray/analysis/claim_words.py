@@ -28,11 +28,11 @@ def predicate(claim: Claim) -> str:
     name = spoken(claim.against)
     if claim.difference is None:
         return f"not comparable with {name} ({claim.lacking})"
-    numbers = f"{change_interval(claim.difference)} points{without(claim)}"
+    numbers = f"{change_interval(claim.difference, unit=claim.unit)}{claim.unit.of_change}{without(claim)}"
     return {
         Outcome.BETTER: f"better than {name} ({numbers})",
         Outcome.WORSE: f"worse than {name} ({numbers})",
-        Outcome.EQUIVALENT: f"equivalent to {name} within {margin_text(claim.margin)} ({numbers})",
+        Outcome.EQUIVALENT: f"equivalent to {name} within {margin_text(claim.margin, claim.unit)} ({numbers})",
         Outcome.UNDECIDED: f"not shown to differ from {name} ({lack(claim)}: {numbers})",
     }[claim.outcome]
 
@@ -60,11 +60,11 @@ def words(claim: Claim) -> dict[str, str]:
     return {
         "subject": spoken(claim.subject),
         "against": spoken(claim.against),
-        "difference": "" if claim.difference is None else change_interval(claim.difference),
+        "difference": "" if claim.difference is None else change_interval(claim.difference, unit=claim.unit),
         "without": without(claim),
         "lacking": claim.lacking,
         "lack": lack(claim),
-        "margin": margin_text(claim.margin),
+        "margin": margin_text(claim.margin, claim.unit),
     }
 
 
@@ -78,23 +78,24 @@ def needed(claim: Claim) -> str:
 
 def _needed(claim: Claim, need: Need) -> str:
     if need.images is not None:
-        return _images(need.what or f"{claim.subject} and {spoken(claim.against)}", need.images, claim.margin)
+        sides = need.what or f"{claim.subject} and {spoken(claim.against)}"
+        return _images(sides, need.images, margin_text(claim.margin, claim.unit))
     assert need.seeds is not None  # a need is of images or of seeds
     if need.equivalence:
-        less = f"differ by less than {margin_text(claim.margin)}, if they do not differ at all"
+        less = f"differ by less than {margin_text(claim.margin, claim.unit)}, if they do not differ at all"
         aim = f"To show that {claim.subject} and {spoken(claim.against)} {less}"
     else:
         aim = f"To tell {lowered(claim.subject)} from {spoken(claim.against)}, if they differ by as much as seen"
     return f"{aim}: {_seeds(need.seeds, corrected=not need.equivalence)}."
 
 
-def _images(what: str, enough: Enough, margin: float) -> str:
+def _images(what: str, enough: Enough, margin: str) -> str:
     plural = "s" * (enough.images > 1)
     counted, such = (f"group{plural} of test images", "groups") if enough.grouped else (f"test image{plural}", "images")
     of = f"Of {enough.images:,} {counted} {what} differ on {enough.differ or 'none'}"
     if enough.differ:
         return f"{of}, too few to tell: at least {enough.needed:,} are needed, if as large a share of them differs."
-    return f"{of}: {enough.needed:,} such {such} would show that there is no difference of {margin_text(margin)}."
+    return f"{of}: {enough.needed:,} such {such} would show that there is no difference of {margin}."
 
 
 def _seeds(needed: Needed, corrected: bool) -> str:

@@ -62,9 +62,9 @@ def _comparison(alike: Sequence[Statement], *, placed: bool) -> str:
     claims = [each.comparison for each in alike if each.comparison]
     first, others = claims[0], list(dict.fromkeys(lowered(claim.against) for claim in claims))
     if first.outcome is Outcome.EQUIVALENT:
-        return f"{first.subject} equals {listed(others)} within {margin_text(first.margin)}"
+        return f"{first.subject} equals {listed(others)} within {margin_text(first.margin, first.unit)}"
     word, joint = joined(first.outcome, first.margin)
-    size = f"{extent(first.difference)} " if len(claims) == 1 and first.difference else ""
+    size = f"{extent(first.difference, first.unit)} " if len(claims) == 1 and first.difference else ""
     place = f" {alike[0].place}" if placed and len(claims) == 1 and alike[0].place else ""
     return f"{first.subject} is {size}{word} {joint} {listed(others)}{place}"
 

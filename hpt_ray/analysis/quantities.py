@@ -9,7 +9,15 @@ from typing import Any, Protocol
 from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.speedup import SpeedUp
 from hpt_ray.analysis.measures.spending import brief, brief_interval, estimate
-from hpt_ray.analysis.measures.text_format import brackets, change_interval, percent, points, share_interval
+from hpt_ray.analysis.measures.text_format import (
+    SHARES,
+    Unit,
+    brackets,
+    change_interval,
+    percent,
+    points,
+    share_interval,
+)
 from hpt_ray.analysis.stats.bootstrap import Interval
 
 #: Behind a difference, what it was judged to be; nothing where there is not enough evidence.
@@ -38,25 +46,26 @@ Cell = str | Quantity | None
 
 @dataclass(frozen=True)
 class Share:
-    """A share with its interval, written in per cent."""
+    """A share with its interval, written in per cent, or a value of another unit."""
 
     interval: Interval
+    unit: Unit = SHARES
 
     @property
     def value(self) -> str:
-        return percent(self.interval.estimate)
+        return percent(self.interval.estimate, self.unit)
 
     @property
     def beside(self) -> str:
-        return brackets(self.interval, signed=False)
+        return brackets(self.interval, signed=False, unit=self.unit)
 
     @property
     def text(self) -> str:
-        return share_interval(self.interval)
+        return share_interval(self.interval, self.unit)
 
     @property
     def record(self) -> dict[str, Any]:
-        return {"unit": "share"} | interval_record(self.interval)
+        return {"unit": "share" if self.unit == SHARES else "value"} | interval_record(self.interval)
 
 
 @dataclass(frozen=True)
@@ -66,23 +75,26 @@ class Change:
     interval: Interval
     outcome: Outcome | None = None
     signed: bool = True
+    unit: Unit = SHARES
 
     @property
     def value(self) -> str:
-        return points(self.interval.estimate, signed=self.signed)
+        return points(self.interval.estimate, signed=self.signed, unit=self.unit)
 
     @property
     def beside(self) -> str:
-        return brackets(self.interval, signed=self.signed)
+        return brackets(self.interval, signed=self.signed, unit=self.unit)
 
     @property
     def text(self) -> str:
-        return change_interval(self.interval, signed=self.signed) + (MARKS[self.outcome] if self.outcome else "")
+        mark = MARKS[self.outcome] if self.outcome else ""
+        return change_interval(self.interval, signed=self.signed, unit=self.unit) + mark
 
     @property
     def record(self) -> dict[str, Any]:
         decision = {"decision": str(self.outcome)} if self.outcome else {}
-        return {"unit": "difference of shares"} | interval_record(self.interval) | decision
+        unit = "difference of shares" if self.unit == SHARES else "difference"
+        return {"unit": unit} | interval_record(self.interval) | decision
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,18 @@ if TYPE_CHECKING:
 
 def settle(run: Run, target: str, claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
     """Judge the claims of a family on a target, their p-values corrected for how many they are (Holm 1979)."""
-    claims = [replace(claim, family=family) for claim in claims]
     if run.manifest.looks is not None:
-        return _at_look(run, run.manifest.looks, target, claims)
+        return _at_look(run, run.manifest.looks, target, [replace(claim, family=family) for claim in claims])
+    return settle_once(claims, family)
+
+
+def settle_once(claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
+    """Judge the claims of a family on data that are looked at once."""
     p_values = [claim.difference.p for claim in claims if claim.difference is not None]
     corrected = iter(holm([0.0 if np.isnan(p) else p for p in p_values]))
     settled = []
     for claim in claims:
-        judged = claim
+        judged = replace(claim, family=family)
         if claim.difference is not None:
             p = next(corrected)
             judged = replace(judged, p=p, outcome=judge(claim.difference, claim.margin, p))

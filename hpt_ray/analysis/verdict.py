@@ -13,6 +13,7 @@ from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.headline import headline
 from hpt_ray.analysis.measures import robustness
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.text_format import lowered
 from hpt_ray.analysis.quantities import Cell, Change, Quantity, Share, cell_text, share
 from hpt_ray.analysis.scope import Scope
 from hpt_ray.analysis.sentence import scope_text, sentence
@@ -131,7 +132,11 @@ def claim_tiles(claims: Iterable[tuple[Claim, str]]) -> list[Tile]:
         claims: each with what tells its title from those of the others, such as " at 60 iterations".
     """
     return [
-        Tile(f"{claim.subject} vs {claim.against.lower()}{where}", Change(claim.difference), decision(claim))
+        Tile(
+            f"{claim.subject} vs {lowered(claim.against)}{where}",
+            Change(claim.difference, unit=claim.unit),
+            decision(claim),
+        )
         for claim, where in claims
         if claim.difference is not None
     ]
@@ -139,4 +144,4 @@ def claim_tiles(claims: Iterable[tuple[Claim, str]]) -> list[Tile]:
 
 def decision(claim: Claim) -> str:
     """The unit of a claim's difference and its decision, below a key figure."""
-    return f"points: {claim.outcome}"
+    return ": ".join(filter(None, [claim.unit.of_change.strip(), str(claim.outcome)]))

@@ -13,6 +13,8 @@ from rich.text import Text
 from hpt_ray.core.text import visible
 
 if TYPE_CHECKING:
+    from hpt_ray.analysis.judged import Judged
+    from hpt_ray.analysis.verdict import Verdict
     from hpt_ray.execute.finalize import Result
     from hpt_ray.execute.states import RunState
     from hpt_ray.spec.parameters import Parameter
@@ -109,21 +111,8 @@ def result(result: Result) -> None:
     if given_up:
         out.print()
         out.print(f"Nothing can be said: {given_up}")
-    for verdict in [] if given_up else result.verdicts:
-        out.print()
-        out.print(verdict.headline, style="bold")
-        out.print(f"{verdict.about}:")
-        for statement in verdict.statements:
-            out.print(f"- {statement.text}")
-        for note in verdict.notes:
-            out.print(note, style="dim")
-        out.print()
-        if verdict.held:
-            out.print(f"{verdict.held[0].upper()}{verdict.held[1:]}:")
-        lines = table(*verdict.table.columns)
-        for row in verdict.table.rows:
-            lines.add_row(*row)
-        out.print(lines)
+    for each in [] if given_up else result.verdicts:
+        verdict(each)
     if not given_up and (together := across_targets(one_factor(result.run))):
         out.print()
         out.print(together.sentence)
@@ -138,6 +127,35 @@ def result(result: Result) -> None:
     out.print()
     for line in places(result):
         out.print(line, soft_wrap=True)
+
+
+def verdict(verdict: Verdict) -> None:
+    """The sentence of a verdict, what qualifies it, and its table."""
+    out.print()
+    out.print(verdict.headline, style="bold")
+    out.print(f"{verdict.about}:")
+    for statement in verdict.statements:
+        out.print(f"- {statement.text}")
+    for note in verdict.notes:
+        out.print(note, style="dim")
+    out.print()
+    if verdict.held:
+        out.print(f"{verdict.held[0].upper()}{verdict.held[1:]}:")
+    lines = table(*verdict.table.columns)
+    for row in verdict.table.rows:
+        lines.add_row(*row)
+    out.print(lines)
+
+
+def judged(judged: Judged) -> None:
+    """How a table was read, its verdicts, and what its targets say together."""
+    for line in judged.table.reading:
+        out.print(line, style="dim")
+    for each in judged.verdicts:
+        verdict(each)
+    if judged.across:
+        out.print()
+        out.print(judged.across.sentence)
 
 
 def places(result: Result) -> list[str]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hpt_ray.analysis.measures.rows import by_row
-from hpt_ray.analysis.measures.scores import NOTHING, Place, Scores, groups, units_of
+from hpt_ray.analysis.measures.scores import NOTHING, Scores, by_evaluation, groups
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.metric import DEFAULT, Metric, chosen, find
 from hpt_ray.spec.study import Arm, Factor, Study, Weights
@@ -233,22 +233,7 @@ class Run:
     @functools.cached_property
     def _scores(self) -> dict[tuple[str, str], Scores]:
         """By target and evaluation, how correct each cell is on each test example that all cells share."""
-        by_evaluation = {}
-        means = self._scored.groupby(["cell", "example"])["correct"].mean()
-        for place, cells in self._cells.groupby(["target", "evaluation"]):
-            cell_means = means.loc[cells.index[0] : cells.index[-1]]
-            counts = cell_means.groupby("example").size()
-            examples = counts.index[counts == len(cells)]
-            scores = cell_means.unstack().reindex(columns=examples).to_numpy()
-            by_cell: dict[Place, dict[int | None, np.ndarray]] = {}
-            named = cells[["arm", "level", "step0", "seed"]].to_numpy()
-            for (arm, level, step0, seed), row in zip(named, scores, strict=True):
-                by_cell.setdefault((arm, level, step0), {})[None if pd.isna(seed) else int(seed)] = row
-            units = units_of(self._groups.get(str(place[0])), examples)
-            by_evaluation[cast("tuple[str, str]", place)] = Scores(
-                examples.to_numpy(), by_cell, units, float(np.mean(scores)) if scores.size else 0.0
-            )
-        return by_evaluation
+        return by_evaluation(self._scored, self._cells, self._groups)
 
     @functools.cached_property
     def _groups(self) -> dict[str, pd.Series]:

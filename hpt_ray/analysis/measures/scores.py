@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ class Scores(NamedTuple):
     by_cell: dict[Place, dict[int | None, np.ndarray]]
     units: np.ndarray | None = None  # the group of each example; None where every one is alone
     mean: float = 0.0  # of all scores
+    left_out: int = 0  # how many examples not all cells share
 
     def columns(self, values: np.ndarray) -> np.ndarray:
         """Values [..., examples] as what an interval rests on: the totals of groups where examples come in groups."""
@@ -27,6 +29,36 @@ class Scores(NamedTuple):
 
 
 NOTHING = Scores(np.empty(0, dtype=np.int64), {})
+
+
+def by_evaluation(
+    scored: pd.DataFrame, cells: pd.DataFrame, groups: Mapping[str, pd.Series]
+) -> dict[tuple[str, str], Scores]:
+    """By target and evaluation, the scores of each cell on each test example that all cells share.
+
+    Args:
+        scored: ``cell``, ``example`` and ``correct``, the score, of which repeats are averaged.
+        cells: ``target evaluation arm level step0 seed`` of each cell, by its number; those of a target and an
+            evaluation follow each other.
+        groups: by target, the group of each example, as ``groups`` gives them.
+    """
+    scores_by_evaluation = {}
+    means = scored.groupby(["cell", "example"])["correct"].mean()
+    for place, own in cells.groupby(["target", "evaluation"]):
+        cell_means = means.loc[own.index[0] : own.index[-1]]
+        counts = cell_means.groupby("example").size()
+        examples = counts.index[counts == len(own)]
+        scores = cell_means.unstack().reindex(columns=examples).to_numpy()
+        by_cell: dict[Place, dict[int | None, np.ndarray]] = {}
+        named = own[["arm", "level", "step0", "seed"]].to_numpy()
+        for (arm, level, step0, seed), row in zip(named, scores, strict=True):
+            by_cell.setdefault((arm, level, step0), {})[None if pd.isna(seed) else int(seed)] = row
+        units = units_of(groups.get(str(place[0])), examples)
+        mean = float(np.mean(scores)) if scores.size else 0.0
+        scores_by_evaluation[cast("tuple[str, str]", place)] = Scores(
+            examples.to_numpy(), by_cell, units, mean, len(counts) - len(examples)
+        )
+    return scores_by_evaluation
 
 
 def groups(predictions: pd.DataFrame) -> dict[str, pd.Series]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.spec.study import LABELS
 
@@ -16,38 +18,62 @@ def level_name(level: str) -> str:
     return WRITTEN.get(level, level.replace("_", " "))
 
 
-def percent(share: float) -> str:
-    """A share as per cent with one decimal: 0.853 is "85.3 %"."""
-    return f"{100 * share:.1f} %"
+@dataclass(frozen=True)
+class Unit:
+    """How the values of a metric and their differences are written.
+
+    Attributes:
+        factor: what a value is multiplied by. decimals: how many of them are written.
+        of_value: what stands behind a value, such as " %". of_change: behind a difference, such as " points".
+    """
+
+    factor: float
+    decimals: int
+    of_value: str
+    of_change: str
+
+    def plain(self, number: float, *, signed: bool = False) -> str:
+        """A value or a difference without its unit: "85.3", "+2.1"."""
+        text = f"{self.factor * number:{'+' if signed else ''}.{self.decimals}f}"
+        zero = f"{0:.{self.decimals}f}"
+        return (zero if text.strip("+-") == zero else text).replace("-", MINUS)
 
 
-def points(difference: float, *, signed: bool = True) -> str:
+#: Shares are written in per cent, and their differences in points.
+SHARES = Unit(factor=100, decimals=1, of_value=" %", of_change=" points")
+
+
+def percent(share: float, unit: Unit = SHARES) -> str:
+    """A share as per cent with one decimal: 0.853 is "85.3 %"; a value of another unit likewise."""
+    return unit.plain(share) + unit.of_value
+
+
+def points(difference: float, *, signed: bool = True, unit: Unit = SHARES) -> str:
     """A difference of shares in percentage points with one decimal, without a unit: -0.021 is "-2.1"."""
-    text = f"{100 * difference:+.1f}" if signed else f"{100 * difference:.1f}"
-    return ("0.0" if text.strip("+-") == "0.0" else text).replace("-", MINUS)
+    return unit.plain(difference, signed=signed)
 
 
-def brackets(interval: Interval, *, signed: bool = True) -> str:
+def brackets(interval: Interval, *, signed: bool = True, unit: Unit = SHARES) -> str:
     """An interval's ends in points or per cent: "[+3.1, +7.4]"."""
-    return f"[{points(interval.low, signed=signed)}, {points(interval.high, signed=signed)}]"
+    return f"[{unit.plain(interval.low, signed=signed)}, {unit.plain(interval.high, signed=signed)}]"
 
 
-def change_interval(interval: Interval, *, signed: bool = True) -> str:
+def change_interval(interval: Interval, *, signed: bool = True, unit: Unit = SHARES) -> str:
     """A difference, or unsigned a spread, with its interval, in points: "+5.3 [+3.1, +7.4]"."""
-    return f"{points(interval.estimate, signed=signed)} {brackets(interval, signed=signed)}"
+    return f"{unit.plain(interval.estimate, signed=signed)} {brackets(interval, signed=signed, unit=unit)}"
 
 
-def extent(interval: Interval) -> str:
+def extent(interval: Interval, unit: Unit = SHARES) -> str:
     """How large a difference is whose interval lies on one side of zero, rounded for a headline: "3 to 7 points"."""
-    ends = sorted(100 * abs(end) for end in (interval.low, interval.high))
-    digits = 0 if ends[0] >= 1 else 1
+    ends = sorted(unit.factor * abs(end) for end in (interval.low, interval.high))
+    digits = unit.decimals - 1 if unit.decimals == 1 and ends[0] >= 1 else unit.decimals
     low, high = (f"{end:.{digits}f}" for end in ends)
-    return f"{low if low == high else f'{low} to {high}'} points"
+    return (low if low == high else f"{low} to {high}") + unit.of_change
 
 
-def share_interval(interval: Interval) -> str:
+def share_interval(interval: Interval, unit: Unit = SHARES) -> str:
     """A share with its interval, in per cent: "85.3 % [83.0, 87.1]"."""
-    return f"{percent(interval.estimate)} {brackets(interval, signed=False)}"
+    return f"{percent(interval.estimate, unit)} {brackets(interval, signed=False, unit=unit)}"
 
 
 def listed(names: list[str]) -> str:
@@ -55,10 +81,10 @@ def listed(names: list[str]) -> str:
     return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
 
 
-def margin_text(margin: float) -> str:
+def margin_text(margin: float, unit: Unit = SHARES) -> str:
     """A margin in words: 0.01 is "1 point"."""
-    size = f"{100 * margin:g}"
-    return f"{size} point" if size == "1" else f"{size} points"
+    size = f"{unit.factor * margin:g}"
+    return size + (unit.of_change.removesuffix("s") if size == "1" else unit.of_change)
 
 
 def spoken(label: str) -> str:
@@ -67,8 +93,8 @@ def spoken(label: str) -> str:
 
 
 def lowered(label: str) -> str:
-    """A label inside a sentence: "direct transfer", but "HPT"."""
-    return label[0].lower() + label[1:] if label[1:2].islower() else label
+    """A label inside a sentence: "direct transfer", but "HPT", and names that are not ours as they are."""
+    return label[0].lower() + label[1:] if label in LABELS.values() and label[1:2].islower() else label
 
 
 def duration(seconds: float) -> str:

@@ -56,7 +56,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def across(differences: Mapping[str, Interval], margin: float, rows: Mapping[str, np.ndarray] | None = None) -> Across:
+def across(
+    differences: Mapping[str, Interval],
+    margin: float,
+    rows: Mapping[str, np.ndarray] | None = None,
+    most: float = 1.0,
+) -> Across:
     """Wins, ties and losses over targets from each target's difference, and the mean difference.
 
     As for one target, a tie comes first: the interval lies within +- ``margin``. Of the others a target is won or lost
@@ -66,6 +71,7 @@ def across(differences: Mapping[str, Interval], margin: float, rows: Mapping[str
     Args:
         rows: of each target the mean difference in every row (a seed, or a base that seeds share; NaN where it failed),
             the same rows for all targets: where targets share a base, they share its luck.
+        most: the largest difference that there is.
 
     Raises:
         ValueError: if there is no target, or a difference has no p-value.
@@ -91,7 +97,9 @@ def across(differences: Mapping[str, Interval], margin: float, rows: Mapping[str
         undecided=tuple(kinds["undecided"]),
         adjusted=adjusted,
         mean=_mean(
-            list(differences.values()), None if rows is None else np.stack([rows[target] for target in differences])
+            list(differences.values()),
+            None if rows is None else np.stack([rows[target] for target in differences]),
+            most,
         ),
         ahead=ahead,
         behind=behind,
@@ -99,7 +107,7 @@ def across(differences: Mapping[str, Interval], margin: float, rows: Mapping[str
     )
 
 
-def _mean(differences: list[Interval], rows: np.ndarray | None) -> Interval:
+def _mean(differences: list[Interval], rows: np.ndarray | None, most: float) -> Interval:
     """The mean of the estimates, with an interval over targets and over the ``rows`` [targets, rows] that they share.
 
     Targets and rows are crossed random samples: the variance of the mean is that between targets over their number, and
@@ -117,7 +125,7 @@ def _mean(differences: list[Interval], rows: np.ndarray | None) -> Interval:
         between, degrees = float(least / stats.norm.ppf((1 + LEVEL) / 2)) ** 2, np.inf
     parts = [(between, degrees), *([] if rows is None else [_shared(rows)])]
     half = _half(parts, 1 - LEVEL)
-    low, high = max(-1.0, mean - half), min(1.0, mean + half)  # two targets may leave more open than there is
+    low, high = max(-most, mean - half), min(most, mean + half)  # two targets may leave more open than there is
     return Interval(mean, low, high, min(found.seeds for found in differences), _p_value(mean, parts))
 
 

@@ -58,7 +58,7 @@ def seeds_needed(values: np.ndarray, power: float = POWER, limit: int = 1000, ra
     interval may err, less than 5 % where several claims are judged together.
 
     Raises:
-        ValueError: if there is no complete seed, or fewer than two examples.
+        ValueError: if there is no complete seed.
     """
     difference = abs(float(_complete(values).mean()))
     # With any number of seeds the test sample remains: the estimate must lie this many of its errors above zero.
@@ -98,12 +98,11 @@ def _needed(
         reached: the chance, given ``seeds``, ``between`` and ``test`` as in ``chance``.
     """
     values = _complete(values)
-    found = sources(values[:, None])
-    if found.seed is None:
+    if len(values) == 1:
         return Needed(None, "one seed does not show how much seeds differ")
     if aim < NOTHING:
         return Needed(None, "the difference seen is zero")
-    between, test = len(values) * (found.seed**2 + found.rest**2), found.test * widening(number(values), LEVEL)
+    between, test = _variation(values)
     if aim <= away * test:
         larger = (away * test / aim) ** 2
         what = "test images" if number(values) is None else "groups of test images"
@@ -119,6 +118,18 @@ def _needed(
     ends = [between * degrees / float(stats.chi2.ppf(tail, degrees)) for tail in (0.9, 0.1)]
     least, most = (_fewest(functools.partial(reached, between=end, test=test), power, limit) for end in ends)
     return Needed(seen, "", least or seen, most, power)
+
+
+def _variation(values: np.ndarray) -> tuple[float, float]:
+    """The variance of a seed's difference and the standard deviation that the test sample gives, of [seeds, examples].
+
+    Of one value a seed, and not one an example, nothing is seen of the test sample, and what is needed leaves it out.
+    """
+    if values.shape[1] == 1:
+        return float(values.var(ddof=1)), 0.0
+    found = sources(values[:, None])
+    assert found.seed is not None  # there are several seeds
+    return len(values) * (found.seed**2 + found.rest**2), found.test * widening(number(values), LEVEL)
 
 
 def _fewest(reached: Callable[[int], float], power: float, limit: int) -> int | None:
