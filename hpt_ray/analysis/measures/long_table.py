@@ -1,0 +1,181 @@
+"""Anyone's table of results, as the analysis sees it: the scores of every arm, with what was taken for what.
+
+A row is the value of one run, an arm with one seed, or of one test example of it. The tables of this project's own runs
+are such tables, ``predictions`` by example and ``results`` by run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from hpt_ray.analysis.measures.scores import NOTHING, Scores, by_evaluation, groups
+from hpt_ray.analysis.measures.text_format import SHARES, Unit
+from hpt_ray.core.errors import DataError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of a table: which of its columns is what, where the names do not say it, and how it is judged.
+
+    Attributes:
+        baseline: the arm that every other one is held against.
+        arm, value, seed, example, target, level, group: names of columns; of the value several, separated by commas,
+            which are of one metric on several data sets.
+        metric: which metric, where a column names several.
+        where: the value that a column must have in the rows that count, by its name.
+        higher: whether more is better; None: as the name of the metric says.
+        at: the level at which arms are compared, and from which changes are measured; None: the first.
+        margin: the difference without weight, in points of a share, else in the unit of the values; None: 1 point.
+    """
+
+    baseline: str
+    arm: str | None = None
+    value: str | None = None
+    seed: str | None = None
+    example: str | None = None
+    target: str | None = None
+    level: str | None = None
+    group: str | None = None
+    metric: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    higher: bool | None = None
+    at: str | None = None
+    margin: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LongTable:
+    """The scores of a table, and how it was read.
+
+    Attributes:
+        file: its path. arms: in the order of the table, the baseline's name being ``baseline``.
+        targets, levels: "" alone where there are none; the first level is that at which arms are compared.
+        seeds: names of the runs that arms are paired by; ``by`` is what the table calls one, such as "fold".
+        metric: its name. higher: whether more is better. unit: how values are written. margin: as a score.
+        most: the largest difference that two scores can have.
+        by_example: whether there is a score for each test example. paired: whether a seed of two arms is the same one.
+        reading: what was taken for what, as sentences.
+        scores: of each target, whose columns are test examples (one, where there are none) or their groups.
+    """
+
+    file: str
+    arms: tuple[str, ...]
+    baseline: str
+    targets: tuple[str, ...]
+    levels: tuple[str, ...]
+    level_of: str
+    seeds: tuple[str, ...]
+    by: str
+    metric: str
+    higher: bool
+    unit: Unit
+    margin: float
+    most: float
+    by_example: bool
+    paired: bool
+    reading: tuple[str, ...]
+    scores: Mapping[str, Scores]
+
+    def values(self, target: str, arm: str, level: str | None = None) -> np.ndarray:
+        """The scores of an arm at a level, the first unless given, [seeds, examples].
+
+        A seed without a result is a row of NaN. What does not depend on the seed or on the level is repeated.
+        """
+        scores = self.scores.get(target, NOTHING)
+        by_seed = np.full((len(self.seeds), len(scores.examples)), np.nan)
+        for name in ("", self.levels[0] if level is None else level):
+            cells = scores.by_cell.get((arm, name, False), {})
+            for row in range(len(self.seeds)):
+                own = cells.get(row, cells.get(None))
+                if own is not None:
+                    by_seed[row] = own
+        return scores.columns(by_seed)
+
+    def better(self, mine: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Scores minus others, turned so that more is better."""
+        difference: np.ndarray = mine - others if self.higher else others - mine
+        return difference
+
+
+def scored(rows: pd.DataFrame) -> dict[str, Scores]:
+    """The scores of rows ``target arm level seed example value group`` by target; a missing seed is any, of any level
+    a missing one."""
+    cells = ["target", "evaluation", "arm", "step0", "seed", "level"]
+    rows = rows.assign(evaluation="", step0=False, level=rows["level"].fillna(""), correct=rows["value"])
+    rows["cell"] = rows.groupby(cells, dropna=False).ngroup()
+    named = rows.drop_duplicates("cell").set_index("cell")[cells].sort_index()
+    return {target: found for (target, _), found in by_evaluation(rows, named, groups(rows)).items()}
+
+
+def unit_of(values: pd.Series, number: bool) -> tuple[Unit, float, str]:
+    """How values are written, what they are multiplied by to be scores, and what was taken for granted, in words.
+
+    Args:
+        number: whether they are known to be no shares.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not number and low >= 0 and high <= 1:
+        return SHARES, 1.0, "shares from 0 to 1"
+    if not number and low >= 0 and high <= 100:
+        return SHARES, 0.01, "per cent from 0 to 100"
+    size = max(abs(low), abs(high))
+    decimals = int(np.clip(3 - np.ceil(np.log10(size or 1.0)), 0, 6))
+    return Unit(factor=1.0, decimals=decimals, of_value="", of_change=""), 1.0, "plain numbers"
+
+
+def numeric(values: pd.Series) -> pd.Series:
+    """A column as numbers.
+
+    Raises:
+        DataError: for a value that is none.
+    """
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    wrong = numbers.isna() & values.notna()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"the column {values.name!r} has the text {str(values.iloc[row])!r} in row {row + 1}, where a value is one "
+            "number of one run: give a row per run, or choose another column by --value."
+        )
+    if np.isinf(numbers).any():
+        raise DataError(f"the column {values.name!r} has infinite values: leave these runs out, or repair them.")
+    return numbers
+
+
+def only(table: pd.DataFrame, where: Mapping[str, str], free: Collection[str] = ()) -> pd.DataFrame:
+    """The rows in which columns have the values that are asked for.
+
+    Args:
+        free: columns in which a missing value means any: what does not depend on it is kept.
+
+    Raises:
+        UnknownNameError: for a column that does not exist, or a value that is in no row.
+    """
+    for name, value in where.items():
+        if name not in table.columns:
+            raise UnknownNameError("column", name, table.columns)
+        texts = texts_of(table[name])
+        if not (texts == value).any():
+            raise UnknownNameError(f"value of the column {name!r}", value, texts.dropna().unique())
+        table = table[((texts == value) | (texts.isna() & (name in free))).to_numpy()]
+    return table
+
+
+def texts_of(column: pd.Series) -> pd.Series:
+    """A column of names as text. Whole numbers that pandas reads as decimal ones, some being missing, have no point."""
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.astype("string").astype(object).where(column.notna(), None)
+
+
+def sorted_names(names: pd.Series) -> list[str]:
+    """The names in a column, each once, in the order of their numbers if all are numbers, else of their letters."""
+    unique = texts_of(names).dropna().unique().tolist()
+    numbers = pd.to_numeric(pd.Series(unique, dtype=object), errors="coerce")
+    return (
+        [unique[place] for place in np.argsort(numbers, kind="stable")] if not numbers.isna().any() else sorted(unique)
+    )

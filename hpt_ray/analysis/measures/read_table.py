@@ -1,0 +1,233 @@
+"""A file of anyone's results to the scores of every arm; whatever was taken for granted on the way is said."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from hpt_ray.analysis.measures import columns as usual
+from hpt_ray.analysis.measures.answers import STORED, factor_columns, scored_answers
+from hpt_ray.analysis.measures.long_table import (
+    LongTable,
+    Options,
+    numeric,
+    only,
+    scored,
+    sorted_names,
+    texts_of,
+    unit_of,
+)
+from hpt_ray.analysis.measures.table_file import load
+from hpt_ray.analysis.measures.text_format import SHARES, listed
+from hpt_ray.core.errors import DataError, UnknownNameError
+from hpt_ray.core.paths import path_of
+from hpt_ray.spec.study import LABELS
+
+#: What a status may be of a run that has a result.
+DONE = {"done", "finished", "completed", "complete", "success"}
+#: What tells the rows of a table apart, once one metric, split and step of each run is left.
+KEY = ["target", "arm", "level", "seed", "example"]
+WORDS = {"acc": "accuracy", "correct": "accuracy", "auroc": "AUROC", "auc": "AUC", "miou": "mIoU", "iou": "IoU"}
+
+
+def read(file: str, options: Options) -> LongTable:
+    """The scores of every arm of a table.
+
+    Raises:
+        DataError: for a table that cannot be understood, or that lacks something. UnknownNameError: for a column or an
+            arm that it does not have.
+    """
+    table = load(file)
+    stored = set(table.columns) >= STORED  # a table of a run of this project
+    if stored:
+        table = table[table["class"].isna()] if "class" in table else table
+        table = table.assign(arm=table["arm"].map(lambda chain: LABELS.get(chain, chain)))
+    baseline = LABELS.get(options.baseline, options.baseline) if stored else options.baseline
+    factors = factor_columns(table) if stored else []
+    table = only(table, options.where, factors)
+    arm = usual.arm_column(table, options.arm, baseline)
+    table, metric, notes = _one_metric(table, options.metric, arm)
+    roles = {"arm": arm} | {kind: _column(table, getattr(options, kind), kind, arm) for kind in ("target", "seed")}
+    roles |= {"example": _column(table, options.example, "example", arm), "level": _level(table, options, factors, arm)}
+    roles["group"] = _column(table, options.group, "group", arm) if roles["example"] else None
+    columns = {kind: column for kind, column in roles.items() if column}
+    rows, value, of = _values(table, options, columns, metric, path_of(file).name)
+    metric = metric or WORDS.get(usual.quantity(of), usual.quantity(of))
+    rows, left = _one_row_each(rows, table, value, roles)
+    unit, factor, kind = unit_of(rows["value"], usual.quantity(metric) in usual.NUMBERS)
+    higher = usual.quantity(metric) not in usual.LOWER if options.higher is None else options.higher
+    given = 1.0 if options.margin is None and unit == SHARES else options.margin or 0.0
+    levels = rows["level"].dropna().unique().tolist() or [""]
+    first = levels[0] if options.at is None else options.at
+    if first not in levels:
+        raise UnknownNameError("level", first, levels)
+    seeds, by = sorted_names(rows["seed"]), usual.plain(roles["seed"] or "run")
+    if list(rows["arm"].unique()) == [baseline]:
+        raise DataError(f"the column {arm!r} has no other arm than {baseline!r}: there is nothing to compare it with.")
+    places = {seed: place for place, seed in enumerate(seeds)}
+    numbered = rows.assign(value=rows["value"] * factor, seed=rows["seed"].map(places).astype("Int64"))
+    if not seeds:
+        numbered["seed"] = 0
+    return LongTable(
+        file=file,
+        arms=tuple(rows["arm"].unique()),
+        baseline=baseline,
+        targets=tuple(rows["target"].unique()),
+        levels=(first, *(level for level in levels if level != first)),
+        level_of=usual.plain(roles["level"] or "level"),
+        seeds=tuple(seeds) or ("",),
+        by=by,
+        metric=metric,
+        higher=higher,
+        unit=unit,
+        margin=given / unit.factor,
+        most=1.0 if unit == SHARES else float(rows["value"].max() - rows["value"].min()) or 1.0,
+        by_example=roles["example"] is not None,
+        paired=roles["seed"] is not None or roles["example"] is not None,
+        reading=(
+            _roles_text(roles, value, f"{metric}, {'higher' if higher else 'lower'} is better, {kind}"),
+            *notes,
+            *left,
+        ),
+        scores=scored(numbered),
+    )
+
+
+def _column(table: pd.DataFrame, named: str | None, kind: str, arm: str) -> str | None:
+    """The column of a kind: the one named, or the likeliest of those called like one; None without any."""
+    if named:
+        return usual.existing(table, named)
+    return next((name for name in usual.called(table.columns, kind) if name != arm), None)
+
+
+def _level(table: pd.DataFrame, options: Options, factors: list[str], arm: str) -> str | None:
+    varied = [name for name in factors if table[name].nunique() > 1]
+    if options.level is None and len(varied) > 1:
+        others = " ".join(f"--where {name}={texts_of(table[name].dropna()).iloc[0]}" for name in varied[1:])
+        raise DataError(
+            f"the run varies {listed(varied)}: name one and hold the others, as --level {varied[0]} {others}."
+        )
+    return _column(table, options.level or next(iter(varied), None), "level", arm)
+
+
+def _one_metric(table: pd.DataFrame, asked: str | None, arm: str) -> tuple[pd.DataFrame, str, list[str]]:
+    """The rows of one metric, of the test split and of one evaluation: with the metric's name, and what was left."""
+    notes = []
+    metric = _column(table, None, "metric", arm)
+    if metric is not None:
+        names = texts_of(table[metric]).dropna().unique().tolist()
+        if asked is None and len(names) > 1:
+            raise DataError(f"the column {metric!r} has {listed(names)}: choose one, such as --metric {names[0]!r}.")
+        asked = asked or next(iter(names), None)
+        table = only(table, {metric: asked} if asked else {})
+    split, evaluation = (_column(table, None, kind, arm) for kind in ("split", "evaluation"))
+    if split is not None and table[split].nunique() > 1:
+        if "test" not in set(table[split]):
+            raise DataError(
+                f"the column {split!r} has {listed(sorted_names(table[split]))}: choose one by --where {split}=."
+            )
+        table = table[(table[split] == "test") | table[split].isna()]
+        notes.append(f"Rows of the split test are used ({split!r}).")
+    if evaluation is not None and table[evaluation].nunique() > 1:
+        first, *others = texts_of(table[evaluation]).dropna().unique()
+        table = only(table, {evaluation: first})
+        notes.append(
+            f"Of the evaluations the first is used, {first}; another is chosen by --where {evaluation}={others[0]}."
+        )
+    return table, asked or "", notes
+
+
+def _values(
+    table: pd.DataFrame, options: Options, roles: dict[str, str], metric: str, name: str
+) -> tuple[pd.DataFrame, str, str]:
+    """Rows ``target arm level seed example group step value``: with the column of the value, and what it is of.
+
+    Args:
+        name: what the target is called where no column names it.
+    """
+    others = "step", "repeat", "status"
+    roles = roles | {kind: column for kind in others if (column := _column(table, None, kind, roles["arm"]))}
+    names = {kind: texts_of(table[column]) for kind, column in roles.items() if kind not in ("step", "example")}
+    rows = pd.DataFrame(names, index=table.index)
+    rows["row"] = table.index + 1
+    rows["example"] = table[roles["example"]] if "example" in roles else 0
+    rows["step"] = numeric(table[roles["step"]]) if "step" in roles else 0.0
+    for kind in ("target", "level", "seed", "group", "repeat", "status"):
+        if kind not in rows:
+            rows[kind] = None
+    rows["target"] = rows["target"].fillna(name)
+    if rows["arm"].isna().any():
+        raise DataError(f"row {rows['row'][rows['arm'].isna()].iloc[0]} names no arm in the column {roles['arm']!r}.")
+    value = usual.value_columns(table, options.value, roles.values())
+    if not value:
+        scores, of = scored_answers(table, rows, metric)
+        return rows.assign(value=scores), "label and prediction", of
+    if len(value) > 1:  # one metric on several data sets, a column each
+        parts = [rows.assign(target=column, value=numeric(table[column])) for column in value]
+        return pd.concat(parts), ", ".join(value), metric or "value"
+    return rows.assign(value=numeric(table[value[0]])), value[0], value[0]
+
+
+def _one_row_each(
+    rows: pd.DataFrame, table: pd.DataFrame, value: str, roles: dict[str, str | None]
+) -> tuple[pd.DataFrame, list[str]]:
+    """One row for each run, or for each of its test examples: its last step, a mean over repeats.
+
+    Raises:
+        DataError: where rows cannot be told apart, or lack their value for no reason.
+    """
+    notes = []
+    absent, unfinished = rows["value"].isna(), ~rows["status"].str.lower().isin([*DONE, None]) & rows["status"].notna()
+    steps = rows["step"].nunique() > 1
+    if (wrong := rows[absent & ~unfinished]).size and not steps:
+        raise DataError(
+            f"{len(wrong)} of {len(rows)} rows have no value in the column {value!r}, the first of them row "
+            f"{wrong['row'].iloc[0]} (arm {wrong['arm'].iloc[0]!r}): leave these runs out, or give their values."
+        )
+    rows = rows[~absent & ~unfinished]
+    if rows.empty:
+        raise DataError(f"no row has a value in the column {value!r} and belongs to a run that finished.")
+    if steps:
+        trained = rows.groupby("arm")["step"].transform("max") > 0
+        rows = rows[~(trained & (rows["step"] == 0))]  # a value from before training is no result
+        last = rows.groupby(["target", "arm", "level", "seed"], dropna=False)["step"].transform("max")
+        rows = rows[rows["step"] == last]
+        notes.append("Of each run its last step is used.")
+    if rows["repeat"].nunique() > 1:
+        notes.append("Repeats of a run are averaged.")
+    if roles["seed"] is None and roles["example"] is None:
+        runs = rows.groupby(["target", "arm", "level"], dropna=False).cumcount()
+        rows = rows.assign(seed=runs.astype(str))
+    twice = rows.duplicated([*KEY, "repeat"], keep=False)
+    if twice.any():
+        raise DataError(_twice(rows[twice], table, roles))
+    return rows, notes
+
+
+def _twice(rows: pd.DataFrame, table: pd.DataFrame, roles: dict[str, str | None]) -> str:
+    """Why two rows cannot be told apart, and by which column they could be."""
+    first = next(iter(rows.groupby([*KEY, "repeat"], dropna=False, sort=False)))[1]
+    own = table.loc[first.index]
+    differing = [
+        name
+        for name in table.columns
+        if name not in roles.values()
+        and not pd.api.types.is_float_dtype(own[name])
+        and own[name].astype(str).nunique() > 1
+    ]
+    what = f"rows {first['row'].iloc[0]} and {first['row'].iloc[1]} are both of arm {first['arm'].iloc[0]!r}" + "".join(
+        f", {kind} {first[kind].iloc[0]}" for kind in ("target", "level", "seed", "example") if roles.get(kind)
+    )
+    if not differing:
+        return f"{what}: leave one of them out, or name a column that tells them apart by --level or --seed."
+    name = differing[0]
+    choice = f"choose by --where {name}={own[name].iloc[0]}, or name it by --level"
+    return f"{what}; they differ in {listed(differing[:4])}: {choice}."
+
+
+def _roles_text(roles: dict[str, str | None], value: str, about: str) -> str:
+    """What was taken for what: "arm = column 'model', value = column 'acc' (accuracy, higher is better, ...)"."""
+    named = [f"{kind} = column {column!r}" for kind, column in roles.items() if column]
+    named.insert(1, f"value = column {value!r} ({about})")
+    lacking = [kind for kind in ("seed", "example") if not roles[kind]]
+    none = f"; no column of {' and '.join(f'{kind}s' for kind in lacking)}" if lacking else ""
+    return f"Read as {', '.join(named)}{none}."

@@ -1,0 +1,157 @@
+"""Anyone's table judged as a study is: the same claims from the same scores, and what is claimed of less."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.judged import Judged, judge_table
+from hpt_ray.analysis.measures.long_table import Options
+from hpt_ray.analysis.measures.read_table import read
+from hpt_ray.core.registry import load
+from tests.support import simulate_studies as simulate
+
+Judge = Callable[..., Judged]
+TARGETS, SEEDS = ("aerial", "medical"), (0, 1, 2)
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    def judge(table: pd.DataFrame, baseline: str = "base", **options: Any) -> Judged:
+        table.to_parquet(tmp_path / "table.parquet")
+        return judge_table(read(str(tmp_path / "table.parquet"), Options(baseline=baseline, **options)))
+
+    return judge
+
+
+def runs(seeds: dict[str, dict[int, float]]) -> pd.DataFrame:
+    rows = [(arm, seed, value) for arm, values in seeds.items() for seed, value in values.items()]
+    return pd.DataFrame(rows, columns=["model", "seed", "accuracy"])
+
+
+def said(claim: Claim) -> dict[str, Any]:
+    """A claim but for what a study alone knows: the name of its evaluation."""
+    left = {"evaluation", "metric", "need", "levels", "against_levels"}
+    return {field.name: getattr(claim, field.name) for field in dataclasses.fields(claim) if field.name not in left}
+
+
+def test_the_predictions_of_a_run_give_its_claims(judge: Judge) -> None:
+    spec = simulate.study("two", ("target", "base>target"), targets=TARGETS, seeds=SEEDS)
+    run = simulate.run(spec, lambda cell: 0.7 + 0.1 * (cell.arm == "base>target"), examples=200)
+    judged = judge(run.predictions, "target")
+    for verdict, target in zip(judged.verdicts, TARGETS, strict=True):
+        expected = load("verdicts", "robustness")(run, target).claims
+        assert [said(claim) for claim in verdict.claims] == [said(claim) for claim in expected]
+        assert verdict.claims[0].outcome is Outcome.BETTER
+
+
+def test_one_value_a_seed_is_paired_and_about_this_test_set(judge: Judge) -> None:
+    base, ours = {0: 0.80, 1: 0.82, 2: 0.79, 3: 0.84}, {0: 0.83, 1: 0.86, 2: 0.81, 3: 0.88}
+    (verdict,) = judge(runs({"base": base, "ours": ours})).verdicts
+    (claim,) = verdict.claims
+    reference = stats.ttest_rel([*ours.values()], [*base.values()])
+    low, high = reference.confidence_interval()
+    assert claim.difference is not None
+    assert (claim.difference.low, claim.difference.high, claim.p) == pytest.approx((low, high, reference.pvalue))
+    assert verdict.sentence.startswith("On table.parquet, over 4 seeds and for this very test set, ours is better than")
+    assert any("wrong in 12 to 37 %" in note for note in verdict.notes)
+
+
+def test_seeds_that_no_two_arms_share_are_compared_by_welch(judge: Judge) -> None:
+    base, ours = {0: 0.80, 1: 0.82, 2: 0.79}, {7: 0.83, 8: 0.86, 9: 0.81}
+    (verdict,) = judge(runs({"base": base, "ours": ours})).verdicts
+    reference = stats.ttest_ind([*ours.values()], [*base.values()], equal_var=False)
+    assert verdict.claims[0].p == pytest.approx(reference.pvalue)
+    assert any("seeds of ours and base are not the same" in note for note in verdict.notes)
+    unnamed = judge(runs({"base": base, "ours": ours}).drop(columns="seed")).verdicts[0]
+    assert unnamed.claims[0].p == pytest.approx(reference.pvalue)
+
+
+def test_seeds_that_one_arm_lacks_are_left_out_and_counted(judge: Judge) -> None:
+    base, ours = {0: 0.80, 1: 0.82, 2: 0.79}, {0: 0.83, 1: 0.84}
+    (claim,) = judge(runs({"base": base, "ours": ours})).verdicts[0].claims
+    assert claim.difference is not None and claim.failed is not None
+    assert (claim.difference.seeds, claim.failed.number, claim.failed.total) == (2, 1, 3)
+    assert claim.difference.estimate == pytest.approx(0.025)
+
+
+def test_nothing_follows_from_one_value_of_each(judge: Judge) -> None:
+    (verdict,) = judge(runs({"base": {0: 0.80}, "ours": {0: 0.95}})).verdicts
+    assert verdict.claims[0].difference is None and verdict.claims[0].outcome is Outcome.UNDECIDED
+    assert "ours is not comparable with base (one value of each: only several seeds" in verdict.sentence
+
+
+def examples(arms: dict[str, np.ndarray], seeds: dict[str, range] | None = None) -> pd.DataFrame:
+    """Correctness [seeds, examples] of each arm as a long table."""
+    parts = []
+    for arm, values in arms.items():
+        names = (seeds or {}).get(arm, range(len(values)))
+        for seed, row in zip(names, values, strict=True):
+            parts.append(pd.DataFrame({"model": arm, "seed": seed, "image": range(len(row)), "correct": row}))
+    return pd.concat(parts)
+
+
+def test_one_seed_agrees_with_mcnemar_and_is_about_these_weights(judge: Judge) -> None:
+    """40 images that only ours answers rightly, and 20 that only the baseline does, of 400."""
+    base, ours = np.ones((1, 400)), np.ones((1, 400))
+    base[0, :40], ours[0, 40:60] = 0, 0
+    (verdict,) = judge(examples({"base": base, "ours": ours}).drop(columns="seed")).verdicts
+    (claim,) = verdict.claims
+    assert claim.difference is not None
+    assert claim.difference.estimate == pytest.approx(0.05)
+    mid = stats.binomtest(20, 60).pvalue - stats.binom.pmf(20, 60, 0.5)  # Fagerland, Lydersen and Laake 2013
+    assert claim.difference.p == pytest.approx(mid, rel=0.15)
+    assert "for these very weights over 400 test examples" in verdict.sentence
+
+
+def test_lower_is_better_turns_the_difference(judge: Judge) -> None:
+    table = runs({"base": {0: 3.1, 1: 3.3, 2: 3.2}, "ours": {0: 2.1, 1: 2.4, 2: 2.2}}).rename(
+        columns={"accuracy": "rmse"}
+    )
+    (verdict,) = judge(table).verdicts
+    assert "ours is better than base (+0.97 [+0.82, +1.11])" in verdict.sentence
+    assert judge(table, higher=True).verdicts[0].claims[0].outcome is Outcome.WORSE
+
+
+def test_arms_on_other_seeds_are_compared_on_the_same_examples(judge: Judge) -> None:
+    generator = np.random.default_rng(0)
+    easy = generator.normal(size=300)
+    base, ours = (easy + shift + 0.5 * generator.normal(size=(3, 300)) > 0 for shift in (0.0, 0.8))
+    table = examples({"base": base, "ours": ours}, {"base": range(3), "ours": range(5, 8)})
+    (claim,) = judge(table).verdicts[0].claims
+    (paired,) = judge(examples({"base": base, "ours": ours})).verdicts[0].claims
+    assert claim.difference is not None and paired.difference is not None
+    assert claim.difference.estimate == pytest.approx(paired.difference.estimate)
+    width, least = (each.high - each.low for each in (claim.difference, paired.difference))
+    assert 0.8 * least < width < 3 * least and claim.outcome is Outcome.BETTER
+
+
+def test_targets_are_taken_together_as_those_of_a_study(judge: Judge) -> None:
+    base = {0: 0.80, 1: 0.82, 2: 0.79}
+    parts = [
+        runs({"base": base, "ours": {0: 0.83 + up, 1: 0.86 + up, 2: 0.81 + up}}).assign(dataset=name)
+        for name, up in (("aerial", 0.0), ("medical", 0.05), ("drawings", 0.02))
+    ]
+    judged = judge(pd.concat(parts))
+    assert judged.across is not None and judged.across.comparisons[0].found is not None
+    assert judged.across.comparisons[0].found.mean.estimate == pytest.approx(0.03 + 0.07 / 3)
+    assert judged.across.sentence.startswith("Across 3 targets (Holm's correction), ours is better than base on")
+
+
+def test_whole_groups_of_examples_are_less_certain(judge: Judge) -> None:
+    generator = np.random.default_rng(1)
+    scene = np.repeat(generator.normal(size=20), 20)
+    base, ours = (scene + shift + 0.3 * generator.normal(size=(3, 400)) > 0 for shift in (0.0, 0.3))
+    table = examples({"base": base, "ours": ours})
+    single = judge(table).verdicts[0].claims[0].difference
+    grouped = judge(table.assign(scene=table["image"] // 20)).verdicts[0].claims[0].difference
+    assert single is not None and grouped is not None
+    assert grouped.high - grouped.low > 1.2 * (single.high - single.low)
