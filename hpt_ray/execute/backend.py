@@ -28,6 +28,7 @@ class Request:
         stages_per_gpu: stages that share a GPU; None: the backend chooses by ``demand``.
         demand: what the largest stage asks of a GPU; None: it is unknown.
         address: a cluster to join; None: no cluster.
+        paths: of data, weights and Python files: every machine that runs units must see the same there.
     """
 
     study: str
@@ -40,6 +41,7 @@ class Request:
     stages_per_gpu: int | None = None
     demand: Callable[[], Demand] | None = None
     address: str | None = None
+    paths: tuple[str, ...] = ()
 
 
 class Runner(Protocol):

@@ -22,6 +22,7 @@ from hpt_ray.execute.precision import resolved
 from hpt_ray.execute.prepare import prepare, with_results
 from hpt_ray.execute.rounds import rounds
 from hpt_ray.execute.stopping import orderly
+from hpt_ray.execute.study_paths import paths_of
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.grid import recipes_of
 from hpt_ray.spec.study import Pretraining, Study
@@ -112,6 +113,7 @@ def run(
             stages_per_gpu=stages_per_gpu,
             demand=partial(demand_of, prepared),
             address=address,
+            paths=paths_of(study),
         )
         with contextlib.ExitStack() as open_backend:
             chosen = open_backend.enter_context(backend(request))

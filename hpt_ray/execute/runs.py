@@ -9,9 +9,9 @@ from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
 from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import Result, finalize, publish, views
 from hpt_ray.execute.prepare import Prepared, prepare, with_results
+from hpt_ray.execute.study_paths import python_files_of
 from hpt_ray.planning.plan import Plan
-from hpt_ray.spec.grid import data_of, recipes_of
-from hpt_ray.spec.study import Pretraining, Study
+from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.store import MANIFEST, Store
@@ -92,12 +92,3 @@ def _prepare_again(store: Store, run: str, study: Study, trust: bool, lacking: S
     if prepared.plan.run != run:
         raise StoreError(changed)
     return with_results(prepared, store)
-
-
-def python_files_of(study: Study) -> list[str]:
-    """The paths of Python files in a study: data sets, backbone, methods, probes, metric, dashboard."""
-    named = {recipe.method for recipe in recipes_of(study) if isinstance(recipe, Pretraining)}
-    named |= {evaluation.probe for evaluation in study.evaluations} | {study.metric or "", study.dashboard or ""}
-    named.add(registry.family("backbones", study.backbone)[0])
-    data = {spec for spec in data_of(study) if spec.partition(":")[0].endswith(".py")}
-    return sorted(data.union(filter(registry.is_path, named)))

@@ -45,7 +45,7 @@ def verify(store: Store) -> Findings:
     Raises:
         StoreError: if an existing file cannot be read.
     """
-    sizes = {**store.sizes("stages"), **store.sizes("runs")}
+    sizes = {**store.sizes("stages"), **store.sizes("runs"), **_tokens(store)}
     runs, finished = store.runs(), store.finished()
     damaged, damaged_runs = store.damaged(finished), store.damaged_runs(runs)
     lost = {run: damage for run, damage in damaged_runs.items() if damage.file in (MANIFEST, PLAN)}
@@ -80,6 +80,11 @@ def verify(store: Store) -> Findings:
         leftovers={path: size for path, size in sizes.items() if left_over(path)},
         orphans={stage: sum(map(sizes.__getitem__, files)) for stage, files in files_of.items() if stage not in named},
     )
+
+
+def _tokens(store: Store) -> dict[str, int]:
+    """The files by which nodes see the store, which a run that was killed leaves behind."""
+    return {path: size for path, size in store.sizes("locks").items() if path.endswith(".seen")}
 
 
 def clear(store: Store, findings: Findings) -> None:

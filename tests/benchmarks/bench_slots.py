@@ -16,6 +16,7 @@ from typing import Any
 import hpt_ray
 from hpt_ray.core import machine
 from hpt_ray.core.layout import Layout
+from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray import worker_group as group
 from hpt_ray.execute.backends.ray.runner import RayRunner
 from hpt_ray.execute.backends.ray.session import ray_session
@@ -32,7 +33,7 @@ def idle(config: dict[str, Any]) -> None:
     import ray
 
     broker, number = config["broker"], config["group"]
-    ray.get(broker.arrive.remote(number))
+    ray.get(broker.arrive.remote(number, "here"))
     fresh = True
     while (unit := ray.get(broker.fetch.remote(number, fresh))) is not None:
         fresh = False
@@ -58,7 +59,11 @@ def main() -> None:
                     ended.append(time.perf_counter())
                 return True
 
-            runner = RayRunner(ray, Layout(slots=SLOTS, workers=1, threads=1), study.name, f"bench-{number}")
+            runner = RayRunner(
+                ray,
+                Layout(slots=SLOTS, workers=1, threads=1),
+                Request(study=study.name, run=f"bench-{number}", units=len(units)),
+            )
             runner.run(iter([units]), store, tell, lambda: False)
             runner.close()
             # The first is the base's, which all others of three arms wait for: by its end, groups are up.

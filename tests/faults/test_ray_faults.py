@@ -114,6 +114,24 @@ def test_a_node_is_lost_and_another_joins(tmp_path, reference, monkeypatch):
         runs.assert_nothing_left()
 
 
+def test_a_cluster_grows_from_nothing_while_a_run_waits_and_works(tmp_path, reference, monkeypatch):
+    with bench(tmp_path) as runs:
+        with a_cluster(runs, monkeypatch, cores=0) as cluster:
+            process = runs.start("--address", cluster.address)
+            assert process.stdout is not None
+            line = next(line for line in process.stdout if line.startswith("waiting at most"))
+            assert line == "waiting at most 30 minutes until the cluster has a node with a core (Ctrl-C ends this).\n"
+            cluster.add_node(num_cpus=1)
+            assert wait_until(lambda: at_work(tmp_path), 120)
+            cluster.add_node(num_cpus=1)
+            said = process.communicate(timeout=400)[0]
+            assert_nothing_on(cluster, runs)
+        assert process.returncode == 0, said
+        assert "Nodes have joined: 2 stages run at a time now." in said
+        assert_same(tmp_path, reference)
+        runs.assert_nothing_left()
+
+
 @pytest.mark.parametrize("victim", ["ray::TrainContr", "driver"])
 def test_a_cluster_goes_on_without_a_run_that_lost_its_controller_or_was_killed(
     victim, tmp_path, reference, monkeypatch

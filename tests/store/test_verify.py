@@ -97,6 +97,7 @@ def test_what_nobody_reads_is_left_over_and_what_a_run_resumes_from_is_not(store
         "stages/unnamed/checkpoint.pt",
         "stages/unnamed/weights.safetensors",
         "stages/c/checkpoint.pt.0123abcd.tmp",
+        "locks/one-0123ab.seen",
     ]
     kept = ["stages/c/checkpoint.pt", "stages/c/failed.json", "stages/c/weights.safetensors"]
     store.remove(f"stages/c/{RECORD}")

@@ -1,7 +1,8 @@
 """The broker: the actor that holds a run's queue, between the driver and the resident worker groups.
 
-The driver adds units and listens; groups fetch units and report how they ended. A group whose worker died fetches the
-same unit again, which resumes from its checkpoint.
+The driver adds units and listens; groups fetch units and report how they ended. The unit of a group whose worker died
+is delivered again and resumes from its checkpoint. Where memory runs low, Ray kills the newest processes of the node
+until there is enough: then one group fewer goes on there, and the unit has the node to itself when it runs again.
 """
 
 from __future__ import annotations
@@ -21,13 +22,23 @@ class News(NamedTuple):
     """What the driver receives.
 
     Attributes:
-        events: those since its last call. groups: number of groups that have started so far.
-        done: whether every unit has ended.
+        events: those since its last call.
+        groups: number of groups that have started so far. retired: of those that are not to start again.
+        unfinished: number of units that have not ended. waiting: of those that no group has.
+        refused: why groups do not serve, by their numbers.
     """
 
     events: list[Event]
     groups: int
-    done: bool
+    retired: int
+    unfinished: int
+    waiting: int
+    refused: dict[int, str]
+
+    @property
+    def done(self) -> bool:
+        """Whether every unit has ended."""
+        return self.unfinished == 0
 
 
 class Broker:
@@ -48,6 +59,11 @@ class Broker:
         self.outcomes: dict[str, str] = {}
         self.placements: dict[int, Any] = {}
         self.started: set[int] = set()
+        self.nodes: dict[int, str] = {}  # of the first worker of each group that serves
+        self.low: set[str] = set()  # nodes whose memory ran low
+        self.alone: dict[str, str] = {}  # the node that a unit is to have to itself
+        self.retired: set[int] = set()
+        self.refused: dict[int, str] = {}
         self.closed = False
 
     async def add(self, units: list[Unit]) -> None:
@@ -63,9 +79,15 @@ class Broker:
         """The placement group in which the workers of a group were last started; None if they never were."""
         return self.placements.get(group)
 
-    async def arrive(self, group: int) -> None:
-        """Note that the workers of a group have started."""
+    async def arrive(self, group: int, node: str) -> None:
+        """Note that the workers of a group have started, the first of them on a node."""
         self.started.add(group)
+        self.nodes[group] = node
+
+    async def refuse(self, group: int, reason: str) -> None:
+        """Note why the workers of a group do not serve; the group ends."""
+        self.refused[group] = reason
+        self.retired.add(group)
 
     async def fetch(self, group: int, fresh: bool) -> Unit | None:
         """The next unit for a group; None when there are no more.
@@ -80,7 +102,7 @@ class Broker:
         async with self.changed:
             self.changed.notify_all()
             while start == self.starts[group]:
-                if unit := self.queue.next():
+                if unit := self._next(group):
                     self.running[group] = unit
                     return unit
                 if self.closed:
@@ -99,10 +121,30 @@ class Broker:
             self.queue.finish(self.running.pop(group), reason)
             await self._notify()
 
-    async def abandon(self, group: int) -> None:
-        """Note that a group may take long to restart, or never does: another group gets its unit."""
-        self._lose(group)
+    async def abandon(self, group: int) -> bool:
+        """Note that a group is about to start again, or may never do so: another group may get its unit.
+
+        Returns whether it is to start again.
+        """
+        self._leave(group)
         await self._notify()
+        return group not in self.retired
+
+    async def run_low(self, group: int) -> None:
+        """Note that a worker of a group was killed because the memory of its node ran low."""
+        node = self.nodes.get(group)
+        if node is None:  # noted already, or the group did not serve yet
+            return
+        others = any(at == node for other, at in self.nodes.items() if other != group)
+        if others:
+            self.retired.add(group)
+            if unit := self.running.get(group):
+                self.alone[unit.id] = node
+        if node not in self.low:
+            self.low.add(node)
+            fewer = "fewer stages run there at a time from now on, and " if others else ""
+            self._note(Event(kind="note", reason=f"Memory ran low on {node}: {fewer}what was interrupted runs again."))
+        await self.abandon(group)
 
     async def outcome(self, unit: str) -> str:
         """Wait until a unit has ended. Returns why it failed, or an empty string."""
@@ -113,7 +155,8 @@ class Broker:
     async def listen(self) -> News:
         """The events since the last call, and the state of groups and units."""
         events, self.events = self.events, []
-        return News(events, len(self.started), self.queue.done)
+        unfinished, waiting = len(self.queue.unfinished), len(self.queue.waiting)
+        return News(events, len(self.started), len(self.retired), unfinished, waiting, self.refused)
 
     async def stop(self) -> None:
         """Deliver no more units, and ask running ones to stop at their next report."""
@@ -124,6 +167,22 @@ class Broker:
         """Let the groups end once no unit is waiting."""
         self.closed = True
         await self._notify()
+
+    def _next(self, group: int) -> Unit | None:
+        """The next unit for a group, which may have to wait until its node is free for a unit that is to be alone."""
+        node = self.nodes.get(group)
+        alone = [unit for unit, at in self.alone.items() if at == node]
+        if not alone:
+            return self.queue.next(lambda unit: unit.id not in self.alone)
+        if any(self.nodes.get(other) == node for other in self.running):
+            return None
+        return self.queue.next(lambda unit: unit.id == alone[0])
+
+    def _leave(self, group: int) -> None:
+        node = self.nodes.pop(group, None)
+        if node not in self.nodes.values():  # then nothing is left that could run a unit alone there
+            self.alone = {unit: at for unit, at in self.alone.items() if at != node}
+        self._lose(group)
 
     def _lose(self, group: int) -> None:
         self.starts[group] += 1
@@ -138,5 +197,6 @@ class Broker:
         self.events.append(event)
         if event.kind in ("finished", "interrupted", "failed"):
             self.outcomes[event.unit] = event.reason
+            self.alone.pop(event.unit, None)
         if self.metrics:
             self.metrics.note(event)

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpt_ray.execute.events import Event
 
+#: More units than this do not run at the same time on any cluster.
+TRIALS = 10_000
+
 
 def trial(config: dict[str, Any], broker: Any) -> None:
     """Tune's function trainable: wait until the unit with the id ``config["unit"]`` has ended and report how."""
@@ -27,16 +30,15 @@ def trial(config: dict[str, Any], broker: Any) -> None:
 class Experiment:
     """Runs Tune in a second thread and passes it the events of the run."""
 
-    def __init__(self, broker: Any, name: str, folder: str, slots: int) -> None:
+    def __init__(self, broker: Any, name: str, folder: str) -> None:
         """
         Args:
             folder: where Tune writes its files, which are not used.
-            slots: number of units that run at the same time.
         """
         self.begun = SimpleQueue["Event | None"]()  # None is the last item
         self.units: set[str] = set()
         self.failure: str | None = None  # why Tune failed, in one line
-        self.thread = threading.Thread(target=self._fit, args=(broker, name, folder, slots), daemon=True)
+        self.thread = threading.Thread(target=self._fit, args=(broker, name, folder), daemon=True)
         self.thread.start()
 
     def note(self, event: Event) -> None:
@@ -51,7 +53,7 @@ class Experiment:
         self.thread.join(timeout=seconds)
         return not self.thread.is_alive()
 
-    def _fit(self, broker: Any, name: str, folder: str, slots: int) -> None:
+    def _fit(self, broker: Any, name: str, folder: str) -> None:
         from ray import tune
 
         try:
@@ -60,7 +62,7 @@ class Experiment:
                 tune_config=tune.TuneConfig(
                     search_alg=_searcher(self.begun),
                     num_samples=-1,
-                    max_concurrent_trials=slots,
+                    max_concurrent_trials=TRIALS,
                     reuse_actors=True,
                     trial_name_creator=lambda trial: trial.config["label"],
                     trial_dirname_creator=lambda trial: trial.trial_id,

@@ -6,7 +6,8 @@ from typing import Any
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.layout import layout
-from hpt_ray.execute.backends.ray.session import nodes, ray_session
+from hpt_ray.execute.backends.ray.cluster import nodes, wait_for_nodes
+from hpt_ray.execute.backends.ray.session import ray_session
 from hpt_ray.training import device
 from hpt_ray.training.device import Hardware
 
@@ -47,4 +48,6 @@ def precision(address: str | None, gpus: int | None) -> str:
         StudyError: as ``hardware``, or if no Ray answers at the address.
     """
     with ray_session(address) as ray:
+        if address:
+            wait_for_nodes(ray, gpus)
         return "bfloat16" if all(each.precision == "bfloat16" for each in hardware(ray, gpus)) else "float32"

@@ -27,11 +27,14 @@ SESSION = {
 _GROUP = "ray.train.v2._internal.execution.worker_group"
 _CALLBACK = "ray.train.v2._internal.execution.callback"
 _TRAINER = "ray.train.v2.api.data_parallel_trainer"
+_MEMORY = "go on where memory runs low"
 _RETURN = "return the placement group of a worker group that died"
 #: The same for worker groups.
 WORKER_GROUPS = {
     f"{_CALLBACK}:WorkerGroupCallback.before_worker_group_start": _RETURN,
     f"{_CALLBACK}:WorkerGroupCallback.after_worker_group_start": _RETURN,
+    f"{_CALLBACK}:WorkerGroupCallback.after_worker_group_poll_status": _MEMORY,
+    f"{_GROUP}.poll:WorkerGroupPollStatus.errors": _MEMORY,
     f"{_GROUP}:WorkerGroup.get_worker_group_state": _RETURN,
     f"{_GROUP}:WorkerGroupState.placement_group_handle": _RETURN,
     f"{_GROUP}.placement_group_handle:PlacementGroupHandle.placement_group": _RETURN,

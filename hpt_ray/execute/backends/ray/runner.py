@@ -8,19 +8,20 @@ is done, while the groups stay.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.layout import Layout, layout, sharing
+from hpt_ray.execute import visible
 from hpt_ray.execute.backend import Request
-from hpt_ray.execute.backends.ray import worker_group as group
-from hpt_ray.execute.backends.ray.broker import Broker
+from hpt_ray.execute.backends.ray.broker import Broker, News
+from hpt_ray.execute.backends.ray.cluster import low_on_memory, nodes, wait_for_nodes
 from hpt_ray.execute.backends.ray.experiment import Experiment
+from hpt_ray.execute.backends.ray.groups import Groups
 from hpt_ray.execute.backends.ray.hardware import hardware
-from hpt_ray.execute.backends.ray.session import alive, dashboard_of, nodes, ray_session, scratch
+from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, scratch
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import StopNow
 from hpt_ray.planning.plan import Unit
@@ -38,37 +39,47 @@ class RayDiedError(StudyError):
 class RayRunner:
     """Runs units on a connected Ray; ``close`` waits until its worker groups have ended."""
 
-    def __init__(self, ray: Any, layout: Layout, study: str, name: str, dashboard: str | None = None) -> None:
+    def __init__(self, ray: Any, layout: Layout, request: Request, dashboard: str | None = None) -> None:
         """
         Args:
-            name: the unique name of this run, from which Ray's names of its parts are made.
+            layout: of the nodes that are up.
             dashboard: the address of Ray's dashboard, if it has one.
         """
-        self.ray, self.layout, self.study, self.name, self.dashboard = ray, layout, study, name, dashboard
+        self.ray, self.layout, self.request, self.dashboard = ray, layout, request, dashboard
         self.broker: Any = None
-        self.groups: list[threading.Thread] = []
-        self.over = threading.Event()
+        self.groups = Groups(ray, layout, request)
+        self.refused: set[str] = set()
         self.patience = STOP_SECONDS
         self.scratch = scratch()
 
     def run(self, rounds: Iterator[list[Unit]], store: Store, tell: Tell, stopping: Callable[[], bool]) -> None:
         """
         Raises:
-            StudyError: if no worker group starts, or Ray loses the broker.
+            StudyError: if no worker group starts, a node does not see the store or the data, or Ray loses the broker.
         """
+        with visible.shown(store, self.request.run, self.request.paths) as seen:
+            self._run(rounds, seen, tell, stopping)
+
+    def _run(
+        self, rounds: Iterator[list[Unit]], seen: visible.Visible, tell: Tell, stopping: Callable[[], bool]
+    ) -> None:
         # The broker runs on the node of this process: a node that is lost loses its groups, but never the broker.
         this_node = {"ray.io/node-id": self.ray.get_runtime_context().get_node_id()}
         broker = self.ray.remote(Broker).options(
-            name=f"broker of {self.name}", num_cpus=0, max_concurrency=1000, label_selector=this_node
+            name=f"broker of {self.request.run}", num_cpus=0, max_concurrency=1000, label_selector=this_node
         )
-        self.broker = broker.remote(store.where, self.study)
-        self.groups = [
-            group.start(self.broker, number, self.name, self.layout, store.where, self.scratch.name, self.over)
-            for number in range(self.layout.slots)
-        ]
-        experiment = Experiment(self.broker, self.name, self.scratch.name, self.layout.slots)
+        self.broker = broker.remote(seen.store, self.request.study)
+        self.groups.start(self.layout.slots, self.broker, seen, self.scratch.name)
+        experiment = Experiment(self.broker, self.request.run, self.scratch.name)
         try:
-            self._follow(experiment, rounds, tell, stopping)
+            for news in self._follow(rounds, stopping):
+                for event in [*news.events, *self._refusals(news)]:
+                    experiment.note(event)
+                    tell(event)
+                if more := self.groups.room(news):
+                    self.groups.start(more, self.broker, seen, self.scratch.name)
+                    at_a_time = f"{self.groups.running} stages run at a time now"
+                    tell(Event(kind="note", reason=f"Nodes have joined: {at_a_time}."))
             self.ray.get(self.broker.close.remote())
             while not experiment.ended(POLL_SECONDS):
                 self._check_alive()
@@ -86,43 +97,52 @@ class RayRunner:
             experiment.ended(STOP_SECONDS)
             raise
         finally:
-            self.over.set()
+            self.groups.over.set()
 
     def close(self) -> None:
         """Wait for the groups, which end once the broker has closed, and remove their files."""
-        for thread in self.groups:
-            thread.join(timeout=self.patience)
+        self.groups.end(self.patience)
         if self.broker is not None and alive(self.ray):
             self.ray.kill(self.broker)
         self.scratch.cleanup()
 
-    def _follow(
-        self, experiment: Experiment, rounds: Iterator[list[Unit]], tell: Tell, stopping: Callable[[], bool]
-    ) -> None:
-        """Queue one round after another and report events, until no round is left."""
+    def _follow(self, rounds: Iterator[list[Unit]], stopping: Callable[[], bool]) -> Iterator[News]:
+        """Queue one round after another until none is left, and give what is new from time to time."""
         began, stopped = time.monotonic(), False
         while True:
             self._check_alive()
             if stopping() and not stopped:
                 stopped = True
                 self.ray.get(self.broker.stop.remote())
-            events, ready, done = self.ray.get(self.broker.listen.remote())
-            for event in events:
-                experiment.note(event)
-                tell(event)
-            if done:
+            running = self.groups.running  # before the broker is asked why one has ended
+            news: News = self.ray.get(self.broker.listen.remote())
+            yield news
+            if news.done:
                 units = None if stopping() else next(rounds, None)
                 if units is None:
                     return
                 self.ray.get(self.broker.add.remote(units))
-            if not any(thread.is_alive() for thread in self.groups):
+            if not running:
                 raise StudyError("every worker group has stopped: see Ray's logs, or try --runner inline.")
-            if not ready and time.monotonic() - began > START_SECONDS:
+            if not news.groups and time.monotonic() - began > START_SECONDS:
                 raise StudyError(
                     f"no worker group came up in {START_SECONDS:.0f} s: the cluster lacks room for "
                     f"{self.layout.workers} workers; free some or use fewer --workers."
                 )
             time.sleep(POLL_SECONDS)
+
+    def _refusals(self, news: News) -> Iterator[Event]:
+        """A note, once, on nodes that have joined and cannot be used.
+
+        Raises:
+            StudyError: if it is one of the nodes of the beginning.
+        """
+        for number, reason in news.refused.items():
+            if number < self.layout.slots:
+                raise StudyError(reason)
+            if reason not in self.refused:
+                self.refused.add(reason)
+                yield Event(kind="note", reason=f"A node that joined is not used: {reason}")
 
     def _check_alive(self) -> None:
         if not alive(self.ray):
@@ -131,7 +151,7 @@ class RayRunner:
     def _loss(self, error: Exception) -> str:
         """Why the run was lost, in one line: Ray's own message about full memory lists all processes on a page."""
         advice = "what is finished is kept; run the same command again to go on"
-        if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "low on memory" in str(error):
+        if low_on_memory(error):
             fewer = f", with --slots {self.layout.slots - 1}," if self.layout.slots > 1 else ""
             return (
                 f"this machine's memory is full, so Ray ended processes of this run: {advice}{fewer} once some is free."
@@ -147,6 +167,8 @@ def connected(request: Request) -> Iterator[RayRunner]:
         StudyError: for a layout that does not fit the cluster, or a Ray that does not answer.
     """
     with ray_session(request.address) as ray:
+        if request.address:
+            wait_for_nodes(ray, request.gpus)
         chosen = layout(
             nodes(ray),
             request.units,
@@ -156,7 +178,7 @@ def connected(request: Request) -> Iterator[RayRunner]:
             gpus=request.gpus,
             stages_per_gpu=request.stages_per_gpu or _chosen(ray, request),
         )
-        with contextlib.closing(RayRunner(ray, chosen, request.study, request.run, dashboard_of(ray))) as runner:
+        with contextlib.closing(RayRunner(ray, chosen, request, dashboard_of(ray))) as runner:
             yield runner
 
 

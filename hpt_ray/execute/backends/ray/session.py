@@ -17,7 +17,6 @@ from typing import Any
 
 from hpt_ray.core import machine
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.layout import Node
 from hpt_ray.execute.backends.ray import private
 from hpt_ray.execute.stopping import StopNow
 
@@ -228,12 +227,6 @@ def _check_address(address: str | None) -> None:
         raise StudyError(
             f"no Ray answers at {address} ({error}): check the address, or leave --address out."
         ) from error
-
-
-def nodes(ray: Any) -> list[Node]:
-    """The nodes of the cluster that are up, and what they offer."""
-    offers = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [Node(cores=int(offer.get("CPU", 0)), gpus=int(offer.get("GPU", 0))) for offer in offers]
 
 
 def dashboard_of(ray: Any) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 import ray
 
 from hpt_ray.execute.backends.ray import private
+from hpt_ray.execute.backends.ray.cluster import low_on_memory
 
 Callback: Any
 Trainer: Any
@@ -19,8 +20,15 @@ Callback, Trainer = private.worker_group_bases()
 UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
 
 
+class RetiredError(Exception):
+    """A worker group is not to start again."""
+
+
 class Placement(Callback):  # type: ignore[misc, unused-ignore]
-    """Tells the broker the placement group of a worker group, and returns the previous one before a restart."""
+    """Tells the broker of a worker group's starts, its placement group, and workers that were killed for their memory.
+
+    The previous placement group is returned before a restart.
+    """
 
     def __init__(self, broker: Any, group: int) -> None:
         self.broker, self.group = broker, group
@@ -28,9 +36,15 @@ class Placement(Callback):  # type: ignore[misc, unused-ignore]
     def before_worker_group_start(self, worker_group_context: Any) -> None:
         if placement := ray.get(self.broker.placement.remote(self.group)):
             ray.util.remove_placement_group(placement)  # does nothing if it has been removed already
+        if not ray.get(self.broker.abandon.remote(self.group)):
+            raise RetiredError
 
     def after_worker_group_start(self, worker_group: Any) -> None:
         ray.get(self.broker.place.remote(self.group, private.placement_group(worker_group)))
+
+    def after_worker_group_poll_status(self, worker_group_status: Any) -> None:
+        if any(map(low_on_memory, worker_group_status.errors.values())):
+            ray.get(self.broker.run_low.remote(self.group))
 
 
 class GroupTrainer(Trainer):  # type: ignore[misc, unused-ignore]

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from hpt_ray.core.layout import Layout
+from hpt_ray.execute.backends.ray.cluster import low_on_memory
+from hpt_ray.execute.visible import Visible
 
 #: How often a group is started at most. Ray Train restarts the workers of a group, but a controller that is killed or
 #: cannot start them ends its group.
@@ -32,8 +34,9 @@ def serve(config: dict[str, Any]) -> None:
     import ray.train
     from ray.train.collective import broadcast_from_rank_zero
 
-    from hpt_ray.core.errors import StageInterruptedError
+    from hpt_ray.core.errors import StageInterruptedError, StudyError
     from hpt_ray.core.paths import resolve_from
+    from hpt_ray.execute.visible import check
     from hpt_ray.execute.worker import locked, reason_of, run_unit
     from hpt_ray.store.store import Store
     from hpt_ray.training.device import works
@@ -42,14 +45,20 @@ def serve(config: dict[str, Any]) -> None:
     resolve_from(config["folder"])
     with contextlib.suppress(OSError):  # a node may lack it; if it exists, the user's code may open files in it
         os.chdir(config["folder"])
-    broker, group, store = config["broker"], config["group"], Store(config["store"])
+    broker, group = config["broker"], config["group"]
+    try:
+        check(config["visible"])
+    except StudyError as error:
+        ray.get(broker.refuse.remote(group, str(error)))
+        return
+    store = Store(config["visible"].store)
     context = ray.train.get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
     meeting = _meeting_place(config["scratch"]) if rank == 0 and size > 1 else ""
     meeting = broadcast_from_rank_zero(meeting) if size > 1 else meeting
     workers = Workers.join(rank, size, meeting, gpu=config["gpu"])
     if rank == 0:
-        ray.get(broker.arrive.remote(group))
+        ray.get(broker.arrive.remote(group, _node()))
     fresh = True
     while True:
         unit = ray.get(broker.fetch.remote(group, fresh)) if rank == 0 else None
@@ -89,6 +98,13 @@ class _Teller:
         return go_on
 
 
+def _node() -> str:
+    """The name and address of this node."""
+    import ray
+
+    return f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"  # type: ignore[no-untyped-call]
+
+
 def _meeting_place(scratch: str) -> str:
     """The address where workers find each other: a file, or a port if they may be on several machines."""
     import ray
@@ -102,14 +118,15 @@ def _meeting_place(scratch: str) -> str:
 
 
 def start(
-    broker: Any, number: int, name: str, layout: Layout, store: str, scratch: str, over: threading.Event
+    broker: Any, number: int, name: str, layout: Layout, visible: Visible, scratch: str, over: threading.Event
 ) -> threading.Thread:
     """Start a worker group in the background.
 
     The group ends when the broker closes, and is not started again once the run is ``over``.
 
     Args:
-        number: of the group. name: of the run. store: path or address. scratch: a folder for Ray's files.
+        number: of the group. name: of the run. visible: the store, and what else every worker must see.
+        scratch: a folder for Ray's files.
     """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
@@ -128,7 +145,7 @@ def start(
                 "broker": broker,
                 "group": number,
                 "threads": layout.threads,
-                "store": store,
+                "visible": visible,
                 "scratch": scratch,
                 "folder": str(Path.cwd()),
                 "gpu": gpu,
@@ -159,11 +176,15 @@ def _fit(trainer: Callable[[int], Any], broker: Any, number: int, over: threadin
         try:
             trainer(attempt).fit()
             return
-        except Exception:
+        except Exception as error:
             if os.environ.get("HPT_DEBUG"):
                 raise
+            low = low_on_memory(error)
         if over.is_set():
             return
         # The next controller may wait a minute for resources: another group gets the unit.
         with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may have ended
-            ray.get(broker.abandon.remote(number))
+            if low:
+                ray.get(broker.run_low.remote(number))
+            if not ray.get(broker.abandon.remote(number)):
+                return

@@ -52,17 +52,17 @@ def kinds(events: list[Event]) -> list[tuple[str, str]]:
 def test_a_unit_goes_to_a_group_and_its_outcome_to_who_waits(reason, play):
     async def script(broker: Broker) -> None:
         await broker.add([FIRST])
-        await broker.arrive(0)
+        await broker.arrive(0, "a")
         outcome = asyncio.create_task(broker.outcome(FIRST.id))
         assert await broker.fetch(0, fresh=True) == FIRST
         assert not outcome.done() and not (await broker.listen()).done
         await broker.finish(0, FIRST.id, reason)
         assert await outcome == await broker.outcome(FIRST.id) == reason
-        events, groups, done = await broker.listen()
-        assert kinds(events) == [("failed" if reason else "finished", FIRST.id)]
-        assert events[-1].reason == reason
-        assert (groups, done) == (1, True)
-        assert await broker.listen() == ([], 1, True)
+        news = await broker.listen()
+        assert kinds(news.events) == [("failed" if reason else "finished", FIRST.id)]
+        assert news.events[-1].reason == reason
+        assert (news.groups, news.done) == (1, True)
+        assert (await broker.listen()).events == []
 
     play(script)
 
@@ -213,7 +213,8 @@ def test_a_worker_that_was_given_up_ends_nothing_of_the_one_in_its_place(play):
 def test_the_end_of_what_no_group_works_on_is_nothing(play):
     async def script(broker: Broker) -> None:
         await broker.finish(7, FIRST.id, "")
-        assert await broker.listen() == ([], 0, True)
+        news = await broker.listen()
+        assert (news.events, news.groups, news.done) == ([], 0, True)
 
     play(script)
 
@@ -278,3 +279,70 @@ def test_tune_waits_for_a_unit_only_where_no_trial_needs_it():
     later = threading.Timer(0.05, begun.put, [None])
     later.start()
     assert searcher.suggest("2") == "FINISHED"
+
+
+THIRD = SECOND.model_copy(update={"id": "third"})
+
+
+def test_where_memory_runs_low_one_group_fewer_goes_on_and_the_unit_is_alone(play):
+    async def script(broker: Broker) -> None:
+        for group, node in enumerate(["a", "a", "a", "b"]):
+            await broker.arrive(group, node)
+        await broker.add([FIRST, SECOND, THIRD])
+        assert [await broker.fetch(group, fresh=True) for group in (0, 1)] == [FIRST, SECOND]
+        await broker.run_low(1)
+        assert not await broker.abandon(1)  # it does not start again
+        assert await broker.abandon(3)  # as any other does
+        await broker.arrive(3, "b")
+        assert await broker.fetch(3, fresh=True) == THIRD  # and not the one that is to be alone on the other node
+        await broker.finish(3, THIRD.id, "")
+        other = await begun(broker.fetch(3, fresh=False))
+        waiting = await begun(broker.fetch(2, fresh=True))
+        await broker.finish(0, FIRST.id, "")
+        assert await waiting == SECOND
+        await broker.add([FIRST])
+        assert await other == FIRST
+        await broker.add([THIRD])
+        idle = await begun(broker.fetch(0, fresh=False))  # while it has its node to itself
+        await broker.finish(2, SECOND.id, "")
+        assert await idle == THIRD
+        news = await broker.listen()
+        notes = [event.reason for event in news.events if event.kind == "note"]
+        assert notes == [
+            "Memory ran low on a: fewer stages run there at a time from now on, and what was interrupted runs again."
+        ]
+        assert news.retired == 1
+
+    play(script)
+
+
+def test_that_memory_runs_low_is_told_once_for_each_node_and_the_last_group_stays(play):
+    async def script(broker: Broker) -> None:
+        await broker.add([FIRST])
+        for _ in range(DELIVERIES):
+            await broker.arrive(0, "a")
+            assert await broker.fetch(0, fresh=True) == FIRST
+            await broker.run_low(0)
+            await broker.run_low(0)  # Ray says it once more
+            assert await broker.abandon(0)
+        news = await broker.listen()
+        told = [event.reason for event in news.events if event.kind in ("note", "failed")]
+        assert told[0] == "Memory ran low on a: what was interrupted runs again."
+        assert len(told) == 2 and told[1].startswith(f"its worker died {DELIVERIES} times while it ran (out of memory")
+        assert (news.done, news.retired) == (True, 0)
+
+    play(script)
+
+
+def test_a_unit_that_is_to_be_alone_on_a_node_that_is_lost_runs_elsewhere(play):
+    async def script(broker: Broker) -> None:
+        for group, node in enumerate("aab"):
+            await broker.arrive(group, node)
+        await broker.add([FIRST])
+        assert await broker.fetch(0, fresh=True) == FIRST
+        await broker.run_low(0)
+        waiting = await begun(broker.fetch(2, fresh=True))
+        await broker.abandon(1)  # the last of its node
+        assert await waiting == FIRST
+
+    play(script)

@@ -21,9 +21,11 @@ import safetensors.numpy
 
 import hpt_ray
 from hpt_ray.core.errors import StudyError
-from hpt_ray.core.layout import Layout, Node
+from hpt_ray.core.layout import Layout
+from hpt_ray.execute.backend import Request
+from hpt_ray.execute.backends.ray.broker import News
 from hpt_ray.execute.backends.ray.runner import RayRunner
-from hpt_ray.execute.backends.ray.session import nodes, ray_session
+from hpt_ray.execute.backends.ray.session import ray_session
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result
 from hpt_ray.spec.study import Study
@@ -32,6 +34,7 @@ from hpt_ray.store.store import Store
 #: Largest relative difference of a weight between one worker and two: the order of a sum of two float32 gradients,
 #: carried through a few iterations.
 TOLERANCE = 2e-4
+REQUEST = Request(study="small", run="small-1", units=2)
 
 
 def tiny() -> Study:
@@ -168,7 +171,7 @@ def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.Mon
     """Ray's own text is a page, with the command lines of all processes of the machine."""
     import ray
 
-    runner = RayRunner(ray, Layout(slots=2, workers=1, threads=1), "small", "small-1")
+    runner = RayRunner(MagicMock(), Layout(slots=2, workers=1, threads=1), REQUEST)
     lost = runner._loss(ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.\n..."))
     assert "memory is full" in lost and "what is finished is kept" in lost and "--slots 1" in lost
     assert "memory" not in runner._loss(ray.exceptions.RayActorError())
@@ -183,8 +186,8 @@ def test_a_tune_that_fails_is_a_note_and_no_failure(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("HPT_DEBUG", raising=False)
     monkeypatch.setattr("ray.tune.with_parameters", full)
     monkeypatch.setattr("hpt_ray.execute.backends.ray.worker_group.start", lambda *arguments: threading.Thread())
-    monkeypatch.setattr(RayRunner, "_follow", lambda *arguments: None)  # every unit ends
-    runner = RayRunner(MagicMock(exceptions=ray.exceptions), Layout(slots=1, workers=1, threads=1), "small", "small-1")
+    monkeypatch.setattr(RayRunner, "_follow", lambda *arguments: iter(()))  # every unit ends
+    runner = RayRunner(MagicMock(exceptions=ray.exceptions), Layout(slots=1, workers=1, threads=1), REQUEST)
     events: list[Event] = []
     runner.run(iter(()), Store(tmp_path), lambda event: not events.append(event), lambda: False)
     assert [(event.kind, event.unit) for event in events] == [("note", "")]
@@ -201,8 +204,13 @@ def test_a_ray_of_a_user_without_a_home_is_one_line(monkeypatch):
         pytest.fail("its workers could not import Ray Train")
 
 
-def test_the_nodes_that_are_up_and_what_they_offer() -> None:
-    offers = [(True, {"CPU": 96.0, "GPU": 8.0, "memory": 1e12}), (True, {"memory": 1e9}), (False, {"CPU": 4.0})]
-    ray = MagicMock()
-    ray.nodes.return_value = [{"Alive": alive, "Resources": resources} for alive, resources in offers]
-    assert nodes(ray) == [Node(cores=96, gpus=8), Node(cores=0)]
+def refusing(number: int) -> News:
+    return News([], groups=1, retired=1, unfinished=1, waiting=1, refused={number: "node b does not see /data."})
+
+
+def test_a_node_of_the_beginning_that_does_not_see_the_data_ends_the_run_and_one_that_joins_does_not() -> None:
+    runner = RayRunner(MagicMock(), Layout(slots=2, workers=1, threads=1), REQUEST)
+    with pytest.raises(StudyError, match=r"^node b does not see /data\.$"):
+        list(runner._refusals(refusing(1)))
+    told = [event.reason for news in (refusing(2), refusing(3)) for event in runner._refusals(news)]
+    assert told == ["A node that joined is not used: node b does not see /data."]

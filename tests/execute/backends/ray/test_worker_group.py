@@ -11,6 +11,7 @@ import ray.train.collective
 from hpt_ray.core import paths
 from hpt_ray.execute import worker
 from hpt_ray.execute.backends.ray.worker_group import serve
+from hpt_ray.execute.visible import Visible
 from hpt_ray.training import device
 from tests.support import small
 
@@ -22,7 +23,9 @@ class Broker:
 
     def __init__(self):
         self.waiting, self.finished = list(UNITS), []
-        self.arrive = SimpleNamespace(remote=lambda group: None)
+        self.arrive = SimpleNamespace(remote=lambda group, node: None)
+        self.refuse = SimpleNamespace(remote=lambda group, reason: self.refused.append(reason))
+        self.refused: list[str] = []
         self.fetch = SimpleNamespace(remote=lambda group, fresh: self.waiting.pop(0) if self.waiting else None)
         self.finish = SimpleNamespace(remote=lambda group, unit, reason: self.finished.append((unit, reason)))
 
@@ -34,12 +37,15 @@ def broker(tmp_path, monkeypatch):
     monkeypatch.setattr(ray, "get", lambda answer: answer)
     context = SimpleNamespace(get_world_rank=lambda: 0, get_world_size=lambda: 1)
     monkeypatch.setattr(ray.train, "get_context", lambda: context)
+    monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: "127.0.0.1")
     return Broker()
 
 
 def config(broker, folder):
-    folders = {"store": str(folder), "scratch": str(folder), "folder": "."}
-    return {"broker": broker, "group": 0, "threads": 1, "gpu": False} | folders
+    (folder / "token").touch()
+    visible = Visible(store=str(folder), token="token", paths={})
+    where = {"visible": visible, "scratch": str(folder), "folder": "."}
+    return {"broker": broker, "group": 0, "threads": 1, "gpu": False} | where
 
 
 def failing(error):
@@ -65,3 +71,11 @@ def test_a_worker_whose_gpu_is_lost_leaves_with_its_unit(broker, tmp_path, monke
         serve(config(broker, tmp_path))
     assert broker.finished == [(UNITS[0].id, "")]
     assert broker.waiting == [UNITS[2]]
+
+
+def test_a_worker_that_does_not_see_the_store_takes_no_unit(broker, tmp_path):
+    asked = config(broker, tmp_path)
+    (tmp_path / "token").unlink()
+    serve(asked)
+    assert [line.split(" does not see ")[1][:9] for line in broker.refused] == ["the store"]
+    assert broker.waiting == UNITS and broker.finished == []

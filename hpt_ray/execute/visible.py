@@ -1,0 +1,91 @@
+"""What every machine that runs stages must see: the store, and each file and folder that the study names.
+
+A machine that lacks one would fail the units that it gets, one after the other and fast. So the command writes a file
+into the store and notes what lies at each path, and every worker compares before it serves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hpt_ray.core.errors import StoreError, StudyError
+from hpt_ray.core.values import Frozen
+from hpt_ray.store.store import Store
+
+#: How many names in a folder are compared: listing a million takes minutes on a network file system.
+NAMES = 16
+
+
+class Visible(Frozen):
+    """What the machine of the command sees.
+
+    Attributes:
+        store: its path or address. token: a file in it.
+        paths: of each file its size in bytes, of each folder the names of a few that lie in it.
+    """
+
+    store: str
+    token: str
+    paths: dict[str, int | tuple[str, ...]]
+
+
+@contextlib.contextmanager
+def shown(store: Store, run: str, paths: Iterable[str]) -> Iterator[Visible]:
+    """What this machine sees, with a file in the store that is removed at the end.
+
+    Args:
+        run: a name that no other run has. paths: absolute ones that exist here.
+
+    Raises:
+        StoreError: if the store cannot be written.
+    """
+    token = f"locks/{run}.seen"
+    store.write(token, run.encode())
+    try:
+        yield Visible(store=store.where, token=token, paths={path: _mark(Path(path)) for path in paths})
+    finally:
+        with contextlib.suppress(StoreError):  # a store that fails now has failed the stages, too
+            store.remove(token)
+
+
+def check(visible: Visible) -> None:
+    """Compare with what this machine sees.
+
+    Raises:
+        StudyError: names this machine, what it does not see, and what to do.
+    """
+    here, store = f"node {socket.gethostname()}", Store(visible.store, create=False)
+    if not store.exists(visible.token):
+        raise StudyError(
+            f"{here} does not see the store {store.shown} of this command: with --store name one that every node sees, "
+            "on a shared file system or in a bucket (s3://...)."
+        )
+    for path, mark in visible.paths.items():
+        try:
+            same = _lies_there(Path(path), mark)
+        except OSError as error:
+            raise StudyError(f"{here} cannot read {path} ({error.strerror}): allow it there.") from error
+        if not same:
+            what = "has something else at" if Path(path).exists() else "does not see"
+            raise StudyError(
+                f"{here} {what} {path}: put it on a file system that every node sees, or copy it to that path there."
+            )
+
+
+def _mark(path: Path) -> int | tuple[str, ...]:
+    if not path.is_dir():
+        return path.stat().st_size
+    with os.scandir(path) as entries:
+        names = (entry.name for entry in entries if not entry.name.startswith("."))  # those may be of one machine alone
+        return tuple(itertools.islice(names, NAMES))
+
+
+def _lies_there(path: Path, mark: int | tuple[str, ...]) -> bool:
+    if isinstance(mark, int):
+        return path.is_file() and path.stat().st_size == mark
+    return path.is_dir() and all((path / name).exists() for name in mark)
