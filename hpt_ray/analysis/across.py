@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpt_ray.analysis.claim import Claim, compare
+from hpt_ray.analysis.claim_words import EXPLORATORY
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import (
     SHARES,
@@ -44,7 +45,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class AcrossTargets:
-    """What the targets of a study say together: one sentence, the comparisons behind it, and their counts as text."""
+    """What the targets of a study say together: one sentence, the comparisons behind it, and their counts as text.
+
+    All of it is exploratory: a study's question is asked of each target, and nothing corrects for both.
+    """
 
     sentence: str
     comparisons: tuple[Comparison, ...]
@@ -58,7 +62,8 @@ def across_targets(run: Run) -> AcrossTargets | None:
         return None
     comparisons = tuple(_comparison(run, other) for other in others)
     said = ", and ".join(predicate(comparison) for comparison in comparisons)
-    how = f"{', '.join([f'{level_name(run.evaluation)} evaluation', *_where(run, others)])}, Holm's correction"
+    where = ", ".join([f"{level_name(run.evaluation)} evaluation", *_where(run, others)])
+    how = f"{EXPLORATORY}: {where}, Holm's correction"
     sentence = f"Across {len(run.study.targets)} targets ({how}), {scope_text(scope(run.study))}, HPT is {said}."
     rows = tuple((comparison.against, *cells(comparison)) for comparison in comparisons)
     return AcrossTargets(sentence, comparisons, Table(("HPT against", *COLUMNS), rows))

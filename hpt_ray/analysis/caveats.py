@@ -39,19 +39,20 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
 def _exploratory(run: Run, claims: Sequence[Claim]) -> list[str]:
     """What is shown beside the claims that answer the study's question, and is not corrected together with them."""
     claims = [claim for claim in claims if claim.difference is not None]
-    first, *others = dict.fromkeys(claim.family for claim in claims) or [""]
+    first = list(dict.fromkeys(claim.family for claim in claims if not claim.exploratory))
     claimed = {name for claim in claims for name in claim.evaluation.split(" minus ")}
     shown = [item.name for item in run.study.evaluations if item.name not in claimed]
-    apart = f"the claims on {listed(others)} (Holm's correction is within each of them, and not over all)"
+    apart = "the claims that are marked so (Holm's correction is within each family of claims, and not over all)"
     parts = [
-        *([apart] if others else []),
+        *([apart] if any(claim.exploratory for claim in claims) else []),
         *(
             [f"what is shown of the evaluation by {listed(shown)}, on which nothing is claimed"]
             if claims and shown
             else []
         ),
     ]
-    return [f"Exploratory, beside the claims on {first}: {listed(parts)}."] if parts and claims else []
+    beside = f", beside the claims on {listed(first)}" if first else ""
+    return [f"Exploratory{beside}: {listed(parts)}."] if parts else []
 
 
 def _margin(run: Run, claims: Sequence[Claim]) -> list[str]:

@@ -64,7 +64,8 @@ class Claim:
         levels, against_levels: at which level of each factor either side is; of a measure over all levels, none.
         failed: the seeds that it leaves out because one side has no result, and what that may hide.
         place: where the comparison stands among others of the same two sides, such as "With 50 labels".
-        family: the claims it was judged with.
+        family: the claims it was judged with. exploratory: whether they stand beside those that answer the study's
+            question, so that Holm's correction is not over both.
         p: of the difference, after Holm's correction for its family.
         needed: where there is not enough evidence, what would probably settle it; ``need`` says it, given the rate at
             which the interval of a claim may err.
@@ -89,6 +90,7 @@ class Claim:
     needed: Need | None = None
     need: Callable[[float], Need | None] | None = field(default=None, compare=False, repr=False)
     family: str = ""
+    exploratory: bool = False
     outcome: Outcome = Outcome.UNDECIDED
     p: float = float("nan")
     margin: float = MARGIN

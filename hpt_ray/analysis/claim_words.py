@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hpt_ray.analysis.claim import Claim, Need, Outcome
 from hpt_ray.analysis.measures.text_format import change_interval, lowered, margin_text, spoken
 from hpt_ray.analysis.stats.bootstrap import LEVEL
 from hpt_ray.analysis.stats.exact import Enough
 from hpt_ray.analysis.stats.power import Needed
+
+#: What is said of claims beside those that answer the study's question.
+EXPLORATORY = "exploratory"
 
 #: Each outcome as a predicate, and the word that joins it to the other side.
 _PREDICATES = {
@@ -21,6 +26,21 @@ def joined(outcome: Outcome, margin: float) -> tuple[str, str]:
     """An outcome as a predicate, and the word that joins it to the other side: "better", "than"."""
     word, joint = _PREDICATES[outcome]
     return word.format(margin=margin_text(margin)), joint
+
+
+def exploratory(claims: Collection[Claim]) -> bool:
+    """Whether there are claims and none of them answers the study's question."""
+    return bool(claims) and all(claim.exploratory for claim in claims)
+
+
+def marked(clause: str, claims: Collection[Claim]) -> str:
+    """A clause on some claims, which says first that they are exploratory, where they are."""
+    return f"{EXPLORATORY}: {clause}" if exploratory(claims) else clause
+
+
+def headed(title: str, claims: Collection[Claim]) -> str:
+    """A title or a name of some claims, which says that they are exploratory, where they are."""
+    return f"{title} ({EXPLORATORY})" if exploratory(claims) else title
 
 
 def predicate(claim: Claim) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hpt_ray.analysis.across import COLUMNS, AcrossTargets, Comparison, cells, of_claims, predicate
 from hpt_ray.analysis.claim import Claim, needed_seeds, of_scores
-from hpt_ray.analysis.claim_words import needed
+from hpt_ray.analysis.claim_words import EXPLORATORY, needed
 from hpt_ray.analysis.findings import Comparisons
 from hpt_ray.analysis.measures.failures import Failed
 from hpt_ray.analysis.measures.long_table import LongTable
@@ -71,7 +71,7 @@ def judge_table(table: LongTable) -> Judged:
         table,
         verdicts,
         AcrossTargets(
-            f"Across {len(table.targets)} targets (Holm's correction), {said}.",
+            f"Across {len(table.targets)} targets ({EXPLORATORY}: Holm's correction), {said}.",
             comparisons,
             Table((f"Against {table.baseline}", *COLUMNS), rows),
         ),

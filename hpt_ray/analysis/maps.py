@@ -11,9 +11,9 @@ from hpt_ray.analysis.findings import Map, Place
 from hpt_ray.analysis.measures import views
 from hpt_ray.analysis.measures.numbers import ends, level_text
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
-from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
-from hpt_ray.analysis.settling import settle
+from hpt_ray.analysis.settling import settle_each
 from hpt_ray.spec.study import Factor
 
 
@@ -29,15 +29,15 @@ def landscape(run: Run, target: str, arm: str, other: str) -> Map | None:
     }
     along = {factor.name: _along(run, target, (arm, other), factor) for factor in (rows, columns)}
     name = f"{run.arms[arm]} minus {run.arms[other].lower()}"
+    # The first map answers the study's question.
+    exploratory = (arm, other) != (HPT, SCRATCH if SCRATCH in run.arms else DIRECT)
     return Map(
         rows=rows,
         columns=columns,
         arm=arm,
         other=other,
-        cells=dict(zip(cells, settle(run, target, [*cells.values()], f"cells of the map, {name}"), strict=True)),
-        along=dict(
-            zip(along, settle(run, target, [*along.values()], f"dependence on the factors, {name}"), strict=True)
-        ),
+        cells=settle_each(run, target, cells, f"cells of the map, {name}", exploratory=exploratory),
+        along=settle_each(run, target, along, f"dependence on the factors, {name}", exploratory=True),
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hpt_ray.analysis.claim import Claim, Outcome
-from hpt_ray.analysis.claim_words import joined, without
+from hpt_ray.analysis.claim_words import exploratory, joined, marked, without
 from hpt_ray.analysis.findings import Map, Place, UnderMethods
 from hpt_ray.analysis.measures.numbers import at_level, ends, level_text
 from hpt_ray.analysis.measures.text_format import change_interval, level_name, listed, margin_text, spoken
@@ -50,7 +50,10 @@ def of_map(found: Map) -> str:
         (at_level(factor, ends(factor)[0]), at_level(factor, ends(factor)[1])): found.along[factor.name]
         for factor in (found.rows, found.columns)
     }
-    return f"{subject} is {listed(parts)}, and {_dependence(changes, names, unit=' points')}"
+    cells, along = f"{subject} is {listed(parts)}", _dependence(changes, names, unit=" points")
+    if exploratory(found.cells.values()):
+        return marked(f"{cells}, and {along}", changes.values())
+    return f"{cells}; {marked(along, changes.values())}"
 
 
 def under_methods(found: UnderMethods) -> str:
@@ -82,10 +85,11 @@ def under_methods(found: UnderMethods) -> str:
         if claim.difference is not None
     }
     if changes and all(claim.outcome is Outcome.EQUIVALENT for claim in changes.values()):
-        parts.append(f"and the difference is the same under all of them within {margin_text(first.margin)}")
-    elif changes:
-        parts.append(f"and {_dependence(changes, 'method')}")
-    return f"{subject} is {', '.join(parts)}"
+        depends = f"the difference is the same under all of them within {margin_text(first.margin)}"
+    else:
+        depends = _dependence(changes, "method") if changes else ""
+    said = f"{subject} is {', '.join(parts)}"
+    return f"{said}; {marked(depends, changes.values())}" if depends else said
 
 
 def _dependence(changes: Mapping[tuple[str, str], Claim], factors: str, unit: str = "") -> str:

@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from hpt_ray.analysis import amount_words, place_words
 from hpt_ray.analysis.claim import Outcome
-from hpt_ray.analysis.claim_words import predicate, without, words
+from hpt_ray.analysis.claim_words import marked, predicate, without, words
 from hpt_ray.analysis.findings import (
     Comparisons,
     Gains,
@@ -70,14 +70,14 @@ def _(finding: Comparisons) -> str:
     for claim in finding.claims:
         by_subject.setdefault(spoken(claim.subject), []).append(predicate(claim))
     parts = listed([f"{subject} is {listed(predicates)}" for subject, predicates in by_subject.items()])
-    return f"{finding.place} {parts}" if finding.place else parts
+    return marked(f"{finding.place} {parts}" if finding.place else parts, finding.claims)
 
 
 @clause.register
 def _(finding: Question) -> str:
     claim, phrases = finding.claim, finding.phrases
     template = phrases.unknown if claim.difference is None else phrases.outcomes[claim.outcome] + phrases.beside
-    return template.format(**words(claim), **finding.details)
+    return marked(template.format(**words(claim), **finding.details), [claim])
 
 
 @clause.register

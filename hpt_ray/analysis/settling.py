@@ -8,9 +8,9 @@ and a claim that is decided at a look, or of which more seeds will hardly decide
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -23,9 +23,18 @@ from hpt_ray.analysis.stats.comparisons import holm
 if TYPE_CHECKING:
     from hpt_ray.store.records import ClaimAtLook, Looks
 
+Key = TypeVar("Key")
 
-def settle(run: Run, target: str, claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
-    """Judge the claims of a family on a target, their p-values corrected for how many they are (Holm 1979)."""
+
+def settle(
+    run: Run, target: str, claims: Sequence[Claim], family: str, *, exploratory: bool = False
+) -> tuple[Claim, ...]:
+    """Judge the claims of a family on a target, their p-values corrected for how many they are (Holm 1979).
+
+    Args:
+        exploratory: whether another family of the verdict answers the study's question; nothing corrects for both.
+    """
+    claims = [replace(claim, exploratory=exploratory) for claim in claims]
     if run.manifest.looks is not None:
         return _at_look(run, run.manifest.looks, target, [replace(claim, family=family) for claim in claims])
     return settle_once(claims, family)
@@ -45,6 +54,13 @@ def settle_once(claims: Sequence[Claim], family: str) -> tuple[Claim, ...]:
     # Holm's correction is for the claims that are still open: the others are made before them.
     still = sum(claim.difference is not None and claim.outcome is Outcome.UNDECIDED for claim in settled)
     return tuple(replace(claim, needed=_to_settle(claim, (1 - LEVEL) / max(1, still))) for claim in settled)
+
+
+def settle_each(
+    run: Run, target: str, claims: Mapping[Key, Claim], family: str, *, exploratory: bool = False
+) -> dict[Key, Claim]:
+    """The claims of a family as ``settle`` judges them, by what they were asked of."""
+    return dict(zip(claims, settle(run, target, [*claims.values()], family, exploratory=exploratory), strict=True))
 
 
 def _to_settle(claim: Claim, rate: float) -> Need | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hpt_ray.analysis.amount_words import KEPT_TEXT
 from hpt_ray.analysis.claim import Claim, Outcome
-from hpt_ray.analysis.claim_words import joined, words
+from hpt_ray.analysis.claim_words import exploratory, joined, words
 from hpt_ray.analysis.findings import Comparisons, Gains, Kept, Map, NoSpeed, Question, Speed, UnderMethods
 from hpt_ray.analysis.measures.text_format import extent, lowered, margin_text
 from hpt_ray.analysis.phrases import FASTER
@@ -30,7 +30,7 @@ class Statement:
 
     Attributes:
         text: a sentence with its numbers.
-        outcome: the decision; of several the first that ``Outcome`` lists.
+        outcome: the decision; of several the first that ``Outcome`` lists. exploratory: whether all of them are.
         brief: what a headline says of it where it is decided; "" where a headline leaves it out.
         topic: what it leaves open where it is not, such as "robustness"; "" likewise.
         comparison: the claim of two arms on the metric, which a headline may say together with others. place: where
@@ -43,12 +43,13 @@ class Statement:
     topic: str = ""
     comparison: Claim | None = None
     place: str = ""
+    exploratory: bool = False
 
 
 def statements(findings: Sequence[object]) -> tuple[Statement, ...]:
-    """The statements of a verdict's findings, those shown first."""
+    """The statements of a verdict's findings: those shown first, and of these the exploratory ones last."""
     every = [statement for finding in findings for statement in stated(finding)]
-    return tuple(sorted(every, key=lambda statement: _ORDER[statement.outcome]))
+    return tuple(sorted(every, key=lambda statement: (_ORDER[statement.outcome], statement.exploratory)))
 
 
 @singledispatch
@@ -67,6 +68,7 @@ def _(finding: Comparisons) -> list[Statement]:
             topic=f"{claim.subject} against {lowered(claim.against)}",
             comparison=claim,
             place=place,
+            exploratory=claim.exploratory,
         )
         for claim in finding.claims
     ]
@@ -77,7 +79,7 @@ def _(finding: Question) -> list[Statement]:
     claim, topic = finding.claim, finding.phrases.topic
     names = words(claim) | {"against": lowered(claim.against)}
     brief = finding.phrases.outcomes[claim.outcome].format(**names, **finding.details) if topic else ""
-    return [Statement(_sentence(finding), claim.outcome, brief, topic)]
+    return [Statement(_sentence(finding), claim.outcome, brief, topic, exploratory=claim.exploratory)]
 
 
 @stated.register
@@ -136,7 +138,8 @@ def _everywhere(finding: Map | UnderMethods, claims: Mapping[Any, Claim], where:
     brief = f"{first.subject} is {word} {joint} {lowered(first.against)} {where.format(counts[outcome], len(claims))}"
     if outcome is Outcome.BETTER and counts[Outcome.WORSE]:
         brief += f", worse in {counts[Outcome.WORSE]}"
-    return [Statement(_sentence(finding), outcome, brief, f"{first.subject} against {lowered(first.against)}")]
+    topic = f"{first.subject} against {lowered(first.against)}"
+    return [Statement(_sentence(finding), outcome, brief, topic, exploratory=exploratory(claims.values()))]
 
 
 def _sentence(finding: object) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hpt_ray.analysis.claim import Claim
+from hpt_ray.analysis.claim_words import headed
 from hpt_ray.analysis.headline import headline
 from hpt_ray.analysis.measures import robustness
 from hpt_ray.analysis.measures.run import Run
@@ -144,4 +145,4 @@ def claim_tiles(claims: Iterable[tuple[Claim, str]]) -> list[Tile]:
 
 def decision(claim: Claim) -> str:
     """The unit of a claim's difference and its decision, below a key figure."""
-    return ": ".join(filter(None, [claim.unit.of_change.strip(), str(claim.outcome)]))
+    return headed(": ".join(filter(None, [claim.unit.of_change.strip(), str(claim.outcome)])), [claim])

@@ -85,6 +85,7 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "margin": claim.margin,
         "smallest_margin": claim.floor,
         "family": claim.family,
+        "exploratory": claim.exploratory,
         "p_corrected": None if math.isnan(claim.p) else claim.p,
         "needed": needed(claim),
     }
@@ -123,4 +124,9 @@ def _across(together: AcrossTargets) -> dict[str, Any]:
                 "mean": interval_record(found.mean),
             }
         comparisons.append(record | {"missing": comparison.missing})
-    return {"sentence": together.sentence, "comparisons": comparisons, "table": _table(together.table)}
+    return {
+        "sentence": together.sentence,
+        "exploratory": True,
+        "comparisons": comparisons,
+        "table": _table(together.table),
+    }

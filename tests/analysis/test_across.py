@@ -51,8 +51,9 @@ def test_wins_ties_losses_and_what_is_missing(run: Run) -> None:
     assert scratch.missing == ("lost",)
     assert direct.found.wins == TARGETS
     assert found.sentence.startswith(
-        "Across 4 targets (linear evaluation, Holm's correction), for this base over 5 seeds, HPT is better than "
-        "pretraining from scratch on 1 of 3, worse on 1 and equivalent within 1 point on 1 (mean difference "
+        "Across 4 targets (exploratory: linear evaluation, Holm's correction), for this base over 5 seeds, HPT is "
+        "better than pretraining from scratch on 1 of 3, worse on 1 and equivalent within 1 point on 1 (mean "
+        "difference "
     )
     assert "; no result on lost), and better than direct transfer on 4 of 4 (mean difference +" in found.sentence
     assert found.table.rows[0][:5] == ("From scratch", "1", "1", "1", "0")
@@ -108,7 +109,7 @@ def test_an_arm_without_the_baseline_is_compared_at_its_own_level() -> None:
 def test_the_level_of_all_is_named() -> None:
     run = simulate.run(simulate.methods(targets=("one", "two")), lambda cell: 0.6, examples=40)
     found = across_targets(run)
-    assert found is not None and "Across 2 targets (linear evaluation, method at MoCo-v2" in found.sentence
+    assert found is not None and "Across 2 targets (exploratory: linear evaluation, method at MoCo-v2" in found.sentence
 
 
 def test_one_target_or_nothing_to_compare_is_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,10 @@ DIRECT_OPEN = claim("Direct transfer", -0.01, 0.03, UNDECIDED)
         (
             [robustness(UNDECIDED), Comparisons((DIRECT_OPEN,))],
             "Not enough evidence on robustness and HPT against direct transfer",
+        ),
+        (
+            [robustness(UNDECIDED), Comparisons((replace(SCRATCH_BETTER, exploratory=True),), "after 90 iterations")],
+            "Not enough evidence on robustness",
         ),
         ([robustness(BETTER)], "HPT is more robust to the policy than from scratch"),
     ],

@@ -143,7 +143,9 @@ def test_targets_are_taken_together_as_those_of_a_study(judge: Judge) -> None:
     judged = judge(pd.concat(parts))
     assert judged.across is not None and judged.across.comparisons[0].found is not None
     assert judged.across.comparisons[0].found.mean.estimate == pytest.approx(0.03 + 0.07 / 3)
-    assert judged.across.sentence.startswith("Across 3 targets (Holm's correction), ours is better than base on")
+    assert judged.across.sentence.startswith(
+        "Across 3 targets (exploratory: Holm's correction), ours is better than base on"
+    )
 
 
 def test_whole_groups_of_examples_are_less_certain(judge: Judge) -> None:

@@ -126,7 +126,9 @@ def test_decisions_follow_from_the_numbers_and_families_of_the_file(study: str) 
         if claim["difference"]:
             families.setdefault(claim["family"], []).append(claim)
     assert families
+    assert not next(iter(families.values()))[0]["exploratory"]  # the first answers the study's question
     for claims in families.values():
+        assert len({claim["exploratory"] for claim in claims}) == 1
         corrected = holm([claim["difference"]["p"] for claim in claims])
         assert [claim["p_corrected"] for claim in claims] == pytest.approx(corrected)
         for claim in claims:
@@ -144,12 +146,32 @@ def test_decisions_follow_from_the_numbers_and_families_of_the_file(study: str) 
         assert DECISIONS[word] in decisions[number]
 
 
+@pytest.mark.parametrize(
+    ("study", "marks"),
+    [
+        ("iteration_budget", {"- Exploratory: ", "points: not enough evidence (exploratory)"}),
+        ("methods", {"; exploratory: there is not enough evidence that the difference depends on the method"}),
+        ("landscape", {"; exploratory: ", "- Exploratory: HPT ", "Direct transfer, crop only (exploratory)"}),
+        ("low_label", {"- Exploratory: ", "Linear (exploratory)"}),
+    ],
+)
+def test_what_is_exploratory_is_said_where_it_stands(study: str, marks: set[str]) -> None:
+    run, dashboard = simulated(study), load("dashboards", study)
+    found = verdicts(run, dashboard)
+    shown = terminal(run, found) + "".join(tile.remark for verdict in found for tile in verdict.tiles)
+    assert {mark for mark in marks if mark not in shown} == set()
+    (verdict,) = found
+    exploratory = [claim for claim in verdict.claims if claim.exploratory]
+    assert exploratory and len(exploratory) < len(verdict.claims)
+
+
 def test_several_targets_and_a_run_that_was_given_up() -> None:
     run = simulate_studies.run(simulate_studies.sequential(targets=("one", "two")), lambda cell: 0.6, examples=60)
     found = verdicts(run, load("dashboards", "sequential"))
     file = json.loads(verdict_file(run, found))
     assert [part["target"] for part in file["targets"]] == ["one", "two"]
     assert file["across_targets"]["sentence"] in terminal(run, found)
+    assert file["across_targets"]["exploratory"] and "exploratory" in file["across_targets"]["sentence"]
     direct = file["across_targets"]["comparisons"][1]
     estimates = [difference["estimate"] for difference in direct["differences"].values()]
     assert direct["mean"]["estimate"] == pytest.approx(statistics.fmean(estimates))

@@ -11,6 +11,7 @@ import numpy as np
 
 from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.claim import Claim, compare, compare_changes
+from hpt_ray.analysis.claim_words import EXPLORATORY
 from hpt_ray.analysis.findings import Comparisons, Question
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name, spoken
@@ -55,7 +56,7 @@ def verdict(run: Run, target: str) -> Verdict:
         run, target, [_compare(run, target, other, end) for end, other in asked], "differences by number of labels"
     )
     changes = [_change(run, target, others[0], *ends)] if others and len(ends) > 1 else []
-    changed = settle(run, target, changes, "change with the number of labels")
+    changed = settle(run, target, changes, "change with the number of labels", exploratory=True)
     by_end = {end: tuple(claim for (at, _), claim in zip(asked, compared, strict=True) if at == end) for end in ends}
     details = {"few": ends[0].text, "many": ends[1].text, "other": spoken(run.arms[others[0]])} if changes else {}
     return Verdict(
@@ -109,7 +110,7 @@ def _table(run: Run, target: str, counts: tuple[Labels, ...]) -> Table:
     """Per arm its accuracy with each number of labels, and in the study's other evaluations."""
     columns = {count.evaluation: count.text.capitalize() for count in counts}
     names = [evaluation.name for evaluation in run.study.evaluations if evaluation.name not in columns]
-    columns |= {name: level_name(name).capitalize() for name in names}
+    columns |= {name: f"{level_name(name).capitalize()} ({EXPLORATORY})" for name in names}
     rows = tuple(
         (label, *(metric_cell(run, target, arm, run.standard_level(arm), name) for name in columns))
         for arm, label in run.arms.items()

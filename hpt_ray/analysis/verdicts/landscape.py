@@ -16,6 +16,7 @@ from collections import Counter
 
 from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.claim_words import headed
 from hpt_ray.analysis.findings import Map, Place
 from hpt_ray.analysis.maps import landscape
 from hpt_ray.analysis.measures.numbers import level_text
@@ -56,6 +57,7 @@ def _tiles(found: Map, *, extremes: bool) -> list[Tile]:
     differences = {place: claim.difference for place, claim in found.cells.items() if claim.difference is not None}
     counts = Counter(found.cells[place].outcome for place in differences)
     beside = f"worse in {counts[Outcome.WORSE]}, equivalent in {counts[Outcome.EQUIVALENT]}"
+    beside = headed(beside, found.cells.values())
     number = Count(counts[Outcome.BETTER], len(found.cells), "cells")
     tiles = [Tile(f"HPT better than {against}", number, beside)]
     ranked = sorted(differences, key=lambda place: -differences[place].estimate) if extremes else []
@@ -74,6 +76,6 @@ def _table(maps: tuple[Map, ...]) -> Table:
     for found in maps:
         for row in found.rows.levels:
             claims = [found.cells[Place(row, column)] for column in columns.levels]
-            name = f"{claims[0].against}, {level_text(found.rows, row)}"
+            name = headed(f"{claims[0].against}, {level_text(found.rows, row)}", claims)
             rows.append((name, *(change(claim.difference, claim.outcome) for claim in claims)))
     return Table(("HPT minus", *(level_text(columns, level) for level in columns.levels)), tuple(rows))

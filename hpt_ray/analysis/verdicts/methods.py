@@ -14,22 +14,22 @@ from hpt_ray.analysis.findings import UnderMethods
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.quantities import change
-from hpt_ray.analysis.settling import settle
+from hpt_ray.analysis.settling import settle_each
 from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles, metric_cell
 
 
 def findings(run: Run, target: str) -> tuple[UnderMethods, ...]:
     """HPT against from scratch and direct transfer, those that the study has."""
     others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
-    asked = {
+    differences = {
         (other, level): compare(run, target, HPT, other, level, place=f"Under {level_name(level)}")
         for other in others
         for level in run.levels
     }
     pairs = list(itertools.combinations(run.levels, 2))
     changes = {(other, pair): _change(run, target, other, pair) for other in others for pair in pairs}
-    judged = dict(zip(asked, settle(run, target, [*asked.values()], "differences under each method"), strict=True))
-    changed = dict(zip(changes, settle(run, target, [*changes.values()], "changes between methods"), strict=True))
+    judged = settle_each(run, target, differences, "differences under each method")
+    changed = settle_each(run, target, changes, "changes between methods", exploratory=True)
     return tuple(
         UnderMethods(
             other=other,

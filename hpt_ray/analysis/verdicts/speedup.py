@@ -36,7 +36,7 @@ def verdict(run: Run, target: str) -> Verdict:
     faster = [speed.claim] if isinstance(speed, Speed) else []
     asked = _asked(run, target)
     comparisons = [compare(run, target, HPT, other, level) for level, other in asked]
-    beside = settle(run, target, comparisons, "differences at single budgets")
+    beside = settle(run, target, comparisons, "differences at single budgets", exploratory=both)
     by_level: dict[str, list[Claim]] = {}
     for (level, _), claim in zip(asked, beside, strict=True):
         by_level.setdefault(level, []).append(claim)

@@ -54,8 +54,8 @@ def draw(value: tuple[TargetDifferences, ...]) -> go.Figure:
 figure = Figure(
     compute,
     draw,
-    "Difference of test {metric} on each target with its own 95 % interval, in points; right of zero HPT is better. "
-    "Filled symbols: a win, a loss or a tie (within 1 point) after Holm's correction over targets; open: not enough "
-    "evidence. Mean: over targets as if they were a random sample of domains, and over the seeds with their bases, "
-    "whose luck all targets share.",
+    "Exploratory, beside the verdict on each target. Difference of test {metric} on each target with its own 95 % "
+    "interval, in points; right of zero HPT is better. Filled symbols: a win, a loss or a tie (within 1 point) after "
+    "Holm's correction over targets; open: not enough evidence. Mean: over targets as if they were a random sample of "
+    "domains, and over the seeds with their bases, whose luck all targets share.",
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.claim_words import headed
 from hpt_ray.analysis.findings import Place
 from hpt_ray.analysis.maps import landscape
 from hpt_ray.analysis.measures.numbers import level_text
@@ -41,7 +42,7 @@ def compute(run: Run) -> tuple[DifferenceMap, ...]:
     return tuple(
         DifferenceMap(
             target=target,
-            title=f"{run.arms[arm]} minus {run.arms[other].lower()}",
+            title=headed(f"{run.arms[arm]} minus {run.arms[other].lower()}", cell_map.cells.values()),
             corner=level_name(cell_map.rows.name).capitalize(),
             rows={level: level_text(cell_map.rows, level) for level in cell_map.rows.levels},
             columns={level: level_text(cell_map.columns, level) for level in cell_map.columns.levels},

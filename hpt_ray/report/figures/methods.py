@@ -61,8 +61,8 @@ def _line(name: str, claim: Claim, look: Look) -> Line | None:
 figure = Figure(
     compute,
     draw,
-    "Blue: {metric} of HPT minus that of the other arm under each method, in points with 95 % intervals. Gray: the "
-    "difference of two such differences, in which zero means that the two methods agree. Filled symbols stand after "
-    "Holm's correction, for the blue ones and for the gray ones of a target, or lie within 1 point; open: not enough "
-    "evidence.",
+    "Blue: {metric} of HPT minus that of the other arm under each method, in points with 95 % intervals. Gray, "
+    "exploratory: the difference of two such differences, in which zero means that the two methods agree. Filled "
+    "symbols stand after Holm's correction, for the blue ones and for the gray ones of a target, or lie within 1 "
+    "point; open: not enough evidence.",
 )

@@ -63,9 +63,9 @@ def test_an_interaction_is_found_where_it_is(run: Run) -> None:
     sentence = verdict(run, "aerial").sentence
     assert sentence.startswith(
         "On aerial, HPT is better than pretraining from scratch in 6 of 9 cells and worse in 3 (everywhere at 270 "
-        "iterations), and the difference is larger at 30 iterations than at 270 iterations (+4"
+        "iterations); exploratory: the difference is larger at 30 iterations than at 270 iterations (+4"
     )
-    assert "; HPT is better than direct transfer in all 9 cells, " in sentence
+    assert "; exploratory: HPT is better than direct transfer in all 9 cells, " in sentence
 
 
 def test_differences_are_those_of_the_tables_accuracies(run: Run) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.analysis.sentence import clause
 from hpt_ray.analysis.verdicts.methods import findings, verdict
 from tests.support import simulate_studies as simulate
 
@@ -37,9 +38,10 @@ def test_a_direction_that_depends_on_the_method(run: Run) -> None:
     _, direct = findings(run, "aerial")
     assert (direct.under["moco_v2"].outcome, direct.under["byol"].outcome) == (Outcome.BETTER, Outcome.WORSE)
     assert direct.changes["moco_v2", "byol"].outcome is Outcome.BETTER
-    text = verdict(run, "aerial").sentence.split("; ")[1]
+    text = clause(direct)
     assert text.startswith(f"HPT is better than direct transfer under {level_name('moco_v2')} (+")
     assert "so the direction depends on the method" in text
+    assert "; exploratory: the difference is " in text
     assert f"larger under {level_name('moco_v2')} than under {level_name('byol')} (+" in text
 
 

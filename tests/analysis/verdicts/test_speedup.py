@@ -36,7 +36,7 @@ def test_faster_and_never_reached() -> None:
         "own best, 64.0 % in 810 iterations, from scratch needs 27 times as many (95 %; estimate 27; with the 1,200 "
         "iterations of the base counted in, 0.66 times);"
     )
-    assert "after 10 iterations HPT is better than pretraining from scratch (+14.0 [" in found.sentence
+    assert "exploratory: after 10 iterations HPT is better than pretraining from scratch (+14.0 [" in found.sentence
     assert "after 810 iterations HPT is better than pretraining from scratch (+6.0 [" in found.sentence
     assert "and better than direct transfer (+10.0 [" in found.sentence
     assert [(claim.measure, claim.outcome) for claim in found.claims] == [
