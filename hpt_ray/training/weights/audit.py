@@ -12,7 +12,7 @@ from torch import Tensor
 from hpt_ray.core.text import visible
 from hpt_ray.core.values import Frozen
 from hpt_ray.training import stem
-from hpt_ray.training.weights import positions
+from hpt_ray.training.weights import resampling
 
 How = Literal["name", "number", "order"]
 
@@ -22,14 +22,14 @@ HOW: dict[How, str] = {
     "order": "by order and shape alone: no names agree, so see that step 0 beats random features",
 }
 
-#: Names of published heads (fc, classifier, projection_head, predictor, aux1 ...): whole words, and beginnings of
-#: words.
-_HEADS = {"fc", "head", "heads", "linear", "neck"}
-_HEAD_STEMS = ("classif", "proj", "predict", "prototype", "logit", "aux")
+#: Names of published heads (fc, classifier, projection_head, predictor, aux1, MAE's decoder ...): whole words, and
+#: beginnings of words.
+_HEADS = {"fc", "head", "heads", "linear", "neck", "pooler"}
+_HEAD_STEMS = ("classif", "proj", "predict", "prototype", "logit", "aux", "decoder")
 #: Words in the names of copies of a network (MoCo's key encoder; VISSL keeps it in the loss), and of what is no
-#: network.
+#: network: training state, a transformer's token for masked patches, constants of its rotary positions.
 _COPIES = {"momentum", "target", "ema", "k", "key", "loss"}
-_NO_NETWORKS = {"queue", "ptr", "memory", "optimizer", "optimizers", "optimiser"}
+_NO_NETWORKS = {"queue", "ptr", "memory", "optimizer", "optimizers", "optimiser", "mask", "masked", "rope"}
 #: What torch inserts into names when it wraps a module: compile, FSDP and its forerunner, activation checkpoints,
 #: Lightning's Fabric, data parallel.
 WRAPPERS = (
@@ -49,7 +49,7 @@ class Audit(Frozen):
         how: the keys were matched by name; by the number of a child in a Sequential; or, if all names differ, by the
             order and shape of all tensors.
         matched: loaded unchanged.
-        resampled: position embeddings of another image size, loaded by interpolation.
+        resampled: position embeddings of another image size or patches of another size, loaded by interpolation.
         adapted: the first convolution of images of another number of channels, loaded widened or narrowed.
         reshaped: tensors of another shape; like ``missing`` ones they keep the backbone's values.
         unexpected: tensors of the chosen network that the backbone does not have.
@@ -86,7 +86,7 @@ def audit(
     """
     equal = {name: key for name, key in keys.items() if expected[name].shape == file[key].shape}
     other = {name: key for name, key in keys.items() if name not in equal}
-    resampled = {k: v for k, v in other.items() if positions.can_resample(k, file[v].shape, expected[k].shape)}
+    resampled = {k: v for k, v in other.items() if resampling.can_resample(k, file[v].shape, expected[k].shape)}
     adapted = {k: v for k, v in other.items() if stem.can_adapt(k, file[v].shape, expected)}
     used = set(keys.values())
     sorted_out: dict[str, list[str]] = {"unexpected": [], "heads": [], "ignored": []}
@@ -125,7 +125,7 @@ def lines(source: str, load: Audit) -> list[str]:
     origin = f"from {load.prefix or 'its top'}"
     if load.copies:
         origin += f" (not from its {'copy' if len(load.copies) == 1 else 'copies'} {', '.join(load.copies)})"
-    others = [key for key in (*load.ignored, *load.unexpected) if not is_batch_counter(key)]
+    others = [key for key in (*load.ignored, *load.unexpected) if not is_constant(key)]
     left_out = [f"{len(load.heads)} of heads such as {load.heads[0]}"] if load.heads else []
     left_out += [f"{len(others)} of other networks or training state such as {others[0]}"] if others else []
     notes = [
@@ -133,13 +133,23 @@ def lines(source: str, load: Audit) -> list[str]:
     ]
     if load.resampled:
         names = ", ".join(load.resampled)
-        notes.append(f"weights {source}: {names} converted to the image size by interpolation.")
+        notes.append(f"weights {source}: {names} converted to the backbone's image and patch size by interpolation.")
+    if translated := [name for name, key in load.matched.items() if load.how == "name" and not _same_name(name, key)]:
+        name = translated[0]
+        notes.append(
+            f"weights {source}: {len(translated)} of its tensors have other names than the backbone's: {name} is read "
+            f"from {load.matched[name]}."
+        )
     if load.how != "name":
         notes.append(f"weights {source}: matched {HOW[load.how]}.")
     if load.constant:
         such = f"{len(load.constant)} of its tensors such as {load.constant[0]}"
         notes.append(f"weights {source}: never trained, as they are one number throughout: {such}.")
     return [visible(line) for line in notes]
+
+
+def _same_name(name: str, key: str) -> bool:
+    return re.sub(WRAPPERS, "", key).endswith(re.sub(WRAPPERS, "", name))
 
 
 def fits(load: Audit) -> int:
@@ -155,6 +165,11 @@ def tensors_in_file(load: Audit) -> int:
 def is_batch_counter(key: str) -> bool:
     """Whether a key is batch norm's counter of batches."""
     return key.endswith("num_batches_tracked")
+
+
+def is_constant(key: str) -> bool:
+    """Whether a key is one of training's: a counter of batches, or DINOv3's mask of the bias that keys do not have."""
+    return is_batch_counter(key) or key.endswith("bias_mask")
 
 
 def is_copy(prefix: str, file: Iterable[str]) -> bool:
@@ -185,7 +200,7 @@ def _kind(key: str, prefix: str, siblings: list[set[str]]) -> str:
     )
     name = path[position] if position < len(path) else ""
     inside = position == len(prefix_parts) and key.startswith(prefix) and "/" not in key[len(prefix) :]
-    if is_batch_counter(key) or _words(name) & (_COPIES | _NO_NETWORKS | {"student"}) - _words(prefix):
+    if is_constant(key) or _words(name) & (_COPIES | _NO_NETWORKS | {"student"}) - _words(prefix):
         return "ignored"
     # In a Sequential the head comes after the backbone: it has a higher number.
     if _next(name, siblings[position]) or _is_head(name):

@@ -24,12 +24,13 @@ from hpt_ray.core.errors import WeightsError
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training import stem
 from hpt_ray.training.backbone import Backbone
-from hpt_ray.training.weights import positions
+from hpt_ray.training.weights import resampling
 from hpt_ray.training.weights.audit import Audit, is_batch_counter
 from hpt_ray.training.weights.downloads import fetch
 from hpt_ray.training.weights.formats import format_of
 from hpt_ray.training.weights.places import match
 from hpt_ray.training.weights.refusal import refusal
+from hpt_ray.training.weights.translation import translate
 
 State = dict[str, Tensor]
 
@@ -97,18 +98,20 @@ def load(backbone: Backbone, state: Mapping[str, Tensor], threshold: float = 0.9
             fit as well and differ; with counts and examples. The backbone is then unchanged.
     """
     expected = tensors(backbone)
-    audit = match(expected, state, place)
-    reason = refusal(audit, expected, state, threshold)
+    translation = translate(expected, state)
+    file = translation.file
+    audit = match(expected, file, place)
+    reason = refusal(audit, expected, file, threshold)
     if reason:
         raise WeightsError(reason)
     with torch.no_grad():
         for name, key in audit.matched.items():
-            expected[name].copy_(state[key])
+            expected[name].copy_(file[key])
         for name, key in audit.resampled.items():
-            expected[name].copy_(positions.resample(state[key], expected[name].shape))
+            expected[name].copy_(resampling.resample(file[key], expected[name].shape))
         for name, key in audit.adapted.items():
-            expected[name].copy_(stem.adapt(state[key], expected[name].shape[1]))
-    return audit
+            expected[name].copy_(stem.adapt(file[key], expected[name].shape[1]))
+    return translation.in_own_words(audit)
 
 
 def tensors(backbone: Backbone) -> State:

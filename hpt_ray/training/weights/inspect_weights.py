@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections import Counter
 
-from torchvision import models
-
-from hpt_ray.core import registry
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.training.backbone import outline
-from hpt_ray.training.weights.audit import HOW, Audit, fits, is_copy, tensors_in_file
+from hpt_ray.training.weights.audit import HOW, Audit, fits, is_copy
 from hpt_ray.training.weights.checkpoints import State, read, tensors
 from hpt_ray.training.weights.formats import format_of
 from hpt_ray.training.weights.matching import Reading, readings
 from hpt_ray.training.weights.places import match
+from hpt_ray.training.weights.recognition import recognise
 from hpt_ray.training.weights.refusal import complete, refusal
+from hpt_ray.training.weights.translation import translate
 
 EXAMPLES = 3
 MEANINGS = {
     "matched": "taken over",
-    "resampled": "position embeddings of another image size, taken over by interpolation",
+    "resampled": "position embeddings of another image size or patches of another size, taken over by interpolation",
     "adapted": "the first layer, of images of another number of channels: kept until it meets the data",
     "reshaped": "of another shape: the backbone would keep its random values",
     "missing": "not in the file: the backbone would keep its random values",
@@ -81,7 +79,7 @@ def inspect_weights(
     """Read a source of weights as ``checkpoints.read`` does and audit it for a backbone.
 
     Args:
-        backbone: its name; by default the best match among those of ``backbones/`` and torchvision's ResNets.
+        backbone: its name; by default the one that is recognised (see ``recognition``).
         image_size: as in ``backbone.build``.
         threshold: as in ``checkpoints.load``.
 
@@ -90,21 +88,24 @@ def inspect_weights(
     """
     parsed = WeightSource.parse(source)
     place, state = parsed.place, read(parsed)
-    name, share = (backbone, 1.0) if backbone else _guess(state, place)
+    name, share = (backbone, 1.0) if backbone else recognise(state, place)
     expected = tensors(outline(name, image_size))
-    load = match(expected, state, place)
-    reason = refusal(load, expected, state, threshold)
+    translation = translate(expected, state)
+    file = translation.file
+    load = match(expected, file, place)
+    reason = refusal(load, expected, file, threshold)
     guessed = backbone is None
     unknown = guessed and not complete(load, threshold)
     if unknown:
         verdict = (
-            f"no backbone of ours and no ResNet of torchvision's fits (the nearest, {name}, by {share:.0%}): "
-            "say which network it is, such as timm/NAME."
+            f"none of the backbones that are tried fits (the nearest, {name}, by {share:.0%}): say which network it "
+            "is, such as timm/NAME."
         )
     elif reason:
         verdict = f"refused: {reason}"
     else:
         verdict = f"would load into {name}: {fits(load)} of {len(expected)} tensors {HOW[load.how]}."
+    in_own_words = translation.in_own_words(load)
     return Inspection(
         source=source,
         format=_format(parsed),
@@ -112,9 +113,9 @@ def inspect_weights(
         places=_places(list(state)),
         backbone=None if unknown else name,
         guessed=guessed,
-        networks=_networks(readings(expected, state), load, state, len(expected)),
-        parts=() if unknown else _parts(load),
-        audit=None if unknown else load,
+        networks=_networks(readings(expected, file), load, file, len(expected)),
+        parts=() if unknown else _parts(in_own_words),
+        audit=None if unknown else in_own_words,
         loads=reason is None,
         verdict=verdict,
     )
@@ -126,25 +127,6 @@ def _places(keys: list[str]) -> dict[str, int]:
     if len(counts) == 1 and (single := next(iter(counts))).endswith((".", "/")):
         return {single + place: count for place, count in _places([key.removeprefix(single) for key in keys]).items()}
     return dict(counts)
-
-
-def _guess(state: State, place: str | None) -> tuple[str, float]:
-    """The known backbone that shares most tensors with the file, and that share."""
-    state = {key: value for key, value in state.items() if key.startswith((place or "").strip("./"))}
-    built_in = [name for name in registry.names("backbones") if not _family(name)]
-    resnets = [f"torchvision/{name}" for name in models.list_models(module=models) if "resne" in name]
-    best, most = "", -1.0
-    for name in (*built_in, *resnets):
-        expected = tensors(outline(name))
-        load = match(expected, state)
-        share = fits(load) / max(len(expected), tensors_in_file(load))
-        if share > most:
-            best, most = name, share
-    return best, most
-
-
-def _family(name: str) -> bool:
-    return bool(inspect.signature(registry.load("backbones", name)).parameters)
 
 
 def _networks(candidates: list[Reading], audit: Audit, file: State, wanted: int) -> tuple[Network, ...]:

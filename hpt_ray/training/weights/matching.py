@@ -56,13 +56,10 @@ def readings(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list
 
 def _by_name(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
     by_prefix: dict[str, Reading] = {}
-    plain = {_plain(name): name for name in expected}
+    own = {without_wrappers(name): name for name in expected}
     for key in file:
-        for start in _starts(key):
-            prefix, rest = key[:start], key[start:]
-            # A wrapper of the whole network belongs to its prefix.
-            bare = "" if re.match(WRAPPERS, rest) else _plain(rest)
-            name = rest if rest in expected else plain.get(bare)
+        for prefix, rest in splits(key):
+            name = rest if rest in expected else own.get(without_wrappers(rest))
             if name is not None:
                 _add(by_prefix.setdefault(prefix, Reading(prefix, "name")), name, key, expected, file)
     return list(by_prefix.values())
@@ -71,21 +68,21 @@ def _by_name(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list
 def _by_number(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> list[Reading]:
     """Readings of a ``Sequential``: its numbers, in order, replace the names of the network's children."""
     children = list(dict.fromkeys(name.split(".", 1)[0] for name in expected))
-    plain = {_plain(name): name for name in expected}
+    own = {without_wrappers(name): name for name in expected}
     under: dict[str, dict[int, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for key in file:
-        for start in _starts(key):
-            first, _, rest = key[start:].partition(".")
+        for prefix, name in splits(key):
+            first, _, rest = name.partition(".")
             if (number := number_of(first)) is not None:
-                under[key[:start]][number].append((rest, key))
+                under[prefix][number].append((rest, key))
     candidates = []
     for prefix, numbers in under.items():
         reading = Reading(prefix, "number")
         # Children without tensors (activation, pooling) have numbers too, but are in neither list.
         for child, number in zip(children, sorted(numbers), strict=False):
             for rest, key in numbers[number]:
-                if name := plain.get(_plain(f"{child}.{rest}")):
-                    _add(reading, name, key, expected, file)
+                if known := own.get(without_wrappers(f"{child}.{rest}")):
+                    _add(reading, known, key, expected, file)
         candidates.append(reading)
     return [reading for reading in candidates if len(reading.keys) >= NEARLY * len(expected)]
 
@@ -101,7 +98,7 @@ def _by_order(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> lis
     names = list(expected)
     kinds = [(name.rsplit(".", 1)[-1], expected[name].shape) for name in names]
     by_first_key: dict[str, Reading] = {}
-    under = Counter(key[:start] for key in file for start in _starts(key))
+    under = Counter(prefix for key in file for prefix, _ in splits(key))
     for prefix in sorted(prefix for prefix, count in under.items() if count >= len(names)):
         keys = [key for key in file if key.startswith(prefix) and not is_batch_counter(key)][: len(names)]
         same = [(re.split(r"[./]", key)[-1], file[key].shape) for key in keys] == kinds
@@ -129,16 +126,16 @@ def _ascending(keys: list[str]) -> bool:
     return True
 
 
-def _starts(key: str) -> Iterator[int]:
-    """Where a name may begin in a key: at its start and after every dot or slash."""
-    yield 0
+def splits(key: str) -> Iterator[tuple[str, str]]:
+    """The prefixes and names that a key may consist of: a name begins at its start or after a dot or slash."""
+    yield "", key
     for sign in re.finditer(r"[./]", key):
-        yield sign.end()
+        yield key[: sign.end()], key[sign.end() :]
 
 
-def _plain(name: str) -> str:
-    """A name without the wrappers in it."""
-    return re.sub(WRAPPERS, "", name)
+def without_wrappers(name: str) -> str:
+    """A name without the wrappers inside it; what begins with one is no name, as that belongs to the prefix."""
+    return name if re.match(WRAPPERS, name) else re.sub(WRAPPERS, "", name)
 
 
 def _add(reading: Reading, name: str, key: str, expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> None:

@@ -17,7 +17,7 @@ def refusal(load: Audit, expected: Mapping[str, Tensor], file: Mapping[str, Tens
     family has every name of a shallower one. If tensors were matched by order and shape, all must fit.
     """
     if complete(load, threshold):
-        return _undecided(load) if load.rivals else _unusable(load, expected, file)
+        return _undecided(load) if load.rivals else _more(load, file) or _unusable(load, expected, file)
     if fits(load) < len(expected):
         counted = f"only {fits(load)} of {len(expected)} tensors fit the backbone (all must)"
     else:
@@ -44,6 +44,29 @@ def complete(load: Audit, threshold: float = 0.9) -> bool:
     if load.how == "order":
         threshold = 1.0
     return not (load.missing or load.reshaped) and fits(load) >= threshold * tensors_in_file(load)
+
+
+#: Tensors that a transformer or ConvNeXt computes with wherever it has them: more tokens, scales of its branches.
+_COMPUTED = ("reg_token", "dist_token", "ls1", "ls2", "gamma")
+
+
+def _more(load: Audit, file: Mapping[str, Tensor]) -> str | None:
+    """The message that the file's network computes with more than the backbone has; None if it does not.
+
+    That is a bias beside a weight that is loaded, unless it is zero, or one of ``_COMPUTED``.
+    """
+    layers = {key.rpartition(".")[0] for key in load.matched.values()}
+    more = []
+    for key in load.unexpected:
+        layer, _, kind = key.rpartition(".")
+        if kind in _COMPUTED or (kind in ("weight", "bias") and layer in layers and file[key].count_nonzero()):
+            more.append(key)
+    if not more:
+        return None
+    return (
+        f"the checkpoint's network computes with {len(more)} tensors such as {more[0]!r} for which the backbone has no "
+        "place, so its features would be others: take the backbone that has them."
+    )
 
 
 def _undecided(load: Audit) -> str:

@@ -10,7 +10,10 @@ from hpt_ray.training import stem
 from hpt_ray.training.backbone import Backbone, outline
 from hpt_ray.training.weights import audit, checkpoints
 from hpt_ray.training.weights.formats import format_of
+from hpt_ray.training.weights.matching import NEARLY
 from hpt_ray.training.weights.places import match
+from hpt_ray.training.weights.recognition import recognise
+from hpt_ray.training.weights.translation import translate
 
 #: The file of a stage that has its weights.
 WEIGHTS = "weights.safetensors"
@@ -32,9 +35,10 @@ def load_weights(backbone: Backbone, source: WeightSource, store: Store) -> audi
     """
     state = stored(source.name, store) if source.origin == "stage" else checkpoints.read(source)
     try:
-        adapted = match(checkpoints.tensors(backbone), state, source.place).adapted
-        for key in adapted.values():
-            stem.rebuild(backbone, state[key].shape[1], source.address)
+        expected = checkpoints.tensors(backbone)
+        file = translate(expected, state).file
+        for key in match(expected, file, source.place).adapted.values():
+            stem.rebuild(backbone, file[key].shape[1], source.address)
         return checkpoints.load(backbone, state, place=source.place)
     except WeightsError as error:  # a study may have several sources
         raise WeightsError(f"{source.address}: {error}") from error
@@ -55,7 +59,13 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
     if source.published:
         return [f"weights {source}: downloaded when they are needed; the report says what is taken over."]
     network = outline(study.backbone, study.image_size)
-    notes = audit.lines(str(source), load_weights(network, source, store))
+    try:
+        notes = audit.lines(str(source), load_weights(network, source, store))
+    except WeightsError as error:
+        name, share = recognise(checkpoints.read(source), source.place) if source.origin == "file" else ("", 0.0)
+        if share < NEARLY or name == study.backbone:
+            raise
+        raise WeightsError(f"{error} The file looks like {name}: set backbone={name}.") from error
     if (channels := stem.channels_of(network.state_dict())) != stem.RGB:
         notes.append(f"weights {source}: made for images of {channels} channel{'s' if channels > 1 else ''}.")
     return notes

@@ -5,7 +5,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from hpt_ray.training.backbone import Backbone, build
-from hpt_ray.training.weights import checkpoints, positions
+from hpt_ray.training.weights import checkpoints, resampling
 
 
 @pytest.mark.parametrize(("tokens", "old", "new"), [(1, 14, 4), (1, 7, 14), (2, 14, 12), (5, 16, 9)])
@@ -13,9 +13,9 @@ def test_timm_resamples_the_same(tokens: int, old: int, new: int) -> None:
     layers = pytest.importorskip("timm.layers")
     given = torch.randn(1, tokens + old * old, 6)
     wanted = Size((1, tokens + new * new, 6))
-    assert positions.can_resample("pos_embed", given.shape, wanted)
+    assert resampling.can_resample("pos_embed", given.shape, wanted)
     expected = layers.resample_abs_pos_embed(given, [new, new], num_prefix_tokens=tokens)
-    torch.testing.assert_close(positions.resample(given, wanted), expected)
+    torch.testing.assert_close(resampling.resample(given, wanted), expected)
 
 
 def test_a_plane_stays_a_plane_and_the_tokens_stay_themselves() -> None:
@@ -23,7 +23,7 @@ def test_a_plane_stays_a_plane_and_the_tokens_stay_themselves() -> None:
     old, new = 12, 24
     down = torch.arange(old).float()[:, None].expand(old, old)
     given = torch.cat([torch.full((1, 1, 1), 7.0), down.reshape(1, -1, 1)], dim=1)
-    made = positions.resample(given, Size((1, 1 + new * new, 1)))
+    made = resampling.resample(given, Size((1, 1 + new * new, 1)))
     assert made[0, 0, 0] == 7
     centres = (torch.arange(new) + 0.5) * old / new - 0.5
     grid = made[0, 1:, 0].reshape(new, new)
@@ -41,7 +41,7 @@ def test_a_plane_stays_a_plane_and_the_tokens_stay_themselves() -> None:
     ],
 )
 def test_what_is_no_grid_is_left_alone(name: str, given: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    assert not positions.can_resample(name, Size(given), Size(wanted))
+    assert not resampling.can_resample(name, Size(given), Size(wanted))
 
 
 class Positions(nn.Module):
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_another_image_size_loads() -> None:
     assert audit.resampled == {"vit.pos_embed": "vit.pos_embed"}
     assert "vit.pos_embed" not in audit.matched
     own = small.state_dict()
-    torch.testing.assert_close(own["vit.pos_embed"], positions.resample(state["vit.pos_embed"], Size((1, 17, 4))))
+    torch.testing.assert_close(own["vit.pos_embed"], resampling.resample(state["vit.pos_embed"], Size((1, 17, 4))))
     assert torch.equal(own["vit.layers.2.weight"], state["vit.layers.2.weight"])
 
 
