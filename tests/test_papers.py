@@ -41,7 +41,14 @@ PROGRAMS = ("hpt-study", "make", "ray", "pip", "export", "chmod", "ssh")
 #: Where a block of a language may stand: it is run by a test below, or by tests/test_readme_query.py.
 RUN = {"python": ["README.md", ".github/CONTRIBUTING.md", "hpt_ray/README.md"], "sql": ["README.md"]}
 #: What stands in a paper for something.
-MEANT = {"STUDY": "augment_ablation", "NAME": "augment_ablation", "RUN": "augment_ablation", "FILE": "./moco.pth"}
+MEANT = {
+    "STUDY": "augment_ablation",
+    "NAME": "augment_ablation",
+    "RUN": "augment_ablation",
+    "FILE": "./moco.pth",
+    "TABLE": "runs.csv",
+    "ARM": "resnet50",
+}
 DATA = {"base": "synthetic:objects,n=120", "target": "synthetic:shape,n=120"}
 SMALL = DATA | {"policies": "baseline", "seeds": 1, "iterations": 2, "scratch_iterations": 2, "base_iterations": 2}
 
@@ -67,13 +74,14 @@ COMMANDS = {line: paper for paper, line in commands() if line}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images, a checkpoint, the study of CONTRIBUTING.md and a finished run of another."""
+    """Images, a table, a checkpoint, the study of CONTRIBUTING.md and a finished run of another."""
     place = tmp_path_factory.mktemp("papers")
     rng = np.random.default_rng(0)
     for number in range(120):
         path = place / "my_images" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
+    (place / "runs.csv").write_text("model,seed,acc\nresnet50,0,0.7\nresnet50,1,0.8\nours,0,0.8\nours,1,0.9\n")
     (place / "moco.pth").write_bytes(to_bytes(build("resnet_small", 0)))
     (study,) = blocks(".github/CONTRIBUTING.md", "python")
     (place / "my_study.py").write_text(study, encoding="utf-8")

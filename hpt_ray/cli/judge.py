@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from hpt_ray.core.errors import StudyError
 
 #: Panels of the help text.
-COLUMNS, QUESTION = "Which column is what (else found by the usual names)", "What is asked"
+COLUMNS, QUESTION, OUTPUT = "Which column is what (else found by the usual names)", "What is asked", "Output"
 
 
 def _column(what: str) -> typer.models.OptionInfo:
@@ -52,6 +53,16 @@ def judge(
         float | None,
         typer.Option(min=0, help="A difference without weight, in points; 1.", rich_help_panel=QUESTION),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write a page and all files.", rich_help_panel=OUTPUT),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the claims as CSV.", rich_help_panel=OUTPUT)
+    ] = None,
+    latex: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the claims as LaTeX.", rich_help_panel=OUTPUT)
+    ] = None,
 ) -> None:
     """Judge anyone's table of results: which arms are better than a baseline, and how surely."""
     from hpt_ray.analysis.judged import judge_table
@@ -76,6 +87,12 @@ def judge(
     )
     judged = judge_table(read(table, options))
     console.judged(judged)
+    if output or csv or latex:
+        from hpt_ray.execute.judged_files import write
+
+        console.out.print()
+        for path in write(judged, output, csv, latex):
+            console.out.print(f"written: {path}", soft_wrap=True)
 
 
 def _conditions(given: list[str]) -> dict[str, str]:

@@ -81,23 +81,26 @@ def beside(number: int, count: int) -> float:
     return (number - (count - 1) / 2) * 0.6 / count
 
 
-def markers(look: Look, intervals: list[Interval], *, along: str = "y") -> dict[str, Any]:
-    """Estimates of shares as symbols with error bars, in per cent or points, along one axis; for ``add_scatter``."""
+def markers(look: Look, intervals: list[Interval], *, along: str = "y", factor: float = 100) -> dict[str, Any]:
+    """Estimates of shares as symbols with error bars, in per cent or points, along one axis; for ``add_scatter``.
+
+    ``factor``: what values are multiplied by, where they are no shares.
+    """
     bars = {
         "type": "data",
         "symmetric": False,
-        "array": [100 * (part.high - part.estimate) for part in intervals],
-        "arrayminus": [100 * (part.estimate - part.low) for part in intervals],
+        "array": [factor * (part.high - part.estimate) for part in intervals],
+        "arrayminus": [factor * (part.estimate - part.low) for part in intervals],
         "thickness": 2,
         "width": 4,
     }
     return {
         "mode": "markers",
-        along: [100 * part.estimate for part in intervals],
+        along: [factor * part.estimate for part in intervals],
         f"error_{along}": bars,
         # The line is all there is of symbols without a face.
         "marker": {"color": look.color, "symbol": look.symbol, "size": 10, "line": {"width": 2, "color": look.color}},
-        "customdata": [[100 * part.low, 100 * part.high, part.seeds] for part in intervals],
+        "customdata": [[factor * part.low, factor * part.high, part.seeds] for part in intervals],
     }
 
 

@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -35,7 +35,7 @@ from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
 from hpt_ray.data.duplicates import NEAR
 from hpt_ray.report.dashboard import Dashboard, Section
-from hpt_ray.report.figure import Figure
+from hpt_ray.report.figure import Drawing, Figure
 
 #: Cells that a page lists: a browser still sorts so many while one waits.
 MOST_CELLS = 5000
@@ -83,6 +83,39 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict]) -> str:
     Raises:
         StudyError: for a dashboard that names a figure which does not exist.
     """
+    view = one_factor(run)
+    together = across_targets(view)
+    sections = [*([ACROSS] if together else []), *dashboard.sections]
+    shown = [_section(run, view, section) for section in sections]
+    table = cells(run)
+    if len(table) > MOST_CELLS:
+        lost = table["status"] != "done"
+        table = pd.concat([table[lost], table[~lost]])
+    return page(
+        "template.html.j2",
+        shown,
+        name=run.study.name,
+        title=run.metric.worded(dashboard.title),
+        run=run,
+        held=held_text(view),
+        manifest=run.manifest,
+        near=NEAR,
+        started=_moment(run.manifest.started),
+        across=together,
+        verdicts=judged,
+        classes={target: by_name for target in run.study.targets if (by_name := by_class(view, target))},
+        cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
+        total=len(table),
+        study=json.dumps(run.study.model_dump(mode="json"), indent=2, ensure_ascii=False),
+    )
+
+
+def page(template: str, sections: Sequence[Shown], **content: Any) -> str:
+    """A page as HTML text.
+
+    Args:
+        template: its file in ``dashboards/``, which extends ``page.html.j2``. content: what else it shows.
+    """
     place = folder("dashboards")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(place),
@@ -100,30 +133,11 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict]) -> str:
         "change_interval": wording.change_interval,
         "together": _together,
     }
-    view = one_factor(run)
-    together = across_targets(view)
-    sections = [*([ACROSS] if together else []), *dashboard.sections]
-    shown = [_section(run, view, section) for section in sections]
     script = Markup((place / "page.js").read_text(encoding="utf-8"))
-    packed, *hashes = _plotly() if any(part.plot for part in shown) else [""]
-    table = cells(run)
-    if len(table) > MOST_CELLS:
-        lost = table["status"] != "done"
-        table = pd.concat([table[lost], table[~lost]])
-    return environment.get_template("template.html.j2").render(
-        title=run.metric.worded(dashboard.title),
-        run=run,
-        held=held_text(view),
-        manifest=run.manifest,
-        near=NEAR,
-        started=_moment(run.manifest.started),
-        across=together,
-        verdicts=judged,
-        sections=shown,
-        classes={target: by_name for target in run.study.targets if (by_name := by_class(view, target))},
-        cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
-        total=len(table),
-        study=json.dumps(run.study.model_dump(mode="json"), indent=2, ensure_ascii=False),
+    packed, *hashes = _plotly() if any(part.plot for part in sections) else [""]
+    return environment.get_template(template).render(
+        **content,
+        sections=sections,
         style=Markup((place / "style.css").read_text(encoding="utf-8")),
         script=script,
         packed=packed,
@@ -140,7 +154,11 @@ def _section(run: Run, view: Run, section: Section) -> Shown:
     figure: Figure[Any] = load("figures", section.figure, Figure)
     shown = run if figure.every_factor else view
     where = f" Shown {held}." if (held := held_text(shown)) else ""
-    drawn, caption = figure.draw(figure.compute(shown)), worded(figure.caption) + where
+    return drawn_section(section, figure.draw(figure.compute(shown)), worded(figure.caption) + where)
+
+
+def drawn_section(section: Section, drawn: Drawing, caption: str) -> Shown:
+    """A section with what was drawn for it."""
     if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
         drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
     if isinstance(drawn, Markup):

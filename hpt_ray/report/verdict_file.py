@@ -14,6 +14,7 @@ from typing import Any
 from hpt_ray.analysis.across import AcrossTargets, across_targets
 from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.claim_words import needed
+from hpt_ray.analysis.judged import Judged
 from hpt_ray.analysis.measures.failures import Failed
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import one_factor
@@ -34,6 +35,21 @@ def verdict_file(run: Run, verdicts: Sequence[Verdict]) -> bytes:
         "scope": _scope(scope(run.study)),
         "targets": [_verdict(verdict) for verdict in ([] if given_up else verdicts)],
         "across_targets": _across(together) if together else None,
+    }
+    return json.dumps(content, indent=2, allow_nan=False).encode()
+
+
+def judged_file(judged: Judged) -> bytes:
+    """The same of a table that was judged, and how it was read."""
+    table = judged.table
+    content = {
+        "table": table.file,
+        "baseline": table.baseline,
+        "reading": table.reading,
+        "metric": table.metric,
+        "higher_is_better": table.higher,
+        "targets": [_verdict(verdict) for verdict in judged.verdicts],
+        "across_targets": _across(judged.across) if judged.across else None,
     }
     return json.dumps(content, indent=2, allow_nan=False).encode()
 
@@ -113,7 +129,11 @@ def _across(together: AcrossTargets) -> dict[str, Any]:
     for comparison in together.comparisons:
         found = comparison.found
         differences = {target: interval_record(part) for target, part in comparison.differences.items()}
-        record: dict[str, Any] = {"against": comparison.against, "differences": differences}
+        record: dict[str, Any] = {
+            "subject": comparison.subject,
+            "against": comparison.against,
+            "differences": differences,
+        }
         if found is not None:
             record |= {
                 "better": found.wins,

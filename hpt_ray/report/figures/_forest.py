@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from hpt_ray.analysis.measures.text_format import SHARES, Unit
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.report.figure import Look, markers, panels, text
 
@@ -37,16 +38,18 @@ class Plot:
     lines: tuple[Line, ...]
 
 
-def forest(plots: list[Plot], *, axis: str = "", unit: str = "points", signed: bool = True) -> go.Figure:
+def forest(
+    plots: list[Plot], *, axis: str = "", unit: str = "points", signed: bool = True, written: Unit = SHARES
+) -> go.Figure:
     """Panels of lines, all with the same horizontal range; what is not decided has an open symbol.
 
     A plot without lines is left out. ``axis`` is what the horizontal axis is called; without it a plot that stands
-    alone, untitled, says its title there.
+    alone, untitled, says its title there. ``written``: how the values are.
     """
     plots = [plot for plot in plots if plot.lines]
     most = max((len(plot.lines) for plot in plots), default=1)
     drawn = panels([plot.title for plot in plots] or [""], height=AROUND + LINE * most)
-    sign = "+" if signed else ""
+    sign, end = "+" if signed else "", f".{written.decimals}f"
     for row, plot in enumerate(plots, start=1):
         for place, line in enumerate(plot.lines):
             drawn.add_scatter(
@@ -54,12 +57,12 @@ def forest(plots: list[Plot], *, axis: str = "", unit: str = "points", signed: b
                 col=1,
                 y=[place],
                 showlegend=False,
-                **_upright(markers(line.look, [line.interval], along="x"), decided=line.decided),
-                hovertemplate=f"{text(line.name)}<br>%{{x:{sign}.1f}} {unit} [%{{customdata[0]:{sign}.1f}}, "
-                f"%{{customdata[1]:{sign}.1f}}], seeds: %{{customdata[2]}}<extra></extra>",
+                **_upright(markers(line.look, [line.interval], along="x", factor=written.factor), decided=line.decided),
+                hovertemplate=f"{text(line.name)}<br>%{{x:{sign}{end}}} {unit} [%{{customdata[0]:{sign}{end}}}, "
+                f"%{{customdata[1]:{sign}{end}}}], seeds: %{{customdata[2]}}<extra></extra>",
             )
         names_axis(drawn, row, [line.name for line in plot.lines])
-        title = axis or (f"{text(plot.title)}, {unit}" if len(plots) == 1 else unit)
+        title = axis or (", ".join(filter(None, [text(plot.title), unit])) if len(plots) == 1 else unit)
         drawn.update_xaxes(
             row=row, col=1, title=title, zeroline=signed, zerolinewidth=2, matches="x" if row > 1 else None
         )
