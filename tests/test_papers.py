@@ -81,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = place / "my_images" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
-    (place / "runs.csv").write_text("model,seed,acc\nresnet50,0,0.7\nresnet50,1,0.8\nours,0,0.8\nours,1,0.9\n")
+    (place / "runs.csv").write_text("model,seed,acc\nresnet50,0,0.7\nresnet50,1,0.8\nours,0,0.8\nours,1,0.92\n")
     (place / "moco.pth").write_bytes(to_bytes(build("resnet_small", 0)))
     (study,) = blocks(".github/CONTRIBUTING.md", "python")
     (place / "my_study.py").write_text(study, encoding="utf-8")

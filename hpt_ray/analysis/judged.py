@@ -40,6 +40,7 @@ TWO_SEEDS = (
     "Two seeds are too few: one difference between them is all that is known of the luck of a training run (Student's "
     "quantile is 12.7; of three seeds it is 4.3)."
 )
+ALIKE = "the difference is the same in all runs, which shows nothing of luck"
 ONE_VALUE = "one value of each: only several seeds, or the scores of single test examples, show what luck does"
 
 
@@ -146,7 +147,9 @@ def _lacking(table: LongTable, sides: tuple[str, str], have: Sequence[np.ndarray
     empty = [arm for arm, rows in zip(sides, have, strict=True) if not rows.any()]
     if empty and table.by_example and not any(rows.any() for rows in have):
         return "no test example that all runs have"
-    return f"no result for {listed(empty)}" if empty else ONE_VALUE
+    if empty:
+        return f"no result for {listed(empty)}"
+    return ALIKE if min(int(rows.sum()) for rows in have) > 1 else ONE_VALUE
 
 
 def _comparison(table: LongTable, arm: str, claims: Mapping[str, Claim]) -> Comparison:
@@ -210,10 +213,9 @@ def _value(table: LongTable, values: np.ndarray) -> Cell:
         found = mean(values, signed=not shares, most=1.0 if shares else float(np.nanmax(np.abs(values), initial=1.0)))
         return Share(found, table.unit) if found else None
     own = values[:, 0][~np.isnan(values[:, 0])] if values.size else values
-    if len(own) < 2:
-        return percent(float(own[0]), table.unit) if len(own) else None
     found = student.mean(own)
-    assert found is not None  # there are two values or more
+    if found is None:
+        return percent(float(own.mean()), table.unit) if len(own) else None
     if table.unit == SHARES:
         found = replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
     return Share(found, table.unit)

@@ -9,44 +9,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
 
+#: Values that differ by less, as a share of their size, are alike up to rounding.
+ALIKE = 1e-9
+
 
 def mean(values: Sequence[float] | np.ndarray, most: float = math.inf) -> Interval | None:
-    """The mean of values [n], such as the differences of paired seeds, with Student's interval; None of fewer than two.
+    """The mean of values [n], such as the differences of paired seeds, with Student's interval.
+
+    None of fewer than two, or where all are alike: they show nothing of luck.
 
     Args:
         most: the largest absolute value that there is, at which the interval is cut.
     """
     values = np.asarray(values, dtype=np.float64)
-    if len(values) < 2:
+    if len(values) < 2 or _alike(values):
         return None
-    estimate = float(values.mean())
-    if np.ptp(values) == 0:  # all alike: the test divides by zero
-        return Interval(estimate, estimate, estimate, len(values), float(estimate == 0))
-    test = stats.ttest_1samp(values, 0.0)
-    return _interval(estimate, test, len(values), most)
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    return _interval(float(values.mean()), error, len(values) - 1, len(values), most)
 
 
 def difference(mine: np.ndarray, others: np.ndarray, most: float = math.inf) -> Interval | None:
-    """The mean of ``mine`` minus that of ``others``, whose values are not paired; None where either has less than two.
+    """The mean of ``mine`` minus that of ``others``, whose values are not paired, with Welch's interval.
+
+    None where either has fewer than two, or both are alike each.
 
     Args:
         most: as in ``mean``.
     """
-    if min(len(mine), len(others)) < 2:
+    if min(len(mine), len(others)) < 2 or (_alike(mine) and _alike(others)):
         return None
+    parts = [float(values.var(ddof=1)) / len(values) for values in (mine, others)]
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(values) - 1) for part, values in zip(parts, (mine, others), strict=True)
+    )
     estimate, fewest = float(np.mean(mine) - np.mean(others)), min(len(mine), len(others))
-    if np.ptp(mine) == 0 and np.ptp(others) == 0:
-        return Interval(estimate, estimate, estimate, fewest, float(estimate == 0))
-    return _interval(estimate, stats.ttest_ind(mine, others, equal_var=False), fewest, most)
+    return _interval(estimate, math.sqrt(sum(parts)), freedom, fewest, most)
 
 
-def _interval(estimate: float, test: Any, seeds: int, most: float) -> Interval:
-    low, high = test.confidence_interval(LEVEL)
-    return Interval(estimate, max(float(low), -most), min(float(high), most), seeds, float(test.pvalue))
+def _alike(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) <= ALIKE * np.abs(values).max())
+
+
+def _interval(estimate: float, error: float, freedom: float, seeds: int, most: float) -> Interval:
+    half = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    p = 2 * float(special.stdtr(freedom, -abs(estimate) / error))
+    return Interval(estimate, max(estimate - half, -most), min(estimate + half, most), seeds, p)
