@@ -9,7 +9,7 @@ from hpt_ray.analysis.measures.text_format import margin_text
 from hpt_ray.core.paths import path_of
 from hpt_ray.report.dashboard import Section
 from hpt_ray.report.figure import LOOKS
-from hpt_ray.report.figures._forest import Line, Plot, forest
+from hpt_ray.report.forest import Line, Plot, forest
 from hpt_ray.report.render import Shown, drawn_section, page
 
 CAPTION = (

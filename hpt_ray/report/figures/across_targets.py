@@ -10,7 +10,7 @@ from hpt_ray.analysis.across import across_targets
 from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.report.figure import LOOKS, Figure, Look
-from hpt_ray.report.figures._forest import Line, Plot, forest
+from hpt_ray.report.forest import Line, Plot, forest
 
 MEAN = Look("#8A8A8A", "diamond")
 

@@ -12,7 +12,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, faint, looks
-from hpt_ray.report.figures._forest import Line, Plot, forest
+from hpt_ray.report.forest import Line, Plot, forest
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.verdicts.methods import findings
 from hpt_ray.report.figure import LOOKS, Figure, Look
-from hpt_ray.report.figures._forest import Line, Plot, forest
+from hpt_ray.report.forest import Line, Plot, forest
 
 BETWEEN = Look("#8A8A8A", "circle")
 

@@ -11,7 +11,7 @@ from hpt_ray.analysis.findings import Gain
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.verdicts.phases import gains
 from hpt_ray.report.figure import Figure, looks
-from hpt_ray.report.figures._forest import Line, Plot, forest
+from hpt_ray.report.forest import Line, Plot, forest
 
 
 @dataclass(frozen=True)

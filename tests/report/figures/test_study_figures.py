@@ -17,7 +17,7 @@ from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.variance import sources
 from hpt_ray.core.registry import load, names
 from hpt_ray.report.figure import LOOKS
-from hpt_ray.report.figures._forest import Line, Plot, forest
+from hpt_ray.report.forest import Line, Plot, forest
 from hpt_ray.spec.study import Pretraining
 from tests.support import simulate_studies as simulate
 
