@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hpt_ray.analysis.claim import Claim, compare
 from hpt_ray.analysis.claim_words import EXPLORATORY
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import (
     SHARES,
     Unit,
@@ -57,7 +57,7 @@ class AcrossTargets:
 
 def across_targets(run: Run) -> AcrossTargets | None:
     """HPT against from scratch and direct transfer over all targets; None for one target, or nothing to compare."""
-    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
+    others = run.alternatives
     if len(run.study.targets) < 2 or not others:
         return None
     comparisons = tuple(_comparison(run, other) for other in others)
@@ -97,7 +97,7 @@ def of_claims(claims: Mapping[str, Claim], scores: Mapping[str, np.ndarray] | No
     )
 
 
-def _where(run: Run, others: list[str]) -> list[str]:
+def _where(run: Run, others: Sequence[str]) -> list[str]:
     """At which levels the arms are compared: the baseline, or where some lack that, each arm's own."""
     held = [f"{level_name(factor.name)} at {level_name(level)}" for factor, level in run.held]
     if run.factor is None:

@@ -160,6 +160,35 @@ def of_scores(values: np.ndarray, margin: float, *, measure: str, sides: tuple[s
     )
 
 
+def of_measure(
+    run: Run,
+    measure: str,
+    sides: tuple[str, str],
+    difference: Interval | None,
+    *,
+    lacking: str,
+    evaluation: str | None = None,
+    failed: Failed | None = None,
+    needed: Need | None = None,
+) -> Claim:
+    """The claim, still to be settled, on a measure of a run that is not its metric, such as robustness.
+
+    Args:
+        lacking: why there is no difference, if there is none.
+    """
+    return Claim(
+        measure,
+        *sides,
+        difference,
+        run.metric.name,
+        evaluation or run.evaluation,
+        lacking="" if difference else lacking,
+        failed=failed,
+        needed=needed,
+        margin=run.margin,
+    )
+
+
 def compare_changes(
     run: Run,
     measure: str,
@@ -177,16 +206,15 @@ def compare_changes(
     """
     difference = mean(values, most=CHANGES_APART)
     missing = int(np.isnan(values).any(axis=1).sum())
-    return Claim(
+    return of_measure(
+        run,
         measure,
-        *sides,
+        sides,
         difference,
-        run.metric.name,
-        evaluation or run.evaluation,
-        lacking="" if difference else lacking,
+        lacking=lacking,
+        evaluation=evaluation,
         failed=Failed(missing, len(values)) if difference and missing else None,
         needed=few_images(values, run.margin, CHANGES_APART, what=what),
-        margin=run.margin,
     )
 
 

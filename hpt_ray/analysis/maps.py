@@ -6,12 +6,12 @@ import functools
 
 import numpy as np
 
-from hpt_ray.analysis.claim import Claim, compare
+from hpt_ray.analysis.claim import Claim, compare, of_measure
 from hpt_ray.analysis.findings import Map, Place
 from hpt_ray.analysis.measures import views
 from hpt_ray.analysis.measures.numbers import ends, level_text
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.settling import settle_each
 from hpt_ray.spec.study import Factor
@@ -30,7 +30,7 @@ def landscape(run: Run, target: str, arm: str, other: str) -> Map | None:
     along = {factor.name: _along(run, target, (arm, other), factor) for factor in (rows, columns)}
     name = f"{run.arms[arm]} minus {run.arms[other].lower()}"
     # The first map answers the study's question.
-    exploratory = (arm, other) != (HPT, SCRATCH if SCRATCH in run.arms else DIRECT)
+    exploratory = (arm, other) != (HPT, *run.alternatives[:1])
     return Map(
         rows=rows,
         columns=columns,
@@ -80,16 +80,8 @@ def _along(run: Run, target: str, arms: tuple[str, str], factor: Factor) -> Clai
     name = f"{run.arms[arms[0]]} minus {run.arms[arms[1]].lower()}"
     subject, against = (f"{name}, {level_text(factor, end)}" for end in ends(factor))
     lacking = f"no seed with results at both ends of the {level_name(factor.name)}"
-    return Claim(
-        f"change with the {level_name(factor.name)}",
-        subject,
-        against,
-        difference,
-        run.metric.name,
-        run.evaluation,
-        lacking="" if difference else lacking,
-        margin=run.margin,
-    )
+    change = f"change with the {level_name(factor.name)}"
+    return of_measure(run, change, (subject, against), difference, lacking=lacking)
 
 
 def _lead(run: Run, target: str, arms: tuple[str, str], levels: dict[str, str]) -> np.ndarray:

@@ -7,6 +7,7 @@ and a claim that is decided at a look, or of which more seeds will hardly decide
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -61,6 +62,20 @@ def settle_each(
 ) -> dict[Key, Claim]:
     """The claims of a family as ``settle`` judges them, by what they were asked of."""
     return dict(zip(claims, settle(run, target, [*claims.values()], family, exploratory=exploratory), strict=True))
+
+
+def settle_parts(run: Run, target: str, parts: Sequence[Sequence[Claim]], family: str) -> tuple[tuple[Claim, ...], ...]:
+    """The claims of a family as ``settle`` judges them, in the parts in which they were given."""
+    settled = iter(settle(run, target, [claim for part in parts for claim in part], family))
+    return tuple(tuple(itertools.islice(settled, len(part))) for part in parts)
+
+
+def by_place(claims: Mapping[tuple[Key, str], Claim]) -> dict[Key, tuple[Claim, ...]]:
+    """Claims on HPT against several arms in several places, by (place, arm), of each place together."""
+    places: dict[Key, tuple[Claim, ...]] = {}
+    for (place, _), claim in claims.items():
+        places[place] = (*places.get(place, ()), claim)
+    return places
 
 
 def _to_settle(claim: Claim, rate: float) -> Need | None:

@@ -127,18 +127,19 @@ def metric_tiles(run: Run, target: str, arm: str, level: str, remark: str, evalu
 
 
 def claim_tiles(claims: Iterable[tuple[Claim, str]]) -> list[Tile]:
-    """Differences as key figures, each with its decision, of the claims that have one.
+    """Differences of two arms as key figures, titled by the arms.
 
     Args:
         claims: each with what tells its title from those of the others, such as " at 60 iterations".
     """
+    return difference_tiles((f"{claim.subject} vs {lowered(claim.against)}{where}", claim) for claim, where in claims)
+
+
+def difference_tiles(claims: Iterable[tuple[str, Claim]]) -> list[Tile]:
+    """Differences as key figures by their titles, each with its decision, of the claims that have one."""
     return [
-        Tile(
-            f"{claim.subject} vs {lowered(claim.against)}{where}",
-            Change(claim.difference, unit=claim.unit),
-            decision(claim),
-        )
-        for claim, where in claims
+        Tile(title, Change(claim.difference, unit=claim.unit), decision(claim))
+        for title, claim in claims
         if claim.difference is not None
     ]
 

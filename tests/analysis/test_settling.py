@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.claim import Claim, Outcome, compare
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.settling import by_place, settle, settle_each, settle_parts
 from hpt_ray.analysis.verdicts.robustness import verdict
 from hpt_ray.store.records import Look, Looks
 from tests.support import simulate
@@ -77,3 +78,18 @@ def test_a_look_that_was_made_is_not_made_again(run: Run) -> None:
     again = claims(other, looks)
     assert [claim.outcome for claim in again] == [claim.outcome for claim in first]
     assert [claim.difference for claim in again] == [claim.difference for claim in first]
+
+
+def test_parts_and_places_of_a_family_are_judged_as_one(run: Run) -> None:
+    asked = {
+        (level, other): compare(run, TARGET, "base>target", other, level)
+        for level in run.levels[:2]
+        for other in run.alternatives
+    }
+    together = settle(run, TARGET, [*asked.values()], "one", exploratory=True)
+    each = settle_each(run, TARGET, asked, "one", exploratory=True)
+    assert tuple(each.values()) == together and all(claim.exploratory for claim in together)
+    assert by_place(each) == {run.levels[0]: together[:2], run.levels[1]: together[2:]}
+    first, none, rest = settle_parts(run, TARGET, (list(asked.values())[:3], [], list(asked.values())[3:]), "one")
+    assert (len(first), none, len(rest)) == (3, (), 1)
+    assert [claim.p for claim in first + rest] == [claim.p for claim in together]

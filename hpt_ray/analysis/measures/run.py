@@ -62,6 +62,11 @@ class Run:
         return {arm.chain: arm.label for arm in self.study.arms}
 
     @property
+    def alternatives(self) -> tuple[str, ...]:
+        """The arms that HPT is held against: from scratch and direct transfer, those there are; none without HPT."""
+        return tuple(arm for arm in (SCRATCH, DIRECT) if arm in self.arms and HPT in self.arms)
+
+    @property
     def factor(self) -> Factor | None:
         """The factor that is varied, None where none is: what every selector's ``level`` is a level of.
 

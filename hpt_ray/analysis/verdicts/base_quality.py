@@ -15,18 +15,20 @@ from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import DEPENDENCE_ON_BASE
 from hpt_ray.analysis.quantities import Change, change
-from hpt_ray.analysis.settling import settle
+from hpt_ray.analysis.settling import settle_parts
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell
 
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target."""
     bases = _bases(run, target)
-    dependence = [_dependence(run, target, bases)] if len(bases) > 1 and DIRECT in run.arms else []
-    asked = [(bases[place], other) for place, other in ((0, SCRATCH), (-1, DIRECT)) if bases and other in run.arms]
-    comparisons = [compare(run, target, HPT, other, level) for level, other in asked]
-    claims = settle(run, target, [*dependence, *comparisons], "dependence on the base, and differences at the ends")
-    compared = list(zip([level for level, _ in asked], claims[len(dependence) :], strict=True))
+    dependence_claims = [_dependence(run, target, bases)] if len(bases) > 1 and DIRECT in run.arms else []
+    asked = [(bases[end], other) for end, other in ((0, SCRATCH), (-1, DIRECT)) if bases and other in run.arms]
+    differences = [compare(run, target, HPT, other, level) for level, other in asked]
+    family = "dependence on the base, and differences at the ends"
+    dependence, at_ends = settle_parts(run, target, (dependence_claims, differences), family)
+    claims = dependence + at_ends
+    compared = [(level, claim) for (level, _), claim in zip(asked, at_ends, strict=True)]
     changes = {arm: _change(run, target, arm, bases) for arm in (HPT, DIRECT) if len(bases) > 1 and arm in run.arms}
     ends = {"weakest": number_name(run, bases[0]), "strongest": number_name(run, bases[-1])} if dependence else {}
     names = zip(("change", "other_change"), changes.values(), strict=False)
@@ -34,7 +36,7 @@ def verdict(run: Run, target: str) -> Verdict:
     return Verdict(
         target=target,
         findings=(
-            *(Question(claim, DEPENDENCE_ON_BASE, details) for claim in claims[: len(dependence)]),
+            *(Question(claim, DEPENDENCE_ON_BASE, details) for claim in dependence),
             *(Comparisons((claim,), f"from the base of {number_name(run, level)}") for level, claim in compared),
             *(
                 Reached(run.arms[HPT], f"from the {level_name(level)} base", value)

@@ -13,10 +13,10 @@ from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.claim import Claim, compare, compare_changes
 from hpt_ray.analysis.claim_words import EXPLORATORY
 from hpt_ray.analysis.findings import Comparisons, Question
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import level_name, spoken
 from hpt_ray.analysis.phrases import CHANGE_WITH_LABELS
-from hpt_ray.analysis.settling import settle
+from hpt_ray.analysis.settling import by_place, settle, settle_each
 from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles, metric_cell, metric_tiles
 
 #: The probe (``training/probes``) whose evaluations differ in their number of labels.
@@ -50,23 +50,22 @@ def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: HPT against the others with the fewest labels and the most, and the change."""
     counts = label_counts(run, target)
     ends = tuple(dict.fromkeys([*counts[:1], *counts[-1:]]))
-    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
-    asked = [(end, other) for end in ends for other in others]
-    compared = settle(
-        run, target, [_compare(run, target, other, end) for end, other in asked], "differences by number of labels"
-    )
+    others = run.alternatives
+    differences = {(end, other): _compare(run, target, other, end) for end in ends for other in others}
+    compared = settle_each(run, target, differences, "differences by number of labels")
+    by_end = by_place(compared)
     changes = [_change(run, target, others[0], *ends)] if others and len(ends) > 1 else []
     changed = settle(run, target, changes, "change with the number of labels", exploratory=True)
-    by_end = {end: tuple(claim for (at, _), claim in zip(asked, compared, strict=True) if at == end) for end in ends}
+    claims = (*compared.values(), *changed)
     details = {"few": ends[0].text, "many": ends[1].text, "other": spoken(run.arms[others[0]])} if changes else {}
     return Verdict(
         target=target,
         findings=(
-            *(Comparisons(claims, f"with {end.text}") for end, claims in by_end.items() if claims),
+            *(Comparisons(own, f"with {end.text}") for end, own in by_end.items()),
             *(Question(claim, CHANGE_WITH_LABELS, details) for claim in changed),
         ),
         nothing="the study lacks fine-tuning, HPT, or what HPT is held against",
-        claims=compared + changed,
+        claims=claims,
         tiles=(
             *(
                 tile
@@ -75,10 +74,10 @@ def verdict(run: Run, target: str) -> Verdict:
                     run, target, HPT, run.standard_level(HPT), f"with {end.text}", evaluation=end.evaluation
                 )
             ),
-            *claim_tiles((claim, f", {end.text}") for end, claims in by_end.items() for claim in claims),
+            *claim_tiles((claim, f", {end.text}") for end, own in by_end.items() for claim in own),
         ),
         table=_table(run, target, counts),
-        caveats=caveats(run, target, compared + changed),
+        caveats=caveats(run, target, claims),
     )
 
 

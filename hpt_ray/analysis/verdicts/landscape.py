@@ -20,7 +20,7 @@ from hpt_ray.analysis.claim_words import headed
 from hpt_ray.analysis.findings import Map, Place
 from hpt_ray.analysis.maps import landscape
 from hpt_ray.analysis.measures.numbers import level_text
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import margin_text
 from hpt_ray.analysis.place_words import LEGEND, cell_text
 from hpt_ray.analysis.quantities import Change, Count, change
@@ -31,7 +31,7 @@ EVERY_FACTOR = True
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: in how many cells, and where, HPT is better than from scratch and direct transfer."""
-    maps = tuple(found for other in (SCRATCH, DIRECT) if (found := landscape(run, target, HPT, other)))
+    maps = tuple(found for other in run.alternatives if (found := landscape(run, target, HPT, other)))
     claims = tuple(claim for found in maps for claim in (*found.cells.values(), *found.along.values()))
     return Verdict(
         target=target,

@@ -11,7 +11,7 @@ import itertools
 from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.claim import Claim, compare, compare_changes
 from hpt_ray.analysis.findings import UnderMethods
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.quantities import change
 from hpt_ray.analysis.settling import settle_each
@@ -20,7 +20,7 @@ from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles, metric_cell
 
 def findings(run: Run, target: str) -> tuple[UnderMethods, ...]:
     """HPT against from scratch and direct transfer, those that the study has."""
-    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
+    others = run.alternatives
     differences = {
         (other, level): compare(run, target, HPT, other, level, place=f"Under {level_name(level)}")
         for other in others

@@ -11,9 +11,9 @@ from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.claim import compare
 from hpt_ray.analysis.findings import Gain, Gains
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.quantities import Change, change
+from hpt_ray.analysis.quantities import change
 from hpt_ray.analysis.settling import settle
-from hpt_ray.analysis.verdict import Table, Tile, Verdict, decision, metric_cell, metric_tiles
+from hpt_ray.analysis.verdict import Table, Verdict, difference_tiles, metric_cell, metric_tiles
 
 
 def gains(run: Run, target: str) -> tuple[Gain, ...]:
@@ -42,11 +42,7 @@ def verdict(run: Run, target: str) -> Verdict:
         claims=tuple(gain.claim for gain in every),
         tiles=(
             *(metric_tiles(run, target, chain, run.standard_level(chain), "on the target") if asked else []),
-            *(
-                Tile(f"The {gain.phase} phase adds", Change(gain.claim.difference), decision(gain.claim))
-                for gain in asked
-                if gain.claim.difference is not None
-            ),
+            *difference_tiles((f"The {gain.phase} phase adds", gain.claim) for gain in asked),
         ),
         table=_table(run, target, every),
         caveats=caveats(run, target, [gain.claim for gain in asked]),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from hpt_ray.analysis.amount_words import KEPT_TEXT, agreeing
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare
+from hpt_ray.analysis.claim import compare
 from hpt_ray.analysis.findings import Comparisons, Kept
 from hpt_ray.analysis.measures.numbers import common, field, number_name, numbers
 from hpt_ray.analysis.measures.retention import Retention, retention
 from hpt_ray.analysis.measures.robustness import mean
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.quantities import Cell, Part, change
-from hpt_ray.analysis.settling import settle
+from hpt_ray.analysis.settling import by_place, settle_each
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell
 
 #: The field of a recipe whose numbers are shares of the images.
@@ -21,13 +21,9 @@ FIELD = "fraction"
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: what each arm needs, and HPT against the others at the ends."""
-    asked = _asked(run, target)
-    claims = settle(
-        run, target, [compare(run, target, HPT, other, level) for level, other in asked], "differences at the ends"
-    )
-    by_level: dict[str, list[Claim]] = {}
-    for (level, _), claim in zip(asked, claims, strict=True):
-        by_level.setdefault(level, []).append(claim)
+    differences = {(level, other): compare(run, target, HPT, other, level) for level, other in _asked(run, target)}
+    judged = settle_each(run, target, differences, "differences at the ends")
+    claims, by_level = tuple(judged.values()), by_place(judged)
     varied = [arm for arm in sorted(run.arms, key=lambda arm: arm != HPT) if run.varies(arm) and field(run) == FIELD]
     kept = {arm: keeps(run, target, arm) for arm in varied}
     most = max(numbers(run).values(), default=1.0)
@@ -35,7 +31,7 @@ def verdict(run: Run, target: str) -> Verdict:
         target=target,
         findings=(
             *([Kept(most, {run.arms[arm]: found for arm, found in kept.items()})] if kept else []),
-            *(Comparisons(tuple(own), f"with {number_name(run, level)}") for level, own in by_level.items()),
+            *(Comparisons(own, f"with {number_name(run, level)}") for level, own in by_level.items()),
         ),
         nothing="the study varies no data fraction",
         claims=claims,
@@ -60,8 +56,8 @@ def keeps(run: Run, target: str, arm: str) -> Retention | None:
 def _asked(run: Run, target: str) -> list[tuple[str, str]]:
     """Fractions and whom HPT is held against there: both others at the smallest that HPT and from scratch have a result
     at, from scratch at the largest too."""
-    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms]
-    if HPT not in run.arms or not others or field(run) != FIELD:
+    others = run.alternatives
+    if not others or field(run) != FIELD:
         return []
     shared = common(run, target, [HPT, SCRATCH] if SCRATCH in others else [HPT])
     last = [(shared[-1], SCRATCH)] if SCRATCH in others and len(shared) > 1 else []

@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, Need, compare, few_images
+from hpt_ray.analysis.claim import compare, few_images, of_measure
 from hpt_ray.analysis.findings import Comparisons, Question
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness, robustness, robustness_difference
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import brackets, level_name, listed, lowered, points, spoken
 from hpt_ray.analysis.phrases import ROBUSTNESS, WORST_CHANGE
 from hpt_ray.analysis.quantities import Change, Points, Quantity
-from hpt_ray.analysis.settling import settle
-from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.settling import settle_parts
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
 from hpt_ray.spec.study import LABELS
 
@@ -25,17 +24,20 @@ from hpt_ray.spec.study import LABELS
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target; without a factor it is about the metric alone."""
     measured = {arm: found for arm in run.arms if (found := robustness(run, target, arm))}
-    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms and HPT in run.arms]
-    robust = _questions(run, target, measured) if run.factor is not None else []
-    asked = [question.claim for question in robust]
-    asked += [compare(run, target, HPT, other, run.baseline) for other in others]
-    claims = settle(run, target, asked, "robustness, and differences at the baseline" if robust else "differences")
-    accuracies = claims[len(robust) :]
+    questions = _questions(run, target, measured) if run.factor is not None else []
+    differences = [compare(run, target, HPT, other, run.baseline) for other in run.alternatives]
+    robust, accuracies = settle_parts(
+        run,
+        target,
+        ([question.claim for question in questions], differences),
+        "robustness, and differences at the baseline" if questions else "differences",
+    )
+    claims = robust + accuracies
     place = f"at the {level_name(run.baseline)} {level_name(run.factor.name)}," if run.factor else ""
     return Verdict(
         target=target,
         findings=(
-            *(replace(question, claim=claim) for question, claim in zip(robust, claims, strict=False)),
+            *(replace(question, claim=claim) for question, claim in zip(questions, robust, strict=True)),
             *([Comparisons(accuracies, place)] if accuracies else []),
         ),
         nothing="the study lacks HPT or what it is held against",
@@ -53,37 +55,22 @@ def verdict(run: Run, target: str) -> Verdict:
 def _questions(run: Run, target: str, measured: dict[str, ArmRobustness]) -> list[Question]:
     """How much HPT and from scratch depend on the factor: the claims, still to be settled, with their words."""
     found = robustness_difference(run, target, HPT, SCRATCH)
+    sides = LABELS[HPT], LABELS[SCRATCH]
     empty = [lowered(LABELS[arm]) for arm in (HPT, SCRATCH) if arm not in measured]
     lacking = f"no change against the baseline for {listed(empty)}" if empty else "no level in common"
     details: dict[str, str | Quantity] = {"factor": level_name(run.factor.name) if run.factor else ""}
     if found is None:
-        return [Question(_claim(run, "robustness", None, lacking), ROBUSTNESS, details)]
+        return [Question(of_measure(run, "robustness", sides, None, lacking=lacking), ROBUSTNESS, details)]
     for prefix, side in zip(("", "other_"), found.sides, strict=True):
         details[f"{prefix}worst"] = _change(side)
         if side.deviation is not None and side.loss is not None:
             details |= {f"{prefix}deviation": Change(side.deviation, signed=False), f"{prefix}loss": Points(side.loss)}
     alone = "of fewer than two seeds with all levels, luck cannot be told from the factor"
     what = f"the worst changes of HPT and {spoken(LABELS[SCRATCH])}"
-    worst = few_images(found.worst_apart, run.margin, CHANGES_APART, what=what)
-    return [
-        Question(_claim(run, "robustness", found.deviation, alone), ROBUSTNESS, details),
-        Question(_claim(run, "worst change", found.worst, lacking, worst), WORST_CHANGE, details),
-    ]
-
-
-def _claim(run: Run, measure: str, difference: Interval | None, lacking: str, needed: Need | None = None) -> Claim:
-    sides = LABELS[HPT], LABELS[SCRATCH]
-    why = "" if difference else lacking
-    return Claim(
-        measure,
-        *sides,
-        difference,
-        run.metric.name,
-        run.evaluation,
-        lacking=why,
-        needed=needed,
-        margin=run.margin,
-    )
+    few = few_images(found.worst_apart, run.margin, CHANGES_APART, what=what)
+    deviation = of_measure(run, "robustness", sides, found.deviation, lacking=alone)
+    worst_change = of_measure(run, "worst change", sides, found.worst, lacking=lacking, needed=few)
+    return [Question(deviation, ROBUSTNESS, details), Question(worst_change, WORST_CHANGE, details)]
 
 
 def _change(found: ArmRobustness) -> str:

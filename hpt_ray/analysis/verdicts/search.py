@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, compare
+from hpt_ray.analysis.claim import Claim, compare, of_measure
 from hpt_ray.analysis.findings import Comparisons, Question
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.search import (
@@ -20,9 +20,9 @@ from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import FLATNESS
 from hpt_ray.analysis.quantities import Change
 from hpt_ray.analysis.search_caveats import search_caveats
-from hpt_ray.analysis.settling import settle
+from hpt_ray.analysis.settling import settle_parts
 from hpt_ray.analysis.stats.variability import deviation
-from hpt_ray.analysis.verdict import Table, Tile, Verdict, decision, metric_cell
+from hpt_ray.analysis.verdict import Table, Tile, Verdict, difference_tiles, metric_cell
 from hpt_ray.spec.study import LABELS
 
 SEARCHED = "gain of the search"
@@ -35,23 +35,21 @@ def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: flatness on the random policies, and accuracy of the winners on fresh seeds."""
     inner, best, flat = confirmed(run, target), winners(run, target), flatness(run, target)
     levels = {other: best.get(other, inner.baseline) for other in (SCRATCH, DIRECT) if other in run.arms}
-    flatter = [_flatter(run, target)] if {HPT, SCRATCH} <= set(varying(run)) else []
-    gains = [_gain(inner, target, arm, level) for arm, level in best.items()]
-    rivals = [compare(inner, target, HPT, other, best[HPT], at=at) for other, at in levels.items() if HPT in best]
-    claims = settle(
-        run, target, [*flatter, *gains, *rivals], "flatness, gains of the search, and differences of the winners"
-    )
-    flatter, gains = list(claims[: len(flatter)]), list(claims[len(flatter) : len(flatter) + len(gains)])
-    rivals = list(claims[len(flatter) + len(gains) :])
+    flatness_claims = [_flatter(run, target)] if {HPT, SCRATCH} <= set(varying(run)) else []
+    gain_claims = [_gain(inner, target, arm, level) for arm, level in best.items()]
+    rival_claims = [compare(inner, target, HPT, other, best[HPT], at=at) for other, at in levels.items() if HPT in best]
+    family = "flatness, gains of the search, and differences of the winners"
+    flatter, gains, rivals = settle_parts(run, target, (flatness_claims, gain_claims, rival_claims), family)
+    claims = flatter + gains + rivals
     sides = (("deviation", HPT), ("other_deviation", SCRATCH))
     deviations = {name: varied for name, arm in sides if (varied := _deviation(flat, arm))}
-    found = "with the policy that the search found, on seeds it never saw,"
+    place = "with the policy that the search found, on seeds it never saw,"
     return Verdict(
         target=target,
         findings=(
             *(Question(claim, FLATNESS, deviations) for claim in flatter),
-            *([Comparisons(tuple(gains), found)] if gains else []),
-            *([Comparisons(tuple(rivals), "each at its best,")] if rivals else []),
+            *([Comparisons(gains, place)] if gains else []),
+            *([Comparisons(rivals, "each at its best,")] if rivals else []),
         ),
         nothing="no policy was confirmed",
         claims=claims,
@@ -70,9 +68,8 @@ def _gain(inner: Run, target: str, arm: str, level: str) -> Claim:
 def _flatter(run: Run, target: str) -> Claim:
     """The claim on how much random policies vary, of HPT against from scratch."""
     difference = flatness_difference(run, target, HPT, SCRATCH)
-    lacking = "" if difference else "too few of the same random policies, or of the seeds that confirm, finished"
-    sides = LABELS[HPT], LABELS[SCRATCH]
-    return Claim("flatness", *sides, difference, run.metric.name, run.evaluation, lacking=lacking, margin=run.margin)
+    lacking = "too few of the same random policies, or of the seeds that confirm, finished"
+    return of_measure(run, "flatness", (LABELS[HPT], LABELS[SCRATCH]), difference, lacking=lacking)
 
 
 def _deviation(flat: dict[str, Flatness], arm: str) -> Change | None:
@@ -81,17 +78,13 @@ def _deviation(flat: dict[str, Flatness], arm: str) -> Change | None:
     return Change(deviation(variation), signed=False) if variation else None
 
 
-def _tiles(run: Run, flat: dict[str, Flatness], gains: list[Claim]) -> list[Tile]:
+def _tiles(run: Run, flat: dict[str, Flatness], gains: tuple[Claim, ...]) -> list[Tile]:
     varied = [
         Tile(f"{run.arms[arm]}, varies by", found, f"points: standard deviation over {len(flat[arm].losses)} policies")
         for arm in flat
         if arm in (HPT, SCRATCH) and (found := _deviation(flat, arm))
     ]
-    gained = [
-        Tile(f"{claim.subject}, gain of the search", Change(claim.difference), decision(claim))
-        for claim in gains
-        if claim.difference is not None
-    ]
+    gained = difference_tiles((f"{claim.subject}, gain of the search", claim) for claim in gains)
     return [*varied, *gained]
 
 

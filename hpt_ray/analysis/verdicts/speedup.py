@@ -15,14 +15,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, Outcome, compare, few_images
+from hpt_ray.analysis.claim import Claim, Outcome, compare, few_images, of_measure
 from hpt_ray.analysis.findings import Comparisons, NoSpeed, Speed
 from hpt_ray.analysis.measures.numbers import common, field, number_name, numbers
-from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
+from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.spending import NOTHING, Ahead, ahead, curve, lead, lead_answers
 from hpt_ray.analysis.measures.text_format import percent, spoken
 from hpt_ray.analysis.quantities import Times
-from hpt_ray.analysis.settling import settle
+from hpt_ray.analysis.settling import by_place, settle, settle_each
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
 
 #: What the budgets are counted in.
@@ -34,26 +34,23 @@ def verdict(run: Run, target: str) -> Verdict:
     both = HPT in run.arms and SCRATCH in run.arms and field(run) == UNIT
     speed = _speed(run, target) if both else None
     faster = [speed.claim] if isinstance(speed, Speed) else []
-    asked = _asked(run, target)
-    comparisons = [compare(run, target, HPT, other, level) for level, other in asked]
-    beside = settle(run, target, comparisons, "differences at single budgets", exploratory=both)
-    by_level: dict[str, list[Claim]] = {}
-    for (level, _), claim in zip(asked, beside, strict=True):
-        by_level.setdefault(level, []).append(claim)
-    claims = (*faster, *beside)
+    differences = {(level, other): compare(run, target, HPT, other, level) for level, other in _asked(run, target)}
+    beside = settle_each(run, target, differences, "differences at single budgets", exploratory=both)
+    by_level = by_place(beside)
+    claims = (*faster, *beside.values())
     largest = _largest(run, HPT) if HPT in run.arms else ""
     return Verdict(
         target=target,
         findings=(
             *([speed] if speed else []),
-            *(Comparisons(tuple(own), f"after {number_name(run, level)}") for level, own in by_level.items()),
+            *(Comparisons(own, f"after {number_name(run, level)}") for level, own in by_level.items()),
         ),
         nothing="the study lacks HPT, what it is held against, or budgets",
         claims=claims,
         tiles=(
             *(metric_tiles(run, target, HPT, largest, f"after {number_name(run, largest)}") if largest else []),
             *(_speed_tiles(speed) if isinstance(speed, Speed) else []),
-            *claim_tiles((claim, "") for claim in (by_level[asked[-1][0]] if asked else [])),
+            *claim_tiles((claim, "") for own in list(by_level.values())[-1:] for claim in own),
         ),
         table=_table(run, target),
         caveats=caveats(run, target, claims),
@@ -63,8 +60,8 @@ def verdict(run: Run, target: str) -> Verdict:
 def _asked(run: Run, target: str) -> list[tuple[str, str]]:
     """Budgets and whom HPT is held against there: from scratch at the smallest and the largest budget that both have a
     result at, and direct transfer at the largest."""
-    others = [arm for arm in (SCRATCH, DIRECT) if arm in run.arms]
-    if HPT not in run.arms or not others or field(run) != UNIT:
+    others = run.alternatives
+    if not others or field(run) != UNIT:
         return []
     shared = common(run, target, [HPT, SCRATCH] if SCRATCH in others else [HPT])
     first = [(shared[0], SCRATCH)] if SCRATCH in others and len(shared) > 1 else []
@@ -80,9 +77,8 @@ def _speed(run: Run, target: str) -> Speed | NoSpeed:
         return NoSpeed(*labels, empty)
     what = f"{labels[0]} and {spoken(labels[1])}, at the budget that decides which is faster,"
     needed = few_images(lead_answers(run, target, HPT, UNIT), run.margin, what=what)
-    ahead_by = lead(run, target, HPT, UNIT)
-    asked = Claim("speed", *labels, ahead_by, run.metric.name, run.evaluation, needed=needed, margin=run.margin)
-    (claim,) = settle(run, target, [asked], "speed")
+    speed_claim = of_measure(run, "speed", labels, lead(run, target, HPT, UNIT), lacking="", needed=needed)
+    (claim,) = settle(run, target, [speed_claim], "speed")
     return Speed(confirmed(claim, own, scratch), run.metric.label, UNIT, own, scratch)
 
 
