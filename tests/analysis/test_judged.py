@@ -53,6 +53,29 @@ def test_the_predictions_of_a_run_give_its_claims(judge: Judge) -> None:
         assert verdict.claims[0].outcome is Outcome.BETTER
 
 
+def test_of_a_factor_the_robustness_is_a_runs_too(judge: Judge) -> None:
+    """From scratch varies by policy and HPT hardly does; a failed seed is left out of both; also by error rates."""
+    spec = simulate.methods(("simclr", "byol", "moco_v2"), ("target", "base>target"), seeds=(0, 1, 2, 3))
+    means = {("target", "simclr"): 0.8, ("target", "byol"): 0.6, ("target", "moco_v2"): 0.7}
+    run = simulate.run(spec, lambda cell: means.get((cell.arm, cell.level), 0.85), examples=300)
+    (verdict,) = judge(run.predictions, "target").verdicts
+    expected = load("verdicts", "robustness")(run, "aerial")
+    assert [said(claim) for claim in verdict.claims] == [said(claim) for claim in expected.claims]
+    assert [claim.measure for claim in verdict.claims] == ["robustness", "worst change", "accuracy"]
+    assert verdict.claims[0].outcome is Outcome.BETTER
+    assert [statement.text for statement in verdict.statements] == [each.text for each in expected.statements]
+    assert verdict.table.rows[0][4:] == expected.table.rows[0][2:3] + expected.table.rows[0][4:]
+
+
+def test_levels_of_runs_without_examples_are_not_compared(judge: Judge) -> None:
+    table = runs({"base": {0: 0.80, 1: 0.82}, "ours": {0: 0.83, 1: 0.86}})
+    (verdict,) = judge(pd.concat([table.assign(level=name) for name in ("easy", "hard")])).verdicts
+    assert (
+        "at the easy level, ours is better" in verdict.sentence or "at the easy level, ours is not" in verdict.sentence
+    )
+    assert any(note.startswith("Arms are compared at the first level alone") for note in verdict.notes)
+
+
 def test_one_value_a_seed_is_paired_and_about_this_test_set(judge: Judge) -> None:
     base, ours = {0: 0.80, 1: 0.82, 2: 0.79, 3: 0.84}, {0: 0.83, 1: 0.86, 2: 0.81, 3: 0.88}
     (verdict,) = judge(runs({"base": base, "ours": ours})).verdicts

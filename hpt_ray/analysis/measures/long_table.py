@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from hpt_ray.analysis.measures.robustness import comparable
 from hpt_ray.analysis.measures.scores import NOTHING, Scores, by_evaluation, groups
 from hpt_ray.analysis.measures.text_format import SHARES, Unit
 from hpt_ray.core.errors import DataError, UnknownNameError
@@ -94,6 +95,21 @@ class LongTable:
                 if own is not None:
                     by_seed[row] = own
         return scores.columns(by_seed)
+
+    @property
+    def can_vary(self) -> bool:
+        """Whether it can be told how much an arm depends on the level: only from shares of single test examples."""
+        return len(self.levels) > 1 and self.by_example and self.unit == SHARES
+
+    def varies(self, target: str, arm: str) -> bool:
+        """Whether an arm has values at several levels."""
+        held = self.scores[target].by_cell if target in self.scores else {}
+        return sum(name == arm and level != "" for name, level, _ in held) > 1
+
+    def by_level(self, target: str, arm: str) -> dict[str, np.ndarray]:
+        """The scores of an arm at the first level and at each that shares a seed with it; more is better."""
+        values = {level: self.values(target, arm, level) for level in self.levels}
+        return comparable(values if self.higher else {level: 1 - own for level, own in values.items()})
 
     def better(self, mine: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Scores minus others, turned so that more is better."""

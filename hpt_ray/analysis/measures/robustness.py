@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,14 +84,21 @@ def gain(run: Run, target: str, arm: str, level: str, *, evaluation: str | None 
 def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None) -> ArmRobustness | None:
     """Robustness of one arm; None where the factor does not touch it, or its baseline or all changes are missing."""
     values = _values(run, target, arm, evaluation)
-    return _robustness(run, values) if len(values) > 1 else None
+    return over_levels(values, run.levels) if len(values) > 1 else None
 
 
 def robustness_difference(
     run: Run, target: str, arm: str, other: str, *, evaluation: str | None = None
 ) -> RobustnessDifference | None:
     """How much more robust ``arm`` is than ``other``, over the levels that both have; None where they share none."""
-    first, second = _values(run, target, arm, evaluation), _values(run, target, other, evaluation)
+    return difference_over_levels(_values(run, target, arm, evaluation), _values(run, target, other, evaluation))
+
+
+def difference_over_levels(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> RobustnessDifference | None:
+    """How much more robust the first arm is than the second, from the scores [seeds, examples] of both at each level.
+
+    The first level of each is its baseline. None where they share no other one.
+    """
     common = [level for level in first if level in second]
     if len(common) < 2:
         return None
@@ -103,15 +111,21 @@ def robustness_difference(
         reach = _reach(changes - other_changes, CHANGES_APART)
         deviation_apart = deviation_difference(other_variation, variation, reach)
     return RobustnessDifference(
-        sides=tuple(_robustness(run, {level: values[level] for level in common}) for values in (first, second)),
+        sides=tuple(
+            over_levels({level: values[level] for level in common}, first | second) for values in (first, second)
+        ),
         worst=worst_difference(changes, other_changes, most=CHANGES_APART),
         worst_apart=_worst(changes) - _worst(other_changes),
         deviation=deviation_apart,
     )
 
 
-def _robustness(run: Run, values: dict[str, np.ndarray]) -> ArmRobustness:
-    """The measures of one arm, from correctness [seeds, examples] at the baseline and at one level or more."""
+def over_levels(values: dict[str, np.ndarray], levels: Iterable[str]) -> ArmRobustness:
+    """The measures of one arm, from correctness [seeds, examples] at the baseline and at one level or more.
+
+    Args:
+        levels: all that there are, those without values too.
+    """
     names, stacked = list(values)[1:], np.stack(list(values.values()))
     changes, variation, lost = stacked[1:] - stacked[0], of_levels(stacked), loss(stacked)
     replicates = replicate(changes)
@@ -123,7 +137,7 @@ def _robustness(run: Run, values: dict[str, np.ndarray]) -> ArmRobustness:
         worst=by_level[worst_level],
         worst_level=worst_level,
         changes=by_level,
-        missing=tuple(level for level in run.levels[1:] if level not in values),
+        missing=tuple(level for level in levels if level not in values),
         deviation=deviation(variation, _reach(changes)) if variation else None,
         loss=None if lost is None else max(0.0, lost),
     )
@@ -164,8 +178,12 @@ def _values(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str
     """Correctness [seeds, examples] at the baseline and at each level with a seed in common; empty without either."""
     if not run.varies(arm):
         return {}
-    values = {level: run.correct(target, arm, level, evaluation) for level in run.levels}
-    baseline = values[run.baseline]
+    return comparable({level: run.correct(target, arm, level, evaluation) for level in run.levels})
+
+
+def comparable(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Of scores [seeds, examples] by level, the baseline first, those that have a seed in common with the baseline."""
+    baseline = next(iter(values.values()))
     return {level: own for level, own in values.items() if _usable(own - baseline)}
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import compare, few_images, of_measure
+from hpt_ray.analysis.claim import compare
 from hpt_ray.analysis.findings import Comparisons, Question
-from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness, robustness, robustness_difference
+from hpt_ray.analysis.measures.robustness import ArmRobustness, robustness, robustness_difference
 from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
-from hpt_ray.analysis.measures.text_format import brackets, level_name, listed, lowered, points, spoken
-from hpt_ray.analysis.phrases import ROBUSTNESS, WORST_CHANGE
-from hpt_ray.analysis.quantities import Change, Points, Quantity
+from hpt_ray.analysis.measures.text_format import level_name, listed, lowered
+from hpt_ray.analysis.quantities import Change, Points
+from hpt_ray.analysis.robustness_questions import questions
 from hpt_ray.analysis.settling import settle_parts
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
 from hpt_ray.spec.study import LABELS
@@ -58,25 +58,15 @@ def _questions(run: Run, target: str, measured: dict[str, ArmRobustness]) -> lis
     sides = LABELS[HPT], LABELS[SCRATCH]
     empty = [lowered(LABELS[arm]) for arm in (HPT, SCRATCH) if arm not in measured]
     lacking = f"no change against the baseline for {listed(empty)}" if empty else "no level in common"
-    details: dict[str, str | Quantity] = {"factor": level_name(run.factor.name) if run.factor else ""}
-    if found is None:
-        return [Question(of_measure(run, "robustness", sides, None, lacking=lacking), ROBUSTNESS, details)]
-    for prefix, side in zip(("", "other_"), found.sides, strict=True):
-        details[f"{prefix}worst"] = _change(side)
-        if side.deviation is not None and side.loss is not None:
-            details |= {f"{prefix}deviation": Change(side.deviation, signed=False), f"{prefix}loss": Points(side.loss)}
-    alone = "of fewer than two seeds with all levels, luck cannot be told from the factor"
-    what = f"the worst changes of HPT and {spoken(LABELS[SCRATCH])}"
-    few = few_images(found.worst_apart, run.margin, CHANGES_APART, what=what)
-    deviation = of_measure(run, "robustness", sides, found.deviation, lacking=alone)
-    worst_change = of_measure(run, "worst change", sides, found.worst, lacking=lacking, needed=few)
-    return [Question(deviation, ROBUSTNESS, details), Question(worst_change, WORST_CHANGE, details)]
-
-
-def _change(found: ArmRobustness) -> str:
-    """The worst change as a predicate, in which a gain is called a gain."""
-    worst, level = f"{points(found.worst.estimate)} {brackets(found.worst)}", level_name(found.worst_level)
-    return f"gains everywhere, least at {level}: {worst}" if found.worst.estimate > 0 else f"{worst} at {level}"
+    return questions(
+        found,
+        sides,
+        level_name(run.factor.name) if run.factor else "",
+        lacking,
+        metric=run.metric.name,
+        evaluation=run.evaluation,
+        margin=run.margin,
+    )
 
 
 def _tiles(run: Run, measured: dict[str, ArmRobustness]) -> list[Tile]:
