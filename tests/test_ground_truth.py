@@ -20,7 +20,7 @@ from hpt_ray.analysis.measures.robustness import gain, robustness
 from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import change_interval
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.spec.scales import with_hue
+from hpt_ray.spec.policy import with_hue
 from hpt_ray.spec.study import Study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

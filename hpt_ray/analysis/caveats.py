@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.claim_words import needed
-from hpt_ray.analysis.measures import health, robustness, views
+from hpt_ray.analysis.measures import colour, health, robustness, views
 from hpt_ray.analysis.measures.holes import Hole, holes
 from hpt_ray.analysis.measures.robustness import mean
 from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
@@ -19,7 +19,7 @@ from hpt_ray.spec.study import Weights
 def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...]:
     """What qualifies the claims on a target."""
     curves = run.curves[run.curves["target"] == target]
-    parts = views.every(run)
+    parts, data = views.every(run), run.manifest.datasets[target]
     # Of several comparisons of the same two by one measure the first says it: they take about the same.
     undecided = [claim for claim in reversed(claims) if claim.needed]
     settling = {(claim.measure, claim.subject, claim.against): needed(claim) for claim in undecided}
@@ -27,6 +27,7 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
         "base": _random(views.one_factor(run), target),
         "forgetting": [note for part in parts for note in _forgetting(part, target, views.within(part, run))],
         "training": health.notes(curves),
+        "colour": colour.notes(run.study, {data.name: len(data.mean)}),
         "needed": list(settling.values()),
         "margin": _margin(run, claims),
         "exploratory": _exploratory(run, claims),

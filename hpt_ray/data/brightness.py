@@ -10,12 +10,12 @@ FLAT = 2.0
 
 
 def histogram(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """How often each of the 256 values occurs in each channel of an image [3, H, W]: [3, 256]."""
+    """How often each of the 256 values occurs in each channel of an image [C, H, W]: [C, 256]."""
     return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in image]).astype(np.uint32)
 
 
 def statistics(counts: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel, on 0 to 1, exact from the histogram [3, 256] of some images."""
+    """Mean and standard deviation per channel, on 0 to 1, exact from the histogram [C, 256] of some images."""
     values = np.arange(256) / 255
     exact = counts.astype(np.float64)
     total = np.maximum(exact.sum(axis=1), 1)
@@ -27,7 +27,7 @@ def statistics(counts: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]
 
 
 def is_flat(image: npt.NDArray[np.uint8]) -> bool:
-    """Whether an image [3, H, W] of more than one pixel is nearly constant."""
+    """Whether an image [C, H, W] of more than one pixel is nearly constant."""
     return image[0].size > 1 and bool(image.std(axis=(1, 2), dtype=np.float32).max() < FLAT)
 
 

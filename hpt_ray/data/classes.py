@@ -10,12 +10,18 @@ import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
+from hpt_ray.core.identity import content_id
 from hpt_ray.data.records import SPELLINGS
+
+if TYPE_CHECKING:
+    from hpt_ray.data.dataset import Dataset
 
 Indices = npt.NDArray[np.int64]
 
@@ -125,3 +131,21 @@ def alike(classes: Sequence[str]) -> str | None:
             named.setdefault(plain(name).casefold(), []).append(name)
     pairs = [" and ".join(map(repr, names)) for names in named.values() if len(names) > 1]
     return f"classes that differ in case only: {', '.join(pairs[:NAMED])}" if pairs else None
+
+
+def in_normal_form(data: Dataset) -> Dataset:
+    """Merge classes whose names are equal in the form of ``plain``; this changes labels and fingerprint."""
+    names_and_index = merged(data.classes) if data.targets is None else None
+    if names_and_index is not None:
+        names, index = names_and_index
+        fewer = f"{len(data.classes)} spellings of class names are {len(names)} classes"
+        data = replace(
+            data,
+            classes=names,
+            labels=np.where(data.labels < 0, -1, index[data.labels]),
+            fingerprint=content_id(["classes", data.fingerprint], length=32),
+            remarks=(*data.remarks, f"{fewer} after Unicode's normal form and without blanks around them"),
+        )
+    check_names(data.spec, data.classes)
+    remarks = [remark for remark in (alike(data.classes), missing(data.classes)) if remark]
+    return replace(data, remarks=(*data.remarks, *remarks))

@@ -7,12 +7,13 @@ sources, ``decode`` makes the pixels, and ``preparing`` has the folder that all 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import content_id, stream
 from hpt_ray.data import classes, facts
@@ -22,7 +23,7 @@ from hpt_ray.data.evaluable import labelled
 from hpt_ray.data.groups import Groups
 from hpt_ray.data.pixels import Choice, Pixels
 from hpt_ray.data.preparing import COLUMNS, IMAGES, Preparation, preparation
-from hpt_ray.data.ranges import Reading
+from hpt_ray.data.reading import Reading
 from hpt_ray.data.records import PUBLISHED, SPLITS
 from hpt_ray.data.splits import nested, strata
 
@@ -37,8 +38,8 @@ class Dataset:
         spec: The name or path that ``load`` was called with.
         name: A short name to show.
         size: Side of the images in pixels.
-        images: uint8 [N, 3, size, size], RGB: an array that is memory-mapped read-only, so that every process maps the
-            same pages; or, with the same bytes by index, images that stay encoded.
+        images: uint8 [N, C, size, size], RGB by default: an array that is memory-mapped read-only, so that every
+            process maps the same pages; or, with the same bytes by index, images that stay encoded.
         sizes: int32 [N, 2], the height and width of each image as it is decoded at full resolution.
         labels: int64 [N], index into ``classes``, -1 without label.
         splits: "train", "val", "test" to sorted indices. An image whose content is also in test is in test alone.
@@ -55,6 +56,7 @@ class Dataset:
         remarks: What a user should know about how the source was read, one line each.
         forms: How many images have which channels and depth: ``{"RGB of 8 bits": 90}``.
         groups: Which images belong together, as those of a patient do; None: every image is alone.
+        chosen: Which channels of its images are read.
         apart: Other data sets whose test images pretraining must not see.
     """
 
@@ -68,8 +70,8 @@ class Dataset:
     classes: tuple[str, ...] = field(repr=False)
     hashes: npt.NDArray[np.bytes_] = field(repr=False)
     perceptual: Hashes = field(repr=False)
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     fingerprint: str
     excluded: int
     unlabelled: str = "no labels"
@@ -79,6 +81,7 @@ class Dataset:
     remarks: tuple[str, ...] = ()
     forms: dict[str, int] = field(default_factory=dict, repr=False)
     groups: Groups | None = field(default=None, repr=False)
+    chosen: Channels = RGB
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @property
@@ -92,6 +95,11 @@ class Dataset:
         if isinstance(self.images, Encoded):
             raise TypeError(f"the images of {self.spec} stay encoded")
         return self.images
+
+    @property
+    def channels(self) -> int:
+        """How many channels its images have."""
+        return len(self.mean)
 
     @property
     def pixels(self) -> Pixels:
@@ -175,6 +183,7 @@ def load(
     groups: str | None = None,
     *,
     pixels: Choice = "resident",
+    channels: Channels = RGB,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """A data set by name or path, read from the cache if it has this content.
@@ -188,13 +197,14 @@ def load(
         size: Side of the decoded images in pixels.
         groups: The rule by which its images are grouped (see ``groups.by_rule``); None: the source's own groups.
         pixels: How they are kept; "auto" is what ``pixels.chosen`` says, and a remark says why.
+        channels: Which channels are read: red, green and blue (3), "all", or bands by numbers that count from 1.
         progress: Called with (images done, images) while decoding.
 
     Raises:
         UnknownNameError: for a name that no file in ``datasets/`` has.
         DataError: for a source that is missing, empty or broken; the message names the file.
     """
-    return loaded(preparation(spec, size, groups, pixels), progress)
+    return loaded(preparation(spec, size, groups, pixels, channels), progress)
 
 
 def loaded(prepared: Preparation, progress: Callable[[int, int], None] | None = None) -> Dataset:
@@ -205,7 +215,8 @@ def loaded(prepared: Preparation, progress: Callable[[int, int], None] | None = 
         sizes = columns["sizes"]
         if prepared.pixels == "encoded":
             how = Reading.of(stored_facts.reading)
-            images = Encoded(folder, data_source.folder, sizes, prepared.size, how)
+            count = len(stored_facts.mean)
+            images = Encoded(folder, data_source.folder, sizes, prepared.size, how, prepared.channels, count)
         else:
             images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
         decoded = Dataset(
@@ -233,23 +244,6 @@ def loaded(prepared: Preparation, progress: Callable[[int, int], None] | None = 
             remarks=(*data_source.remarks, *stored_facts.remarks, *([prepared.why] if prepared.why else [])),
             forms=stored_facts.forms,
             groups=Groups.stored(columns, data_source.grouped_by, prepared.rule),
+            chosen=prepared.channels,
         )
-    return _merged(decoded)
-
-
-def _merged(data: Dataset) -> Dataset:
-    """Merge classes whose names are equal in the form of ``classes.plain``; this changes labels and fingerprint."""
-    found = classes.merged(data.classes) if data.targets is None else None
-    if found is not None:
-        names, index = found
-        fewer = f"{len(data.classes)} spellings of class names are {len(names)} classes"
-        data = replace(
-            data,
-            classes=names,
-            labels=np.where(data.labels < 0, -1, index[data.labels]),
-            fingerprint=content_id(["classes", data.fingerprint], length=32),
-            remarks=(*data.remarks, f"{fewer} after Unicode's normal form and without blanks around them"),
-        )
-    classes.check_names(data.spec, data.classes)
-    told = [found for found in (classes.alike(data.classes), classes.missing(data.classes)) if found]
-    return replace(data, remarks=(*data.remarks, *told))
+    return classes.in_normal_form(decoded)

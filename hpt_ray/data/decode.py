@@ -1,4 +1,4 @@
-"""Decode an image to RGB pixels: to a square, or at full resolution.
+"""Decode an image to eight bits a channel: to a square, or at full resolution.
 
 The geometry of the square is the usual evaluation transform: the shorter side is resized to ``size`` (bicubic,
 antialiased) and the centre cropped, done as one resampling of the centre square so that a very long image never becomes
@@ -7,6 +7,7 @@ a very large one.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import struct
@@ -21,12 +22,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
 
+from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.file_kinds import HEAD, IMAGE, head_of, kind_of
-from hpt_ray.data import dicom, ranges, tiff
-from hpt_ray.data.picture import Picture, check_extent, form, too_large
+from hpt_ray.data import bands, dicom, ranges, tiff
+from hpt_ray.data.picture import Picture, check_extent, form, of_array, rgb, too_large
 from hpt_ray.data.place import Place
-from hpt_ray.data.ranges import PLAIN, Look, Reading
+from hpt_ray.data.reading import PLAIN, Look, Reading, look
 from hpt_ray.data.records import Example
 
 #: Pillow's decoders in use; the others (EPS starts an interpreter, for one) must not read untrusted files.
@@ -39,7 +41,7 @@ SUFFIXES = frozenset(
 BROKEN = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
 
 #: What can be opened: ``records.Content`` once a part of a file is read.
-Readable = bytes | Path | Image.Image | npt.NDArray[np.uint8]
+Readable = bytes | Path | Image.Image | npt.NDArray[Any]
 
 #: What reads a file that Pillow cannot, by its first bytes.
 OTHERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes | Path, str], Picture]], ...] = (
@@ -64,7 +66,7 @@ class Decoded(NamedTuple):
     """A decoded image.
 
     Attributes:
-        pixels: uint8 [3, size, size] or, at full resolution, [3, H, W].
+        pixels: uint8 [C, size, size] or, at full resolution, [C, H, W]; by default red, green and blue.
         look: What the image shows about how to read the data set, None if that is not in question.
         extent: Its height and width at full resolution, upright.
         form: Its channels and depth, see ``picture.form``.
@@ -76,28 +78,29 @@ class Decoded(NamedTuple):
     form: str
 
 
-def pixels(example: Example, size: int | None, reading: Reading = PLAIN) -> Decoded:
+def pixels(example: Example, size: int | None, reading: Reading = PLAIN, channels: Channels = RGB) -> Decoded:
     """Decode one image to a square of ``size`` pixels, or at full resolution where that is None.
 
     EXIF orientation is applied; transparency is laid over white; of an animation the first frame is taken. Values of
-    more than eight bits are scaled by ``reading``.
+    more than eight bits are scaled by ``reading``. Of other ``channels`` each is resampled as grey is.
 
     Raises:
         DataError: names the image that is missing, corrupt, truncated, or larger than Pillow's limit against
-            decompression bombs.
+            decompression bombs; or that lacks a channel.
     """
     image = example.image.read(example.where) if isinstance(example.image, Place) else example.image
     try:
-        picture = _picture(image, example.where, size)
-        look = ranges.look(picture)
-        eight = picture.shown
-        if picture.values is not None:
-            eight = _eight(eight, reading.grey(picture.values, picture.tags))
-        if reading.opaque and look is not None and look.soft is not None:
-            eight = eight.convert("RGB")  # Pillow drops the band
-        decoded = rgb(eight)
+        picture = _picture(image, example.where, size, channels)
+        shape = form(picture)
+        if channels == RGB:
+            seen = look(picture)
+            planes = [rgb(_in_eight_bits(picture, reading, seen))]
+        else:
+            picture = bands.chosen(picture, channels, example.where)
+            seen = look(picture, each=True)
+            planes = list(bands.planes(picture, reading))
         if size is not None:
-            decoded = ImageOps.fit(decoded, (size, size), method=Image.Resampling.BICUBIC)
+            planes = [ImageOps.fit(plane, (size, size), method=Image.Resampling.BICUBIC) for plane in planes]
     except DataError:
         raise
     except Image.DecompressionBombError as error:
@@ -107,20 +110,33 @@ def pixels(example: Example, size: int | None, reading: Reading = PLAIN) -> Deco
     except BROKEN as error:
         raise DataError(f"{example.where} cannot be decoded ({error}); mend or remove it.") from error
     # A copy even of one pixel, which lies in order already: what Pillow holds cannot be written to.
-    channels = np.array(np.asarray(decoded).transpose(2, 0, 1), order="C")
-    return Decoded(channels, look, picture.extent, form(picture))
+    decoded = (
+        np.asarray(planes[0]).transpose(2, 0, 1)
+        if channels == RGB
+        else np.stack([np.asarray(plane) for plane in planes])
+    )
+    return Decoded(np.array(decoded, order="C"), seen, picture.extent, shape)
 
 
-def _picture(image: Readable, where: str, size: int | None) -> Picture:
+def _picture(image: Readable, where: str, size: int | None, channels: Channels) -> Picture:
     """An image as its file holds it: read by Pillow or, where that cannot hold its pixels, by what can."""
+    if isinstance(image, np.ndarray) and (channels != RGB or image.shape[2:] > (3,)):
+        return of_array(image if channels != RGB else image[..., :3])
+    if channels != RGB and isinstance(image, bytes | Path) and tiff.is_tiff(_head(image)):
+        # Of bands beside red, green and blue Pillow keeps none, or takes one to be transparency.
+        with contextlib.suppress(tiff.NoBandsError):
+            return tiff.picture(image, where, channels)
     try:
         return _by_pillow(image, where, size)
     except (UnidentifiedImageError, ValueError):
-        head = image[:HEAD] if isinstance(image, bytes) else head_of(image) if isinstance(image, Path) else b""
         for is_one, read in OTHERS:
-            if is_one(head) and isinstance(image, bytes | Path):
+            if isinstance(image, bytes | Path) and is_one(_head(image)):
                 return read(image, where)
         raise
+
+
+def _head(image: bytes | Path) -> bytes:
+    return image[:HEAD] if isinstance(image, bytes) else head_of(image)
 
 
 def _by_pillow(source: Readable, where: str, size: int | None) -> Picture:
@@ -138,16 +154,6 @@ def _by_pillow(source: Readable, where: str, size: int | None) -> Picture:
             values = np.asarray(upright.convert("RGB")).astype(np.uint16) << 8 | lower
         extent = (width, height) if image.getexif().get(Base.Orientation, 1) in TURNED else (height, width)
         return Picture(upright, values, getattr(image, "tag_v2", {}), extent=extent)
-
-
-def rgb(image: Image.Image) -> Image.Image:
-    """An image of eight bits, of any mode of Pillow, to RGB: transparency is laid over white."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.has_transparency_data:
-        clear = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
-    return image.convert("RGB")
 
 
 def _wide(image: Image.Image) -> bool:
@@ -175,6 +181,16 @@ def _swapped(tile: Any) -> Any:
     return tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))
 
 
+def _in_eight_bits(picture: Picture, reading: Reading, seen: Look | None) -> Image.Image:
+    """An image with its values scaled to eight bits, and without a band that is no transparency."""
+    eight = picture.shown
+    if picture.values is not None:
+        eight = _eight(eight, reading.grey(picture.values, picture.tags))
+    if reading.opaque and seen is not None and seen.soft is not None:
+        return eight.convert("RGB")  # Pillow drops the band
+    return eight
+
+
 def _eight(image: Image.Image, shades: npt.NDArray[np.uint8]) -> Image.Image:
     """An image of more than eight bits with the shades that its values were scaled to; it keeps its transparency."""
     scaled = Image.fromarray(shades)
@@ -195,11 +211,7 @@ def _opened(image: Readable) -> Image.Image:
 
 def _instead(image: Readable) -> str:
     """What a file is that Pillow does not know, and what to do: completes "is not an image ..."."""
-    head = b""
-    if isinstance(image, bytes):
-        head = image[:HEAD]
-    elif isinstance(image, Path):
-        head = head_of(image)
+    head = _head(image) if isinstance(image, bytes | Path) else b""
     if kind := kind_of(head, expected=IMAGE):
         return f"that can be read but {kind.what}: {kind.remedy or 'convert it to PNG or JPEG'}"
     return "that can be read; mend or remove it"

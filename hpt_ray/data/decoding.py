@@ -19,9 +19,10 @@ import numpy.typing as npt
 from hpt_ray.core import machine
 from hpt_ray.data import cache
 from hpt_ray.data.bad_images import refused
+from hpt_ray.data.channel_count import ChannelCount
 from hpt_ray.data.examining import Part, content_hash, examine
 from hpt_ray.data.place import changed
-from hpt_ray.data.ranges import PLAIN, Look, Reading, reading
+from hpt_ray.data.reading import PLAIN, Look, Reading, reading
 from hpt_ray.data.records import Example, Records
 from hpt_ray.data.shards import SHARD, Shard, Shards, spelled
 
@@ -38,12 +39,13 @@ class Decoding:
 
     Attributes:
         size: Side of the decoded images in pixels.
-        images: The array to fill, uint8 [N, 3, size, size]; None where only the columns are kept.
+        images: The array to fill, uint8 [N, C, size, size]; None where only the columns are kept.
         spec: The data set, for an error.
         shards: What is known of each image beside its pixels.
         folder: What the names of files are relative to, where images stay encoded; else None.
         packs: The folder for the bytes of those that have no place of their own.
         listing: The file that lists bad images, if there are several.
+        channels: That every image must have.
     """
 
     spec: str
@@ -53,6 +55,7 @@ class Decoding:
     folder: str | None
     packs: Path
     listing: Path
+    channels: ChannelCount = field(default_factory=ChannelCount)
 
     def holds(self, start: int, shard: Shard) -> bool:
         """Whether the array or the packed bytes, after a power cut perhaps, are those of a shard that was kept."""
@@ -130,7 +133,7 @@ def _decode(records: Records, how: Reading, decoding: Decoding, progress: Progre
 
     def work(shard: _Unfinished, rows: Rows, examples: list[Example]) -> Part:
         folder = decoding.folder if shard.complete else None
-        pixels, part = examine(examples, decoding.size, how, classes, folder)
+        pixels, part = examine(examples, decoding.size, how, decoding.channels, classes, folder)
         if decoding.images is not None:
             decoding.images[shard.start + rows] = pixels
         return part

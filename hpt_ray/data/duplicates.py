@@ -10,6 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.fft import dct
 
+from hpt_ray.core.channels import RGB
+
 Hashes = npt.NDArray[np.uint64]
 
 #: Two images are near-duplicates when their hashes differ in at most this many bits. Measured at 32 and at 64 px:
@@ -43,20 +45,21 @@ def perceptual(images: npt.NDArray[np.uint8]) -> Hashes:
     this never does. At 32 px about nine of ten hashes are equal and the others 2 bits apart; at 64 px, up to 6.
 
     Args:
-        images: uint8 [N, 3, S, S], RGB.
+        images: uint8 [N, C, S, S]: RGB, or of other than three channels, of which grey is the mean.
 
     Returns:
         [N], with ``FLAT`` for an image without any low frequency: what rounding leaves of one would give a random hash.
     """
     # Scaling and transform are linear: together they are one matrix, applied from both sides.
-    size = images.shape[-1]
+    channels, size = images.shape[1], images.shape[-1]
+    weights = LUMA if channels == RGB else np.full(channels, 1 / channels, dtype=np.float32)
     scaling = Image.fromarray(np.eye(size, dtype=np.float32)).resize((size, SIDE), Image.Resampling.LANCZOS)
     low = np.ascontiguousarray(dct(np.asarray(scaling), axis=0, norm="ortho")[:LOW])
     hashes_of_all = np.empty(len(images), dtype=np.uint64)
     block = max(1, PIXELS // size**2)
     for start in range(0, len(images), block):
-        colors = images[start : start + block].reshape(-1, 3, size * size).astype(np.float32)
-        grey = (LUMA @ colors).reshape(-1, size, size)
+        colors = images[start : start + block].reshape(-1, channels, size * size).astype(np.float32)
+        grey = (weights @ colors).reshape(-1, size, size)
         coefficients = (low @ grey @ low.T).reshape(-1, LOW * LOW)
         bits = coefficients > np.median(coefficients, axis=1, keepdims=True)
         # Rounding to 8 bits leaves coefficients with a standard deviation of 0.29.

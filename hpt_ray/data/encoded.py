@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.decode import pixels
 from hpt_ray.data.examining import digest
 from hpt_ray.data.place import Place, changed
-from hpt_ray.data.ranges import Reading
+from hpt_ray.data.reading import Reading
 from hpt_ray.data.records import Example
 
 #: In the index: the places of the images, and the folder of bytes that have no place of their own.
@@ -40,18 +41,29 @@ class Encoded:
         sizes: int32 [N, 2], the height and width of each image as it is decoded: upright, by its EXIF orientation.
         size: Side of the square images in pixels.
         reading: How values of more than eight bits are read.
+        channels: Which channels are read. count: How many they are.
     """
 
-    def __init__(self, index: Path, folder: str, sizes: npt.NDArray[np.int32], size: int, reading: Reading) -> None:
+    def __init__(
+        self,
+        index: Path,
+        folder: str,
+        sizes: npt.NDArray[np.int32],
+        size: int,
+        reading: Reading,
+        channels: Channels = RGB,
+        count: int = RGB,
+    ) -> None:
         self.index, self.folder, self.sizes, self.size, self.reading = index, folder, sizes, size, reading
+        self.channels, self.count = channels, count
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """The shape of the resident array, [N, 3, size, size]."""
-        return len(self), 3, self.size, self.size
+        """The shape of the resident array, [N, C, size, size]."""
+        return len(self), self.count, self.size, self.size
 
     @property
     def cached_bytes(self) -> int:
@@ -59,15 +71,15 @@ class Encoded:
         return sum(file.stat().st_size for file in self.index.rglob("*"))
 
     def full(self, index: int) -> npt.NDArray[np.uint8]:
-        """One image at full resolution, uint8 [3, H, W], RGB.
+        """One image at full resolution, uint8 [C, H, W].
 
         Raises:
             DataError: if its file cannot be read, or has changed since it was indexed.
         """
-        return pixels(self._example(index), None, self.reading).pixels
+        return pixels(self._example(index), None, self.reading, self.channels).pixels
 
     def __getitem__(self, indices: int | slice | Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """Square images, uint8 [n, 3, size, size]; of one index [3, size, size].
+        """Square images, uint8 [n, C, size, size]; of one index [C, size, size].
 
         As many threads decode them as torch has in this process, where stages side by side share the cores.
 
@@ -90,7 +102,7 @@ class Encoded:
         return squares
 
     def _square(self, index: int) -> npt.NDArray[np.uint8]:
-        return pixels(self._example(index), self.size, self.reading).pixels
+        return pixels(self._example(index), self.size, self.reading, self.channels).pixels
 
     def _example(self, index: int) -> Example:
         """An image's encoded bytes, checked to be those that were indexed."""

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.brightness import histogram, is_flat
+from hpt_ray.data.channel_count import ChannelCount
 from hpt_ray.data.decode import pixels
 from hpt_ray.data.duplicates import perceptual
 from hpt_ray.data.groups import readable
 from hpt_ray.data.place import Place
-from hpt_ray.data.ranges import Look, Reading
+from hpt_ray.data.reading import Look, Reading
 from hpt_ray.data.records import Example
 
 
@@ -40,21 +41,27 @@ class Part:
 
 
 def examine(
-    examples: Sequence[Example], size: int, how: Reading, classes: int | None, folder: str | None
+    examples: Sequence[Example],
+    size: int,
+    how: Reading,
+    channels: ChannelCount,
+    classes: int | None,
+    folder: str | None,
 ) -> tuple[npt.NDArray[np.uint8], Part]:
     """Decode images, hash them and count their values; those that cannot be used are noted as bad.
 
     Args:
         size: Side of the decoded images in pixels.
         how: How values of more than eight bits are read.
+        channels: That every image must have.
         classes: How many there are, where images have several labels each.
         folder: What the names of files are relative to, where images are to be read again one by one; else None.
 
     Returns:
-        The pixels, uint8 [n, 3, size, size], and what is known beside them.
+        The pixels, uint8 [n, C, size, size], and what is known beside them.
     """
     count, part = len(examples), Part()
-    images = np.zeros((count, 3, size, size), dtype=np.uint8)
+    images = np.zeros((count, channels.count, size, size), dtype=np.uint8)
     extents = np.zeros((count, 2), dtype=np.int32)
     places, groups, forms = [], list[str](), list[str]()
     for number, example in enumerate(examples):
@@ -63,7 +70,9 @@ def examine(
                 content = encoded_bytes(example)
                 places.append(_place(example, content, folder, part.packed))
                 example = replace(example, image=content)  # noqa: PLW2901  # its file is read once
-            images[number], look, extents[number], form = pixels(example, size, how)
+            decoded, look, extents[number], form = pixels(example, size, how, channels.channels)
+            channels.check(len(decoded), example.where)
+            images[number] = decoded
             forms.append(form)
             groups.append(readable(example.group, example.where) if example.group else "")
         except DataError as error:

@@ -23,8 +23,8 @@ class Facts(Frozen):
     again."""
 
     classes: tuple[str, ...]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     excluded: int
     given: tuple[str, ...]
     forms: Annotated[dict[str, int], Field(min_length=1)]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.text import visible
 from hpt_ray.data import conflicts, groups
 from hpt_ray.data.dataset import Dataset
@@ -35,8 +36,17 @@ def pictures(data: Dataset) -> str:
     extent = smallest if (data.sizes == data.sizes[0]).all() else f"{smallest} to {largest} (median {middle})"
     counted = sorted(data.forms.items(), key=lambda item: (-item[1], item[0]))
     forms = [f"{number:,} {form}" if len(counted) > 1 else form for form, number in counted]
-    read = [how for word, how in READ_AS.items() if any(word in form for form in data.forms)]
+    read_as = READ_AS if data.chosen == RGB else {**READ_AS, "grey": ""}
+    read = [how for word, how in read_as.items() if how and any(word in form for form in data.forms)]
+    if data.chosen != RGB:
+        read.append(_chosen(data))
     return f"{extent} px, {', '.join(forms)}" + (f" ({'; '.join(read)})" if read else "")
+
+
+def _chosen(data: Dataset) -> str:
+    if isinstance(data.chosen, tuple):
+        return f"bands {', '.join(map(str, data.chosen))} are read, which count from 1"
+    return "its one channel is read" if data.channels == 1 else f"all {data.channels} channels are read"
 
 
 #: What becomes of channels that are not red, green and blue, by what their form is called.

@@ -13,6 +13,7 @@ from itertools import islice
 from statistics import median
 from typing import Literal
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import DataError
 from hpt_ray.data import cache
 from hpt_ray.data.decode import pixels
@@ -36,7 +37,7 @@ class Extent:
     longer_side: float
 
 
-def chosen(source: Source, size: int, room: float) -> tuple[Pixels, str]:
+def chosen(source: Source, size: int, room: float, channels: int = RGB) -> tuple[Pixels, str]:
     """How the pixels of a data set are kept where nobody says it, and a remark on why.
 
     They stay encoded if most images are larger than the square, or if the squares do not fit in the cache.
@@ -44,6 +45,7 @@ def chosen(source: Source, size: int, room: float) -> tuple[Pixels, str]:
     Args:
         size: Side of the square in pixels.
         room: Free bytes of the cache; infinite where the squares are there already.
+        channels: How many are read.
 
     Raises:
         DataError: for a source that cannot be read.
@@ -51,7 +53,7 @@ def chosen(source: Source, size: int, room: float) -> tuple[Pixels, str]:
     if not source.folder:
         return "resident", ARRAYS
     extent = extent_of(source)
-    needed = extent.images * 3 * size**2
+    needed = extent.images * channels * size**2
     if extent.longer_side > size:
         why = f"most are larger than {size} px (the longer side {extent.longer_side:,.0f} px in the median)"
         return "encoded", f"its images stay encoded, since {why}: crops are cut at full resolution"

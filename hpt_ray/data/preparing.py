@@ -10,14 +10,18 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import DataError
 from hpt_ray.core.identity import VERSIONS, content_id
 from hpt_ray.data import brightness, cache, encoded, facts
+from hpt_ray.data.channel_count import ChannelCount, counted
 from hpt_ray.data.decoding import Decoding, decode_all
 from hpt_ray.data.examining import PLACES
 from hpt_ray.data.groups import by_rule, numbered, suggestion
@@ -38,6 +42,7 @@ class Preparation:
         spec: The name or path, for an error.
         rule: The rule by which the source groups its images, if one was given.
         why: A remark on why the pixels are kept so, "" where they are resident as asked.
+        channels: Which channels of the images are read.
     """
 
     spec: str
@@ -46,14 +51,22 @@ class Preparation:
     pixels: Pixels
     rule: str | None = None
     why: str = ""
+    channels: Channels = RGB
 
     @property
     def key(self) -> str:
         """The hash of all that decides what is in the folder."""
         if not 1 <= self.size <= 4096:
             raise DataError(f"an image size of {self.size} pixels is not usable; choose between 1 and 4096.")
-        content = [self.source.fingerprint, VERSIONS["data"], self.size, RULE]
-        return content_id([*content, "encoded"] if self.pixels == "encoded" else content, length=32)
+        content: list[Any] = [self.source.fingerprint, VERSIONS["data"], self.size, RULE]
+        content += ["encoded"] if self.pixels == "encoded" else []
+        content += [] if self.channels == RGB else [["channels", self.channels]]
+        return content_id(content, length=32)
+
+    @cached_property
+    def count(self) -> ChannelCount:
+        """The channels that are read, counted. Raises DataError as ``channel_count.counted``."""
+        return counted(self.source, self.channels)
 
     @property
     def place(self) -> Path:
@@ -69,7 +82,7 @@ class Preparation:
         """
         if self.pixels == "encoded" or not self.source.folder or cache.is_begun(self.place):
             return 0
-        return self.source.read().count * 3 * self.size**2
+        return self.source.read().count * self.count.count * self.size**2
 
     def folder(self, progress: Callable[[int, int], None] | None) -> Path:
         """The folder, which is filled unless it is there.
@@ -106,11 +119,12 @@ class Preparation:
         records = self.source.read()
         if records.count == 0:
             raise DataError(f"{self.spec} has no images; check the path.")
-        shape = (records.count, 3, self.size, self.size)
+        shape = (records.count, self.count.count, self.size, self.size)
         images = None if self.pixels == "encoded" else cache.new_map(folder / IMAGES, shape, self.spec)
         decoding = Decoding(
             spec=self.spec,
             size=self.size,
+            channels=self.count,
             images=images,
             shards=Shards(folder / cache.SCRATCH, records.count),
             folder=self.source.folder if self.pixels == "encoded" else None,
@@ -118,7 +132,7 @@ class Preparation:
             listing=cache.root() / "bad" / f"{self.key}.txt",
         )
         reading = decode_all(records, self.source.read, decoding, progress)
-        if preparation(self.spec, self.size, self.rule, self.pixels).key != self.key:
+        if preparation(self.spec, self.size, self.rule, self.pixels, self.channels).key != self.key:
             raise changed(self.spec)
         if images is not None:
             images.flush()
@@ -156,7 +170,9 @@ class Preparation:
         (folder / facts.FACTS).write_text(json.dumps(facts_of_folder), encoding="utf-8")
 
 
-def preparation(spec: str, size: int, groups: str | None = None, pixels: Choice = "resident") -> Preparation:
+def preparation(
+    spec: str, size: int, groups: str | None = None, pixels: Choice = "resident", channels: Channels = RGB
+) -> Preparation:
     """What a name or a path asks for; see ``dataset.load``. Nothing but a sample is decoded for it.
 
     Raises:
@@ -165,9 +181,10 @@ def preparation(spec: str, size: int, groups: str | None = None, pixels: Choice 
     """
     ungrouped = source(spec)
     data_source = ungrouped if groups is None else by_rule(ungrouped, groups)
-    resident = Preparation(spec, data_source, size, "resident", groups)
+    resident = Preparation(spec, data_source, size, "resident", groups, channels=channels)
     if pixels != "auto":
         why = "its images stay encoded, as asked: crops are cut at full resolution" if pixels == "encoded" else ""
         return replace(resident, pixels=pixels, why=why)
-    kept, why = chosen(ungrouped, size, math.inf if cache.is_begun(resident.place) else cache.room())
+    room = math.inf if cache.is_begun(resident.place) else cache.room()
+    kept, why = chosen(ungrouped, size, room, resident.count.count)
     return replace(resident, pixels=kept, why=why)

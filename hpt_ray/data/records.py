@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
@@ -49,8 +49,8 @@ SPELLINGS = {
 }
 
 
-#: Encoded bytes, a file, a part of a file, an opened image, or uint8 pixels [H, W] or [H, W, 3].
-Content = bytes | Path | Place | Image.Image | npt.NDArray[np.uint8]
+#: Encoded bytes, a file, a part of a file, an opened image, or pixels [H, W] or [H, W, C].
+Content = bytes | Path | Place | Image.Image | npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hpt_ray.data import cache
-from hpt_ray.data.ranges import Look, Reading
+from hpt_ray.data.ranges import Span
+from hpt_ray.data.reading import Look, Reading
 
 #: Images in a shard.
 SHARD = 1024
@@ -71,7 +72,7 @@ class Shards:
         Raises:
             DataError: if the cache cannot be written.
         """
-        looks = json.dumps({row: {**asdict(each), "odd": sorted(each.odd)} for row, each in shard.looks.items()})
+        looks = json.dumps({row: _plain(each) for row, each in shard.looks.items()})
         content = io.BytesIO()
         named = {LOOKS: np.frombuffer(looks.encode(), dtype=np.uint8), READING: np.array(shard.reading)}
         np.savez(content, allow_pickle=False, **shard.columns, **named)
@@ -87,14 +88,16 @@ class Shards:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def histogram(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The histogram [3, 256] of some images, given by their indices."""
+        """The histogram [C, 256] of some images, given by their indices."""
         wanted = np.zeros(self.count, dtype=bool)
         wanted[chosen] = True
-        counts = np.zeros((3, 256), dtype=np.int64)
-        for start, stop, shard in self:
-            if shard is not None:
-                counts += shard.columns[COUNTS][wanted[start:stop]].sum(axis=0, dtype=np.int64)
-        return counts
+        parts = [
+            shard.columns[COUNTS][wanted[start:stop]].sum(axis=0, dtype=np.int64)
+            for start, stop, shard in self
+            if shard is not None
+        ]
+        total: npt.NDArray[np.int64] = np.sum(parts, axis=0, dtype=np.int64)
+        return total
 
     def looks(self) -> list[Look]:
         """What all images show about how they are read."""
@@ -110,5 +113,12 @@ def spelled(how: Reading) -> str:
     return json.dumps(None if how.plain else how.content())
 
 
+def _plain(look: Look) -> dict[str, Any]:
+    """A look as JSON holds it."""
+    spans = [{**asdict(span), "odd": sorted(span.odd)} for span in look.spans]
+    return {**asdict(look), "spans": spans}
+
+
 def _look(stored: dict[str, Any]) -> Look:
-    return Look(**{**stored, "odd": frozenset(stored["odd"]), "notes": tuple(stored["notes"])})
+    spans = tuple(Span(**{**span, "odd": frozenset(span["odd"])}) for span in stored["spans"])
+    return Look(**{**stored, "spans": spans, "notes": tuple(stored["notes"])})

@@ -1,7 +1,7 @@
 """TIFF and GeoTIFF that Pillow cannot hold: several bands of more than eight bits, bands of grey, planes apart.
 
 They are read by tifffile, an extra. Of an image of three bands or more the first three are read as red, green and
-blue, of one with two the first.
+blue, of one with two the first, unless channels are chosen.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import TiffImagePlugin
 
+from hpt_ray.core.channels import MOST, RGB, Channels
 from hpt_ray.core.errors import DataError
 from hpt_ray.data.picture import Picture, check_extent, of_array
 from hpt_ray.data.ranges import NODATA_TAG, PHOTOMETRIC_TAG, SAMPLES_TAG, WHITE_IS_ZERO
@@ -23,8 +24,8 @@ from hpt_ray.data.ranges import NODATA_TAG, PHOTOMETRIC_TAG, SAMPLES_TAG, WHITE_
 WIDTH, BITS, SAMPLE_FORMAT = 256, 258, 339  # tags of TIFF
 #: Values of PhotometricInterpretation whose pixels are grey or red, green and blue as they stand.
 GREY, COLOUR = (WHITE_IS_ZERO, 1), 2
-#: More bands are no image that a vision backbone is trained on, and could be a bomb.
-MOST_BANDS = 16
+#: Values of ExtraSamples that mark a band as transparency.
+ALPHA = (1, 2)
 
 #: What readers report a damaged file with.
 DAMAGED = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
@@ -38,8 +39,12 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def picture(image: bytes | Path, where: str) -> Picture:
-    """Decode the first page of a TIFF.
+class NoBandsError(DataError):
+    """A TIFF whose pixels are not grey, colours or bands of whole bytes."""
+
+
+def picture(image: bytes | Path, where: str, channels: Channels = RGB) -> Picture:
+    """Decode the first page of a TIFF: by default its first three bands or its first, else all of its bands.
 
     Raises:
         DataError: says what the file is where it cannot be read, or that tifffile is not installed.
@@ -47,23 +52,36 @@ def picture(image: bytes | Path, where: str) -> Picture:
     try:
         import tifffile
     except ImportError as error:
+        if channels != RGB:
+            raise DataError(f"{where} is a TIFF, whose channels are read by pip install 'hpt_ray[tiff]'.") from error
         advice = "; or have it read: pip install 'hpt_ray[tiff]'"
         raise DataError(f"{where} is not an image {_described(image)}{advice}.") from error
     try:
         with tifffile.TiffFile(io.BytesIO(image) if isinstance(image, bytes) else image) as file:
             page = file.pages.first
             check_extent(page.imagewidth, page.imagelength, where)
+            if channels != RGB and page.samplesperpixel > MOST:
+                raise DataError(
+                    f"{where} has {page.samplesperpixel} channels, and at most {MOST} can be read: save it with fewer."
+                )
             if not _is_usable(page):
-                raise DataError(f"{where} is not an image {_described(image)}.")
+                raise NoBandsError(f"{where} is not an image {_described(image)}.")
             tags = {tag: page.tags[tag].value for tag in (PHOTOMETRIC_TAG, NODATA_TAG) if tag in page.tags}
             pixels = _bands(page.asarray(), page.axes)
+            extra = page.extrasamples
     except DAMAGED as error:
         raise DataError(f"{where} cannot be decoded ({error}); mend or remove it.") from error
     count = 1 if pixels.ndim == 2 else pixels.shape[2]
-    first = pixels if pixels.ndim == 2 else pixels[..., :3] if count > 2 else pixels[..., 0]
-    if first.dtype == np.uint8 and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:
-        first = 255 - first
-    return of_array(np.ascontiguousarray(first), {**tags, SAMPLES_TAG: count})
+    alpha = [count - len(extra) + place for place, kind in enumerate(extra) if kind in ALPHA]
+    notes: tuple[str, ...] = ()
+    if channels == "all" and alpha:
+        pixels = np.delete(pixels, alpha, axis=2)
+        notes = (f"mark band {alpha[0] + 1} as transparency: it is no channel unless its number is named",)
+    elif channels == RGB and pixels.ndim == 3:
+        pixels = pixels[..., :3] if count > 2 else pixels[..., 0]
+    if pixels.dtype == np.uint8 and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:
+        pixels = 255 - pixels
+    return of_array(np.ascontiguousarray(pixels), {**tags, SAMPLES_TAG: count}, notes)
 
 
 def _is_usable(page: Any) -> bool:
@@ -73,7 +91,7 @@ def _is_usable(page: Any) -> bool:
         and page.dtype.kind in "uif"
         and page.bitspersample == 8 * page.dtype.itemsize
         and page.photometric in (*GREY, COLOUR)
-        and page.samplesperpixel <= MOST_BANDS
+        and page.samplesperpixel <= MOST
         and page.axes in ("YX", "YXS", "SYX")
     )
 

@@ -114,6 +114,7 @@ def demand_of(prepared: Prepared) -> Demand:
         batch=max((recipe.batch for recipe in recipes), default=1),
         group=max((recipe.group for recipe in recipes), default=1),
         resident=max(getattr(data.images, "nbytes", 0) for data in prepared.datasets.values()),
+        channels=max(data.channels for data in prepared.datasets.values()),
     )
 
 

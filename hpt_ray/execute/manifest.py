@@ -9,7 +9,6 @@ import shlex
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.paths import path_of
@@ -18,6 +17,7 @@ from hpt_ray.data.dataset import Dataset
 from hpt_ray.data.duplicates import near
 from hpt_ray.data.leakage import copies
 from hpt_ray.data.patterns import is_pattern
+from hpt_ray.data.picture import for_a_reader
 from hpt_ray.execute.stored import StoredPlan
 from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.study import Study
@@ -109,7 +109,7 @@ def shared(data: Dataset, target: Dataset) -> Shared:
 def _picture(data: Dataset, among: npt.NDArray[np.int64], perceptual: np.uint64) -> str:
     """The first of these images with this perceptual hash, as a PNG in base64."""
     index = among[np.argmax(data.perceptual[among] == perceptual)]
-    image = Image.fromarray(np.ascontiguousarray(data.images[index].transpose(1, 2, 0)))
+    image = for_a_reader(data.images[index])
     image.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
     image.save(file, "PNG")

@@ -8,10 +8,13 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hpt_ray.analysis.measures import colour
 from hpt_ray.data import cache, dataset, inventory, leakage, preparing
+from hpt_ray.data.channel_count import of_other_data
 from hpt_ray.data.evaluable import check_metric
 from hpt_ray.data.pixels import ARRAYS
-from hpt_ray.execute import rounds
+from hpt_ray.data.records import source
+from hpt_ray.execute import rounds, stems
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.report import dashboard
 from hpt_ray.spec.grid import data_of, recipes_of
@@ -27,10 +30,14 @@ from hpt_ray.training.weights.sources import check_weights
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan and its data sets by name or path; the plan of a search includes an estimate of its later rounds."""
+    """A plan and its data sets by name or path; the plan of a search includes an estimate of its later rounds.
+
+    ``notes`` are those that the report has, too.
+    """
 
     plan: Plan
     datasets: dict[str, dataset.Dataset]
+    notes: tuple[str, ...] = ()
 
 
 def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None] | None = None) -> Prepared:
@@ -50,10 +57,12 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         compiler.check()
     for evaluation in study.evaluations:
         check_options(evaluation)
-    recipes, notes_on_weights = recipes_of(study), list[str]()
+    recipes, notes_on_weights, channels_of_weights = recipes_of(study), list[str](), dict[str, int]()
     for recipe in recipes:
         if isinstance(recipe, Weights):
-            notes_on_weights += check_weights(study, recipe, store)
+            checked = check_weights(study, recipe, store)
+            notes_on_weights += checked.notes
+            channels_of_weights[recipe.source] = checked.channels
         else:
             method = find_method(recipe.method)
             method.check(method.options(recipe.options), recipe.batch)
@@ -70,8 +79,13 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         check_data(evaluation, datasets[target])
     plan = rounds.foreseen(study, datasets, store) if study.search else make_plan(study, datasets)
+    for channels in {data.channels for data in datasets.values()}:
+        backbone.check_channels(study.backbone, study.image_size, channels)
+    on_stems = stems.notes(study, datasets, channels_of_weights)
+    on_colour = colour.notes(study, {data.name: data.channels for data in datasets.values()})
     plan.notes = [*notes_on_weights, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
-    return Prepared(plan, datasets)
+    plan.notes += [*on_stems, *on_colour]
+    return Prepared(plan, datasets, tuple(on_stems))
 
 
 def _datasets(study: Study, progress: Callable[[str, int, int], None] | None) -> dict[str, dataset.Dataset]:
@@ -79,7 +93,8 @@ def _datasets(study: Study, progress: Callable[[str, int, int], None] | None) ->
     preparations = {}
     for spec in data_of(study):
         rule = study.groups if spec in study.targets else None
-        preparations[spec] = preparing.preparation(spec, study.decode_size, rule, study.pixels)
+        channels = study.channels if spec in study.targets else of_other_data(source(spec), study.channels)
+        preparations[spec] = preparing.preparation(spec, study.decode_size, rule, study.pixels, channels)
     if study.pixels == "encoded" and any(preparation.source.folder for preparation in preparations.values()):
         # A base of drawn images has no files to stay in, which is no reason to refuse the user's own.
         for spec, preparation in preparations.items():

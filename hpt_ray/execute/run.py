@@ -80,7 +80,7 @@ def run(
         hardware=machine.hardware(),
         started=started.isoformat(timespec="seconds"),
         datasets={spec: summarize(data) for spec, data in prepared.datasets.items()},
-        notes=tuple(reader_notes(study)),
+        notes=(*reader_notes(study), *prepared.notes),
         cached=len(finished),
     )
 

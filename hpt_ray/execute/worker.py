@@ -16,6 +16,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from hpt_ray.core import machine, user_code
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StageError, StageInterruptedError, StoreError, StudyError
 from hpt_ray.core.registry import load, name_of
 from hpt_ray.data import dataset
@@ -146,7 +147,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
 def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pretrainer:
     content = stage.content
     data = _data(stage)
-    backbone = build(content.backbone, content.seed, content.image_size)
+    backbone = build(content.backbone, content.seed, content.image_size, data.channels)
     if content.init:
         checkpoints.load(backbone, stored(content.init, store), threshold=1.0)
     return Pretrainer(
@@ -176,12 +177,11 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
     key = f"{content.weights} {content.init} {content.data}"
     if key not in warm:
         warm.clear()
-        backbone = build(content.backbone, content.init or 0, content.image_size)
+        data = _data(stage)
+        backbone = build(content.backbone, content.init or 0, content.image_size, data.channels)
         if content.weights:
             checkpoints.load(backbone, stored(content.weights, store), threshold=1.0)
-        warm[key] = Subject(
-            backbone, _data(stage), content.image_size, workers.device, content.precision, content.metric
-        )
+        warm[key] = Subject(backbone, data, content.image_size, workers.device, content.precision, content.metric)
     subject = warm[key]
     answers = load("probes", content.probe)(subject, **content.options)
     files = {
@@ -208,7 +208,8 @@ def _data(stage: PretrainingStage | EvaluationStage) -> dataset.Dataset:
 
 def _loaded(stage: PretrainingStage | EvaluationStage, spec: str) -> dataset.Dataset:
     pixels: Pixels = "encoded" if spec in stage.encoded else "resident"
-    return dataset.load(spec, stage.decode_size, stage.groups.get(spec), pixels=pixels)
+    channels = stage.channels.get(spec, RGB)
+    return dataset.load(spec, stage.decode_size, stage.groups.get(spec), pixels=pixels, channels=channels)
 
 
 def _finish(

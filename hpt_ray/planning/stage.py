@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
 from hpt_ray.core.metric import chosen
 from hpt_ray.core.registry import code_hash, name_of
@@ -27,6 +28,7 @@ class _Stage(Frozen):
         groups: the rules by which the images of its data sets are grouped, by data set, as ``data`` and ``apart`` name
             them; their effect is in the fingerprints.
         encoded: those of its data sets whose pixels stay encoded; that is in the fingerprints, too.
+        channels: which are read of those of its data sets of which not red, green and blue are; in the fingerprints.
     """
 
     model_config = ConfigDict(extra="ignore")  # earlier versions wrote the fields of all kinds
@@ -38,6 +40,7 @@ class _Stage(Frozen):
     images: int = 0
     groups: dict[str, str] = Field(default_factory=dict)
     encoded: tuple[str, ...] = ()
+    channels: dict[str, Channels] = Field(default_factory=dict)
 
 
 class PretrainingStage(_Stage):
@@ -124,6 +127,7 @@ def pretraining_stage(
         apart=tuple(other.spec for other in apart),
         groups=_rules(data, *apart),
         encoded=_encoded(data, *apart),
+        channels=_channels(data, *apart),
     )
 
 
@@ -179,11 +183,16 @@ def evaluation_stage(
         decode_size=study.decode_size,
         groups=_rules(data),
         encoded=_encoded(data),
+        channels=_channels(data),
     )
 
 
 def _encoded(*datasets: Dataset) -> tuple[str, ...]:
     return tuple(dict.fromkeys(data.spec for data in datasets if data.pixels == "encoded"))
+
+
+def _channels(*datasets: Dataset) -> dict[str, Channels]:
+    return {data.spec: data.chosen for data in datasets if data.chosen != RGB}
 
 
 def _rules(*datasets: Dataset) -> dict[str, str]:

@@ -7,8 +7,7 @@ from typing import TypeVar
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import is_path, load, name_of
-from hpt_ray.spec.policy import Policy
-from hpt_ray.spec.scales import with_hue
+from hpt_ray.spec.policy import Policy, with_hue
 from hpt_ray.spec.study import Factor, Pretraining
 
 Level = TypeVar("Level")

@@ -94,9 +94,32 @@ class Policy(Frozen):
                 raise UnknownNameError("operator", name, OPTIONAL)
         return self.model_copy(update=dict.fromkeys(operators))
 
+    def without_colour(self) -> Policy:
+        """What is left of this policy for images of other than three channels, which have no hue and no saturation.
+
+        Brightness and contrast stay, as in the policies of those who pretrain on satellite bands (SeCo, arXiv
+        2103.16607; SSL4EO-S12, arXiv 2211.07044). Grayscale would be all bands' mean in each of them, which no image of
+        such a set looks like.
+        """
+        jitter = self.color_jitter
+        if jitter is not None:
+            jitter = jitter.model_copy(update={"saturation": 0.0, "hue": 0.0})
+            jitter = jitter if jitter.brightness or jitter.contrast else None
+        return self.model_copy(update={"color_jitter": jitter, "grayscale": None})
+
     def replace(self, **operators: Any) -> Policy:
         """This policy with some operators exchanged, validated: ``replace(blur=GaussianBlur(p=0.1))``."""
         return Policy.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **operators})
+
+
+def with_hue(policy: Policy, hue: float) -> Policy:
+    """A policy whose colour jitter, if it has one, shifts hue by up to ``hue`` turns.
+
+    The paper's configurations jitter hue by 0.4, MoCo-v2 itself by 0.1.
+    """
+    if policy.color_jitter is None:
+        return policy
+    return policy.replace(color_jitter=policy.color_jitter.model_copy(update={"hue": hue}))
 
 
 OPTIONAL = tuple(name for name in Policy.model_fields if name != "crop")

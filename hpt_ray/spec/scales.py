@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import Field
 
+from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import check
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.options import Options, merged, parse
-from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.policy import Policy, with_hue
 from hpt_ray.spec.recipe import Positive, Recipe
 from hpt_ray.spec.study import Evaluation, Margin, PixelChoice, Precision, Pretraining, Weights
 from hpt_ray.spec.weights_source import WeightSource, is_checkpoint
@@ -33,7 +34,8 @@ ARMS = ("target", "base", "base>target", "base>target:bn")
 
 
 #: Settings that are fields of a scale and of a study alike.
-NETWORK = ("backbone", "image_size", "decode_size", "pixels", "precision", "compile", "metric", "margin", "groups")
+OF_IMAGES = ("image_size", "decode_size", "pixels", "channels", "groups")
+NETWORK = ("backbone", *OF_IMAGES, "precision", "compile", "metric", "margin")
 
 
 def _by_scale(value: Callable[[Scale], Any]) -> dict[str, Any]:
@@ -55,6 +57,11 @@ class Settings(TypedDict, total=False):
         PixelChoice,
         "resident: decoded once to squares; encoded: cropped at full resolution; auto: encoded if most are larger",
         _by_scale(lambda scale: scale.pixels),
+    ]
+    channels: Annotated[
+        Channels,
+        "of the images: 3 (red, green, blue), all (1 to 16), or bands by number, from 1: 4,3,2",
+        _by_scale(lambda scale: scale.channels),
     ]
     base_iterations: Annotated[Positive, "base pretraining", _by_scale(lambda scale: scale.base.iterations)]
     base_seeds: Annotated[
@@ -115,6 +122,7 @@ class Scale(Frozen):
     image_size: int
     decode_size: int
     pixels: PixelChoice = "resident"
+    channels: Channels = RGB
     precision: Precision = "auto"
     compile: bool = False
     metric: str | None = None
@@ -209,16 +217,6 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
             "or give base a data set to pretrain on."
         )
     return Weights(source=base.removeprefix("weights:"))
-
-
-def with_hue(policy: Policy, hue: float) -> Policy:
-    """A policy whose colour jitter, if it has one, shifts hue by up to ``hue`` turns.
-
-    The paper's configurations jitter hue by 0.4, MoCo-v2 itself by 0.1.
-    """
-    if policy.color_jitter is None:
-        return policy
-    return policy.replace(color_jitter=policy.color_jitter.model_copy(update={"hue": hue}))
 
 
 #: A short budget wants many small steps and a sharp softmax: see "The quick scale" in the README.

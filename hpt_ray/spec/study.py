@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.registry import name_of
 from hpt_ray.core.values import Frozen
@@ -95,8 +96,7 @@ class Pretraining(Recipe):
 class Weights(Frozen):
     """A role that is given: ``torchvision:resnet50`` or a checkpoint file, loaded and audited key by key.
 
-    ``FILE#PLACE`` names the network in a file that holds several: what its tensors' names begin with.
-    """
+    ``FILE#PLACE`` names the network in a file that holds several: what its tensors' names begin with."""
 
     source: str
 
@@ -197,13 +197,13 @@ class Study(Frozen):
     image_size: Positive  # side of the views the network sees, pixels
     decode_size: Positive  # side of the decoded images the views are cut from, pixels
     pixels: PixelChoice = "resident"  # views are cut from squares of decode_size, or at full resolution
+    channels: Channels = RGB  # of the images that are read
     precision: Precision = "auto"
     compile: bool = False  # backbones by torch.compile while they are pretrained
     search: Search | None = None
     dashboard: Annotated[str, Field(min_length=1)] | None = None  # by name or path from its file; None: its own name
-    #: The name or path that the study was made from, and how its function was called: for the report and to reproduce.
-    made_from: str | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    made_from: str | None = None  # the name or path of the function that made it, to reproduce it
+    parameters: dict[str, Any] = Field(default_factory=dict)  # what that was called with
 
     @field_validator("parameters")
     @classmethod

@@ -15,7 +15,7 @@ from hpt_ray.spec.study import Study
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0)]
-Channels = tuple[float, float, float]
+Channels = tuple[float, ...]
 Futile = Literal["", "few seeds", "few test images"]
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from hpt_ray.core import registry
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import derived_seed
 from hpt_ray.training import dry_run, stem
@@ -44,7 +45,7 @@ class Backbone(nn.Sequential):
         return torch.flatten(x, 1)
 
 
-def build(name: str, seed: int, image_size: int | None = None, channels: int = stem.RGB) -> Backbone:
+def build(name: str, seed: int, image_size: int | None = None, channels: int = RGB) -> Backbone:
     """The backbone of that name, initialised from the seed's stream "init"; the global generator is not changed.
 
     Args:
@@ -65,7 +66,7 @@ def build(name: str, seed: int, image_size: int | None = None, channels: int = s
         return network
 
 
-def outline(name: str, image_size: int | None = None, channels: int = stem.RGB) -> Backbone:
+def outline(name: str, image_size: int | None = None, channels: int = RGB) -> Backbone:
     """The backbone without its numbers, on the meta device: names, shapes and types at no cost of memory.
 
     Raises:
@@ -106,6 +107,16 @@ def check(name: str, image_size: int) -> None:
         features = dry_run.features(network, name, image_size)
         if features != network.dim:
             raise StudyError(f"backbone {name} promises {network.dim} features and makes {features}: mend its dim.")
+
+
+def check_channels(name: str, image_size: int, channels: int) -> None:
+    """Refuse a backbone that cannot take images of so many channels, on the meta device.
+
+    Raises:
+        StudyError: as ``stem.rebuild``, or for a network that needs three channels elsewhere, too.
+    """
+    if channels != RGB:
+        dry_run.features(outline(name, image_size, channels), name, image_size, channels)
 
 
 def _maker(name: str, image_size: int | None) -> Callable[[], Backbone]:

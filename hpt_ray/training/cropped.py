@@ -53,14 +53,14 @@ class Cropped:
             for _ in self._threads.map(of_image, range(len(indices))):
                 pass
 
-        return {"crops": Later((*places.shape, 3, self.size, self.size), np.float32, write)}
+        return {"crops": Later((*places.shape, self.encoded.count, self.size, self.size), np.float32, write)}
 
     def images(self, arrays: Mapping[str, Tensor], which: int) -> Tensor:
         return arrays["crops"][which]
 
 
 def crop(image: Tensor, draws: Draws, row: int, size: int) -> Tensor:
-    """One row's crop of an image uint8 [3, H, W], resized and flipped: float32 [3, size, size] on [0, 1]."""
+    """One row's crop of an image uint8 [C, H, W], resized and flipped: float32 [C, size, size] on [0, 1]."""
     top, left = draws.top[row], draws.left[row]
     box = image[:, top : top + draws.height[row], left : left + draws.width[row]].to(torch.float32)
     view = interpolate(box[None], (size, size), mode="bilinear", antialias=True)[0].div_(255)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError
 
 
@@ -29,8 +30,8 @@ class _Chance(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch decl
         return func(*args, **(kwargs or {}))
 
 
-def features(network: nn.Module, name: str, image_size: int) -> int:
-    """The number of features that a network makes of each image [3, image_size, image_size]; its state stays as it is.
+def features(network: nn.Module, name: str, image_size: int, channels: int = RGB) -> int:
+    """The number of features that a network makes of each image [C, image_size, image_size]; its state stays as it is.
 
     Args:
         name: what the errors call it.
@@ -44,13 +45,13 @@ def features(network: nn.Module, name: str, image_size: int) -> int:
     was_training = network.training
     try:
         with torch.no_grad(), torch.device("meta"), _Chance() as chance:
-            images = torch.empty(2, 3, image_size, image_size).contiguous(memory_format=torch.channels_last)
+            images = torch.empty(2, channels, image_size, image_size).contiguous(memory_format=torch.channels_last)
             output = functional_call(network.train(), state, (images,))
     # An untrusted network may raise anything: it cannot be used at this size.
     except Exception as error:
         reason = str(error).split("\n", 1)[0] or type(error).__name__
         raise StudyError(
-            f"backbone {name} does not take images [n, 3, {image_size}, {image_size}] ({reason}): "
+            f"backbone {name} does not take images [n, {channels}, {image_size}, {image_size}] ({reason}): "
             "choose another image_size or backbone."
         ) from error
     finally:

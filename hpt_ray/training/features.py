@@ -39,7 +39,7 @@ class Split:
 
 
 def centre(images: Tensor, image_size: int) -> Tensor:
-    """The centre square [n, 3, image_size, image_size] of images [n, 3, S, S]: what a probe sees of them.
+    """The centre square [n, C, image_size, image_size] of images [n, C, S, S]: what a probe sees of them.
 
     Raises:
         StudyError: for images smaller than that.
@@ -76,7 +76,7 @@ def outputs(
     Raises:
         StudyError: for images decoded smaller than ``image_size``.
     """
-    mean, std = to_device(np.array([data.mean, data.std], np.float32), device).view(2, 1, 3, 1, 1)
+    mean, std = to_device(np.array([data.mean, data.std], np.float32), device).view(2, 1, -1, 1, 1)
     stream = copy_stream(device)
 
     def sent(chosen: NDArray[np.int64]) -> Parcel:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.layout import Demand
 from hpt_ray.training.backbone import outline
 
@@ -28,7 +29,7 @@ def images_at_once(network: nn.Module, images: Tensor) -> int:
 
     Args:
         network: in eval mode, on the device of the images.
-        images: [n, 3, S, S] float32, the first of which passes through the network.
+        images: [n, C, S, S] float32, the first of which passes through the network.
     """
     one = images[:1]
     largest = max([one.nbytes, *_activations(network, network.modules(), one)])
@@ -36,30 +37,31 @@ def images_at_once(network: nn.Module, images: Tensor) -> int:
     return min(MOST, 1 << (fitting.bit_length() - 1))
 
 
-def gflop(network: nn.Module, image_size: int) -> float:
+def gflop(network: nn.Module, image_size: int, channels: int = RGB) -> float:
     """GFLOP of the forward pass of one image through a network on the meta device."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(torch.empty(1, 3, image_size, image_size, device="meta"))
+        network.eval()(torch.empty(1, channels, image_size, image_size, device="meta"))
     operations: int = counter.get_total_flops()
     return operations / 1e9
 
 
-def demand(backbone: str, image_size: int, *, batch: int, group: int, resident: int) -> Demand:
+def demand(backbone: str, image_size: int, *, batch: int, group: int, resident: int, channels: int = RGB) -> Demand:
     """What pretraining asks of a GPU, roughly and rather too much: as if in float32, and no layer worked in place.
 
     Args:
-        resident: bytes of the images that stay in the GPU's memory.
+        resident: bytes of the images that stay in the GPU's memory. channels: of the images.
     """
-    network, image = outline(backbone, image_size).eval(), torch.empty(1, 3, image_size, image_size, device="meta")
+    network = outline(backbone, image_size, channels).eval()
+    image = torch.empty(1, channels, image_size, image_size, device="meta")
     layers = [layer for layer in network.modules() if not any(layer.children())]
     with torch.no_grad():
         activations = sum(_activations(network, layers, image))
     weights = sum(parameter.nbytes for parameter in network.parameters())
     # Weights, their gradients, velocities and a second network that follows; two views and what they are computed by.
     whole = PROCESS + resident + 4 * weights + group * activations + 8 * batch * image.nbytes
-    return Demand(bytes=whole, gflop=group * gflop(network, image_size))
+    return Demand(bytes=whole, gflop=group * gflop(network, image_size, channels))
 
 
 def _activations(network: nn.Module, layers: Iterable[nn.Module], images: Tensor) -> list[int]:

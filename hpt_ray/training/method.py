@@ -33,7 +33,7 @@ class Batch:
     Attributes:
         iteration: counts from 0.
         size: images in the global batch. group: images in a normalisation group.
-        view: which one of the method's ``views`` -> this worker's groups of it, each [group, 3, S, S] and normalised.
+        view: which one of the method's ``views`` -> this worker's groups of it, each [group, C, S, S] and normalised.
         iterations: the stage's whole budget, for schedules that belong to a method.
         labels: of this worker's groups in the batch's order, each int64 [group], -1 where there is none.
         shuffled: the batch's positions in the order of shuffled views, int64 [size] on the device.

@@ -53,12 +53,12 @@ class Pixels(Protocol):
         """What the host sends to the device for a step's views, by name."""
 
     def images(self, arrays: Mapping[str, Tensor], which: int) -> Tensor:
-        """The images of one of the views on the device, uint8 [n, 3, H, W], from what was sent; or their crops, float32
-        [n, 3, S, S] on [0, 1]."""
+        """The images of one of the views on the device, uint8 [n, C, H, W], from what was sent; or their crops, float32
+        [n, C, S, S] on [0, 1]."""
 
 
 class Stored:
-    """Images in the device's own memory, uint8 [N, 3, H, W]."""
+    """Images in the device's own memory, uint8 [N, C, H, W]."""
 
     def __init__(self, stored: Tensor) -> None:
         self.stored = stored
@@ -130,7 +130,7 @@ def _resident(fingerprint: str, images: Tensor, device: torch.device) -> Tensor 
 
 
 def _mapped(data: Dataset) -> Tensor:
-    """All images, uint8 [N, 3, H, W]: the mapped pages, to which nothing writes."""
+    """All images, uint8 [N, C, H, W]: the mapped pages, to which nothing writes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(data.resident)

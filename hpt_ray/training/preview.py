@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset
+from hpt_ray.data.picture import for_a_reader
 from hpt_ray.spec.policy import Policy
 from hpt_ray.training.features import centre
 from hpt_ray.training.pixels import View
@@ -24,7 +24,8 @@ def preview(
 ) -> list[dict[str, Any]]:
     """Rows (policy, example, view, png): the same images and, operator by operator, the same draws for every policy.
 
-    The rows of policy ``original`` hold the images themselves, as they are cut for evaluation.
+    The rows of policy ``original`` hold the images themselves, as they are cut for evaluation. Of more than three
+    channels the first three are shown.
 
     Args:
         size: the side of the views in pixels.
@@ -51,7 +52,7 @@ def preview(
 
 
 def _png(image: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """A [3, S, S] image as PNG."""
+    """A [C, S, S] image as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG")
+    for_a_reader(image).save(buffer, "PNG")
     return buffer.getvalue()

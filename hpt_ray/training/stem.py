@@ -12,9 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Size, Tensor, nn
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError
-
-RGB = 3
 
 
 @torch.no_grad()
@@ -85,9 +84,8 @@ def adapt(weights: Tensor, channels: int) -> Tensor:
 
 def told(given: int, channels: int) -> str:
     """What ``adapt`` does, in words: completes "the first layer ..."."""
+    before = f"of {given} channel{'s' if given > 1 else ''}"
     if channels == 1:
-        return f"of {given} channels becomes one of 1: their sum"
-    how = "repeated in their order" if channels > given else f"the first {channels} kept"
-    return (
-        f"of {given} channel{'s' if given > 1 else ''} becomes one of {channels}: {how}, scaled by {given}/{channels}"
-    )
+        return f"{before} becomes one of 1: the sum of its weights, as timm does"
+    how = "its weights repeated in their order" if channels > given else f"the weights of the first {channels}"
+    return f"{before} becomes one of {channels}: {how}, scaled by {given}/{channels} as timm does"

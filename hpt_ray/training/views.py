@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.policy import Policy
 from hpt_ray.training.augment.augment import parameters, render
@@ -37,9 +38,10 @@ class Views:
         precision: str = "float32",
         normalised: bool = True,
     ) -> None:
-        self.policy, self.size, self.device = policy, size, device
+        self.policy = policy if data.channels == RGB else policy.without_colour()
+        self.size, self.device = size, device
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self.mean, self.std = (data.mean, data.std) if normalised else ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        self.mean, self.std = (data.mean, data.std) if normalised else ((0.0,) * data.channels, (1.0,) * data.channels)
         self.pixels: Pixels = pixels_of(data, device) if data.encoded is None else Cropped(data.encoded, size)
         self.stream = copy_stream(device)
 
@@ -60,7 +62,7 @@ class Views:
         return Parcel(contents, self.device, self.stream)
 
     def render(self, arrays: Mapping[str, Tensor], which: int) -> Tensor:
-        """One of the views [n, 3, S, S], channels_last, from what ``prepare`` has sent."""
+        """One of the views [n, C, S, S], channels_last, from what ``prepare`` has sent."""
         prefix = f"{which} "
         rows = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         return render(self.pixels.images(arrays, which), rows, self.size, self.dtype)

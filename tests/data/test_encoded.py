@@ -185,7 +185,7 @@ def test_deep_values_are_read_by_the_rule_of_the_data_set(tmp_path: Path) -> Non
     assert np.array_equal(images[:], resident.resident)
     assert (resident.mean, resident.std, resident.remarks) == (encoded.mean, encoded.std, encoded.remarks[:-1])
     deep = np.asarray(Image.open(sorted((tmp_path / "data" / "a").iterdir())[1]))
-    assert images.reading.whole.bits == 12
+    assert [one.bits for one in images.reading.whole] == [12]
     assert np.array_equal(images.full(1)[0], deep >> 4)
 
 

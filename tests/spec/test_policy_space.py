@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpt_ray.core.registry import load
-from hpt_ray.spec.policy import Grayscale, Policy, RandomResizedCrop
+from hpt_ray.spec.policy import Grayscale, Policy, RandomResizedCrop, with_hue
 from hpt_ray.spec.policy_space import OPERATORS, SPACE, random_policies, to_point, to_policy, written
-from hpt_ray.spec.scales import with_hue
 
 POINTS = st.fixed_dictionaries({name: st.floats(*ends) for name, ends in SPACE.items()})
 

@@ -28,11 +28,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 CROP = Policy().without("color_jitter", "grayscale", "blur")
 
 
-def dataset(n: int = 60, size: int = SIZE, images: Any = None, labels: Any = None, seed: int = 0) -> Dataset:
+def dataset(
+    n: int = 60, size: int = SIZE, images: Any = None, labels: Any = None, seed: int = 0, channels: int = 3
+) -> Dataset:
     """``n`` images of noise of two classes unless given; interleaved, 60 % train, 20 % val, 20 % test."""
     rng = np.random.default_rng(seed)
     if images is None:
-        images = rng.integers(0, 256, (n, 3, size, size), dtype=np.uint8)
+        images = rng.integers(0, 256, (n, channels, size, size), dtype=np.uint8)
     labels = np.arange(n) % 2 if labels is None else labels
     place = np.arange(n) % 5
     splits = {"train": np.flatnonzero(place < 3), "val": np.flatnonzero(place == 3), "test": np.flatnonzero(place == 4)}
@@ -47,8 +49,8 @@ def dataset(n: int = 60, size: int = SIZE, images: Any = None, labels: Any = Non
         classes=tuple(str(i) for i in range(int(np.max(labels)) + 1)),
         hashes=np.array([f"{i:032x}".encode() for i in range(n)]),
         perceptual=np.arange(n, dtype=np.uint64),
-        mean=(0.5, 0.4, 0.6),
-        std=(0.25, 0.3, 0.2),
+        mean=tuple(np.resize([0.5, 0.4, 0.6], channels).tolist()),
+        std=tuple(np.resize([0.25, 0.3, 0.2], channels).tolist()),
         fingerprint=content_id(hashlib.sha256(np.ascontiguousarray(images)).hexdigest(), length=32),
         excluded=0,
     )

@@ -82,8 +82,9 @@ def test_given_weights_keep_their_own_channels_until_they_meet_images(tmp_path: 
     audit = load_weights(imported, WeightSource.parse(str(tmp_path / "bands.safetensors")), Store(tmp_path))
     assert (len(audit.matched), audit.adapted) == (45, {})
     assert torch.equal(imported.conv1.weight, given.conv1.weight)
-    notes = check_weights(small.study(), Weights(source=str(tmp_path / "bands.safetensors")), Store(tmp_path))
-    assert notes[-1].endswith("bands.safetensors: made for images of 13 channels.")
+    checked = check_weights(small.study(), Weights(source=str(tmp_path / "bands.safetensors")), Store(tmp_path))
+    assert checked.channels == 13
+    assert checked.notes[-1].endswith("bands.safetensors: made for images of 13 channels.")
     narrow = build("resnet_small", 0, 32)
     assert checkpoints.load(narrow, checkpoints.tensors(imported), threshold=1.0).adapted
     assert torch.equal(narrow.conv1.weight, stem.adapt(given.conv1.weight, 3))

@@ -44,13 +44,14 @@ def views(
     """One normalised view of each image.
 
     Args:
-        images: uint8 [n, 3, H, W], on any device; nothing here waits for the device.
+        images: uint8 [n, C, H, W], on any device; nothing here waits for the device.
+        policy: of other than three channels one ``without_colour``.
         draws: n rows, from ``draw`` with the same policy and this H and W.
         size: the side S of a view, in pixels.
         mean, std: per channel, on [0, 1].
 
     Returns:
-        [n, 3, S, S] in ``dtype`` (computed in float32), channels_last. A row depends on its own image and draws alone.
+        [n, C, S, S] in ``dtype`` (computed in float32), channels_last. A row depends on its own image and draws alone.
     """
     rows = parameters(draws, policy, size, (images.shape[2], images.shape[3]), mean, std)
     return render(images, Parcel(rows, images.device, None).opened(), size, dtype)
@@ -76,7 +77,7 @@ def parameters(
         across = resample.axis(draws.left, draws.width, shape[1], size, draws.flip)
         rows = {f"down {i}": part for i, part in enumerate(down)}
         rows |= {f"across {i}": part for i, part in enumerate(across)}
-    factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
+    factors, channels = np.stack([draws.brightness, draws.contrast, draws.saturation]), len(mean)
     if jitter and jitter.hue:
         rank = draws.order.argsort(axis=1).T
         early = rank[:HUE] < rank[HUE]
@@ -84,23 +85,23 @@ def parameters(
         rows["hue"] = color.distances(draws.hue)
         factors = np.where(early, 1, factors)
     factors[SATURATION, draws.gray] = 0
-    rows["pixel"], rows["mean"] = color.mixture(*factors)
+    rows["pixel"], rows["mean"] = color.mixture(*factors, channels=channels)
     if not (jitter and jitter.contrast):
         rows = {name: row for name, row in rows.items() if not name.endswith("mean")}
     if blur:
         rows["taps"] = resample.taps(draws.sigma, kernel_width(blur, size) // 2)
     scale = 1 / np.asarray(std, np.float64)[:, None]
-    low = np.broadcast_to(-np.asarray(mean, np.float64)[:, None] * scale, (len(draws), 3, 1))
+    low = np.broadcast_to(-np.asarray(mean, np.float64)[:, None] * scale, (len(draws), channels, 1))
     rows |= {"low": low, "high": low + scale}
     rows |= {name: rows[name] * scale for name in ("pixel", "mean") if name in rows}
     return {name: row.astype(np.float32) for name, row in rows.items()}
 
 
 def render(images: Tensor, rows: Mapping[str, Tensor], size: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The views of images, or of crops [n, 3, S, S] float32 on [0, 1], by their ``parameters``: see ``views``."""
-    n, _, height, width = images.shape
+    """The views of images, or of crops [n, C, S, S] float32 on [0, 1], by their ``parameters``: see ``views``."""
+    n, channels, height, width = images.shape
     device = images.device
-    out = torch.empty((n, 3, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
+    out = torch.empty((n, channels, size, size), dtype=dtype, device=device, memory_format=torch.channels_last)
     step = max(1, _CHUNK // (size * max(height, width))) if device.type == "cpu" else max(1, n)
     for part in (slice(start, start + step) for start in range(0, n, step)):
         with torch.autocast(device.type, enabled=False):  # in bfloat16 a view would be wrong by up to seven grey levels
@@ -111,20 +112,20 @@ def render(images: Tensor, rows: Mapping[str, Tensor], size: int, dtype: torch.d
 
 
 def _render(images: Tensor, rows: Mapping[str, Tensor], size: int) -> Tensor:
-    """float32 [n, 3, S, S], contiguous, in the order crop, jitter, gray, blur, flip (which commutes with the rest)."""
-    n, view = len(images), images
+    """float32 [n, C, S, S], contiguous, in the order crop, jitter, gray, blur, flip (which commutes with the rest)."""
+    n, channels, view = len(images), images.shape[1], images
     if "down 0" in rows:
         down = resample.resize(rows["down 0"], rows["down 1"], rows["down 2"], total=1 / 255)
         across = resample.resize(rows["across 0"], rows["across 1"], rows["across 2"])
         view = _filter(images.to(torch.float32), down, across)
-    view = view.view(n, 3, size * size)
+    view = view.view(n, channels, size * size)
     if "hue" in rows:
         view = color.mix(view, rows["early pixel"], rows.get("early mean")).clamp_(0, 1)
         view = color.shift_hue(view, rows["hue"])
     view = color.mix(view, rows["pixel"], rows.get("mean"), rows["low"])
     # maximum and minimum, because clamp with a bound per channel is slow on CPUs.
     view = torch.minimum(torch.maximum(view, rows["low"], out=view), rows["high"], out=view)
-    view = view.view(n, 3, size, size)
+    view = view.view(n, channels, size, size)
     if "taps" in rows:
         blur = resample.filters(rows["taps"], size)
         view = _filter(view, blur, blur)
@@ -132,7 +133,7 @@ def _render(images: Tensor, rows: Mapping[str, Tensor], size: int) -> Tensor:
 
 
 def _filter(view: Tensor, down: Tensor, across: Tensor) -> Tensor:
-    """Rows [n, S, H] and columns [n, S, W] applied to [n, 3, H, W]: [n, 3, S, S]."""
+    """Rows [n, S, H] and columns [n, S, W] applied to [n, C, H, W]: [n, C, S, S]."""
     n, channels, height, width = view.shape
     narrow = view.view(n, channels * height, width).bmm(across.transpose(1, 2))
     return torch.matmul(down[:, None], narrow.view(n, channels, height, across.shape[1]))

@@ -18,16 +18,22 @@ from hpt_ray.training.augment.draws import Floats
 LUMINANCE = np.array([0.2989, 0.587, 0.114])
 
 
-def mixture(brightness: Floats, contrast: Floats, saturation: Floats) -> tuple[Floats, Floats]:
-    """Factors [n] -> A and B, [n, 3, 3]: a pixel x of a view of mean colour m becomes A x + B m."""
+def mixture(brightness: Floats, contrast: Floats, saturation: Floats, *, channels: int = 3) -> tuple[Floats, Floats]:
+    """Factors [n] -> A and B, [n, C, C]: a pixel x of a view of mean colour m becomes A x + B m.
+
+    Of other than three channels each is to itself what a grey image is to torchvision: contrast is about its own mean,
+    and there is no saturation.
+    """
     b, c, s = (factor[:, None, None] for factor in (brightness, contrast, saturation))
+    if channels != len(LUMINANCE):
+        return b * c * np.eye(channels), b * (1 - c) * np.eye(channels)
     pixel: Floats = b * c * (s * np.eye(3) + (1 - s) * LUMINANCE)
     mean: Floats = b * (1 - c) * np.broadcast_to(LUMINANCE, (3, 3))
     return pixel, mean
 
 
 def mix(view: Tensor, pixel: Tensor, mean: Tensor | None, offset: Tensor | float = 0.0) -> Tensor:
-    """A x + B m + offset, for views [n, 3, P], with m the mean of each; without ``mean``, A x + offset."""
+    """A x + B m + offset, for views [n, C, P], with m the mean of each; without ``mean``, A x + offset."""
     if mean is not None:
         offset = mean.bmm(view.mean(2, keepdim=True)).add_(offset)
     return torch.baddbmm(offset, pixel, view) if isinstance(offset, Tensor) else pixel.bmm(view).add_(offset)

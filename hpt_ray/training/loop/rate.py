@@ -39,7 +39,7 @@ def images_per_second(recipe: Recipe, backbone: str, data: Dataset, image_size: 
     with threads(1):
         pretrainer = Pretrainer(
             recipe,
-            build(backbone, 0, image_size),
+            build(backbone, 0, image_size, data.channels),
             data,
             iterations=ITERATIONS + 1,
             image_size=image_size,
@@ -57,7 +57,7 @@ def images_per_second(recipe: Recipe, backbone: str, data: Dataset, image_size: 
 
 def passes_per_second(backbone: str, data: Dataset, image_size: int, precision: str) -> float:
     """Images of a data set through a frozen network, by one worker with one thread (or one GPU), after a warm-up."""
-    device, network = default_device(), build(backbone, 0, image_size)
+    device, network = default_device(), build(backbone, 0, image_size, data.channels)
     chosen = data.evaluation()["train"][: max(4, PIXELS // image_size**2)]
     with threads(1), precision_context(device, precision):
         outputs(network, data, chosen[:4], image_size, device)

@@ -19,7 +19,7 @@ from hpt_ray.training.workers import Workers
 
 
 class Classified(nn.Module):
-    """A backbone with a linear classifier: images [n, 3, S, S] -> logits [n, classes] and features [n, d]."""
+    """A backbone with a linear classifier: images [n, C, S, S] -> logits [n, classes] and features [n, d]."""
 
     def __init__(self, backbone: Backbone, classifier: nn.Module) -> None:
         super().__init__()

@@ -60,7 +60,7 @@ class LabelledBatches:
         return stream(self.repeat, f"{self.name} order", epoch).permutation(self.indices)
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """Normalised views [b, 3, S, S], in the subject's precision; labels [b] or targets [b, C]; on its device."""
+        """Normalised views [b, C, S, S], in the subject's precision; labels [b] or targets [b, C]; on its device."""
         arrays = self._ahead(iteration).opened()
         return self.views.render(arrays, 0), arrays["wanted"]
 

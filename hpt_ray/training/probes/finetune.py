@@ -117,7 +117,7 @@ def _candidates(
 
 
 def tune(batches: LabelledBatches, lr: float, iterations: int, head: float = HEAD) -> nn.Module:
-    """A fine-tuned copy of the subject's backbone with a classifier on it: [n, 3, S, S] -> [n, classes]."""
+    """A fine-tuned copy of the subject's backbone with a classifier on it: [n, C, S, S] -> [n, classes]."""
     subject = batches.subject
     backbone, classifier = copy.deepcopy(subject.backbone), new_classifier(subject, batches.repeat, NAME)
     network = nn.Sequential(backbone, classifier).requires_grad_(True).train()

@@ -42,7 +42,7 @@ def probe(
     """
     size, device = subject.image_size, subject.device
     with evaluating(subject.backbone, device):
-        chunk = images_at_once(subject.backbone, torch.zeros(1, 3, size, size, device=device))
+        chunk = images_at_once(subject.backbone, torch.zeros(1, subject.data.channels, size, size, device=device))
         return [_train(subject, lr, iterations, batch, repeat, chunk) for repeat in range(repeats)]
 
 

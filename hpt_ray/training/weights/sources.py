@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.spec.study import Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
@@ -44,8 +47,15 @@ def load_weights(backbone: Backbone, source: WeightSource, store: Store) -> audi
         raise WeightsError(f"{source.address}: {error}") from error
 
 
-def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
-    """Load weights once, if they need no download, and return notes on what is loaded of them.
+class Checked(NamedTuple):
+    """Given weights that would load: notes on what is loaded, and the channels of the images that they are made for."""
+
+    notes: list[str]
+    channels: int
+
+
+def check_weights(study: Study, recipe: Weights, store: Store) -> Checked:
+    """Load weights once, if they need no download.
 
     Downloads are left to their stage.
 
@@ -57,7 +67,8 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
     if source.origin == "file":
         format_of(source.path, source.address)  # before the whole file is read
     if source.published:
-        return [f"weights {source}: downloaded when they are needed; the report says what is taken over."]
+        notes = [f"weights {source}: downloaded when they are needed; the report says what is taken over."]
+        return Checked(notes, RGB)
     network = outline(study.backbone, study.image_size)
     try:
         notes = audit.lines(str(source), load_weights(network, source, store))
@@ -66,6 +77,7 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> list[str]:
         if share < NEARLY or name == study.backbone:
             raise
         raise WeightsError(f"{error} The file looks like {name}: set backbone={name}.") from error
-    if (channels := stem.channels_of(network.state_dict())) != stem.RGB:
+    channels = stem.channels_of(network.state_dict())
+    if channels != RGB:
         notes.append(f"weights {source}: made for images of {channels} channel{'s' if channels > 1 else ''}.")
-    return notes
+    return Checked(notes, channels)

@@ -78,6 +78,34 @@ def test_crop_and_flip_are_torchvisions(height: int, width: int, size: int) -> N
         torch.testing.assert_close(views[i], expected, rtol=0, atol=3e-5)  # float32 positions up to 256 pixels
 
 
+@pytest.mark.parametrize("channels", [1, 2, 5, 13])
+def test_each_of_other_channels_is_to_torchvision_an_image_of_its_own(channels: int) -> None:
+    """Brightness and contrast as of grey; hue, saturation and grayscale are left out; crop, blur and flip as ever."""
+    jitter = ColorJitter(brightness=0.2, contrast=0.2, saturation=0.8, hue=0.4)
+    policy = Policy(color_jitter=jitter, grayscale=Grayscale(p=1)).without_colour()
+    rng = np.random.default_rng(channels)
+    images = torch.from_numpy(rng.integers(70, 160, (12, channels, 24, 40), dtype=np.uint8))  # nothing leaves [0, 1]
+    draws = draw(policy, rng, 12, 24, 40)
+    assert not draws.gray.any() and not draws.hue.any() and (draws.saturation == 1).all()
+    assert (draws.contrast != 1).any() and (draws.brightness != 1).any() and (draws.sigma > 0).any()
+    mean, std = rng.random(channels), 0.1 + rng.random(channels)
+    views = augment.views(images, draws, policy, 16, mean.tolist(), std.tolist())
+    for channel in range(channels):
+        one = slice(channel, channel + 1)
+        expected = reference.views(images[:, one], draws, policy, 16, mean[one].tolist(), std[one].tolist())
+        torch.testing.assert_close(views[:, one], expected, rtol=0, atol=1e-5 / std[channel])
+
+
+def test_without_colour_draws_nothing_else_differently() -> None:
+    policy = Policy()
+    usual, left = (draw(each, np.random.default_rng(0), 50, 32, 32) for each in (policy, policy.without_colour()))
+    for field in fields(Draws):
+        same = np.array_equal(getattr(usual, field.name), getattr(left, field.name))
+        assert same is (field.name not in ("saturation", "hue", "gray"))
+    only_hue = Policy(color_jitter=ColorJitter(brightness=0, contrast=0))
+    assert only_hue.without_colour().color_jitter is None
+
+
 @pytest.mark.parametrize(("size", "expected_width"), [(32, 3), (8, 3), (64, 7), (224, 23)])
 def test_blur_is_torchvisions(size: int, expected_width: int) -> None:
     policy = CROP_ONLY.replace(blur=GaussianBlur())
