@@ -13,6 +13,8 @@ from hpt_ray.planning.plan import Plan, Unit
 
 #: How the reason of a unit begins that was interrupted because the run was asked to stop.
 INTERRUPTED = "interrupted"
+#: The kinds of events with which a unit ends.
+ENDS = ("finished", "interrupted", "failed")
 #: How the reason of a unit begins that could not run because another one failed.
 NEEDS = "needs "
 

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from hpt_ray.execute.backends.ray.metrics import Metrics
-from hpt_ray.execute.events import Event
+from hpt_ray.execute.events import ENDS, Event
 from hpt_ray.execute.queue import Queue
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
@@ -195,7 +195,7 @@ class Broker:
 
     def _note(self, event: Event) -> None:
         self.events.append(event)
-        if event.kind in ("finished", "interrupted", "failed"):
+        if event.kind in ENDS:
             self.outcomes[event.unit] = event.reason
             self.alone.pop(event.unit, None)
         if self.metrics:

@@ -21,15 +21,22 @@ NODES_SECONDS = 5.0
 class Groups:
     """Starts the groups, each of which a thread follows until it has ended."""
 
-    def __init__(self, ray: Any, layout: Layout, request: Request) -> None:
+    def __init__(self, ray: Any, layout: Layout, request: Request, first: int = 0) -> None:
         """
         Args:
             layout: of the nodes that are up.
+            first: the number of the first group, of which a run has each only once.
         """
+        self.first = first
         self.ray, self.layout, self.request = ray, layout, request
         self.threads: list[threading.Thread] = []
         self.over = threading.Event()
         self.known, self.looked_at = node_ids(ray), time.monotonic()
+
+    @property
+    def next(self) -> int:
+        """The number of the next group."""
+        return self.first + len(self.threads)
 
     @property
     def running(self) -> int:
@@ -44,9 +51,7 @@ class Groups:
         """
         for _ in range(number):
             self.threads.append(
-                worker_group.start(
-                    broker, len(self.threads), self.request.run, self.layout, visible, scratch, self.over
-                )
+                worker_group.start(broker, self.next, self.request.run, self.layout, visible, scratch, self.over)
             )
 
     def room(self, news: News) -> int:
@@ -73,6 +78,7 @@ class Groups:
         return max(0, chosen.slots - self.running - news.retired)
 
     def end(self, seconds: float) -> None:
-        """Wait at most this long for each group; they end once the broker has closed."""
+        """Wait at most this long for the groups, which end once the broker has closed."""
+        until = time.monotonic() + seconds
         for thread in self.threads:
-            thread.join(timeout=seconds)
+            thread.join(timeout=max(0.0, until - time.monotonic()))

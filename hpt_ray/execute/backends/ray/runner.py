@@ -8,6 +8,7 @@ is done, while the groups stay.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +23,7 @@ from hpt_ray.execute.backends.ray.experiment import Experiment
 from hpt_ray.execute.backends.ray.groups import Groups
 from hpt_ray.execute.backends.ray.hardware import hardware
 from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, scratch
-from hpt_ray.execute.events import Event, Tell
+from hpt_ray.execute.events import ENDS, Event, Tell
 from hpt_ray.execute.stopping import StopNow
 from hpt_ray.planning.plan import Unit
 from hpt_ray.store.store import Store
@@ -34,6 +35,10 @@ STOP_SECONDS = 30.0
 
 class RayDiedError(StudyError):
     """Ray has ended: it can no longer be called."""
+
+
+class BrokerKilledError(Exception):
+    """Ray has killed the broker because the memory of its node ran low."""
 
 
 class RayRunner:
@@ -57,20 +62,49 @@ class RayRunner:
         Raises:
             StudyError: if no worker group starts, a node does not see the store or the data, or Ray loses the broker.
         """
+        unfinished: dict[str, Unit] = {}
+
+        def queued() -> Iterator[list[Unit]]:
+            for units in rounds:
+                unfinished.update({unit.id: unit for unit in units})
+                yield units
+
+        def heard(event: Event) -> bool:
+            if event.kind in ENDS:
+                unfinished.pop(event.unit, None)
+            return tell(event)
+
+        new, left = queued(), list[list[Unit]]()
         with visible.shown(store, self.request.run, self.request.paths) as seen:
-            self._run(rounds, seen, tell, stopping)
+            while True:
+                try:
+                    return self._run(itertools.chain(left, new), seen, heard, stopping)
+                except BrokerKilledError:
+                    self._shrink(heard)
+                    left = [list(unfinished.values())]
+
+    def _shrink(self, tell: Tell) -> None:
+        """Prepare to start again with one slot fewer."""
+        self.layout = self.layout.model_copy(update={"slots": self.layout.slots - 1})
+        stages = "1 stage runs" if self.layout.slots == 1 else f"{self.layout.slots} stages run"
+        reason = f"Memory ran low on this machine, so Ray ended processes of this run: {stages} at a time now."
+        tell(Event(kind="note", reason=reason))
+        self.groups.end(STOP_SECONDS)
+        self.groups = Groups(self.ray, self.layout, self.request, first=self.groups.next)
 
     def _run(
         self, rounds: Iterator[list[Unit]], seen: visible.Visible, tell: Tell, stopping: Callable[[], bool]
     ) -> None:
+        # Ray keeps the name of an actor that was killed.
+        name = f"{self.request.run}.{self.groups.first}" if self.groups.first else self.request.run
         # The broker runs on the node of this process: a node that is lost loses its groups, but never the broker.
         this_node = {"ray.io/node-id": self.ray.get_runtime_context().get_node_id()}
         broker = self.ray.remote(Broker).options(
-            name=f"broker of {self.request.run}", num_cpus=0, max_concurrency=1000, label_selector=this_node
+            name=f"broker of {name}", num_cpus=0, max_concurrency=1000, label_selector=this_node
         )
         self.broker = broker.remote(seen.store, self.request.study)
         self.groups.start(self.layout.slots, self.broker, seen, self.scratch.name)
-        experiment = Experiment(self.broker, self.request.run, self.scratch.name)
+        experiment = Experiment(self.broker, name, self.scratch.name)
         try:
             for news in self._follow(rounds, stopping):
                 for event in [*news.events, *self._refusals(news)]:
@@ -87,6 +121,8 @@ class RayRunner:
                 note = f"Ray Tune does not show all trials of this run ({experiment.failure}); no result depends on it."
                 tell(Event(kind="note", reason=note))
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.OutOfMemoryError) as error:
+            if low_on_memory(error) and self.layout.slots > 1 and not stopping():
+                raise BrokerKilledError from error
             raise StudyError(self._loss(error)) from error
         except (StopNow, RayDiedError):
             self.patience = 0.0
@@ -152,10 +188,7 @@ class RayRunner:
         """Why the run was lost, in one line: Ray's own message about full memory lists all processes on a page."""
         advice = "what is finished is kept; run the same command again to go on"
         if low_on_memory(error):
-            fewer = f", with --slots {self.layout.slots - 1}," if self.layout.slots > 1 else ""
-            return (
-                f"this machine's memory is full, so Ray ended processes of this run: {advice}{fewer} once some is free."
-            )
+            return f"this machine's memory is full, so Ray ended processes of this run: {advice} once some is free."
         return f"Ray lost the broker of this run (killed?): {advice}."
 
 

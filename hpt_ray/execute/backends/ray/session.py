@@ -51,6 +51,8 @@ LOCAL_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 LOCAL = {
     LOCAL_ONLY: "0",  # otherwise every Ray server listens to the network
     "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+    # Where memory runs low, kill no more processes than it takes: otherwise Ray frees gigabytes beyond that.
+    "RAY_max_kill_memory_buffer_bytes": "0",
     "RAY_AUTH_TOKEN": secrets.token_hex(16),  # Ray requires it, unless RAY_AUTH_MODE turns that off
 }
 

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -24,12 +25,15 @@ from hpt_ray.core.errors import StudyError
 from hpt_ray.core.layout import Layout
 from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray.broker import News
-from hpt_ray.execute.backends.ray.runner import RayRunner
+from hpt_ray.execute.backends.ray.runner import BrokerKilledError, RayRunner
 from hpt_ray.execute.backends.ray.session import ray_session
-from hpt_ray.execute.events import Event, Observer, Progress
+from hpt_ray.execute.events import Event, Observer, Progress, Tell
 from hpt_ray.execute.finalize import Result
+from hpt_ray.execute.visible import Visible
+from hpt_ray.planning.plan import Unit
 from hpt_ray.spec.study import Study
 from hpt_ray.store.store import Store
+from tests.support import small
 
 #: Largest relative difference of a weight between one worker and two: the order of a sum of two float32 gradients,
 #: carried through a few iterations.
@@ -171,9 +175,9 @@ def test_a_run_lost_to_a_full_memory_says_so_in_one_line(monkeypatch: pytest.Mon
     """Ray's own text is a page, with the command lines of all processes of the machine."""
     import ray
 
-    runner = RayRunner(MagicMock(), Layout(slots=2, workers=1, threads=1), REQUEST)
+    runner = RayRunner(MagicMock(), Layout(slots=1, workers=1, threads=1), REQUEST)
     lost = runner._loss(ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.\n..."))
-    assert "memory is full" in lost and "what is finished is kept" in lost and "--slots 1" in lost
+    assert "memory is full" in lost and "what is finished is kept" in lost
     assert "memory" not in runner._loss(ray.exceptions.RayActorError())
 
 
@@ -214,3 +218,40 @@ def test_a_node_of_the_beginning_that_does_not_see_the_data_ends_the_run_and_one
         list(runner._refusals(refusing(1)))
     told = [event.reason for news in (refusing(2), refusing(3)) for event in runner._refusals(news)]
     assert told == ["A node that joined is not used: node b does not see /data."]
+
+
+def test_where_ray_kills_the_broker_for_its_memory_the_run_goes_on_with_a_slot_fewer(tmp_path, monkeypatch) -> None:
+    units = small.plan().units()
+    attempts: list[tuple[int, list[list[Unit]]]] = []
+
+    def run(self: RayRunner, rounds: Iterator[list[Unit]], seen: Visible, tell: Tell, *_: object) -> None:
+        if not attempts:
+            attempts.append((self.layout.slots, [next(rounds)]))
+            tell(Event(kind="finished", unit=units[0].id))
+            raise BrokerKilledError
+        attempts.append((self.layout.slots, list(rounds)))
+        for unit in units[1:]:
+            tell(Event(kind="finished", unit=unit.id))
+
+    monkeypatch.setattr(RayRunner, "_run", run)
+    runner = RayRunner(MagicMock(), Layout(slots=3, workers=1, threads=1), REQUEST)
+    events: list[Event] = []
+    runner.run(iter([units[:2], units[2:]]), Store(tmp_path), lambda event: not events.append(event), lambda: False)
+    assert attempts == [(3, [units[:2]]), (2, [units[1:2], units[2:]])]
+    notes = [event.reason for event in events if event.kind == "note"]
+    assert notes == ["Memory ran low on this machine, so Ray ended processes of this run: 2 stages run at a time now."]
+
+
+@pytest.mark.parametrize(("slots", "error"), [(2, BrokerKilledError), (1, StudyError)])
+def test_what_is_not_to_be_shared_any_further_ends_the_run(slots, error, monkeypatch, tmp_path) -> None:
+    import ray
+
+    def killed(*_: object) -> None:
+        raise ray.exceptions.OutOfMemoryError("3 worker(s) were killed due to the node running low on memory")
+
+    monkeypatch.setattr(RayRunner, "_follow", killed)
+    monkeypatch.setattr("hpt_ray.execute.backends.ray.runner.Experiment", MagicMock())
+    monkeypatch.setattr("hpt_ray.execute.backends.ray.worker_group.start", lambda *arguments: threading.Thread())
+    runner = RayRunner(MagicMock(exceptions=ray.exceptions), Layout(slots=slots, workers=1, threads=1), REQUEST)
+    with pytest.raises(error):
+        runner._run(iter(()), Visible(store=str(tmp_path), token="", paths={}), lambda event: True, lambda: False)
