@@ -91,7 +91,9 @@ class _WithoutDraws(TorchFunctionMode):
     """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return args[0] if function is Tensor.normal_ else function(*args, **(kwargs or {}))
+        if function is Tensor.normal_:
+            return args[0]
+        return kwargs["tensor"] if function is nn.init.normal_ else function(*args, **(kwargs or {}))
 
 
 def check(name: str, image_size: int) -> None:

@@ -13,7 +13,7 @@ from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.training import dry_run
 from hpt_ray.training.backbone import Backbone, build, check, outline
 
-OURS = ("resnet18", "resnet50", "resnet_small")
+OURS = ("resnet18", "resnet50", "resnet_small", "vit_nano")
 
 
 @pytest.mark.parametrize("name", OURS)

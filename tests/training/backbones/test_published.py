@@ -165,6 +165,7 @@ def test_without_timm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
     ("name", "said"),
     [
         ("resnet18", None),
+        ("vit_nano", r"no batch norm.*scale and shift.*9 LayerNorm"),
         ("torchvision/convnext_tiny", r"no batch norm.*scale and shift.*18 LayerNorm and 5 LayerNorm2d"),
         ("torchvision/vit_b_32", r"25 LayerNorm"),
     ],
