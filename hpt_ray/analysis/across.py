@@ -30,7 +30,7 @@ from hpt_ray.analysis.verdict import Table
 class Comparison:
     """One arm against another: the difference on each target that has one, and what they say together.
 
-    ``subject`` and ``against`` are the arms' labels; ``missing`` are targets without a difference; ``found`` is None
+    ``subject`` and ``against`` are the arms' labels; ``missing`` are targets without a difference; ``summary`` is None
     where all are. ``margin`` and ``unit`` are those of the claims on the targets.
     """
 
@@ -38,7 +38,7 @@ class Comparison:
     against: str
     differences: dict[str, Interval]
     missing: tuple[str, ...]
-    found: Across | None
+    summary: Across | None
     margin: float
     unit: Unit = SHARES
 
@@ -61,10 +61,10 @@ def across_targets(run: Run) -> AcrossTargets | None:
     if len(run.study.targets) < 2 or not others:
         return None
     comparisons = tuple(_comparison(run, other) for other in others)
-    said = ", and ".join(predicate(comparison) for comparison in comparisons)
+    predicates = ", and ".join(predicate(comparison) for comparison in comparisons)
     where = ", ".join([f"{level_name(run.evaluation)} evaluation", *_where(run, others)])
     how = f"{EXPLORATORY}: {where}, Holm's correction"
-    sentence = f"Across {len(run.study.targets)} targets ({how}), {scope_text(scope(run.study))}, HPT is {said}."
+    sentence = f"Across {len(run.study.targets)} targets ({how}), {scope_text(scope(run.study))}, HPT is {predicates}."
     rows = tuple((comparison.against, *cells(comparison)) for comparison in comparisons)
     return AcrossTargets(sentence, comparisons, Table(("HPT against", *COLUMNS), rows))
 
@@ -91,7 +91,7 @@ def of_claims(claims: Mapping[str, Claim], scores: Mapping[str, np.ndarray] | No
         one.against,
         differences,
         missing=tuple(target for target in claims if target not in differences),
-        found=across(differences, one.margin, rows, most) if differences else None,
+        summary=across(differences, one.margin, rows, most) if differences else None,
         margin=one.margin,
         unit=one.unit,
     )
@@ -111,20 +111,20 @@ def _where(run: Run, others: Sequence[str]) -> list[str]:
 
 def predicate(comparison: Comparison) -> str:
     """One comparison as a predicate: "better than direct transfer on 5 of 6 and worse on 1 (mean difference ...)"."""
-    name, found, unit = spoken(comparison.against), comparison.found, comparison.unit
-    if found is None:
+    name, summary, unit = spoken(comparison.against), comparison.summary, comparison.unit
+    if summary is None:
         return f"not comparable with {name} (no result on any target)"
     counts = {
-        ("better", "than"): found.wins,
-        ("worse", "than"): found.losses,
-        (f"equivalent within {margin_text(comparison.margin, unit)}", "to"): found.ties,
-        ("not shown to differ", "from"): found.undecided,
+        ("better", "than"): summary.wins,
+        ("worse", "than"): summary.losses,
+        (f"equivalent within {margin_text(comparison.margin, unit)}", "to"): summary.ties,
+        ("not shown to differ", "from"): summary.undecided,
     }
     (first, joined, number), *others = [(*words, len(targets)) for words, targets in counts.items() if targets]
     parts = [f"{first} {joined} {name} on {number} of {len(comparison.differences)}"]
     parts += [f"{word} on {number}" for word, _, number in others]
     lacking = f"; no result on {listed(list(comparison.missing))}" if comparison.missing else ""
-    mean = change_interval(found.mean, unit=unit) + unit.of_change
+    mean = change_interval(summary.mean, unit=unit) + unit.of_change
     return f"{listed(parts)} (mean difference {mean}{lacking})"
 
 
@@ -134,13 +134,13 @@ COLUMNS = ("Wins", "Ties", "Losses", "Undecided", "Mean", "Ahead on", "Sign test
 
 def cells(comparison: Comparison) -> tuple[str, ...]:
     """A comparison as cells of a table, behind the name of its row."""
-    found = comparison.found
-    if found is None:
+    summary = comparison.summary
+    if summary is None:
         return ("–",) * len(COLUMNS)
-    counts = (found.wins, found.ties, found.losses, found.undecided)
-    ahead = f"{found.ahead} of {len(comparison.differences)}"
-    mean = change_interval(found.mean, unit=comparison.unit)
-    return (*(str(len(targets)) for targets in counts), mean, ahead, p_value(found.sign_p))
+    counts = (summary.wins, summary.ties, summary.losses, summary.undecided)
+    ahead = f"{summary.ahead} of {len(comparison.differences)}"
+    mean = change_interval(summary.mean, unit=comparison.unit)
+    return (*(str(len(targets)) for targets in counts), mean, ahead, p_value(summary.sign_p))
 
 
 def p_value(p: float) -> str:

@@ -43,21 +43,21 @@ def _own(finding: Speed) -> str:
 
 def _other(finding: Speed) -> str:
     """The other arm's best, and how it compares with what the subject needs for it: the paper's way to put it."""
-    found, other, subject = finding.other, finding.claim.against.lower(), spoken(finding.claim.subject)
-    best = f"{percent(found.best.accuracy)} in {counted(found.best.cost, finding.unit)}"
-    if found.speed.bound is Bound.UNKNOWN:
+    ahead, other, subject = finding.other, finding.claim.against.lower(), spoken(finding.claim.subject)
+    best = f"{percent(ahead.best.accuracy)} in {counted(ahead.best.cost, finding.unit)}"
+    if ahead.speed.bound is Bound.UNKNOWN:
         return f"the best of {other}, {best} or fewer, {subject} has at its smallest budget too"
-    if found.never:
-        return f"the best of {other}, {best}, {subject} was not seen to reach in {found.cost:,.0f}"
-    return f"for its own best, {best}, {other} needs {_needs(found, finding.unit)}"
+    if ahead.never:
+        return f"the best of {other}, {best}, {subject} was not seen to reach in {ahead.cost:,.0f}"
+    return f"for its own best, {best}, {other} needs {_needs(ahead, finding.unit)}"
 
 
-def _needs(found: Ahead, unit: str) -> str:
+def _needs(ahead: Ahead, unit: str) -> str:
     """The interval of a speed-up, with its estimate and what is left of it with the base's cost in parentheses."""
     base = ""
-    if found.before is not None and found.included is not None:
-        base = f"; with the {counted(found.before, unit)} of the base counted in, {factor(found.included)}"
-    return f"{factor(found.speed, 'as many')} (95 %; estimate {estimate(found.speed)}{base})"
+    if ahead.before is not None and ahead.included is not None:
+        base = f"; with the {counted(ahead.before, unit)} of the base counted in, {factor(ahead.included)}"
+    return f"{factor(ahead.speed, 'as many')} (95 %; estimate {estimate(ahead.speed)}{base})"
 
 
 def kept(finding: Kept) -> str:
@@ -66,16 +66,18 @@ def kept(finding: Kept) -> str:
     needs: list[str] = []
     without: list[str] = []
     empty: list[str] = []
-    for label, found in finding.by_arm.items():
+    for label, retention in finding.by_arm.items():
         name = spoken(label)
-        if found is None:
+        if retention is None:
             empty.append(name)
-        elif found.fraction is None:
-            without.append(f"{name} ({change_interval(found.gain)} points)")
+        elif retention.fraction is None:
+            without.append(f"{name} ({change_interval(retention.gain)} points)")
         else:
             keeps, images = ("", "") if needs else (f" keeps {KEPT_TEXT} of its gain over step 0", " of the images")
-            sure = f"{change_interval(found.gain)} points; {agreeing(found).value} of bootstrap replicates agree"
-            needs.append(f"{name}{keeps} with {_share(found.fraction)}{images} ({sure})")
+            sure = (
+                f"{change_interval(retention.gain)} points; {agreeing(retention).value} of bootstrap replicates agree"
+            )
+            needs.append(f"{name}{keeps} with {_share(retention.fraction)}{images} ({sure})")
     parts = [listed(needs)] if needs else []
     if without:
         verb = "gain" if without[1:] else "gains"
@@ -85,9 +87,9 @@ def kept(finding: Kept) -> str:
     return "; ".join(parts)
 
 
-def agreeing(found: Retention) -> Part:
+def agreeing(retention: Retention) -> Part:
     """The share of bootstrap replicates in which the fraction is the same."""
-    return Part(found.probability.get(found.fraction or 0.0, 0.0), "of replicates agree", digits=0)
+    return Part(retention.probability.get(retention.fraction or 0.0, 0.0), "of replicates agree", digits=0)
 
 
 def _share(number: float) -> str:

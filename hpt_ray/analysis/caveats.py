@@ -105,11 +105,11 @@ def _random(run: Run, target: str) -> list[str]:
         return []
     base = run.correct(target, DIRECT, run.baseline, evaluation)
     random = run.correct(target, SCRATCH, run.baseline, evaluation, step0=True)
-    found = mean(base - random)
-    if found is None or found.low > 0:
+    lead = mean(base - random)
+    if lead is None or lead.low > 0:
         return []
     return [
-        f"The base is not shown to be better than random features ({evaluation}: {change_interval(found)} points): "
+        f"The base is not shown to be better than random features ({evaluation}: {change_interval(lead)} points): "
         "check its weights."
     ]
 
@@ -118,8 +118,8 @@ def _forgetting(run: Run, target: str, at: str) -> list[str]:
     notes = []
     for arm, label in run.arms.items():
         levels = run.levels_of(arm)
-        found = {level: robustness.gain(run, target, arm, level) for level in levels}
-        worse = {level: gain for level, gain in found.items() if gain is not None and gain.high < 0}
+        gains = {level: robustness.gain(run, target, arm, level) for level in levels}
+        worse = {level: gain for level, gain in gains.items() if gain is not None and gain.high < 0}
         if worse:
             level, gain = min(worse.items(), key=lambda item: item[1].estimate)
             where = f" at {listed([level_name(level) for level in worse])}" if run.varies(arm) else ""

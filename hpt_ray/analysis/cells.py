@@ -30,24 +30,24 @@ def cells(run: Run) -> pd.DataFrame:
     rows["cell"] = by_cell.ngroup()
     means = rows[rows["metric"] == run.metric.name].groupby(["cell", "evaluation"])["value"].mean().unstack()
     lost = rows[rows["status"] != "done"].groupby("cell")
-    found = cost.reset_index().assign(
+    table = cost.reset_index().assign(
         **{item.name: means.get(item.name, np.nan) for item in run.study.evaluations},
         status=lost["status"].first(),
         reason=lost["reason"].agg(lambda reasons: "; ".join(dict.fromkeys(reasons.dropna()))),
     )
-    found = found.fillna({"status": "done", "reason": ""})
+    table = table.fillna({"status": "done", "reason": ""})
     same = ["target", "arm", "seed"]
     baselines = {
         arm.chain: tuple(factor.baseline if factor.varies(arm) else "" for factor in factors) for arm in run.study.arms
     }
-    at_baseline = found["levels"] == found["arm"].map(baselines)
-    own = found[same].merge(found.loc[at_baseline, [*same, run.evaluation]], how="left", on=same)[run.evaluation]
-    found["change"] = (found[run.evaluation] - own).where(found["levels"].map(any))
+    at_baseline = table["levels"] == table["arm"].map(baselines)
+    own = table[same].merge(table.loc[at_baseline, [*same, run.evaluation]], how="left", on=same)[run.evaluation]
+    table["change"] = (table[run.evaluation] - own).where(table["levels"].map(any))
     arms, places = list(run.arms), [["", factor.baseline, *factor.levels] for factor in factors]
     order: dict[str, Callable[[Any], Any]] = {
         "arm": arms.index,
         "levels": lambda levels: tuple(place.index(level) for place, level in zip(places, levels, strict=True)),
     }
-    return found.sort_values(
+    return table.sort_values(
         axes, key=lambda column: column.map(order[str(column.name)]) if column.name in order else column
     ).reset_index(drop=True)

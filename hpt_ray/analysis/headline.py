@@ -12,15 +12,15 @@ from hpt_ray.analysis.statements import Statement
 MOST_WORDS = 15
 
 
-def headline(found: Sequence[Statement]) -> str:
+def headline(statements: Sequence[Statement]) -> str:
     """What is shown, and what is left open.
 
     As many of the decided statements as there is room for, with the place where a comparison is made if there is room
     for that; then what is undecided, by its name if it is one thing. Exploratory statements are left out.
     """
-    found = [each for each in found if not each.exploratory] or found
-    topics = _topics([each for each in found if each.outcome is Outcome.UNDECIDED])
-    decided = [each for each in found if each.outcome is not Outcome.UNDECIDED]
+    statements = [each for each in statements if not each.exploratory] or statements
+    topics = _topics([each for each in statements if each.outcome is Outcome.UNDECIDED])
+    decided = [each for each in statements if each.outcome is not Outcome.UNDECIDED]
     phrases = {placed: _phrases(decided, placed=placed) for placed in (True, False)}
     if not phrases[False]:
         others = f"{len(topics) - 1} other question{'s' * (len(topics) > 2)}"

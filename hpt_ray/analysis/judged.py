@@ -46,13 +46,13 @@ def judge_table(table: LongTable) -> Judged:
     comparisons = tuple(
         _comparison(table, arm, {target: _of(verdict, arm) for target, verdict in judged.items()}) for arm in others
     )
-    said = ", and ".join(f"{comparison.subject} is {predicate(comparison)}" for comparison in comparisons)
+    predicates = ", and ".join(f"{comparison.subject} is {predicate(comparison)}" for comparison in comparisons)
     rows = tuple((comparison.subject, *cells(comparison)) for comparison in comparisons)
     return Judged(
         table,
         verdicts,
         AcrossTargets(
-            f"Across {len(table.targets)} targets ({EXPLORATORY}: Holm's correction), {said}.",
+            f"Across {len(table.targets)} targets ({EXPLORATORY}: Holm's correction), {predicates}.",
             comparisons,
             Table((f"Against {table.baseline}", *COLUMNS), rows),
         ),
@@ -76,17 +76,17 @@ def _of(verdict: Verdict, arm: str) -> Claim:
 
 
 def _verdict(table: LongTable, target: str, others: Sequence[str]) -> Verdict:
-    asked = [question for arm in others for question in _questions(table, target, arm)]
-    family = "robustness, and differences at the baseline" if asked else "differences"
+    level_questions = [question for arm in others for question in _questions(table, target, arm)]
+    family = "robustness, and differences at the baseline" if level_questions else "differences"
     compared = [compare_arms(table, target, arm) for arm in others]
-    claims = settle_once([*(question.claim for question in asked), *compared], family)
-    differences = claims[len(asked) :]
+    claims = settle_once([*(question.claim for question in level_questions), *compared], family)
+    differences = claims[len(level_questions) :]
     level = level_name(table.levels[0])
     place = f"at the {level} {level_name(table.level_of)}," if any(table.levels) else ""
     return Verdict(
         target=target,
         findings=(
-            *(replace(question, claim=claim) for question, claim in zip(asked, claims, strict=False)),
+            *(replace(question, claim=claim) for question, claim in zip(level_questions, claims, strict=False)),
             Comparisons(differences, place),
         ),
         nothing="",

@@ -12,7 +12,7 @@ from hpt_ray.analysis.stats.bootstrap import Interval
 
 
 def questions(
-    found: RobustnessDifference | None,
+    apart: RobustnessDifference | None,
     sides: tuple[str, str],
     factor: str,
     lacking: str,
@@ -24,7 +24,7 @@ def questions(
     """Which of two arms varies less over the levels of a factor, and whose worst change is the lower one.
 
     Args:
-        found: how much more robust the first of the ``sides`` is; None where that is not known, for the reason
+        apart: how much more robust the first of the ``sides`` is; None where that is not known, for the reason
             ``lacking``.
     """
 
@@ -33,22 +33,22 @@ def questions(
         return Claim(measure, *sides, difference, metric, evaluation, lacking=why, needed=needed, margin=margin)
 
     details: dict[str, str | Quantity] = {"factor": factor}
-    if found is None:
+    if apart is None:
         return [Question(claim("robustness", None, lacking), ROBUSTNESS, details)]
-    for prefix, side in zip(("", "other_"), found.sides, strict=True):
+    for prefix, side in zip(("", "other_"), apart.sides, strict=True):
         details[f"{prefix}worst"] = _change(side)
         if side.deviation is not None and side.loss is not None:
             details |= {f"{prefix}deviation": Change(side.deviation, signed=False), f"{prefix}loss": Points(side.loss)}
     alone = "of fewer than two seeds with all levels, luck cannot be told from the factor"
     what = f"the worst changes of {sides[0]} and {spoken(sides[1])}"
-    worst = few_images(found.worst_apart, margin, CHANGES_APART, what=what)
+    worst = few_images(apart.worst_apart, margin, CHANGES_APART, what=what)
     return [
-        Question(claim("robustness", found.deviation, alone), ROBUSTNESS, details),
-        Question(claim("worst change", found.worst, lacking, worst), WORST_CHANGE, details),
+        Question(claim("robustness", apart.deviation, alone), ROBUSTNESS, details),
+        Question(claim("worst change", apart.worst, lacking, worst), WORST_CHANGE, details),
     ]
 
 
-def _change(found: ArmRobustness) -> str:
+def _change(arm: ArmRobustness) -> str:
     """The worst change as a predicate, in which a gain is called a gain."""
-    worst, level = f"{points(found.worst.estimate)} {brackets(found.worst)}", level_name(found.worst_level)
-    return f"gains everywhere, least at {level}: {worst}" if found.worst.estimate > 0 else f"{worst} at {level}"
+    worst, level = f"{points(arm.worst.estimate)} {brackets(arm.worst)}", level_name(arm.worst_level)
+    return f"gains everywhere, least at {level}: {worst}" if arm.worst.estimate > 0 else f"{worst} at {level}"

@@ -85,12 +85,12 @@ def _to_settle(claim: Claim, rate: float) -> Need | None:
     return claim.need(rate) if claim.need else claim.needed
 
 
-def _at_look(run: Run, made: Looks, target: str, claims: Sequence[Claim]) -> tuple[Claim, ...]:
+def _at_look(run: Run, history: Looks, target: str, claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """The claims of a family as the present look has them."""
-    now = looks.made_now(run, made)
+    now = looks.made_now(run, history)
     held = []
     for claim in claims:
-        path = looks.path(run, made, _name(target, claim))
+        path = looks.path(run, history, _name(target, claim))
         # What was recorded stays: a closed claim, and every one if this look was made before.
         if path and (path[-1].closed or (now and now.claims)):
             held.append(_as_recorded(replace(claim, path=path), path[-1]))
@@ -107,7 +107,7 @@ def _at_look(run: Run, made: Looks, target: str, claims: Sequence[Claim]) -> tup
             continue
         outcome = judge(judged.difference, claim.margin, p) if now else Outcome.UNDECIDED
         decided = replace(judged, p=p, outcome=outcome)
-        path = (*judged.path, _record(run, made, target, decided, claim.difference, left)) if now else judged.path
+        path = (*judged.path, _record(run, history, target, decided, claim.difference, left)) if now else judged.path
         settled.append(replace(decided, path=path))
     return tuple(settled)
 
@@ -125,12 +125,12 @@ def _as_recorded(claim: Claim, record: ClaimAtLook) -> Claim:
     return replace(kept, needed=None, lacking="", failed=None)
 
 
-def _record(run: Run, made: Looks, target: str, claim: Claim, at_one_look: Interval, left: int) -> ClaimAtLook:
+def _record(run: Run, history: Looks, target: str, claim: Claim, at_one_look: Interval, left: int) -> ClaimAtLook:
     """What the present look records of a claim that it judged."""
     assert claim.difference is not None
     return looks.record(
         run,
-        made,
+        history,
         at_one_look,
         claim.difference,
         claim.margin,

@@ -97,7 +97,7 @@ def _(finding: NoSpeed) -> list[Statement]:
 
 @stated.register
 def _(finding: Kept) -> list[Statement]:
-    fractions = {label: found.fraction for label, found in finding.by_arm.items() if found}
+    fractions = {label: kept.fraction for label, kept in finding.by_arm.items() if kept}
     fewer = {label: fraction for label, fraction in fractions.items() if fraction and fraction < finding.most}
     briefs = [
         f"{lowered(label)} keeps {KEPT_TEXT} of its gain with {Part(fraction, '').value} of images"

@@ -72,51 +72,53 @@ def _variation(table: LongTable, target: str, arm: str) -> tuple[Cell, ...]:
     values = table.by_level(target, arm) if table.varies(target, arm) else {}
     if len(values) < 2:
         return (None, None, None)
-    found = over_levels(values, table.levels)
-    deviation = Change(found.deviation, signed=False) if found.deviation else None
-    return (deviation, Change(found.worst), level_name(found.worst_level))
+    variation = over_levels(values, table.levels)
+    deviation = Change(variation.deviation, signed=False) if variation.deviation else None
+    return (deviation, Change(variation.worst), level_name(variation.worst_level))
 
 
 def _value(table: LongTable, values: np.ndarray) -> Cell:
     """The value of an arm with its interval, or of a single run of which there is none, alone."""
     if table.by_example:
         shares = table.unit == SHARES
-        found = mean(values, signed=not shares, most=1.0 if shares else float(np.nanmax(np.abs(values), initial=1.0)))
-        return Share(found, table.unit) if found else None
+        interval = mean(
+            values, signed=not shares, most=1.0 if shares else float(np.nanmax(np.abs(values), initial=1.0))
+        )
+        return Share(interval, table.unit) if interval else None
     own = values[:, 0][~np.isnan(values[:, 0])] if values.size else values
-    found = student.mean(own)
-    if found is None:
+    interval = student.mean(own)
+    if interval is None:
         return percent(float(own.mean()), table.unit) if len(own) else None
     if table.unit == SHARES:
-        found = replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
-    return Share(found, table.unit)
+        interval = replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
+    return Share(interval, table.unit)
 
 
 def notes(table: LongTable, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...]:
     """What qualifies the claims on a target: by kind, a sentence."""
     judged = [claim for claim in claims if claim.difference]
-    found = [("needed", text) for claim in claims if (text := needed(claim))]
+    by_kind = [("needed", text) for claim in claims if (text := needed(claim))]
     if judged and not table.by_example:
-        found.append(("test sample", TEST_SAMPLE))
+        by_kind.append(("test sample", TEST_SAMPLE))
     if judged and not table.paired:
-        found.append(
+        by_kind.append(
             ("pairing", f"No column names the seed: the rows of an arm are taken as its runs, and {UNPAIRED}.")
         )
     elif unpaired := [claim.subject for claim in judged if apart(table, target, claim.subject)]:
-        found.append(
+        by_kind.append(
             ("pairing", f"The {table.by}s of {listed(unpaired)} and {table.baseline} are not the same, and {UNPAIRED}.")
         )
     if lost := table.scores[target].left_out:
-        found.append(("missing", f"{lost:,} test examples that not every run has are left out."))
+        by_kind.append(("missing", f"{lost:,} test examples that not every run has are left out."))
     if len(table.levels) > 1 and not table.can_vary:
-        found.append(("levels", LEVELS))
+        by_kind.append(("levels", LEVELS))
     if not table.higher:
-        found.append(("direction", f"Lower {table.metric} is better: a positive difference is an improvement."))
+        by_kind.append(("direction", f"Lower {table.metric} is better: a positive difference is an improvement."))
     if judged and not table.margin:
-        found.append(("margin", "Without --margin, a difference without weight, nothing is found to be equivalent."))
+        by_kind.append(("margin", "Without --margin, a difference without weight, nothing is found to be equivalent."))
     seeds = min((claim.difference.seeds for claim in judged if claim.difference), default=0)
     if judged and table.by_example and seeds == 1:
-        found.append(("seeds", ONE_SEED))
+        by_kind.append(("seeds", ONE_SEED))
     if judged and seeds == 2:
-        found.append(("seeds", TWO_SEEDS))
-    return tuple(Caveat(kind, text) for kind, text in found)
+        by_kind.append(("seeds", TWO_SEEDS))
+    return tuple(Caveat(kind, text) for kind, text in by_kind)

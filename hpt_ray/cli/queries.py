@@ -20,9 +20,9 @@ def list_files() -> None:
     console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
 
 
-def version(asked: bool) -> None:
+def version(wanted: bool) -> None:
     """Show the version and end."""
-    if asked:
+    if wanted:
         from importlib import metadata
 
         from hpt_ray.cli import console

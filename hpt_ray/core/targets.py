@@ -8,5 +8,5 @@ from numpy.typing import NDArray
 
 def both(targets: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Which classes [C] have positives (1) and negatives (0) among targets [n, C]; only these can be learned."""
-    found: NDArray[np.bool_] = (targets == 1).any(axis=0) & (targets == 0).any(axis=0)
-    return found
+    learnable: NDArray[np.bool_] = (targets == 1).any(axis=0) & (targets == 0).any(axis=0)
+    return learnable

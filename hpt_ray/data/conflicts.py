@@ -27,11 +27,11 @@ def remark(data: Dataset) -> str | None:
 
     With several labels per image, two images differ if a class is known for both and only one of them has it.
     """
-    groups = [(group, found) for group in _copies(data) if (found := _differ(data, group))]
+    groups = [(group, pair) for group in _copies(data) if (pair := _differ(data, group))]
     if not groups:
         return None
-    pair = min((found for _, found in groups), key=lambda found: max(found)[0])  # the first that is complete
-    first, second = (f"{name} ({label})" for name, (_, label) in zip(_names(data, pair), pair, strict=True))
+    first_pair = min((pair for _, pair in groups), key=lambda pair: max(pair)[0])  # the first that is complete
+    first, second = (f"{name} ({label})" for name, (_, label) in zip(_names(data, first_pair), first_pair, strict=True))
     pictures = "1 picture has" if len(groups) == 1 else f"{len(groups):,} pictures have"
     images = sum(len(group) for group, _ in groups)
     return (

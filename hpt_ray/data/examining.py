@@ -122,12 +122,12 @@ def encoded_bytes(example: Example) -> bytes:
 
 def _place(example: Example, content: bytes, folder: str, packed: list[bytes]) -> tuple[Any, ...]:
     """Of ``PLACES``; bytes without a place of their own are appended to ``packed``, which gets a file later."""
-    said = len(content), digest(content), os.fsencode(example.where)
+    identity = len(content), digest(content), os.fsencode(example.where)
     image = Place(example.image) if isinstance(example.image, Path) else example.image
     if isinstance(image, Place):
-        return False, os.fsencode(os.path.relpath(image.file, folder)), image.offset, *said
+        return False, os.fsencode(os.path.relpath(image.file, folder)), image.offset, *identity
     packed.append(content)
-    return True, b"", sum(map(len, packed[:-1])), *said
+    return True, b"", sum(map(len, packed[:-1])), *identity
 
 
 def _of_pixels(images: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:

@@ -116,8 +116,8 @@ def look(picture: Picture, *, each: bool = False) -> Look | None:
         each: Whether each channel has a range of its own; the picture then has values [H, W, C].
     """
     tags, shown, values = picture.tags, picture.shown, picture.values
-    said = tags.get(SAMPLES_TAG, 1)
-    bands = said if not each and isinstance(said, int) and said > len(shown.getbands()) else 0
+    samples = tags.get(SAMPLES_TAG, 1)
+    bands = samples if not each and isinstance(samples, int) and samples > len(shown.getbands()) else 0
     soft = None
     if tags and shown.mode in ("RGBA", "LA"):
         alpha = np.asarray(shown.getchannel("A"))
@@ -143,11 +143,11 @@ def reading(looks: Sequence[Look]) -> Reading:
     """How to read a data set, of what each of its images says."""
     soft = [each.soft for each in looks if each.soft is not None]
     opaque = bool(soft) and sum(soft) / len(soft) > 1 / 2
-    found = {kind: _ranges([each.spans for each in looks if each.kind == kind], kind) for kind in ("whole", "real")}
+    ranges = {kind: _ranges([each.spans for each in looks if each.kind == kind], kind) for kind in ("whole", "real")}
     notes = Counter(note for each in looks for note in each.notes)
     remarks = [f"{notes[note]:,} images {note}" for note in sorted(notes)]
     remarks += [
-        f"{sum(each.kind == kind for each in looks):,} images have {what}: {_listed(found[kind])}"
+        f"{sum(each.kind == kind for each in looks):,} images have {what}: {_listed(ranges[kind])}"
         for kind, what in (("whole", "more than 8 bits"), ("real", "values in float"))
         if any(each.kind == kind for each in looks)
     ]
@@ -165,10 +165,10 @@ def reading(looks: Sequence[Look]) -> Reading:
     plain = (
         not opaque
         and not negatives
-        and set(found["whole"]) == {SIXTEEN}
+        and set(ranges["whole"]) == {SIXTEEN}
         and all(each.short and not each.holes for each in deep)
     )
-    return Reading(found["whole"], found["real"], opaque, negatives > 0, plain, tuple(remarks))
+    return Reading(ranges["whole"], ranges["real"], opaque, negatives > 0, plain, tuple(remarks))
 
 
 def _first(bands: int) -> str:

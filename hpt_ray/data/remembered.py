@@ -57,8 +57,8 @@ class Memory:
     def keep(self, state: State | None, source: Source, names: Sequence[str] = ()) -> None:
         """Remember a source; ``state`` was taken before it was looked at."""
         if state is not None and state.settled:
-            said = {name: value for name, value in vars(source).items() if name != "read"}
-            content = {"state": state.digest, "source": said, "names": list(names)}
+            fields = {name: value for name, value in vars(source).items() if name != "read"}
+            content = {"state": state.digest, "source": fields, "names": list(names)}
             cache.write_atomically(self.file, json.dumps(content).encode())
 
 

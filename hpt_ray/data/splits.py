@@ -31,8 +31,8 @@ def strata(labels: Indices, targets: npt.NDArray[np.int8] | None) -> Indices:
         return labels
     has = targets == 1
     counts = np.where(has, has.sum(axis=0), len(targets) + 1)
-    found = np.where(has.any(axis=1), counts.argmin(axis=1), targets.shape[1])
-    return np.where((targets < 0).all(axis=1), -1, found).astype(np.int64)
+    rarest = np.where(has.any(axis=1), counts.argmin(axis=1), targets.shape[1])
+    return np.where((targets < 0).all(axis=1), -1, rarest).astype(np.int64)
 
 
 def complete(

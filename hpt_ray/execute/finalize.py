@@ -82,13 +82,13 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     folder = f"runs/{plan.run}"
     manifest = manifest.model_copy(update={"study": plan.study})  # of a search: with the policies it tried
     frames: dict[str, Any] = {name: to_frame(table) for name, table in tables.items()}
-    made = Run(**frames, manifest=manifest)
+    run = Run(**frames, manifest=manifest)
     page = dashboard.find(plan.study)
-    found = verdicts(made, page)
+    judged = verdicts(run, page)
     files = {
         PLAN: plan_json(plan),
-        "report.html": render(made, page, found).encode(),
-        "verdict.json": verdict_file(made, found),
+        "report.html": render(run, page, judged).encode(),
+        "verdict.json": verdict_file(run, judged),
     }
     store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
@@ -97,7 +97,7 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
         if failure.reason != NOT_RUN
     }
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
-    return Result(made, tuple(found), *paths, failures)
+    return Result(run, tuple(judged), *paths, failures)
 
 
 def _given_up(

@@ -256,5 +256,5 @@ def _ask(trials: Sequence[Trial], number: int, seed: int) -> list[Point]:
                     intermediate_values=dict(enumerate(trial.values)),
                 )
             )
-        asked = [study.ask(space).params for _ in range(number if study.trials else 0)]
-    return [{name: round(value, DIGITS) for name, value in params.items()} for params in asked]
+        proposals = [study.ask(space).params for _ in range(number if study.trials else 0)]
+    return [{name: round(value, DIGITS) for name, value in params.items()} for params in proposals]

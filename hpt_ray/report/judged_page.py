@@ -50,9 +50,9 @@ def _differences(judged: Judged) -> Shown:
         )
         plots.append(Plot(verdict.target if judged.across else f"Minus {table.baseline}", lines))
     means = tuple(
-        Line(each.subject, each.found.mean, look, each.found.mean.low > 0 or each.found.mean.high < 0)
+        Line(each.subject, each.summary.mean, look, each.summary.mean.low > 0 or each.summary.mean.high < 0)
         for each in (judged.across.comparisons if judged.across else ())
-        if each.found is not None
+        if each.summary is not None
     )
     unit = table.unit.of_change.strip()
     drawn = forest([*plots, Plot("Mean over targets", means)], unit=unit, written=table.unit)

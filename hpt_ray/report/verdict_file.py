@@ -127,21 +127,21 @@ def _across(together: AcrossTargets) -> dict[str, Any]:
     """The counts over targets; Holm's correction is for the targets of one comparison."""
     comparisons = []
     for comparison in together.comparisons:
-        found = comparison.found
+        summary = comparison.summary
         differences = {target: interval_record(part) for target, part in comparison.differences.items()}
         record: dict[str, Any] = {
             "subject": comparison.subject,
             "against": comparison.against,
             "differences": differences,
         }
-        if found is not None:
+        if summary is not None:
             record |= {
-                "better": found.wins,
-                "equivalent": found.ties,
-                "worse": found.losses,
-                "not enough evidence": found.undecided,
-                "p_corrected": found.adjusted,
-                "mean": interval_record(found.mean),
+                "better": summary.wins,
+                "equivalent": summary.ties,
+                "worse": summary.losses,
+                "not enough evidence": summary.undecided,
+                "p_corrected": summary.adjusted,
+                "mean": interval_record(summary.mean),
             }
         comparisons.append(record | {"missing": comparison.missing})
     return {

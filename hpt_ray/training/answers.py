@@ -38,11 +38,11 @@ def predictions(subject: Subject, probe: str, answers: list[Answer]) -> dict[str
         "repeat": np.repeat(np.arange(len(answers)), len(indices)),
         "example": np.tile(indices, len(answers)),
     }
-    found = np.concatenate([answer.test for answer in answers])
+    predicted = np.concatenate([answer.test for answer in answers])
     if data.targets is None:
-        columns |= {"label": np.tile(data.labels[indices], len(answers)), "prediction": found}
+        columns |= {"label": np.tile(data.labels[indices], len(answers)), "prediction": predicted}
     else:
-        columns |= {"labels": list(np.tile(data.targets[indices], (len(answers), 1))), "scores": list(found)}
+        columns |= {"labels": list(np.tile(data.targets[indices], (len(answers), 1))), "scores": list(predicted)}
     if data.groups is not None:
         columns["group"] = [data.groups.name(image) for image in indices.tolist()] * len(answers)
     return columns

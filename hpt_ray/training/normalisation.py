@@ -95,8 +95,8 @@ def describe(network: nn.Module) -> str | None:
     kinds = Counter(type(layer).__name__ for layer in network.modules() if isinstance(layer, NORM_LAYERS))
     if not kinds:
         return "The backbone has no normalisation layers, so HPT-BN has nothing to train."
-    found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    layers = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     return (
-        f"The backbone has no batch norm, so HPT-BN trains the scale and shift of what it has ({found}), "
+        f"The backbone has no batch norm, so HPT-BN trains the scale and shift of what it has ({layers}), "
         "and there are no running statistics to move."
     )

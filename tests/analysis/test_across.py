@@ -46,10 +46,10 @@ def test_wins_ties_losses_and_what_is_missing(run: Run) -> None:
     found = across_targets(run)
     assert found is not None
     scratch, direct = found.comparisons
-    assert scratch.found is not None and direct.found is not None
-    assert (scratch.found.wins, scratch.found.losses, scratch.found.ties) == (("far",), ("near",), ("same",))
+    assert scratch.summary is not None and direct.summary is not None
+    assert (scratch.summary.wins, scratch.summary.losses, scratch.summary.ties) == (("far",), ("near",), ("same",))
     assert scratch.missing == ("lost",)
-    assert direct.found.wins == TARGETS
+    assert direct.summary.wins == TARGETS
     assert found.sentence.startswith(
         "Across 4 targets (exploratory: linear evaluation, Holm's correction), for this base over 5 seeds, HPT is "
         "better than pretraining from scratch on 1 of 3, worse on 1 and equivalent within 1 point on 1 (mean "
@@ -65,9 +65,9 @@ def test_differences_and_their_mean_are_those_of_the_table(run: Run) -> None:
     accuracy = (done["label"] == done["prediction"]).groupby([done["target"], done["arm"]]).mean().unstack()
     expected = (accuracy["base>target"] - accuracy["base"])[list(TARGETS)]
     found = across_targets(run)
-    assert found is not None and found.comparisons[1].found is not None
+    assert found is not None and found.comparisons[1].summary is not None
     direct = found.comparisons[1]
-    assert direct.found is not None
+    assert direct.summary is not None
     assert [part.estimate for part in direct.differences.values()] == pytest.approx(list(expected))
     # A two-way analysis of variance without replication: rows beyond the residual are what all targets share.
     by_seed = (done["label"] == done["prediction"]).groupby([done["target"], done["arm"], done["seed"]]).mean()
@@ -81,7 +81,7 @@ def test_differences_and_their_mean_are_those_of_the_table(run: Run) -> None:
     shared = max(0.0, mean_square - (residual**2).to_numpy().sum() / ((targets - 1) * (seeds - 1))) / rows.size
     between = expected.var(ddof=1) / targets
     half = np.sqrt(stats.t.ppf(0.975, targets - 1) ** 2 * between + stats.t.ppf(0.975, seeds - 1) ** 2 * shared)
-    assert (direct.found.mean.low, direct.found.mean.high) == pytest.approx(
+    assert (direct.summary.mean.low, direct.summary.mean.high) == pytest.approx(
         (expected.mean() - half, expected.mean() + half)
     )
 

@@ -164,8 +164,8 @@ def test_targets_are_taken_together_as_those_of_a_study(judge: Judge) -> None:
         for name, up in (("aerial", 0.0), ("medical", 0.05), ("drawings", 0.02))
     ]
     judged = judge(pd.concat(parts))
-    assert judged.across is not None and judged.across.comparisons[0].found is not None
-    assert judged.across.comparisons[0].found.mean.estimate == pytest.approx(0.03 + 0.07 / 3)
+    assert judged.across is not None and judged.across.comparisons[0].summary is not None
+    assert judged.across.comparisons[0].summary.mean.estimate == pytest.approx(0.03 + 0.07 / 3)
     assert judged.across.sentence.startswith(
         "Across 3 targets (exploratory: Holm's correction), ours is better than base on"
     )

@@ -37,9 +37,9 @@ def scored_answers(table: pd.DataFrame, rows: pd.DataFrame, metric: str) -> tupl
             f"no column is called like one of values (value, score, accuracy, ...): name one of "
             f"{', '.join(numbers) or 'the columns, of which none has numbers,'} by --value."
         )
-    found = find(metric or DEFAULT[several])
+    chosen = find(metric or DEFAULT[several])
     columns = table[answers].to_numpy(), table[truth].to_numpy()
     scores = np.full(len(table), np.nan)
     for places in rows.groupby(ONE_ANSWER, dropna=False).indices.values():
-        scores[places] = found.scores(*(np.stack(list(column[places])) for column in columns))
-    return scores, found.name
+        scores[places] = chosen.scores(*(np.stack(list(column[places])) for column in columns))
+    return scores, chosen.name

@@ -124,7 +124,7 @@ def scored(rows: pd.DataFrame) -> dict[str, Scores]:
     rows = rows.assign(evaluation="", step0=False, level=rows["level"].fillna(""), correct=rows["value"])
     rows["cell"] = rows.groupby(cells, dropna=False).ngroup()
     named = rows.drop_duplicates("cell").set_index("cell")[cells].sort_index()
-    return {target: found for (target, _), found in by_evaluation(rows, named, groups(rows)).items()}
+    return {target: scores for (target, _), scores in by_evaluation(rows, named, groups(rows)).items()}
 
 
 def unit_of(values: pd.Series, number: bool) -> tuple[Unit, float, str]:

@@ -36,23 +36,23 @@ def over_looks(run: Run, interval: Interval) -> Interval:
 
 
 def record(
-    run: Run, looks: Looks, at_one_look: Interval, judged: Interval, margin: float, left: int, **said: Any
+    run: Run, looks: Looks, at_one_look: Interval, judged: Interval, margin: float, left: int, **fields: Any
 ) -> ClaimAtLook:
     """What the present look records of a claim.
 
     Args:
         at_one_look: the difference with the interval that holds at one look; ``judged``: with that over all of them.
         left: how many claims of its family are not made, by Holm's steps.
-        said: the other fields of the record.
+        fields: the other fields of the record.
     """
     rows, noise = rows_of(run, looks), noise_of(at_one_look)
     numbers = {name: getattr(judged, name) for name in ("estimate", "low", "high", "seeds", "p")}
     return ClaimAtLook(
         rows=rows[-1],
         level=level(rows, noise, 1 - LEVEL, looks.most),
-        futile="" if said["decided"] or rows[-1] >= looks.most else _futile(rows, looks, at_one_look, margin, left),
+        futile="" if fields["decided"] or rows[-1] >= looks.most else _futile(rows, looks, at_one_look, margin, left),
         **numbers,
-        **said,
+        **fields,
     )
 
 
@@ -61,7 +61,7 @@ def _futile(rows: list[int], looks: Looks, at_one_look: Interval, margin: float,
     noise = noise_of(at_one_look)
     last = [*rows, *(planned for planned in planned_looks(looks.most) if planned > rows[-1])]
     difference, within = (level(last, noise, rate, looks.most) for rate in ((1 - LEVEL) / left, 1 - LEVEL))
-    found = outlook(at_one_look.estimate, rows[-1], noise, (difference, within), margin, looks.most)
-    if not found.futile:
+    chances = outlook(at_one_look.estimate, rows[-1], noise, (difference, within), margin, looks.most)
+    if not chances.futile:
         return ""
-    return "few test images" if found.test_set_too_small else "few seeds"
+    return "few test images" if chances.test_set_too_small else "few seeds"

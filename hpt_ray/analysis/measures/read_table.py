@@ -109,16 +109,16 @@ def _level(table: pd.DataFrame, options: Options, factors: list[str], arm: str) 
     return _column(table, options.level or next(iter(varied), None), "level", arm)
 
 
-def _one_metric(table: pd.DataFrame, asked: str | None, arm: str) -> tuple[pd.DataFrame, str, list[str]]:
+def _one_metric(table: pd.DataFrame, wanted: str | None, arm: str) -> tuple[pd.DataFrame, str, list[str]]:
     """The rows of one metric, of the test split and of one evaluation: with the metric's name, and what was left."""
     notes = []
     metric = _column(table, None, "metric", arm)
     if metric is not None:
         names = texts_of(table[metric]).dropna().unique().tolist()
-        if asked is None and len(names) > 1:
+        if wanted is None and len(names) > 1:
             raise DataError(f"the column {metric!r} has {listed(names)}: choose one, such as --metric {names[0]!r}.")
-        asked = asked or next(iter(names), None)
-        table = only(table, {metric: asked} if asked else {})
+        wanted = wanted or next(iter(names), None)
+        table = only(table, {metric: wanted} if wanted else {})
     split, evaluation = (_column(table, None, kind, arm) for kind in ("split", "evaluation"))
     if split is not None and table[split].nunique() > 1:
         if "test" not in set(table[split]):
@@ -133,7 +133,7 @@ def _one_metric(table: pd.DataFrame, asked: str | None, arm: str) -> tuple[pd.Da
         notes.append(
             f"Of the evaluations the first is used, {first}; another is chosen by --where {evaluation}={others[0]}."
         )
-    return table, asked or "", notes
+    return table, wanted or "", notes
 
 
 def _values(

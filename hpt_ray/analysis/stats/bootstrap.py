@@ -232,13 +232,13 @@ def _effects(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.nd
     return estimate, seed_effects * (kappa / seeds)[:, None], shrunk / examples
 
 
-def _shrinkage(found: np.ndarray, carried: np.ndarray) -> np.ndarray:
-    """The matrix that takes effects with covariance ``found`` to ones with the positive part of found - carried.
+def _shrinkage(seen: np.ndarray, carried: np.ndarray) -> np.ndarray:
+    """The matrix that takes effects of covariance ``seen`` to ones of the positive part of seen - carried.
 
-    Of one value it is sqrt(max(0, 1 - carried / found)). Of several it does that along the directions in which both
+    Of one value it is sqrt(max(0, 1 - carried / seen)). Of several it does that along the directions in which both
     matrices are diagonal; directions without variance stay without.
     """
-    variances, axes = np.linalg.eigh(found)
+    variances, axes = np.linalg.eigh(seen)
     kept = variances > NOTHING * max(variances.max(), NOTHING)
     root = axes[:, kept] * np.sqrt(variances[kept])
     inverse = (axes[:, kept] / np.sqrt(variances[kept])).T

@@ -78,18 +78,18 @@ def across(
     """
     if not differences:
         raise ValueError("a comparison across targets needs at least one target")
-    adjusted = dict(zip(differences, holm([found.p for found in differences.values()]), strict=True))
+    adjusted = dict(zip(differences, holm([difference.p for difference in differences.values()]), strict=True))
     kinds: dict[str, list[str]] = {kind: [] for kind in ("win", "tie", "loss", "undecided")}
-    for target, found in differences.items():
-        if -margin < found.low and found.high < margin:
+    for target, difference in differences.items():
+        if -margin < difference.low and difference.high < margin:
             kind = "tie"
         elif adjusted[target] < 1 - LEVEL:
-            kind = "win" if found.estimate > 0 else "loss"
+            kind = "win" if difference.estimate > 0 else "loss"
         else:
             kind = "undecided"
         kinds[kind].append(target)
-    ahead = sum(found.estimate > 0 for found in differences.values())
-    behind = sum(found.estimate < 0 for found in differences.values())
+    ahead = sum(difference.estimate > 0 for difference in differences.values())
+    behind = sum(difference.estimate < 0 for difference in differences.values())
     return Across(
         wins=tuple(kinds["win"]),
         ties=tuple(kinds["tie"]),
@@ -116,17 +116,17 @@ def _mean(differences: list[Interval], rows: np.ndarray | None, most: float) -> 
     """
     if len(differences) == 1:
         return differences[0]
-    estimates = np.array([found.estimate for found in differences])
+    estimates = np.array([difference.estimate for difference in differences])
     mean, targets = float(estimates.mean()), len(estimates)
     # Estimates that agree by chance do not make the mean more certain than each of them allows.
-    least = float(np.sqrt(sum(((found.high - found.low) / 2) ** 2 for found in differences))) / targets
+    least = float(np.sqrt(sum(((difference.high - difference.low) / 2) ** 2 for difference in differences))) / targets
     between, degrees = float(estimates.var(ddof=1)) / targets, float(targets - 1)
     if np.sqrt(between) * stats.t.ppf((1 + LEVEL) / 2, degrees) < least:
         between, degrees = float(least / stats.norm.ppf((1 + LEVEL) / 2)) ** 2, np.inf
     parts = [(between, degrees), *([] if rows is None else [_shared(rows)])]
     half = _half(parts, 1 - LEVEL)
     low, high = max(-most, mean - half), min(most, mean + half)  # two targets may leave more open than there is
-    return Interval(mean, low, high, min(found.seeds for found in differences), _p_value(mean, parts))
+    return Interval(mean, low, high, min(difference.seeds for difference in differences), _p_value(mean, parts))
 
 
 def _shared(rows: np.ndarray) -> tuple[float, float]:

@@ -44,14 +44,14 @@ def bounds(values: np.ndarray, signed: bool, most: float = 1.0) -> tuple[float, 
             with a positive difference, and of those with a negative one, are bounded each by itself.
         most: the largest difference that one example can have: 2 of a change's difference between two arms.
     """
-    found = values[~np.isnan(values).any(axis=1)]
-    if not found.size:
+    complete = values[~np.isnan(values).any(axis=1)]
+    if not complete.size:
         return None
-    if isinstance(found, Grouped):
-        return _of_groups(np.asarray(found).mean(axis=0), signed, most)
-    if not np.allclose(found / STEP, np.round(found / STEP), rtol=0, atol=1e-6):
+    if isinstance(complete, Grouped):
+        return _of_groups(np.asarray(complete).mean(axis=0), signed, most)
+    if not np.allclose(complete / STEP, np.round(complete / STEP), rtol=0, atol=1e-6):
         return None
-    means = found.mean(axis=0)
+    means = complete.mean(axis=0)
     n = len(means)
     if n - max((np.abs(means - value) < NOTHING).sum() for value in (-1, 0, 1)) >= FEW:
         return None
@@ -120,9 +120,9 @@ def enough(values: np.ndarray, margin: float, most: float = 1.0) -> Enough | Non
 
 def reach(values: np.ndarray, signed: bool = True, most: float = 1.0) -> np.ndarray:
     """How far below and above the mean of ``values`` the bounds lie, [2]; zeros where a bootstrap can tell."""
-    found = bounds(values, signed, most)
-    if found is None:
+    ends = bounds(values, signed, most)
+    if ends is None:
         return np.zeros(2)
     mean = float(np.nanmean(values[~np.isnan(values).any(axis=1)]))
-    least: np.ndarray = np.maximum(0.0, np.array([mean - found[0], found[1] - mean]))
+    least: np.ndarray = np.maximum(0.0, np.array([mean - ends[0], ends[1] - mean]))
     return least

@@ -127,9 +127,9 @@ def _variation(values: np.ndarray) -> tuple[float, float]:
     """
     if values.shape[1] == 1:
         return float(values.var(ddof=1)), 0.0
-    found = sources(values[:, None])
-    assert found.seed is not None  # there are several seeds
-    return len(values) * (found.seed**2 + found.rest**2), found.test * widening(number(values), LEVEL)
+    parts = sources(values[:, None])
+    assert parts.seed is not None  # there are several seeds
+    return len(values) * (parts.seed**2 + parts.rest**2), parts.test * widening(number(values), LEVEL)
 
 
 def _fewest(reached: Callable[[int], float], power: float, limit: int) -> int | None:

@@ -123,12 +123,12 @@ def _interaction(means: np.ndarray) -> float:
     return float((apart**2).sum() / ((rows - 1) * (columns - 1)))
 
 
-def deviation(found: Variation, reach: float = 0.0) -> Interval:
+def deviation(variation: Variation, reach: float = 0.0) -> Interval:
     """The standard deviation over the levels with its interval; ``reach``: how far above it that reaches at least."""
-    low, high = np.quantile(_drawn(found, 0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    estimate = found.deviation
-    high = min(max(float(high), estimate + reach), found.most)
-    return Interval(estimate, min(float(low), estimate), high, found.seeds)
+    low, high = np.quantile(_drawn(variation, 0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    estimate = variation.deviation
+    high = min(max(float(high), estimate + reach), variation.most)
+    return Interval(estimate, min(float(low), estimate), high, variation.seeds)
 
 
 def deviation_difference(first: Variation, second: Variation, reach: float = 0.0) -> Interval:
@@ -143,22 +143,22 @@ def deviation_difference(first: Variation, second: Variation, reach: float = 0.0
     return Interval(estimate, low, high, min(first.seeds, second.seeds), p)
 
 
-def _drawn(found: Variation, side: int) -> np.ndarray:
+def _drawn(variation: Variation, side: int) -> np.ndarray:
     """Draws of the standard deviation over the levels, given what was seen."""
-    generator, free = stream(side, "variability", found.levels), found.levels - 1
+    generator, free = stream(side, "variability", variation.levels), variation.levels - 1
     uniform = generator.random(DRAWS)
-    if found.noise < NOTHING**2:
+    if variation.noise < NOTHING**2:
         noise = np.zeros(DRAWS)
-    elif math.isinf(found.degrees):
-        noise = np.full(DRAWS, found.noise)
+    elif math.isinf(variation.degrees):
+        noise = np.full(DRAWS, variation.noise)
     else:
-        noise = found.noise * found.degrees / generator.chisquare(found.degrees, DRAWS)
-    if found.sampled:
-        return np.sqrt(np.maximum(0.0, free * found.between / special.chdtri(free, uniform) - noise))
-    seen = np.divide(free * found.between, noise, out=np.full(DRAWS, np.inf), where=noise > 0)
+        noise = variation.noise * variation.degrees / generator.chisquare(variation.degrees, DRAWS)
+    if variation.sampled:
+        return np.sqrt(np.maximum(0.0, free * variation.between / special.chdtri(free, uniform) - noise))
+    seen = np.divide(free * variation.between, noise, out=np.full(DRAWS, np.inf), where=noise > 0)
     near = seen < FAR
     noncentral = special.chndtrinc(np.where(near, seen, 1.0).clip(NOTHING), free, uniform)
-    beyond = np.sqrt(free * found.between) + special.ndtri(uniform) * np.sqrt(noise)
+    beyond = np.sqrt(free * variation.between) + special.ndtri(uniform) * np.sqrt(noise)
     own = np.where(near, noise * np.where(noncentral < NOTHING, 0.0, noncentral), beyond**2)
     deviations: np.ndarray = np.sqrt(own / free)
     return deviations

@@ -34,9 +34,9 @@ def worst_difference(first: np.ndarray, second: np.ndarray, *, most: float = 1.0
                 return difference
 
             reach = exact.reach(first[own] - second[other], most=most)
-            found = replicates.interval(apart, [own, levels + other], reach, (1 - LEVEL) / levels)
-            low[own, other], high[own, other] = found.low, found.high
-            above[own, other] = found.p / 2 if found.estimate > 0 else 1 - found.p / 2
+            pair = replicates.interval(apart, [own, levels + other], reach, (1 - LEVEL) / levels)
+            low[own, other], high[own, other] = pair.low, pair.high
+            above[own, other] = pair.p / 2 if pair.estimate > 0 else 1 - pair.p / 2
     estimate = float(replicates.estimate[:levels].min() - replicates.estimate[levels:].min())
     better = levels * float(above.max(axis=0).min())
     worse = levels * float((1 - above).max(axis=1).min())

@@ -23,16 +23,16 @@ def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target."""
     bases = _bases(run, target)
     dependence_claims = [_dependence(run, target, bases)] if len(bases) > 1 and DIRECT in run.arms else []
-    asked = [(bases[end], other) for end, other in ((0, SCRATCH), (-1, DIRECT)) if bases and other in run.arms]
-    differences = [compare(run, target, HPT, other, level) for level, other in asked]
+    places = [(bases[end], other) for end, other in ((0, SCRATCH), (-1, DIRECT)) if bases and other in run.arms]
+    differences = [compare(run, target, HPT, other, level) for level, other in places]
     family = "dependence on the base, and differences at the ends"
     dependence, at_ends = settle_parts(run, target, (dependence_claims, differences), family)
     claims = dependence + at_ends
-    compared = [(level, claim) for (level, _), claim in zip(asked, at_ends, strict=True)]
+    compared = [(level, claim) for (level, _), claim in zip(places, at_ends, strict=True)]
     changes = {arm: _change(run, target, arm, bases) for arm in (HPT, DIRECT) if len(bases) > 1 and arm in run.arms}
     ends = {"weakest": number_name(run, bases[0]), "strongest": number_name(run, bases[-1])} if dependence else {}
     names = zip(("change", "other_change"), changes.values(), strict=False)
-    details = ends | {name: found for name, found in names if found}
+    details = ends | {name: own for name, own in names if own}
     return Verdict(
         target=target,
         findings=(
@@ -48,9 +48,9 @@ def verdict(run: Run, target: str) -> Verdict:
         claims=claims,
         tiles=(
             *(
-                Tile(f"{run.arms[arm]}, weakest to strongest base", found, "points")
-                for arm, found in changes.items()
-                if found
+                Tile(f"{run.arms[arm]}, weakest to strongest base", own, "points")
+                for arm, own in changes.items()
+                if own
             ),
             *claim_tiles((claim, f" at {number_name(run, level)}") for level, claim in compared),
         ),

@@ -31,14 +31,14 @@ EVERY_FACTOR = True
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: in how many cells, and where, HPT is better than from scratch and direct transfer."""
-    maps = tuple(found for other in run.alternatives if (found := landscape(run, target, HPT, other)))
-    claims = tuple(claim for found in maps for claim in (*found.cells.values(), *found.along.values()))
+    maps = tuple(cell_map for other in run.alternatives if (cell_map := landscape(run, target, HPT, other)))
+    claims = tuple(claim for cell_map in maps for claim in (*cell_map.cells.values(), *cell_map.along.values()))
     return Verdict(
         target=target,
         findings=maps,
         nothing="the study lacks HPT, what it is held against, or two factors",
         claims=claims,
-        tiles=tuple(tile for found in maps for tile in _tiles(found, extremes=found is maps[0])),
+        tiles=tuple(tile for cell_map in maps for tile in _tiles(cell_map, extremes=cell_map is maps[0])),
         table=_table(maps),
         caveats=(
             *caveats(run, target, claims),
@@ -51,18 +51,18 @@ def verdict(run: Run, target: str) -> Verdict:
     )
 
 
-def _tiles(found: Map, *, extremes: bool) -> list[Tile]:
+def _tiles(cell_map: Map, *, extremes: bool) -> list[Tile]:
     """In how many cells the arm is better, and the ``extremes``: the largest and the smallest difference."""
-    against = next(iter(found.cells.values())).against.lower()
-    differences = {place: claim.difference for place, claim in found.cells.items() if claim.difference is not None}
-    counts = Counter(found.cells[place].outcome for place in differences)
+    against = next(iter(cell_map.cells.values())).against.lower()
+    differences = {place: claim.difference for place, claim in cell_map.cells.items() if claim.difference is not None}
+    counts = Counter(cell_map.cells[place].outcome for place in differences)
     beside = f"worse in {counts[Outcome.WORSE]}, equivalent in {counts[Outcome.EQUIVALENT]}"
-    beside = headed(beside, found.cells.values())
-    number = Count(counts[Outcome.BETTER], len(found.cells), "cells")
+    beside = headed(beside, cell_map.cells.values())
+    number = Count(counts[Outcome.BETTER], len(cell_map.cells), "cells")
     tiles = [Tile(f"HPT better than {against}", number, beside)]
     ranked = sorted(differences, key=lambda place: -differences[place].estimate) if extremes else []
     for what, place in zip(("most", "least"), dict.fromkeys([*ranked[:1], *ranked[-1:]]), strict=False):
-        remark = f"points: {cell_text(found, place)}"
+        remark = f"points: {cell_text(cell_map, place)}"
         tiles.append(Tile(f"HPT vs {against}, {what}", Change(differences[place]), remark))
     return tiles
 
@@ -73,9 +73,9 @@ def _table(maps: tuple[Map, ...]) -> Table:
         return Table(("HPT minus",), ())
     columns = maps[0].columns
     rows = []
-    for found in maps:
-        for row in found.rows.levels:
-            claims = [found.cells[Place(row, column)] for column in columns.levels]
-            name = headed(f"{claims[0].against}, {level_text(found.rows, row)}", claims)
+    for cell_map in maps:
+        for row in cell_map.rows.levels:
+            claims = [cell_map.cells[Place(row, column)] for column in columns.levels]
+            name = headed(f"{claims[0].against}, {level_text(cell_map.rows, row)}", claims)
             rows.append((name, *(change(claim.difference, claim.outcome) for claim in claims)))
     return Table(("HPT minus", *(level_text(columns, level) for level in columns.levels)), tuple(rows))

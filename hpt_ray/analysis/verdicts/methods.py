@@ -42,17 +42,19 @@ def findings(run: Run, target: str) -> tuple[UnderMethods, ...]:
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target."""
-    found = findings(run, target)
-    claims = tuple(claim for each in found for claim in (*each.under.values(), *each.changes.values()))
+    comparisons = findings(run, target)
+    claims = tuple(claim for each in comparisons for claim in (*each.under.values(), *each.changes.values()))
     return Verdict(
         target=target,
-        findings=found,
+        findings=comparisons,
         nothing="the study lacks HPT or what it is held against",
         claims=claims,
         tiles=tuple(
-            claim_tiles((claim, f", {level_name(level)}") for each in found[:1] for level, claim in each.under.items())
+            claim_tiles(
+                (claim, f", {level_name(level)}") for each in comparisons[:1] for level, claim in each.under.items()
+            )
         ),
-        table=_table(run, target, found),
+        table=_table(run, target, comparisons),
         caveats=caveats(run, target, claims),
     )
 
@@ -70,7 +72,7 @@ def _change(run: Run, target: str, other: str, pair: tuple[str, str]) -> Claim:
     )
 
 
-def _table(run: Run, target: str, found: tuple[UnderMethods, ...]) -> Table:
+def _table(run: Run, target: str, comparisons: tuple[UnderMethods, ...]) -> Table:
     """Per arm its accuracy under each method, and below them HPT's differences."""
     accuracies = [
         (label, *(metric_cell(run, target, arm, level) for level in run.levels)) for arm, label in run.arms.items()
@@ -80,6 +82,6 @@ def _table(run: Run, target: str, found: tuple[UnderMethods, ...]) -> Table:
             f"HPT minus {run.arms[each.other].lower()}, points",
             *(change(claim.difference) for claim in each.under.values()),
         )
-        for each in found
+        for each in comparisons
     ]
     return Table(("Arm", *(level_name(level) for level in run.levels)), (*accuracies, *differences))

@@ -18,34 +18,36 @@ from hpt_ray.analysis.verdict import Table, Verdict, difference_tiles, metric_ce
 
 def gains(run: Run, target: str) -> tuple[Gain, ...]:
     """The gain of each phase in each arm of which the arm without it is there too, judged together."""
-    asked = []
+    compared = []
     for chain in run.arms:
         links = chain.split(">")
         shorter = {">".join(links[:place] + links[place + 1 :]): link for place, link in enumerate(links)}
         for without, phase in shorter.items():
             if without in run.arms:
                 levels = run.standard_level(chain), run.standard_level(without)
-                asked.append(Gain(phase, chain, without, compare(run, target, chain, without, levels[0], at=levels[1])))
-    claims = settle(run, target, [gain.claim for gain in asked], "gains of the phases")
-    return tuple(replace(gain, claim=claim) for gain, claim in zip(asked, claims, strict=True))
+                compared.append(
+                    Gain(phase, chain, without, compare(run, target, chain, without, levels[0], at=levels[1]))
+                )
+    claims = settle(run, target, [gain.claim for gain in compared], "gains of the phases")
+    return tuple(replace(gain, claim=claim) for gain, claim in zip(compared, claims, strict=True))
 
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target: its sentence is about the longest chain, its table about all."""
     every = gains(run, target)
     chain = _fullest(every)
-    asked = tuple(gain for gain in every if gain.chain == chain)
+    shown = tuple(gain for gain in every if gain.chain == chain)
     return Verdict(
         target=target,
-        findings=(Gains(asked),) if asked else (),
+        findings=(Gains(shown),) if shown else (),
         nothing="no arm of the study is another one with a phase more",
         claims=tuple(gain.claim for gain in every),
         tiles=(
-            *(metric_tiles(run, target, chain, run.standard_level(chain), "on the target") if asked else []),
-            *difference_tiles((f"The {gain.phase} phase adds", gain.claim) for gain in asked),
+            *(metric_tiles(run, target, chain, run.standard_level(chain), "on the target") if shown else []),
+            *difference_tiles((f"The {gain.phase} phase adds", gain.claim) for gain in shown),
         ),
         table=_table(run, target, every),
-        caveats=caveats(run, target, [gain.claim for gain in asked]),
+        caveats=caveats(run, target, [gain.claim for gain in shown]),
     )
 
 

@@ -30,7 +30,7 @@ def verdict(run: Run, target: str) -> Verdict:
     return Verdict(
         target=target,
         findings=(
-            *([Kept(most, {run.arms[arm]: found for arm, found in kept.items()})] if kept else []),
+            *([Kept(most, {run.arms[arm]: enough for arm, enough in kept.items()})] if kept else []),
             *(Comparisons(own, f"with {number_name(run, level)}") for level, own in by_level.items()),
         ),
         nothing="the study varies no data fraction",
@@ -68,10 +68,10 @@ def _tiles(run: Run, kept: dict[str, Retention | None]) -> list[Tile]:
     """What HPT and from scratch need to keep 95 % of their gains."""
     tiles = []
     for arm in (HPT, SCRATCH):
-        found = kept.get(arm)
-        if found is not None and found.fraction is not None:
-            title, sure = f"{run.arms[arm]}: {KEPT_TEXT} of the gain with", agreeing(found)
-            tiles.append(Tile(title, Part(found.fraction, "of the images"), f"{sure.value} {sure.of}"))
+        enough = kept.get(arm)
+        if enough is not None and enough.fraction is not None:
+            title, sure = f"{run.arms[arm]}: {KEPT_TEXT} of the gain with", agreeing(enough)
+            tiles.append(Tile(title, Part(enough.fraction, "of the images"), f"{sure.value} {sure.of}"))
     return tiles
 
 
@@ -80,11 +80,11 @@ def _table(run: Run, target: str, kept: dict[str, Retention | None]) -> Table:
     most = next(reversed(numbers(run)), run.baseline)
     rows = []
     for arm, label in run.arms.items():
-        found = kept.get(arm)
-        enough: tuple[Cell, Cell] = ("no sure gain" if found else None, None)
-        if found is not None and found.fraction is not None:
-            enough = Part(found.fraction, "of the images"), agreeing(found)
-        rows.append((label, metric_cell(run, target, arm, most), change(found.gain) if found else None, *enough))
+        own = kept.get(arm)
+        enough: tuple[Cell, Cell] = ("no sure gain" if own else None, None)
+        if own is not None and own.fraction is not None:
+            enough = Part(own.fraction, "of the images"), agreeing(own)
+        rows.append((label, metric_cell(run, target, arm, most), change(own.gain) if own else None, *enough))
     full_column = run.metric.heading + (f" with {level_name(most)}" if most else "")
     columns = ("Arm", full_column, "Gain over step 0, points", f"{KEPT_TEXT} of it with", "Agreeing")
     return Table(columns, tuple(rows))

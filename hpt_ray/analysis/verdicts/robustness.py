@@ -23,7 +23,7 @@ from hpt_ray.spec.study import LABELS
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target; without a factor it is about the metric alone."""
-    measured = {arm: found for arm in run.arms if (found := robustness(run, target, arm))}
+    measured = {arm: own for arm in run.arms if (own := robustness(run, target, arm))}
     questions = _questions(run, target, measured) if run.factor is not None else []
     differences = [compare(run, target, HPT, other, run.baseline) for other in run.alternatives]
     robust, accuracies = settle_parts(
@@ -54,12 +54,12 @@ def verdict(run: Run, target: str) -> Verdict:
 
 def _questions(run: Run, target: str, measured: dict[str, ArmRobustness]) -> list[Question]:
     """How much HPT and from scratch depend on the factor: the claims, still to be settled, with their words."""
-    found = robustness_difference(run, target, HPT, SCRATCH)
+    difference = robustness_difference(run, target, HPT, SCRATCH)
     sides = LABELS[HPT], LABELS[SCRATCH]
     empty = [lowered(LABELS[arm]) for arm in (HPT, SCRATCH) if arm not in measured]
     lacking = f"no change against the baseline for {listed(empty)}" if empty else "no level in common"
     return questions(
-        found,
+        difference,
         sides,
         level_name(run.factor.name) if run.factor else "",
         lacking,
@@ -71,7 +71,7 @@ def _questions(run: Run, target: str, measured: dict[str, ArmRobustness]) -> lis
 
 def _tiles(run: Run, measured: dict[str, ArmRobustness]) -> list[Tile]:
     """How much HPT and from scratch vary over the levels, of those that exist."""
-    shown = {run.arms[arm]: found.deviation for arm in (HPT, SCRATCH) if (found := measured.get(arm))}
+    shown = {run.arms[arm]: own.deviation for arm in (HPT, SCRATCH) if (own := measured.get(arm))}
     remark = f"points: standard deviation over every {level_name(run.factor.name)}" if run.factor else ""
     return [
         Tile(f"{label}, varies by", Change(deviation, signed=False), remark)
@@ -84,10 +84,10 @@ def _table(run: Run, target: str, measured: dict[str, ArmRobustness]) -> Table:
     """Per arm the accuracy at the baseline, how much it varies over the levels, its loss, and the worst change."""
     rows = []
     for arm, label in run.arms.items():
-        accuracy, found = metric_cell(run, target, arm, run.baseline), measured.get(arm)
-        deviation = Change(found.deviation, signed=False) if found and found.deviation else None
-        loss = Points(found.loss) if found and found.loss is not None else None
-        worst = (Change(found.worst), level_name(found.worst_level)) if found else (None, None)
+        accuracy, own = metric_cell(run, target, arm, run.baseline), measured.get(arm)
+        deviation = Change(own.deviation, signed=False) if own and own.deviation else None
+        loss = Points(own.loss) if own and own.loss is not None else None
+        worst = (Change(own.worst), level_name(own.worst_level)) if own else (None, None)
         rows.append((label, accuracy, deviation, loss, *worst))
     if run.factor is None:
         return Table(("Arm", run.metric.heading), tuple(row[:2] for row in rows))

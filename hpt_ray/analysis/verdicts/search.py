@@ -79,13 +79,13 @@ def _deviation(flat: dict[str, Flatness], arm: str) -> Change | None:
 
 
 def _tiles(run: Run, flat: dict[str, Flatness], gains: tuple[Claim, ...]) -> list[Tile]:
-    varied = [
-        Tile(f"{run.arms[arm]}, varies by", found, f"points: standard deviation over {len(flat[arm].losses)} policies")
+    deviations = [
+        Tile(f"{run.arms[arm]}, varies by", varied, f"points: standard deviation over {len(flat[arm].losses)} policies")
         for arm in flat
-        if arm in (HPT, SCRATCH) and (found := _deviation(flat, arm))
+        if arm in (HPT, SCRATCH) and (varied := _deviation(flat, arm))
     ]
     gained = difference_tiles((f"{claim.subject}, gain of the search", claim) for claim in gains)
-    return [*varied, *gained]
+    return [*deviations, *gained]
 
 
 def _table(run: Run, inner: Run, target: str, best: dict[str, str], flat: dict[str, Flatness]) -> Table:

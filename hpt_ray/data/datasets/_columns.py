@@ -151,9 +151,9 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[str | None, ...]:
         )
     for column in (*ORDER, "group"):
         if columns.count(column) > 1:
-            names = [repr(cell) for cell, found in zip(header, columns, strict=True) if found == column]
+            names = [repr(cell) for cell, known in zip(header, columns, strict=True) if known == column]
             raise DataError(f"{path} has several columns for the {column} ({', '.join(names)}); keep one of them.")
-    unknown = [repr(cell) for cell, found in zip(header, columns, strict=True) if found is None and cell]
+    unknown = [repr(cell) for cell, known in zip(header, columns, strict=True) if known is None and cell]
     if unknown and "label" not in columns:
         raise DataError(
             f"{path}: column {', '.join(unknown[:5])} is none of path, label, split and group; call the column of "

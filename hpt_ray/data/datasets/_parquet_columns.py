@@ -33,17 +33,17 @@ def image_column(path: Path, schema: pa.Schema) -> str:
     """
     if "image" in schema.names:
         return "image"
-    found = [str(field.name) for field in schema if may_hold_images(field.type) and _begins(path, field.name)]
-    if len(found) > 1:
+    candidates = [str(field.name) for field in schema if may_hold_images(field.type) and _begins(path, field.name)]
+    if len(candidates) > 1:
         raise DataError(
-            f"{path} has several columns of images ({', '.join(map(repr, found))}); call one of them 'image'."
+            f"{path} has several columns of images ({', '.join(map(repr, candidates))}); call one of them 'image'."
         )
-    if not found:
+    if not candidates:
         raise DataError(
             f"{path} has no column 'image' and no other of images, as binary or struct<bytes, path> (it has: "
             f"{', '.join(schema.names)}); embed the images in one."
         )
-    return found[0]
+    return candidates[0]
 
 
 def may_hold_images(kind: pa.DataType) -> bool:
@@ -92,7 +92,7 @@ def splits(path: Path, schema: pa.Schema) -> tuple[str | None, list[str | None] 
     Raises:
         DataError: for a value that is no split, several columns, and one of yes and no (``is_test``).
     """
-    found = {}
+    by_column = {}
     for name in filter(may_be_split, schema.names):
         written = list(values(path, name))
         classes = declared(path, schema, name)
@@ -104,18 +104,20 @@ def splits(path: Path, schema: pa.Schema) -> tuple[str | None, list[str | None] 
             row = strange[0]
             raise DataError(f"{path}, row {row}: {name} {written[row]!r} is none of train, val, test.")
         if any(texts) and not strange:
-            found[name] = texts
-    found = found or _recognised(path, schema)
-    if len(found) > 1:
-        raise DataError(f"{path} has several columns for the split ({', '.join(map(repr, found))}); keep one of them.")
-    for name, texts in found.items():
+            by_column[name] = texts
+    by_column = by_column or _recognised(path, schema)
+    if len(by_column) > 1:
+        raise DataError(
+            f"{path} has several columns for the split ({', '.join(map(repr, by_column))}); keep one of them."
+        )
+    for name, texts in by_column.items():
         return name, [SPELLINGS.get(text) for text in texts]
     return None, None
 
 
 def _recognised(path: Path, schema: pa.Schema) -> dict[str, list[str]]:
     """The columns whose values all are splits, whatever they are called."""
-    found = {}
+    by_column = {}
     for name in schema.names:
         kind = schema.field(name).type if schema.names.count(name) == 1 and not may_be_label(name) else pa.null()
         texts: list[str] = []
@@ -126,10 +128,10 @@ def _recognised(path: Path, schema: pa.Schema) -> dict[str, list[str]]:
                     break
                 texts.append(text)
         if are_splits(texts):
-            found[name] = texts
+            by_column[name] = texts
         elif are_yes_or_no(name, texts):
             raise DataError(f"{path}: {tells_splits_apart(name)}")
-    return found
+    return by_column
 
 
 def _text(value: Any) -> str:

@@ -70,13 +70,13 @@ class Table:
                 "image."
             )
         # Hugging Face marks an image without label with -1.
-        found = [None if value == -1 else value for value in self.column(self.label)]
-        for row, value in enumerate(found):
+        values = [None if value == -1 else value for value in self.column(self.label)]
+        for row, value in enumerate(values):
             if isinstance(value, str) and len(value) > LONGEST:
                 raise DataError(f"{self.path}, row {row}: {too_long(value)}.")
             if isinstance(value, int) and value > MOST:
                 raise DataError(f"{self.path}, row {row}: label {value} is out of range; number the classes from 0.")
-        return found
+        return values
 
     def declared(self) -> tuple[str, ...]:
         """The class names in the Hugging Face metadata; () without."""

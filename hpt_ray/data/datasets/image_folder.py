@@ -61,9 +61,9 @@ def _look(root: Path, argument: str | None) -> Source:
                 return of_shards(argument)
         images, passed = _walk.dicoms(root)
     if not images:
-        found = "".join(f" {line}." for line in passed)
+        others = "".join(f" {line}." for line in passed)
         known = ", ".join(sorted(_walk.IMAGES | _walk.DICOM))
-        raise DataError(f"{root} has no images in it (looked for {known}).{found} Check the path.")
+        raise DataError(f"{root} has no images in it (looked for {known}).{others} Check the path.")
     inner = _entered(root, images)
     if inner != root:
         passed.append(f"{inner.relative_to(root)} is all there is in the folder, and was entered")
@@ -150,14 +150,14 @@ def _splits_within(parts: Sequence[Parts]) -> set[str]:
     """The split folders that lie within each class's folder: ``cat/train``, ``dog/train``, ``cat/test``, ..."""
     if any(len(part) < 3 or part[1].lower() not in SPELLINGS or is_generic(part[0]) for part in parts):
         return set()
-    found = {part[1] for part in parts}
-    return found if len({SPELLINGS[name.lower()] for name in found}) > 1 else set()
+    names = {part[1] for part in parts}
+    return names if len({SPELLINGS[name.lower()] for name in names}) > 1 else set()
 
 
 def _classes_below(inside: Iterable[Parts]) -> set[str]:
     """The first folder on the way to each image whose name is no split's and says something."""
-    found = (next((name for name in part[:-1] if not is_generic(name)), None) for part in inside)
-    return {plain(name) for name in found if name is not None}
+    first_names = (next((name for name in part[:-1] if not is_generic(name)), None) for part in inside)
+    return {plain(name) for name in first_names if name is not None}
 
 
 def _doubled(top: str, inside: Sequence[Parts]) -> int:
@@ -236,11 +236,11 @@ def _check_class_folders(root: Path, images: Sequence[Path], parts: Sequence[Par
 
 def _unlabel(layout: _Layout) -> None:
     """Take the label from a split that has no class folders, but one folder for all: ``val/images``."""
-    found: dict[str, set[str | None]] = {}
+    by_split: dict[str, set[str | None]] = {}
     for name, given in zip(layout.classes, layout.splits, strict=True):
-        found.setdefault(str(given), set()).add(name)
-    train = found.get("train", set()) - {None}
-    for split, names in found.items():
+        by_split.setdefault(str(given), set()).add(name)
+    train = by_split.get("train", set()) - {None}
+    for split, names in by_split.items():
         (name, *several) = names
         if train and not several and name is not None and name not in train and is_generic(name):
             here = [i for i, given in enumerate(layout.splits) if given == split]

@@ -60,10 +60,10 @@ def _state(path: Path, content: str, names: Iterable[str]) -> remembered.State |
 
 
 def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
-    found = table(path)
+    listing = table(path)
     places = _Places(path.parent)
-    names = found.classes
-    lines = [_line(f"{path}, line {line.number}", places, line) for line in found.lines]
+    names = listing.classes
+    lines = [_line(f"{path}, line {line.number}", places, line) for line in listing.lines]
     if not lines:
         raise DataError(
             f"{path} lists no images; write one 'path,label,split' per line (label and split may be left out)."
@@ -74,11 +74,11 @@ def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
     # The list itself is hashed too: it holds the labels and the splits.
     files = [path, *dict(zip(listed, (line.path for line in lines), strict=True)).values()]
     fingerprint = cache.fingerprint(files, path.parent)
-    if not found.usual:  # what the cache may hold of it from before columns had names is something else
+    if not listing.usual:  # what the cache may hold of it from before columns had names is something else
         fingerprint = content_id(["columns", fingerprint], length=32)
-    if found.recognised:  # as is what it holds from before all columns were looked at for splits
+    if listing.recognised:  # as is what it holds from before all columns were looked at for splits
         fingerprint = content_id(["splits", fingerprint], length=32)
-    if found.grouped:  # and as what it holds from before groups were read
+    if listing.grouped:  # and as what it holds from before groups were read
         fingerprint = content_id(["groups", fingerprint], length=32)
     several = any(_marked(line.label) for line in lines)
     if several:
@@ -89,8 +89,8 @@ def _look(path: Path, content: str, memory: remembered.Memory) -> Source:
         fingerprint,
         lambda: _multilabel(lines, names) if several else _records(lines),
         given_by="its column of splits",
-        remarks=found.remarks,
-        grouped_by=f"the column {found.grouped!r}" if found.grouped else "",
+        remarks=listing.remarks,
+        grouped_by=f"the column {listing.grouped!r}" if listing.grouped else "",
         folder=str(path.parent.absolute()),
     )
     memory.keep(state, source, listed)

@@ -33,7 +33,7 @@ def dataset(argument: str | None) -> Source:
     return tables(shards("parquet", argument, ".parquet"))
 
 
-def tables(found: Shards, named_by: str = "its file names") -> Source:
+def tables(shards: Shards, named_by: str = "its file names") -> Source:
     """The data set in files that hold tables.
 
     Args:
@@ -42,10 +42,10 @@ def tables(found: Shards, named_by: str = "its file names") -> Source:
     Raises:
         DataError: for a file that cannot be read, and for columns that are not what they should be.
     """
-    names = found.folder / "classes.json"
-    content = cache.fingerprint([*found.files, names] if names.is_file() else found.files, found.folder)
-    parts = [table(file) for file in found.files]
-    named = found.splits()
+    names = shards.folder / "classes.json"
+    content = cache.fingerprint([*shards.files, names] if names.is_file() else shards.files, shards.folder)
+    parts = [table(file) for file in shards.files]
+    named = shards.splits()
     given = [part.splits or [split] * part.rows for part, split in zip(parts, named, strict=True)]
     by_column = any(part.splits for part in parts)
     elsewhere = sorted({part.label for part in parts if part.label is not None} - {"label"})
@@ -75,14 +75,14 @@ def tables(found: Shards, named_by: str = "its file names") -> Source:
             f"no column of groups in {ungrouped:,} of its {len(parts):,} files: each image there is taken as alone"
         )
     return Source(
-        found.name,
+        shards.name,
         content,
         lambda: _read(parts, given, names),
         labels=doubt if several else f"no labels{_unknown(parts)}",
         given_by="its column of splits" if by_column else named_by,
-        remarks=(*remarks, *found.remarks()),
+        remarks=(*remarks, *shards.remarks()),
         grouped_by=f"the column {', '.join(grouped)}" if grouped else "",
-        folder=str(found.folder.absolute()),
+        folder=str(shards.folder.absolute()),
     )
 
 
@@ -96,7 +96,7 @@ def _read(tables: Sequence[Table], splits: Sequence[Sequence[str | None]], names
     if any(part.multilabel for part in tables):
         return _targets(tables, splits, names)
     labels = [part.labels() for part in tables]
-    declared = [found for part in tables if (found := part.declared())]
+    declared = [class_names for part in tables if (class_names := part.declared())]
     known = classes(tables[0].path.parent, itertools.chain.from_iterable(labels), declared, names)
     indices = [numbers(column, known, part.where) for part, column in zip(tables, labels, strict=True)]
     return Records(

@@ -71,17 +71,17 @@ def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:
         held, _, sample = pictured[place]
         return f"{held.path}, {sample.key}"
 
-    found = labels([sample for _, _, sample in pictured], where)
+    labelling = labels([sample for _, _, sample in pictured], where)
     groups, key = sample_groups([sample for _, _, sample in pictured], where)
     images = [
         _Image(sample.images[kind], f"{sample.key}.{kind}", label, split, group)
-        for (_, split, sample), kind, label, group in zip(pictured, kinds, found.values, groups, strict=True)
+        for (_, split, sample), kind, label, group in zip(pictured, kinds, labelling.values, groups, strict=True)
     ]
     lost = len(samples) - len(images)
     links = sum(held.links for held in tars)
     cut = [held.path.name for held in tars if held.cut]
     remarks += [
-        *([found.remark] if found.remark else []),
+        *([labelling.remark] if labelling.remark else []),
         *([f"samples without an image passed over: {lost:,}"] if lost else []),
         *([f"{links:,} links, devices or sparse files passed over"] if links else []),
         *([f"{', '.join(cut[:5])}: the end mark of a tar is missing, it may have been cut"] if cut else []),
@@ -90,7 +90,7 @@ def _look(place: Shards, files: Sequence[Path], names: Path) -> Source:
         place.name,
         content_id(["webdataset, groups" if key else "webdataset", content], length=32),
         lambda: _records(place.folder, images, names),
-        labels=found.lacking,
+        labels=labelling.lacking,
         given_by="its file names",
         remarks=(*remarks, *place.remarks()),
         grouped_by=f"{key!r} in .json" if key else "",

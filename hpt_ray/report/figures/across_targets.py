@@ -31,11 +31,11 @@ def compute(run: Run) -> tuple[TargetDifferences, ...]:
         TargetDifferences(
             against=comparison.against,
             differences=comparison.differences,
-            decided=frozenset(comparison.found.wins + comparison.found.losses + comparison.found.ties),
-            mean=comparison.found.mean,
+            decided=frozenset(comparison.summary.wins + comparison.summary.losses + comparison.summary.ties),
+            mean=comparison.summary.mean,
         )
         for comparison in (summary.comparisons if summary else ())
-        if comparison.found is not None
+        if comparison.summary is not None
     )
 
 

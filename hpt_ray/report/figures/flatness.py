@@ -20,22 +20,22 @@ class TargetFlatness:
     target: str
     metric: Metric
     arms: dict[str, str]
-    found: dict[str, Flatness]
+    by_arm: dict[str, Flatness]
 
 
 def compute(run: Run) -> tuple[TargetFlatness, ...]:
-    found = []
+    panels_by_target = []
     for target in run.study.targets if run.study.search else ():
         by_arm = flatness(run, target)
-        found.append(TargetFlatness(target, run.metric, {arm: run.arms[arm] for arm in by_arm}, by_arm))
-    return tuple(found)
+        panels_by_target.append(TargetFlatness(target, run.metric, {arm: run.arms[arm] for arm in by_arm}, by_arm))
+    return tuple(panels_by_target)
 
 
 def draw(value: tuple[TargetFlatness, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value] or [""], height=320)
     for row, panel in enumerate(value, start=1):
         look = looks(list(panel.arms))
-        for arm, part in panel.found.items():
+        for arm, part in panel.by_arm.items():
             ordered = sorted(part.losses, key=lambda level: part.losses[level])
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),

@@ -111,8 +111,8 @@ class Regression:
         flat = np.zeros(self.outputs * (self.chunks[0].shape[1] + 1))
         options: Any = {"maxiter": ITERATIONS, "maxls": LINE_SEARCH, "gtol": tolerance, "ftol": LOSS_TOLERANCE}
         for inverse in inverses:
-            found = minimize(self.objective, flat, args=(inverse,), jac=True, method="L-BFGS-B", options=options)
-            flat = found.x
+            optimum = minimize(self.objective, flat, args=(inverse,), jac=True, method="L-BFGS-B", options=options)
+            flat = optimum.x
             yield inverse, torch.from_numpy(flat.reshape(self.outputs, -1)).to(self.chunks[0].device)
 
 

@@ -82,8 +82,8 @@ def _one_vs_rest(splits: dict[str, Split], targets: NDArray[np.int8], metric: Me
     for column in np.flatnonzero(both(targets)):
         known = targets[:, column] >= 0
         for place, (_, model) in enumerate(_path(x["train"][known], targets[known, column])):
-            for name, found in scores.items():
-                found[place, :, column] = model.decision_function(x[name])
+            for name, split_scores in scores.items():
+                split_scores[place, :, column] = model.decision_function(x[name])
     place, val = best(enumerate(scores["val"]), splits["val"].wanted, metric)
     return Answer(val, scores["test"][place], {"C": INVERSE_PENALTIES[place]})
 

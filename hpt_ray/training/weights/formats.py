@@ -39,13 +39,13 @@ def format_of(path: Path, source: str) -> Format:
             raise OSError(0, "it is no file")  # a pipe or a device may never end
         size = path.stat().st_size
         head = head_of(path)
-        found = _format(path, head, size)
+        form = _format(path, head, size)
     except OSError as error:
         raise WeightsError(
             f"cannot read the checkpoint {source}: {error.strerror or error}. Check the path."
         ) from error
-    if isinstance(found, tuple):
-        what, remedy = found
+    if isinstance(form, tuple):
+        what, remedy = form
         wanted = "a safetensors file" if path.suffix.lower() == ".safetensors" else "a checkpoint"
         raise WeightsError(f"{source} is not {wanted} but {what}: {remedy}.")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -54,7 +54,7 @@ def format_of(path: Path, source: str) -> Format:
             f"{source} has {size / 1e9:,.0f} GB, more than this machine's memory of {memory / 1e9:,.0f} GB: save the "
             "network's state_dict alone."
         )
-    return found
+    return form
 
 
 def _format(path: Path, head: bytes, size: int) -> Format | tuple[str, str]:

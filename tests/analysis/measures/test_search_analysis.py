@@ -165,6 +165,6 @@ def test_the_figures_show_what_the_analysis_found(run):
     drawn = load("figures", "policies_tried").draw((panel,))
     assert len(drawn.data) == len(SPACE) * len(panel.arms)
     (flat,) = load("figures", "flatness").compute(run)
-    assert flat.found == flatness(run, TARGET)
+    assert flat.by_arm == flatness(run, TARGET)
     (operators,) = load("figures", "importance").compute(run)
     assert operators.operators[SCRATCH] == importance(run, TARGET, SCRATCH)
