@@ -162,6 +162,7 @@ def test_images_that_stay_encoded_have_the_same_pixels(channels: Channels, tmp_p
     assert encoded.images.shape == resident.images.shape
     assert np.array_equal(encoded.images[np.arange(6)], resident.images)
     assert np.array_equal(encoded.encoded.full(3), resident.images[3])  # type: ignore[union-attr]
+    assert load(spec, SIDE // 2, pixels="auto", channels=channels).encoded is not None  # larger than the square
     assert len({resident.fingerprint, encoded.fingerprint, load(spec, SIDE).fingerprint}) == 3
 
 
