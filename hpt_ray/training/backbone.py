@@ -12,7 +12,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import derived_seed
 from hpt_ray.training import dry_run, stem
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Backbone(nn.Sequential):
@@ -73,14 +75,24 @@ def outline(name: str, image_size: int | None = None, channels: int = RGB) -> Ba
         UnknownNameError, StudyError: as ``build``.
     """
     make = _maker(name, image_size)
+
+    def rebuilt() -> Backbone:
+        network = make()
+        stem.rebuild(network, channels, name)
+        return network
+
+    return on_meta(rebuilt)
+
+
+def on_meta(make: Callable[[], Network]) -> Network:
+    """The network that ``make`` makes, on the meta device."""
     try:
         with torch.device("meta"), _WithoutDraws():
-            network = make()
-            stem.rebuild(network, channels, name)
-            return network
+            return make()
     except NotImplementedError:
         # torchvision's RegNets read their widths from tensors while they are created.
-        return build(name, 0, image_size, channels).to("meta")
+        with torch.random.fork_rng(devices=[]):
+            return make().to("meta")
 
 
 class _WithoutDraws(TorchFunctionMode):

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.backbones._published import published, unknown
@@ -30,9 +31,26 @@ def backbone(name: str, image_size: int | None) -> Backbone:
     def make() -> nn.Module:
         return timm.create_model(name, pretrained=False, num_classes=0, **resized)
 
+    size, resized = _resized(name, image_size)
+    return published(make, f"timm/{name}", size)
+
+
+def loading(name: str, image_size: int, file: str, channels: int) -> str:
+    """Python that makes the network without its classifier and loads a file of its weights, strictly."""
+    given = _resized(name, image_size)[1] | ({} if channels == RGB else {"in_chans": channels})
+    options = "".join(f", {option}={value!r}" for option, value in given.items())
+    return f"""import timm
+
+network = timm.create_model({name!r}, num_classes=0{options}, checkpoint_path={file!r})
+network.eval()"""
+
+
+def _resized(name: str, image_size: int | None) -> tuple[int, dict[str, Any]]:
+    """The side of the images, and what timm must be told of it."""
+    import timm
+
     config = timm.get_pretrained_cfg(name)
     own_size = config.input_size[-1] if config else 224
     size = image_size or own_size
     # A network made for one size is made for ours; others take any, and know no such option.
-    resized: dict[str, Any] = {"img_size": size} if config and config.fixed_input_size and size != own_size else {}
-    return published(make, f"timm/{name}", size)
+    return size, {"img_size": size} if config and config.fixed_input_size and size != own_size else {}

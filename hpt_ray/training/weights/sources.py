@@ -12,6 +12,7 @@ from hpt_ray.store.store import Store
 from hpt_ray.training import stem
 from hpt_ray.training.backbone import Backbone, outline
 from hpt_ray.training.weights import audit, checkpoints
+from hpt_ray.training.weights.exported import Provenance, provenance
 from hpt_ray.training.weights.formats import format_of
 from hpt_ray.training.weights.matching import NEARLY
 from hpt_ray.training.weights.places import match
@@ -80,4 +81,14 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> Checked:
     channels = stem.channels_of(network.state_dict())
     if channels != RGB:
         notes.append(f"weights {source}: made for images of {channels} channel{'s' if channels > 1 else ''}.")
-    return Checked(notes, channels)
+    about = provenance(source.path, source.address) if source.origin == "file" else None
+    return Checked(notes if about is None else [*notes, _origin(source, about)], channels)
+
+
+def _origin(source: WeightSource, about: Provenance) -> str:
+    """Which study exported a file, and that another normalisation of images may hold here."""
+    mean, std = (", ".join(f"{value:.3f}" for value in values) for values in (about.mean, about.std))
+    return (
+        f"weights {source}: exported from run {about.run}, arm {about.arm}, stage {about.stage}. Its images were "
+        f"normalised by mean {mean} and std {std}; here each data set is normalised by its own, as always."
+    )
