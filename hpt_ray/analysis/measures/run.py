@@ -126,15 +126,15 @@ class Run:
         arm_levels = self.levels_of(arm)
         return self.baseline if self.baseline in arm_levels else arm_levels[-1]
 
-    def rows(self, *, step0: bool = False, by_class: bool = False) -> pd.DataFrame:
-        """Test rows of ``results`` after the arm's last phase, or before it began.
+    def rows(self, *, split: str = "test", step0: bool = False, by_class: bool = False) -> pd.DataFrame:
+        """Rows of ``results`` for a split, after the arm's last phase, or before it began.
 
         Of a run that varies at most one factor they have the column ``level``, "" where the arm does not depend on it.
         Of multi-label data they are those of the mean over classes, or ``by_class`` those of each.
         """
         table = self._measured
         named = table["class"].notna() if "class" in table else pd.Series(False, index=table.index)
-        chosen = (named == by_class) & (table["split"].fillna("test") == "test") & (table["step0"] == step0)
+        chosen = (named == by_class) & (table["split"].fillna("test") == split) & (table["step0"] == step0)
         return table[chosen].drop(columns=["step0", "cell"]).reset_index(drop=True)
 
     def correct(
