@@ -15,6 +15,7 @@ from hpt_ray.core.text import visible
 if TYPE_CHECKING:
     from hpt_ray.analysis.judged import Judged
     from hpt_ray.analysis.verdict import Verdict
+    from hpt_ray.execute.export import Exported
     from hpt_ray.execute.finalize import Result
     from hpt_ray.execute.states import RunState
     from hpt_ray.spec.parameters import Parameter
@@ -125,6 +126,8 @@ def result(result: Result) -> None:
             "run the same command again to try them once more.",
         )
     out.print()
+    for handed in result.handover.handed:
+        out.print(f"weights: {handed.command}", soft_wrap=True)
     for line in places(result):
         out.print(line, soft_wrap=True)
 
@@ -156,6 +159,22 @@ def judged(judged: Judged) -> None:
     if judged.across:
         out.print()
         out.print(judged.across.sentence)
+
+
+def exported(file: Exported) -> None:
+    """Which weights were written, how images must look for them, and the Python that loads the file."""
+    about = file.provenance
+    lines = facts()
+    lines.add_row("weights", f"{about.chosen}.")
+    lines.add_row("verdict", about.verdict)
+    lines.add_row("stage", about.stage)
+    lines.add_row("file", f"{file.path}, {file.size / 1e6:,.1f} MB")
+    views = f"{about.image_size} x {about.image_size} pixels, the centre of {about.decode_size} x {about.decode_size}"
+    mean, std = (", ".join(f"{value:.4f}" for value in values) for values in (about.mean, about.std))
+    lines.add_row("images", f"{views}, normalised by mean {mean} and std {std}")
+    out.print(lines)
+    out.print()
+    out.print(Text(file.loading), soft_wrap=True)
 
 
 def places(result: Result) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: ``hpt-study list | show | plan | run | status | report | judge | verify | weights``.
+"""The command line: ``hpt-study list | show | plan | run | status | report | export | judge | verify | weights``.
 
 Commands import torch, Ray and plotly only when they need them, so that ``--help`` answers at once.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_ray.cli import judge, queries, repair, streams
+from hpt_ray.cli import export, judge, queries, repair, streams
 from hpt_ray.cli.options import Address, Gpus, Settings, StorePath, StudyName, Workers
 from hpt_ray.core import user_code
 from hpt_ray.core.errors import StudyError
@@ -133,6 +133,7 @@ def report(
         gc.enable()
 
 
+app.command()(export.export)
 app.command()(judge.judge)
 app.command()(repair.verify)
 app.add_typer(queries.weights, name="weights")

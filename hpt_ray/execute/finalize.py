@@ -13,6 +13,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
 from hpt_ray.execute.events import NEEDS
+from hpt_ray.execute.handover import Handover, Level
 from hpt_ray.execute.manifest import plan_json
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan
@@ -22,10 +23,11 @@ from hpt_ray.spec.study import Pretraining
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.records import Counts, Failure, Manifest
-from hpt_ray.store.store import PLAN, RECORD, Store
+from hpt_ray.store.store import PLAN, RECORD, VERDICT, Store
 from hpt_ray.store.tables import parquet, to_frame
 from hpt_ray.training.preview import preview
 from hpt_ray.training.weights import audit
+from hpt_ray.training.weights.exported import Pretrained
 
 if TYPE_CHECKING:
     from hpt_ray.analysis.verdict import Verdict
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """The results of a run.
+    """The results of a run, and its weights.
 
     Attributes:
         run: the tables (pandas) and manifest, ready for ``hpt_ray.analysis``.
         verdicts: the answer for each target.
         results: path or address of the results table. report: of the HTML report.
         failures: reasons by stage label; empty if every cell has its results.
+        handover: the weights of the run, with the winners.
     """
 
     run: Run
@@ -47,6 +50,23 @@ class Result:
     results: str
     report: str
     failures: dict[str, str]
+    handover: Handover
+
+    def weights(
+        self, arm: str | None = None, level: Level | None = None, seed: int | None = None, target: str | None = None
+    ) -> Pretrained:
+        """A pretrained network, in eval mode, with the ``mean``, ``std`` and ``image_size`` of its images.
+
+        Args:
+            arm: by its label or chain, such as "HPT" or "base>target"; None: the one that won.
+            level: of a factor, or of several as a dict from their names; None: the winner's, or where arms are
+                compared.
+            seed: None: the one with the median score on val. target: needed of a run with several.
+
+        Raises:
+            StudyError: where the run has no such weights, with the reason.
+        """
+        return self.handover.pretrained(self.handover.choose(arm, level, seed, target))
 
 
 def finalize(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> Result:
@@ -78,17 +98,19 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     """Write the folder of a run: its tables, its manifest, and what follows from them as a report and as JSON."""
     from hpt_ray.report.render import render, verdicts
     from hpt_ray.report.verdict_file import verdict_file
+    from hpt_ray.report.winner import winner
 
     folder = f"runs/{plan.run}"
     manifest = manifest.model_copy(update={"study": plan.study})  # of a search: with the policies it tried
-    frames: dict[str, Any] = {name: to_frame(table) for name, table in tables.items()}
-    run = Run(**frames, manifest=manifest)
+    run = run_of(tables, manifest)
     page = dashboard.find(plan.study)
     judged = verdicts(run, page)
+    winners = {} if manifest.given_up else {verdict.target: winner(run, verdict) for verdict in judged}
+    handover = Handover(store, plan, run, winners, {verdict.target: verdict.sentence for verdict in judged})
     files = {
         PLAN: plan_json(plan),
-        "report.html": render(run, page, judged).encode(),
-        "verdict.json": verdict_file(run, judged),
+        "report.html": render(run, page, judged, handover.handed).encode(),
+        VERDICT: verdict_file(run, judged, winners),
     }
     store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
@@ -97,7 +119,13 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
         if failure.reason != NOT_RUN
     }
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
-    return Result(run, tuple(judged), *paths, failures)
+    return Result(run, tuple(judged), *paths, failures, handover)
+
+
+def run_of(tables: Mapping[str, pa.Table], manifest: Manifest) -> Run:
+    """A run as the analysis sees it."""
+    frames: dict[str, Any] = {name: to_frame(table) for name, table in tables.items()}
+    return Run(**frames, manifest=manifest)
 
 
 def _given_up(

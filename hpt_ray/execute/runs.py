@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
 from hpt_ray.execute import stored
-from hpt_ray.execute.finalize import Result, finalize, publish, views
+from hpt_ray.execute.finalize import Result, finalize, publish, run_of, views
 from hpt_ray.execute.prepare import Prepared, prepare, with_results
 from hpt_ray.execute.study_paths import python_files_of
 from hpt_ray.planning.plan import Plan
@@ -16,6 +17,22 @@ from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.store import MANIFEST, Store
 from hpt_ray.store.tables import run_schema
+
+
+def latest(store: Store, name: str) -> str:
+    """The run of this name, or the latest one of the study of this name. Raises UnknownNameError if there is none."""
+    known = store.runs()
+    named = [name] if name in known else sorted(run for run in known if run.rsplit("-", 1)[0] == name)
+    if not named:
+        raise UnknownNameError("run", name, known)
+    return max(named, key=lambda run: store.manifest(run).started)
+
+
+def read_run(store: Store, name: str) -> tuple[Plan, Run]:
+    """The plan and the tables of a run as they are stored. Raises StoreError if they are missing or damaged."""
+    plan = stored.plan(store, name)
+    tables = _sealed(store, name, plan) | {"views": stored.table(store, name, "views", results.VIEWS)}
+    return plan, run_of(tables, store.manifest(name).model_copy(update={"study": plan.study}))
 
 
 def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
@@ -32,11 +49,7 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
         UnknownNameError: if the store has no such run. StoreError: if it cannot be written again from the same data and
             code.
     """
-    known = store.runs()
-    named = [name] if name in known else sorted(run for run in known if run.rsplit("-", 1)[0] == name)
-    if not named:
-        raise UnknownNameError("run", name, known)
-    chosen = max(named, key=lambda run: store.manifest(run).started)
+    chosen = latest(store, name)
     manifest = store.manifest(chosen)
     store.planned(chosen)  # raises for a damaged plan, so that it is not overwritten
     try:

@@ -36,6 +36,7 @@ from hpt_ray.core.text import visible
 from hpt_ray.data.duplicates import NEAR
 from hpt_ray.report.dashboard import Dashboard, Section
 from hpt_ray.report.figure import Drawing, Figure
+from hpt_ray.report.winner import Handed
 
 #: Cells that a page lists: a browser still sorts so many while one waits.
 MOST_CELLS = 5000
@@ -77,8 +78,11 @@ def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     return [replace(verdict(shown, target), held=held, scope=about) for target in run.study.targets]
 
 
-def render(run: Run, dashboard: Dashboard, judged: list[Verdict]) -> str:
-    """The report of a run, finished or partly failed, as HTML text; ``judged`` are its verdicts.
+def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequence[Handed] = ()) -> str:
+    """The report of a run, finished or partly failed, as HTML text.
+
+    Args:
+        judged: its verdicts. handed: how to take the weights that won.
 
     Raises:
         StudyError: for a dashboard that names a figure which does not exist.
@@ -103,6 +107,7 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict]) -> str:
         started=_moment(run.manifest.started),
         across=together,
         verdicts=judged,
+        handed=handed,
         classes={target: by_name for target in run.study.targets if (by_name := by_class(view, target))},
         cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
         total=len(table),

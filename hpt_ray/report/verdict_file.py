@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpt_ray.analysis.across import AcrossTargets, across_targets
 from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.claim_words import needed
 from hpt_ray.analysis.judged import Judged
+from hpt_ray.analysis.measures.choice import Choice
 from hpt_ray.analysis.measures.failures import Failed
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import one_factor
@@ -24,8 +25,12 @@ from hpt_ray.analysis.sentence import scope_text
 from hpt_ray.analysis.verdict import Table, Verdict
 
 
-def verdict_file(run: Run, verdicts: Sequence[Verdict]) -> bytes:
-    """The file's content; of a run that was given up nothing is said of its targets."""
+def verdict_file(run: Run, verdicts: Sequence[Verdict], winners: Mapping[str, Choice | None] | None = None) -> bytes:
+    """The file's content; of a run that was given up nothing is said of its targets.
+
+    Args:
+        winners: of each target, the weights to take.
+    """
     given_up = run.manifest.given_up
     together = None if given_up else across_targets(one_factor(run))
     content = {
@@ -33,7 +38,9 @@ def verdict_file(run: Run, verdicts: Sequence[Verdict]) -> bytes:
         "plan": run.manifest.plan_id,
         "given_up": given_up,
         "scope": _scope(scope(run.study)),
-        "targets": [_verdict(verdict) for verdict in ([] if given_up else verdicts)],
+        "targets": [
+            _verdict(verdict, (winners or {}).get(verdict.target)) for verdict in ([] if given_up else verdicts)
+        ],
         "across_targets": _across(together) if together else None,
     }
     return json.dumps(content, indent=2, allow_nan=False).encode()
@@ -65,7 +72,7 @@ def _scope(about: Scope) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict, winner: Choice | None = None) -> dict[str, Any]:
     return {
         "target": verdict.target,
         "held": verdict.held,
@@ -82,6 +89,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         ],
         "table": _table(verdict.table),
         "caveats": [{"kind": caveat.kind, "text": caveat.text} for caveat in verdict.caveats],
+        "winner": winner.model_dump(mode="json") if winner else None,
     }
 
 

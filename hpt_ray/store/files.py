@@ -122,7 +122,7 @@ class Files:
         with self._reported(relative, "written"):
             self.fs.create_dir(full.rsplit("/", 1)[0], recursive=True)
             if self.local:
-                _replace(Path(full), data)
+                replace_whole(Path(full), data)
                 return
             with self.fs.open_output_stream(full) as stream:
                 stream.write(data)
@@ -190,7 +190,8 @@ def public(address: str) -> str:
     return f"{base}{mark if kept else ''}{kept}"
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_whole(path: Path, data: bytes) -> None:
+    """Write a local file whole or not at all, in place of one of its name. Raises OSError if it cannot be written."""
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with temporary.open("wb") as file:

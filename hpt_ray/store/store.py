@@ -26,7 +26,7 @@ from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
 from hpt_ray.store.tables import from_parquet
 
 RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
-MANIFEST, PLAN, VIEWS = "run.json", "plan.json", "views.parquet"
+MANIFEST, PLAN, VIEWS, VERDICT = "run.json", "plan.json", "views.parquet", "verdict.json"
 #: What reading untrusted JSON raises: it may be no JSON, lack a key, have another type, or be nested too deeply.
 NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
 #: Files that are checked at the same time, each in memory; reading and hashing release Python's global lock.

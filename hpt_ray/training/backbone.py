@@ -108,6 +108,11 @@ class _WithoutDraws(TorchFunctionMode):
         return kwargs["tensor"] if function is nn.init.normal_ else function(*args, **(kwargs or {}))
 
 
+def is_own_file(name: str) -> bool:
+    """Whether a backbone is a user's Python file, and no name nor FAMILY/NAME."""
+    return registry.is_path(name) and registry.family("backbones", name)[1] is None
+
+
 def check(name: str, image_size: int) -> None:
     """Refuse a backbone that does not exist or cannot take such images, without making it.
 

@@ -110,7 +110,9 @@ def images(folder: Path, classes: tuple[str, ...], each: int = 30) -> Path:
 # What the commands print
 
 
-@pytest.mark.parametrize("command", [[], *[[name] for name in ("list", "show", "plan", "run", "status", "report")]])
+@pytest.mark.parametrize(
+    "command", [[], *[[name] for name in ("list", "show", "plan", "run", "status", "report", "export")]]
+)
 def test_help_explains_every_command(command):
     text = invoke(*command, "--help")
     assert "Usage" in text

@@ -73,7 +73,8 @@ def written(number: dict[str, Any]) -> str:
 
 
 def terminal(run: Run, found: list[Any]) -> str:
-    result = SimpleNamespace(verdicts=found, run=run, failures={}, results="r.parquet", report="r.html")
+    paths = {"results": "r.parquet", "report": "r.html"}
+    result = SimpleNamespace(verdicts=found, run=run, failures={}, handover=SimpleNamespace(handed=[]), **paths)
     with console.out.capture() as captured:
         console.result(result)  # type: ignore[arg-type]  # stands for a Result
     return " ".join(captured.get().split())

@@ -127,10 +127,9 @@ def label(run: Run, cell: Choice) -> str:
 
 def by_median(run: Run, chosen: Choice, among: list[Choice]) -> str:
     """That a cell is the median seed of its arm and level."""
-    score = f"{run.metric.label} on val is {percent(chosen.validation)}"
-    if len(among) < 2:
-        return f"{label(run, chosen)}, whose {score}"
-    return f"{label(run, chosen)}, whose {score}, the median of {len(among)} seeds"
+    # Not the metric's label: that may stand in a Python file, which nothing should run because a store names it.
+    found = f"{label(run, chosen)}, with {percent(chosen.validation)} on val"
+    return f"{found}, the median of {len(among)} seeds" if len(among) > 1 else found
 
 
 def _chain(run: Run, name: str) -> str:

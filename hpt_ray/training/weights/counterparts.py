@@ -18,7 +18,7 @@ from hpt_ray.core import registry
 from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError, WeightsError
 from hpt_ray.training import stem
-from hpt_ray.training.backbone import Backbone, build, outline
+from hpt_ray.training.backbone import Backbone, build, is_own_file, outline
 from hpt_ray.training.features import evaluating
 from hpt_ray.training.weights.checkpoints import tensors
 
@@ -41,7 +41,7 @@ def usual(backbone: str) -> Layout:
 def loading(backbone: str, layout: Layout, image_size: int, file: str, channels: int = RGB) -> str:
     """The Python that loads an exported file, as a user may paste it; ``channels`` are those of its images."""
     if layout == "safetensors":
-        named = f", backbone={backbone!r}" if registry.is_path(backbone) and usual(backbone) == "safetensors" else ""
+        named = f", backbone={backbone!r}" if is_own_file(backbone) else ""
         return f"import hpt_ray\n\nnetwork = hpt_ray.load_backbone({file!r}{named})"
     family = importlib.import_module(f"hpt_ray.training.backbones.{layout}")
     text: str = family.loading(_name_in(layout, backbone), image_size, file, channels)

@@ -21,28 +21,31 @@ slow = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    ("backbone", "layout"),
+    ("backbone", "layout", "channels"),
     [
-        ("resnet18", "torchvision"),
-        ("resnet18", "timm"),
-        ("timm/test_vit", "timm"),
-        pytest.param("timm/resnet18.a1_in1k", "torchvision", marks=slow),
-        pytest.param("torchvision/regnet_y_400mf", "torchvision", marks=slow),
-        pytest.param("resnet50", "torchvision", marks=slow),
-        pytest.param("resnet50", "timm", marks=slow),
-        pytest.param("torchvision/resnext50_32x4d", "timm", marks=slow),
-        pytest.param("timm/wide_resnet50_2", "torchvision", marks=slow),
-        pytest.param("torchvision/vit_b_32", "torchvision", marks=slow),
+        ("resnet18", "torchvision", 3),
+        ("resnet18", "timm", 3),
+        ("resnet18", "torchvision", 4),
+        ("timm/test_vit", "timm", 1),
+        pytest.param("timm/resnet18.a1_in1k", "torchvision", 3, marks=slow),
+        pytest.param("torchvision/regnet_y_400mf", "torchvision", 3, marks=slow),
+        pytest.param("resnet50", "torchvision", 3, marks=slow),
+        pytest.param("resnet50", "timm", 3, marks=slow),
+        pytest.param("torchvision/resnext50_32x4d", "timm", 3, marks=slow),
+        pytest.param("timm/wide_resnet50_2", "torchvision", 3, marks=slow),
+        pytest.param("torchvision/vit_b_32", "torchvision", 3, marks=slow),
     ],
 )
-def test_the_printed_lines_load_the_weights_strictly(backbone: str, layout: Layout, tmp_path: Path) -> None:
-    net = build(backbone, 1, SIZE).eval()
+def test_the_printed_lines_load_the_weights_strictly(
+    backbone: str, layout: Layout, channels: int, tmp_path: Path
+) -> None:
+    net = build(backbone, 1, SIZE, channels).eval()
     check(backbone, layout, SIZE, tensors(net))
     file = tmp_path / f"weights{SUFFIXES[layout]}"
     file.write_bytes(to_bytes(tensors(net), provenance(backbone=backbone), file.suffix))
     names: dict[str, Any] = {}
-    exec(loading(backbone, layout, SIZE, str(file)), names)
-    images = torch.rand(2, 3, SIZE, SIZE)
+    exec(loading(backbone, layout, SIZE, str(file), channels), names)
+    images = torch.rand(2, channels, SIZE, SIZE)
     with torch.no_grad():
         assert not names["network"].training
         torch.testing.assert_close(names["network"](images), net(images))
@@ -68,8 +71,8 @@ def test_a_network_without_a_counterpart_is_refused_with_what_it_can_be_exported
 def test_equal_names_are_not_enough_the_features_have_to_be_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network of the same tensors that computes something else."""
 
-    def other(name: str, seed: int, image_size: int) -> Any:
-        net = build(name, seed, image_size)
+    def other(name: str, *rest: int) -> Any:
+        net = build(name, *rest)
         if name.startswith("timm/"):
             net.network.bn1.eps = 0.1
         return net
