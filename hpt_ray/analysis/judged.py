@@ -2,7 +2,7 @@
 
 What a claim is about follows from what the table has. With a score for each test example it is about other seeds and
 test images, or of one seed about these very weights and other test images; with one value a run, about other seeds and
-this very test set. Nothing can be concluded from one value of each arm.
+this very test set. Nothing follows from one value of each arm.
 """
 
 from __future__ import annotations
