@@ -72,7 +72,7 @@ def across_targets(run: Run) -> AcrossTargets | None:
 def _comparison(run: Run, other: str) -> Comparison:
     mine, at = run.standard_level(HPT), run.standard_level(other)
     claims = {target: compare(run, target, HPT, other, mine, at=at) for target in run.study.targets}
-    pairs = {target: (run.correct(target, HPT, mine), run.correct(target, other, at)) for target in claims}
+    pairs = {target: (run.scores(target, HPT, mine), run.scores(target, other, at)) for target in claims}
     return of_claims(claims, {target: own - others for target, (own, others) in pairs.items()})
 
 

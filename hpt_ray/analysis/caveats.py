@@ -103,8 +103,8 @@ def _random(run: Run, target: str) -> list[str]:
     evaluation = "knn" if "knn" in [item.name for item in run.study.evaluations] else run.evaluation
     if DIRECT not in run.arms or SCRATCH not in run.arms:
         return []
-    base = run.correct(target, DIRECT, run.baseline, evaluation)
-    random = run.correct(target, SCRATCH, run.baseline, evaluation, step0=True)
+    base = run.scores(target, DIRECT, run.baseline, evaluation)
+    random = run.scores(target, SCRATCH, run.baseline, evaluation, step0=True)
     lead = mean(base - random)
     if lead is None or lead.low > 0:
         return []

@@ -129,8 +129,8 @@ def compare(
 ) -> Claim:
     """The claim, still to be settled, on the metric of ``arm`` against ``other`` at a level (``at``: the other's)."""
     other_level = level if at is None else at
-    mine = run.correct(target, arm, level, evaluation)
-    others = run.correct(target, other, other_level, evaluation)
+    mine = run.scores(target, arm, level, evaluation)
+    others = run.scores(target, other, other_level, evaluation)
     claim = of_scores(mine - others, run.margin, measure=run.metric.label, sides=(run.arms[arm], run.arms[other]))
     empty = [run.arms[chain] for chain, values in ((arm, mine), (other, others)) if mean(values) is None]
     return replace(

@@ -90,6 +90,6 @@ def _lead(run: Run, target: str, arms: tuple[str, str], levels: dict[str, str]) 
     view = _by_row(run)[levels[rows.name]]
     if not set(arms) <= set(view.arms):
         return np.empty((0, 0))
-    mine, others = (view.correct(target, arm, levels[columns.name]) for arm in arms)
+    mine, others = (view.scores(target, arm, levels[columns.name]) for arm in arms)
     lead: np.ndarray = mine - others
     return lead

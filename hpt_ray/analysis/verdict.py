@@ -117,7 +117,7 @@ class Verdict:
 
 def metric_cell(run: Run, target: str, arm: str, level: str, evaluation: str | None = None) -> Share | None:
     """The metric of an arm at a level, for a table; None without a result."""
-    return share(robustness.accuracy(run, target, arm, level, evaluation=evaluation))
+    return share(robustness.mean_score(run, target, arm, level, evaluation=evaluation))
 
 
 def metric_tiles(run: Run, target: str, arm: str, level: str, remark: str, evaluation: str | None = None) -> list[Tile]:

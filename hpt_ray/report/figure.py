@@ -41,7 +41,7 @@ class Figure(Generic[Value]):
     every_factor: bool = False
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """How an arm is drawn, in every figure alike."""
 
     color: str
@@ -49,20 +49,20 @@ class Look(NamedTuple):
 
 
 #: Okabe and Ito's colours (2008), which colour-blind readers can tell apart, the blue lightened to be legible on
-#: near-black as on white; the symbol repeats what the colour says. The paper's arms, then looks for any other chain.
-LOOKS = {
-    "target": Look("#D55E00", "circle"),
-    "base": Look("#8A8A8A", "line-ew"),
-    "base>target": Look("#2E86C9", "diamond"),
-    "base>target:bn": Look("#009E73", "square"),
+#: near-black as on white; the symbol repeats what the colour says. The paper's arms, then styles for any other chain.
+STYLES = {
+    "target": Style("#D55E00", "circle"),
+    "base": Style("#8A8A8A", "line-ew"),
+    "base>target": Style("#2E86C9", "diamond"),
+    "base>target:bn": Style("#009E73", "square"),
 }
-OTHERS = (Look("#CC79A7", "triangle-up"), Look("#E69F00", "triangle-down"), Look("#56B4E9", "x"))
+OTHERS = (Style("#CC79A7", "triangle-up"), Style("#E69F00", "triangle-down"), Style("#56B4E9", "x"))
 
 
-def looks(arms: list[str]) -> dict[str, Look]:
-    """A look for every arm: fixed for the paper's four, in order for the others."""
-    others = [arm for arm in arms if arm not in LOOKS]
-    return {arm: LOOKS[arm] if arm in LOOKS else OTHERS[others.index(arm) % len(OTHERS)] for arm in arms}
+def styles(arms: list[str]) -> dict[str, Style]:
+    """A style for every arm: fixed for the paper's four, in order for the others."""
+    others = [arm for arm in arms if arm not in STYLES]
+    return {arm: STYLES[arm] if arm in STYLES else OTHERS[others.index(arm) % len(OTHERS)] for arm in arms}
 
 
 def faint(color: str, opacity: float) -> str:
@@ -81,7 +81,7 @@ def beside(number: int, count: int) -> float:
     return (number - (count - 1) / 2) * 0.6 / count
 
 
-def markers(look: Look, intervals: list[Interval], *, along: str = "y", factor: float = 100) -> dict[str, Any]:
+def markers(style: Style, intervals: list[Interval], *, along: str = "y", factor: float = 100) -> dict[str, Any]:
     """Estimates of shares as symbols with error bars, in per cent or points, along one axis; for ``add_scatter``.
 
     ``factor``: what values are multiplied by, where they are no shares.
@@ -99,7 +99,12 @@ def markers(look: Look, intervals: list[Interval], *, along: str = "y", factor: 
         along: [factor * part.estimate for part in intervals],
         f"error_{along}": bars,
         # The line is all there is of symbols without a face.
-        "marker": {"color": look.color, "symbol": look.symbol, "size": 10, "line": {"width": 2, "color": look.color}},
+        "marker": {
+            "color": style.color,
+            "symbol": style.symbol,
+            "size": 10,
+            "line": {"width": 2, "color": style.color},
+        },
         "customdata": [[factor * part.low, factor * part.high, part.seeds] for part in intervals],
     }
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from hpt_ray.analysis.measures.text_format import SHARES, Unit
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.report.figure import Look, markers, panels, text
+from hpt_ray.report.figure import Style, markers, panels, text
 
 #: Pixels of a line of a plot, and of what a panel has beside its lines.
 LINE, AROUND = 38, 90
@@ -26,7 +26,7 @@ class Line:
 
     name: str
     interval: Interval
-    look: Look
+    style: Style
     decided: bool = True
 
 
@@ -57,7 +57,9 @@ def forest(
                 col=1,
                 y=[place],
                 showlegend=False,
-                **_upright(markers(line.look, [line.interval], along="x", factor=written.factor), decided=line.decided),
+                **_upright(
+                    markers(line.style, [line.interval], along="x", factor=written.factor), decided=line.decided
+                ),
                 hovertemplate=f"{text(line.name)}<br>%{{x:{sign}{end}}} {unit} [%{{customdata[0]:{sign}{end}}}, "
                 f"%{{customdata[1]:{sign}{end}}}], seeds: %{{customdata[2]}}<extra></extra>",
             )

@@ -8,7 +8,7 @@ from hpt_ray.analysis.measures.run import HPT
 from hpt_ray.analysis.measures.text_format import margin_text
 from hpt_ray.core.paths import path_of
 from hpt_ray.report.dashboard import Section
-from hpt_ray.report.figure import LOOKS
+from hpt_ray.report.figure import STYLES
 from hpt_ray.report.forest import Line, Plot, forest
 from hpt_ray.report.render import Shown, drawn_section, page
 
@@ -40,17 +40,17 @@ def judged_page(judged: Judged) -> str:
 
 def _differences(judged: Judged) -> Shown:
     """Every arm minus the baseline, a panel for each target, and their mean over targets below."""
-    table, look = judged.table, LOOKS[HPT]
+    table, style = judged.table, STYLES[HPT]
     plots = []
     for verdict in judged.verdicts:
         lines = tuple(
-            Line(claim.subject, claim.difference, look, claim.outcome is not Outcome.UNDECIDED)
+            Line(claim.subject, claim.difference, style, claim.outcome is not Outcome.UNDECIDED)
             for claim in verdict.claims
             if claim.difference is not None
         )
         plots.append(Plot(verdict.target if judged.across else f"Minus {table.baseline}", lines))
     means = tuple(
-        Line(each.subject, each.summary.mean, look, each.summary.mean.low > 0 or each.summary.mean.high < 0)
+        Line(each.subject, each.summary.mean, style, each.summary.mean.low > 0 or each.summary.mean.high < 0)
         for each in (judged.across.comparisons if judged.across else ())
         if each.summary is not None
     )

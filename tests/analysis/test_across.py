@@ -101,7 +101,7 @@ def test_an_arm_without_the_baseline_is_compared_at_its_own_level() -> None:
     assert found is not None
     assert "iterations at 50 (HPT) and 400 (From scratch)" in found.sentence
     (scratch,) = found.comparisons
-    mine, other = run.correct("one", "base>target", "50"), run.correct("one", "target", "400")
+    mine, other = run.scores("one", "base>target", "50"), run.scores("one", "target", "400")
     assert scratch.differences["one"].estimate == pytest.approx(np.mean(mine) - np.mean(other))
     assert scratch.differences["one"].estimate > 0.2
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, recall_score
 
-from hpt_ray.analysis.measures.robustness import accuracy
+from hpt_ray.analysis.measures.robustness import mean_score
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError
 from hpt_ray.execute.finalize import Result
@@ -72,7 +72,7 @@ def test_every_value_is_sklearns(imbalanced: str, finished: Result) -> None:
         compared += balanced_accuracy_score(labels, predicted) != pytest.approx(np.mean(labels == predicted))
     assert compared > 0  # somewhere it is not the accuracy
     after = made.predictions.query("evaluation == 'linear' and iteration > 0")
-    found = accuracy(made, imbalanced, "target", "")
+    found = mean_score(made, imbalanced, "target", "")
     assert found is not None
     assert found.estimate == pytest.approx(balanced_accuracy_score(after["label"], after["prediction"]))
     assert "Class by class" in Path(finished.report).read_text()

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from hpt_ray.analysis.by_class import by_class
 from hpt_ray.analysis.cells import cells
-from hpt_ray.analysis.measures.robustness import accuracy, difference
+from hpt_ray.analysis.measures.robustness import difference, mean_score
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.finalize import Result
@@ -80,9 +80,7 @@ def test_the_values_are_sklearns_of_the_predictions(finished: tuple[str, Result]
         areas = [roc_auc_score(targets[rows, c], scores[rows, c]) for c, rows in enumerate((targets >= 0).T[:3])]
         told = result.run.results.query(where.format(evaluation) + " and split == 'test'").set_index("class")["value"]
         np.testing.assert_allclose([told[name] for name in CLASSES[:3]], areas)
-        assert result.run.correct(target, "base>target", "crop_only", evaluation).mean() == pytest.approx(
-            np.mean(areas)
-        )
+        assert result.run.scores(target, "base>target", "crop_only", evaluation).mean() == pytest.approx(np.mean(areas))
 
 
 def test_what_claims_are_made_on_is_the_mean(finished: tuple[str, Result]) -> None:
@@ -91,7 +89,7 @@ def test_what_claims_are_made_on_is_the_mean(finished: tuple[str, Result]) -> No
     table = cells(made)
     table = table.assign(level=table["levels"].str[0]).set_index(["arm", "level"])
     for arm in ("target", "base>target"):
-        found = accuracy(made, target, arm, "baseline")
+        found = mean_score(made, target, arm, "baseline")
         assert found is not None and found.low < found.estimate < found.high
         assert found.estimate == pytest.approx(table.loc[(arm, "baseline"), "linear"].item())
     between = difference(made, target, "base>target", "target", "baseline")

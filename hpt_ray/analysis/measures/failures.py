@@ -38,7 +38,7 @@ def failed(run: Run, target: str, sides: tuple[Side, Side], evaluation: str | No
     if not missing:
         return None
     chance = chance_level(run, target, evaluation)
-    mine, others = (run.correct(target, arm, level, evaluation, failed=chance) for arm, level in sides)
+    mine, others = (run.scores(target, arm, level, evaluation, failed=chance) for arm, level in sides)
     return Failed(len(missing), len(run.study.seeds), mean(mine - others))
 
 

@@ -28,7 +28,7 @@ def numbers(run: Run) -> dict[str, float]:
 def common(run: Run, target: str, arms: Sequence[str]) -> list[str]:
     """Levels with a number, ascending, at which some arms have a seed in common; where none, all that they share."""
     shared = [level for level in numbers(run) if all(level in run.levels_of(arm) for arm in arms if run.varies(arm))]
-    values = {level: sum(run.correct(target, arm, level) for arm in arms) for level in shared}
+    values = {level: sum(run.scores(target, arm, level) for arm in arms) for level in shared}
     return [level for level, scores in values.items() if mean(np.asarray(scores)) is not None] or shared
 
 

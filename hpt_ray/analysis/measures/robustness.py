@@ -61,24 +61,24 @@ class RobustnessDifference:
     deviation: Interval | None
 
 
-def accuracy(
+def mean_score(
     run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None, step0: bool = False
 ) -> Interval | None:
-    """Test accuracy of an arm at a level over the seeds that finished, or None where none did."""
-    return mean(run.correct(target, arm, level, evaluation, step0=step0), signed=False)
+    """The mean test score of an arm at a level over the seeds that finished, or None where none did."""
+    return mean(run.scores(target, arm, level, evaluation, step0=step0), signed=False)
 
 
 def difference(
     run: Run, target: str, arm: str, other: str, level: str, *, evaluation: str | None = None
 ) -> Interval | None:
-    """Accuracy of ``arm`` minus that of ``other`` at one level, at the same seeds and examples; None without any."""
-    return mean(run.correct(target, arm, level, evaluation) - run.correct(target, other, level, evaluation))
+    """The mean score of ``arm`` minus that of ``other`` at a level, at the same seeds and examples; None without."""
+    return mean(run.scores(target, arm, level, evaluation) - run.scores(target, other, level, evaluation))
 
 
 def gain(run: Run, target: str, arm: str, level: str, *, evaluation: str | None = None) -> Interval | None:
-    """Accuracy at the end of an arm's last phase minus that before it began (step 0); below zero is forgetting."""
-    end = run.correct(target, arm, level, evaluation)
-    return mean(end - run.correct(target, arm, level, evaluation, step0=True))
+    """The mean score after an arm's last phase minus that before it (step 0); below zero is forgetting."""
+    end = run.scores(target, arm, level, evaluation)
+    return mean(end - run.scores(target, arm, level, evaluation, step0=True))
 
 
 def robustness(run: Run, target: str, arm: str, *, evaluation: str | None = None) -> ArmRobustness | None:
@@ -178,7 +178,7 @@ def _values(run: Run, target: str, arm: str, evaluation: str | None) -> dict[str
     """Correctness [seeds, examples] at the baseline and at each level with a seed in common; empty without either."""
     if not run.varies(arm):
         return {}
-    return comparable({level: run.correct(target, arm, level, evaluation) for level in run.levels})
+    return comparable({level: run.scores(target, arm, level, evaluation) for level in run.levels})
 
 
 def comparable(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

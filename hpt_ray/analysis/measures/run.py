@@ -137,7 +137,7 @@ class Run:
         chosen = (named == by_class) & (table["split"].fillna("test") == split) & (table["step0"] == step0)
         return table[chosen].drop(columns=["step0", "cell"]).reset_index(drop=True)
 
-    def correct(
+    def scores(
         self,
         target: str,
         arm: str,
@@ -147,13 +147,13 @@ class Run:
         step0: bool = False,
         failed: float = np.nan,
     ) -> np.ndarray:
-        """Share of repeats in which each test example was classified correctly, [rows, columns].
+        """Each test example's score of the run's metric (see core/metric.py), a mean over repeats, [rows, columns].
 
-        More generally it is each example's score of the run's metric, a mean over repeats too (see core/metric.py).
-        A row is a seed of the study, in its order, or a base that several share (see rows.py); columns are the examples
-        of the target's test split or, where these come in groups, the groups (see stats/groups.py), the same for every
-        cell, so that any two cells are paired. A seed without predictions has the score ``failed``, and a row of NaN is
-        one without any. A cell that does not depend on the seed or on the level (direct transfer) is repeated.
+        Of accuracy it is the share of repeats in which the example was classified correctly. A row is a seed of the
+        study, in its order, or a base that several share (see rows.py); columns are the examples of the target's test
+        split or, where these come in groups, the groups (see stats/groups.py), the same for every cell, so that any two
+        cells are paired. A seed without predictions has the score ``failed``, and a row of NaN is one without any. A
+        cell that does not depend on the seed or on the level (direct transfer) is repeated.
         """
         by_seed = self.by_seed(target, arm, level, evaluation, step0=step0)
         values = by_row(self.study, np.where(np.isnan(by_seed), failed, by_seed))

@@ -147,7 +147,7 @@ def _variation(run: Run, target: str, arm: str, test: np.ndarray) -> Variation |
     """How much an arm's ``test`` answers [policies, examples] vary over the policies, by what was confirmed."""
     assert run.study.search is not None
     inner = confirmed(run, target)
-    confirming = [inner.correct(target, arm, level) for level in inner.levels_of(arm)]
+    confirming = [inner.scores(target, arm, level) for level in inner.levels_of(arm)]
     if not confirming:  # of a search that was interrupted
         return None
     return of_sample(test, np.stack(confirming), len(run.study.search.seeds))
@@ -164,7 +164,7 @@ def _random(run: Run, target: str) -> dict[str, tuple[list[str], np.ndarray, np.
     values = tried(run, target).query("reached").set_index(["arm", "level"])["value"]
     by_arm = {}
     for arm in varying(run):
-        test = {name: inner.correct(target, arm, name).mean(axis=0) for name in names}
+        test = {name: inner.scores(target, arm, name).mean(axis=0) for name in names}
         finished = [
             name
             for name in names

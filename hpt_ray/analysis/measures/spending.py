@@ -59,7 +59,7 @@ class Ahead:
 def curve(run: Run, target: str, arm: str, unit: str) -> dict[float, np.ndarray]:
     """Cost of each of an arm's budgets, a mean over its seeds, to correctness [seeds, examples], in rising order."""
     costs = _costs(run, target, arm, unit)
-    by_cost = {costs[level]: run.correct(target, arm, level) for level in numbers(run) if level in costs}
+    by_cost = {costs[level]: run.scores(target, arm, level) for level in numbers(run) if level in costs}
     return {cost: by_cost[cost] for cost in sorted(by_cost) if _complete(by_cost[cost]).any()}
 
 

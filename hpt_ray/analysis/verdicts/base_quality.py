@@ -10,7 +10,7 @@ from hpt_ray.analysis.caveats import caveats
 from hpt_ray.analysis.claim import Claim, compare, compare_changes
 from hpt_ray.analysis.findings import Comparisons, Question, Reached
 from hpt_ray.analysis.measures.numbers import common, number_name, numbers
-from hpt_ray.analysis.measures.robustness import accuracy, difference, mean
+from hpt_ray.analysis.measures.robustness import difference, mean, mean_score
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.phrases import DEPENDENCE_ON_BASE
@@ -41,7 +41,7 @@ def verdict(run: Run, target: str) -> Verdict:
             *(
                 Reached(run.arms[HPT], f"from the {level_name(level)} base", value)
                 for level in run.levels
-                if bases and level not in numbers(run) and (value := accuracy(run, target, HPT, level)) is not None
+                if bases and level not in numbers(run) and (value := mean_score(run, target, HPT, level)) is not None
             ),
         ),
         nothing="the study varies no base of HPT",
@@ -68,14 +68,14 @@ def _bases(run: Run, target: str) -> list[str]:
 
 def _change(run: Run, target: str, arm: str, bases: list[str]) -> Change | None:
     """How much an arm's accuracy changes from the weakest to the strongest base."""
-    return change(mean(run.correct(target, arm, bases[-1]) - run.correct(target, arm, bases[0])))
+    return change(mean(run.scores(target, arm, bases[-1]) - run.scores(target, arm, bases[0])))
 
 
 def _dependence(run: Run, target: str, bases: list[str]) -> Claim:
     """Whether HPT depends less on its base: direct transfer's change minus that of HPT, or HPT's gain at the weakest
     base minus that at the strongest, which is the same."""
     weak, strong = (
-        run.correct(target, HPT, level) - run.correct(target, DIRECT, level) for level in (bases[0], bases[-1])
+        run.scores(target, HPT, level) - run.scores(target, DIRECT, level) for level in (bases[0], bases[-1])
     )
     what = "the changes of HPT and direct transfer with the base"
     sides = run.arms[HPT], run.arms[DIRECT]

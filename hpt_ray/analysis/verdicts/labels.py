@@ -90,8 +90,8 @@ def _change(run: Run, target: str, other: str, few: Labels, many: Labels) -> Cla
     """HPT minus the other arm with few labels, minus the same with many."""
     leads = []
     for end in (few, many):
-        mine = run.correct(target, HPT, run.standard_level(HPT), end.evaluation)
-        leads.append(mine - run.correct(target, other, run.standard_level(other), end.evaluation))
+        mine = run.scores(target, HPT, run.standard_level(HPT), end.evaluation)
+        leads.append(mine - run.scores(target, other, run.standard_level(other), end.evaluation))
     sides = f"HPT minus {run.arms[other].lower()}, {few.text}", many.text
     # An evaluation without any result has no examples either.
     change = leads[0] - leads[1] if leads[0].shape == leads[1].shape else np.empty((0, 0))

@@ -60,7 +60,7 @@ def verdict(run: Run, target: str) -> Verdict:
 
 
 def _change(run: Run, target: str, other: str, pair: tuple[str, str]) -> Claim:
-    first, second = (run.correct(target, HPT, level) - run.correct(target, other, level) for level in pair)
+    first, second = (run.scores(target, HPT, level) - run.scores(target, other, level) for level in pair)
     subject, against = (f"HPT minus {run.arms[other].lower()}, {level_name(level)}" for level in pair)
     return compare_changes(
         run,

@@ -47,8 +47,8 @@ def verdict(run: Run, target: str) -> Verdict:
 def keeps(run: Run, target: str, arm: str) -> Retention | None:
     """Where an arm keeps 95 % of its gain over step 0; None without a result with the most images."""
     *_, most = numbers(run)
-    start = run.correct(target, arm, most, step0=True)
-    gains = {number: run.correct(target, arm, level) - start for level, number in numbers(run).items()}
+    start = run.scores(target, arm, most, step0=True)
+    gains = {number: run.scores(target, arm, level) - start for level, number in numbers(run).items()}
     there = {number: part for number, part in gains.items() if mean(part) is not None}
     return retention(there, 0.0) if numbers(run)[most] in there else None
 

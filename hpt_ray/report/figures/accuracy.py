@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from hpt_ray.analysis.measures.robustness import accuracy
+from hpt_ray.analysis.measures.robustness import mean_score
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, Look, beside, faint, level_axis, looks, markers, panels, text
+from hpt_ray.report.figure import Figure, Style, beside, faint, level_axis, markers, panels, styles, text
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ def _panel(run: Run, target: str) -> LevelAccuracies:
     lines: dict[str, tuple[str, Interval]] = {}
     for arm, label in run.arms.items():
         if run.factor is not None and not run.varies(arm):
-            if (constant := accuracy(run, target, arm, run.baseline)) is not None:
+            if (constant := mean_score(run, target, arm, run.baseline)) is not None:
                 lines[arm] = (label, constant)
             continue
-        by_level = {level: accuracy(run, target, arm, level) for level in run.levels}
-        means = {level: run.correct(target, arm, level).mean(axis=1) for level in run.levels if by_level[level]}
+        by_level = {level: mean_score(run, target, arm, level) for level in run.levels}
+        means = {level: run.scores(target, arm, level).mean(axis=1) for level in run.levels if by_level[level]}
         arms[arm] = Series(
             label=label,
             accuracy={level: part for level, part in by_level.items() if part is not None},
             seeds={level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()},
-            step0=accuracy(run, target, arm, run.baseline, step0=True),
+            step0=mean_score(run, target, arm, run.baseline, step0=True),
         )
     return LevelAccuracies(target, run.metric, run.levels, arms, lines)
 
@@ -63,23 +63,23 @@ def _panel(run: Run, target: str) -> LevelAccuracies:
 def draw(value: tuple[LevelAccuracies, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=380)
     for row, panel in enumerate(value, start=1):
-        look = looks([*panel.arms, *panel.lines])
+        style = styles([*panel.arms, *panel.lines])
         for arm, (label, line) in panel.lines.items():
-            draw_line(drawn, row, (-0.5, len(panel.levels) - 0.5), (arm, label, look[arm]), line)
+            draw_line(drawn, row, (-0.5, len(panel.levels) - 0.5), (arm, label, style[arm]), line)
         for number, (arm, series) in enumerate(panel.arms.items()):
             aside = beside(number, len(panel.arms))
             places = {level: panel.levels.index(level) + aside for level in panel.levels}
-            _draw_series(drawn, row, places, (arm, look[arm]), series)
+            _draw_series(drawn, row, places, (arm, style[arm]), series)
         level_axis(drawn, row, panel.levels)
         drawn.update_yaxes(row=row, col=1, title=panel.metric.axis, zeroline=False)
     return drawn
 
 
 def draw_line(
-    drawn: go.Figure, row: int, ends: tuple[float, float], arm: tuple[str, str, Look], line: Interval
+    drawn: go.Figure, row: int, ends: tuple[float, float], arm: tuple[str, str, Style], line: Interval
 ) -> None:
     """A horizontal dashed line with the band of its interval."""
-    chain, label, look = arm
+    chain, label, style = arm
     low, high = 100 * line.low, 100 * line.high
     shared = {"row": row, "col": 1, "legendgroup": chain}
     drawn.add_scatter(
@@ -87,7 +87,7 @@ def draw_line(
         x=[*ends, *reversed(ends)],
         y=[low, low, high, high],
         fill="toself",
-        fillcolor=faint(look.color, 0.18),
+        fillcolor=faint(style.color, 0.18),
         mode="none",
         showlegend=False,
         hoverinfo="skip",
@@ -97,16 +97,16 @@ def draw_line(
         x=list(ends),
         y=[100 * line.estimate] * 2,
         mode="lines",
-        line={"color": look.color, "width": 2, "dash": "dash"},
+        line={"color": style.color, "width": 2, "dash": "dash"},
         name=text(label),
         showlegend=row == 1,
         hovertemplate=f"%{{fullData.name}}<br>%{{y:.1f}} % [{low:.1f}, {high:.1f}]<extra></extra>",
     )
 
 
-def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tuple[str, Look], series: Series) -> None:
+def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tuple[str, Style], series: Series) -> None:
     """One arm's symbols with intervals, its single seeds and its strokes at step 0."""
-    chain, look = arm
+    chain, style = arm
     shared = {"row": row, "col": 1, "legendgroup": chain}
     if series.step0 is not None:
         drawn.add_scatter(
@@ -114,17 +114,17 @@ def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tupl
             x=[places[level] for level in series.accuracy],
             y=[100 * series.step0.estimate] * len(series.accuracy),
             mode="markers",
-            marker={"symbol": "line-ew", "size": 14, "line": {"width": 2, "color": faint(look.color, 0.75)}},
+            marker={"symbol": "line-ew", "size": 14, "line": {"width": 2, "color": faint(style.color, 0.75)}},
             showlegend=False,
             hovertemplate=f"{text(series.label)}, step 0<br>%{{y:.1f}} %<extra></extra>",
         )
-    draw_seeds(drawn, shared, places, look, series.seeds)
+    draw_seeds(drawn, shared, places, style, series.seeds)
     drawn.add_scatter(
         **shared,
         name=text(series.label),
         showlegend=row == 1,
         x=[places[level] for level in series.accuracy],
-        **markers(look, list(series.accuracy.values())),
+        **markers(style, list(series.accuracy.values())),
         text=[text(level_name(level)) for level in series.accuracy],
         hovertemplate="%{fullData.name}, %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], "
         "seeds: %{customdata[2]}<extra></extra>",
@@ -135,7 +135,7 @@ def draw_seeds(
     drawn: go.Figure,
     shared: dict[str, Any],
     places: dict[str, float],
-    look: Look,
+    style: Style,
     seeds: dict[str, tuple[float, ...]],
 ) -> None:
     """The accuracy of every single seed, as small open symbols at the place of its level."""
@@ -144,7 +144,7 @@ def draw_seeds(
         x=[places[level] for level, values in seeds.items() for _ in values],
         y=[100 * value for values in seeds.values() for value in values],
         mode="markers",
-        marker={"symbol": look.symbol + "-open", "size": 6, "color": look.color, "opacity": 0.55},
+        marker={"symbol": style.symbol + "-open", "size": 6, "color": style.color, "opacity": 0.55},
         showlegend=False,
         hoverinfo="skip",
     )

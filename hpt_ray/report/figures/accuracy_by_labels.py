@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from hpt_ray.analysis.measures.robustness import accuracy
+from hpt_ray.analysis.measures.robustness import mean_score
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdicts.labels import Labels, label_counts
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, looks, markers, panels, series
+from hpt_ray.report.figure import Figure, markers, panels, series, styles
 
 #: By how much arms at one number of labels stand apart: this factor in all.
 APART = 1.25
@@ -38,7 +38,7 @@ def _panel(run: Run, target: str) -> LabelAccuracies:
     by_arm: dict[str, dict[Labels, Interval]] = {}
     for arm in run.arms:
         level = run.standard_level(arm)
-        by_count = {count: accuracy(run, target, arm, level, evaluation=count.evaluation) for count in counts}
+        by_count = {count: mean_score(run, target, arm, level, evaluation=count.evaluation) for count in counts}
         by_arm[arm] = {count: part for count, part in by_count.items() if part is not None}
     return LabelAccuracies(target, run.metric, counts, run.arms, by_arm)
 
@@ -46,15 +46,15 @@ def _panel(run: Run, target: str) -> LabelAccuracies:
 def draw(value: tuple[LabelAccuracies, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=380)
     for row, panel in enumerate(value, start=1):
-        look = looks(list(panel.arms))
+        style = styles(list(panel.arms))
         aside = np.geomspace(APART**-0.5, APART**0.5, len(panel.arms))
         for (arm, by_count), beside in zip(panel.accuracy.items(), aside, strict=True):
-            drawn_arm = markers(look[arm], list(by_count.values()))
-            drawn_arm["marker"]["line"] = {"width": 2, "color": look[arm].color}
+            drawn_arm = markers(style[arm], list(by_count.values()))
+            drawn_arm["marker"]["line"] = {"width": 2, "color": style[arm].color}
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),
                 x=[count.number * beside for count in by_count],
-                **drawn_arm | {"mode": "lines+markers", "line": {"color": look[arm].color, "width": 1.5}},
+                **drawn_arm | {"mode": "lines+markers", "line": {"color": style[arm].color, "width": 1.5}},
                 text=[count.text for count in by_count],
                 hovertemplate="%{fullData.name}, %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], "
                 "seeds: %{customdata[2]}<extra></extra>",

@@ -9,12 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from hpt_ray.analysis.measures.numbers import axis_name, number_name, numbers
-from hpt_ray.analysis.measures.robustness import accuracy
+from hpt_ray.analysis.measures.robustness import mean_score
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, Look, beside, faint, looks, markers, panels, text
+from hpt_ray.report.figure import Figure, Style, beside, faint, markers, panels, styles, text
 from hpt_ray.report.figures.accuracy import draw_line, draw_seeds
 
 #: Parts of the numbers' range, in decades, left free before step 0 and before each level without a number.
@@ -61,11 +61,11 @@ def _panel(run: Run, target: str) -> NumberAccuracies:
     lines: dict[str, tuple[str, Interval]] = {}
     for arm, label in run.arms.items():
         if run.factor is not None and not run.varies(arm):
-            if (constant := accuracy(run, target, arm, run.baseline)) is not None:
+            if (constant := mean_score(run, target, arm, run.baseline)) is not None:
                 lines[arm] = (label, constant)
             continue
-        by_level = {level: part for level in levels if (part := accuracy(run, target, arm, level)) is not None}
-        means = {level: run.correct(target, arm, level).mean(axis=1) for level in by_level}
+        by_level = {level: part for level in levels if (part := mean_score(run, target, arm, level)) is not None}
+        means = {level: run.scores(target, arm, level).mean(axis=1) for level in by_level}
         seeds = {level: tuple(part[~np.isnan(part)].tolist()) for level, part in means.items()}
         arms[arm] = Series(label, by_level, seeds, _step0(run, target, arm, list(by_level)))
     names = {level: number_name(run, level) for level in levels}
@@ -76,7 +76,9 @@ def _step0(run: Run, target: str, arm: str, levels: list[str]) -> dict[str, Inte
     before = arm.rpartition(">")[0]
     if before in run.arms and run.varies(before):
         return {}  # its own symbols are there
-    by_level = {level: part for level in levels if (part := accuracy(run, target, arm, level, step0=True)) is not None}
+    by_level = {
+        level: part for level in levels if (part := mean_score(run, target, arm, level, step0=True)) is not None
+    }
     same = len({part.estimate for part in by_level.values()}) == 1
     return {STEP0: next(iter(by_level.values()))} if same else by_level
 
@@ -86,14 +88,14 @@ def draw(value: tuple[NumberAccuracies, ...]) -> go.Figure:
     for row, panel in enumerate(value, start=1):
         places = _places(panel)
         ends = min(places.values()) - 0.1 * _range(panel), max(places.values()) + 0.1 * _range(panel)
-        look = looks([*panel.arms, *panel.lines])
+        style = styles([*panel.arms, *panel.lines])
         for arm, (label, line) in panel.lines.items():
-            draw_line(drawn, row, ends, (arm, label, look[arm]), line)
+            draw_line(drawn, row, ends, (arm, label, style[arm]), line)
         gap = min((two - one for one, two in pairwise(sorted(places.values()))), default=1.0)
         for number, (arm, series) in enumerate(panel.arms.items()):
             aside = 0.3 * gap * beside(number, len(panel.arms))
             _draw_series(
-                drawn, row, {level: at + aside for level, at in places.items()}, panel, (arm, look[arm]), series
+                drawn, row, {level: at + aside for level, at in places.items()}, panel, (arm, style[arm]), series
             )
         names = [_tick(panel, level) for level in places]
         drawn.update_xaxes(row=row, col=1, tickvals=list(places.values()), ticktext=names, range=ends)
@@ -127,10 +129,15 @@ def _tick(panel: NumberAccuracies, level: str) -> str:
 
 
 def _draw_series(
-    drawn: go.Figure, row: int, places: dict[str, float], panel: NumberAccuracies, arm: tuple[str, Look], series: Series
+    drawn: go.Figure,
+    row: int,
+    places: dict[str, float],
+    panel: NumberAccuracies,
+    arm: tuple[str, Style],
+    series: Series,
 ) -> None:
     """One arm's symbols, joined where they have a number, with its single seeds and its strokes at step 0."""
-    chain, look = arm
+    chain, style = arm
     shared = {"row": row, "col": 1, "legendgroup": chain}
     if series.step0:
         drawn.add_scatter(
@@ -138,21 +145,21 @@ def _draw_series(
             x=[places[level] for level in series.step0],
             y=[100 * part.estimate for part in series.step0.values()],
             mode="markers",
-            marker={"symbol": "line-ew", "size": 16, "line": {"width": 3, "color": faint(look.color, 0.75)}},
+            marker={"symbol": "line-ew", "size": 16, "line": {"width": 3, "color": faint(style.color, 0.75)}},
             showlegend=False,
             hovertemplate=f"{text(series.label)}, step 0<br>%{{y:.1f}} %<extra></extra>",
         )
-    draw_seeds(drawn, shared, places, look, series.seeds)
+    draw_seeds(drawn, shared, places, style, series.seeds)
     numbered = [level for level in series.accuracy if level in panel.numbers]
     for levels in (numbered, [level for level in series.accuracy if level not in numbered]):
-        symbols = markers(look, [series.accuracy[level] for level in levels])
+        symbols = markers(style, [series.accuracy[level] for level in levels])
         drawn.add_scatter(
             **shared,
             name=text(series.label),
             showlegend=row == 1 and levels is numbered,
             x=[places[level] for level in levels],
             **symbols | {"mode": "lines+markers" if levels is numbered else "markers"},
-            line={"color": look.color, "width": 1.5},
+            line={"color": style.color, "width": 1.5},
             text=[text(panel.names[level]) for level in levels],
             hovertemplate="%{fullData.name}, %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], "
             "seeds: %{customdata[2]}<extra></extra>",

@@ -10,7 +10,7 @@ from hpt_ray.analysis.measures.robustness import robustness
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.report.figure import Figure, beside, level_axis, looks, markers, panels, series, text
+from hpt_ray.report.figure import Figure, beside, level_axis, markers, panels, series, styles, text
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ def compute(run: Run) -> tuple[AccuracyChanges, ...]:
 def draw(value: tuple[AccuracyChanges, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=340)
     for row, panel in enumerate(value, start=1):
-        look = looks(list(panel.arms))
+        style = styles(list(panel.arms))
         for number, (arm, changes) in enumerate(panel.changes.items()):
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),
                 x=[panel.levels.index(level) + beside(number, len(panel.changes)) for level in changes],
-                **markers(look[arm], list(changes.values())),
+                **markers(style[arm], list(changes.values())),
                 text=[text(level_name(level)) for level in changes],
                 hovertemplate="%{fullData.name}, %{text}<br>%{y:+.1f} points "
                 "[%{customdata[0]:+.1f}, %{customdata[1]:+.1f}], seeds: %{customdata[2]}<extra></extra>",

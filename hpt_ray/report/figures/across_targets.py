@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 from hpt_ray.analysis.across import across_targets
 from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.report.figure import LOOKS, Figure, Look
+from hpt_ray.report.figure import STYLES, Figure, Style
 from hpt_ray.report.forest import Line, Plot, forest
 
-MEAN = Look("#8A8A8A", "diamond")
+MEAN = Style("#8A8A8A", "diamond")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def draw(value: tuple[TargetDifferences, ...]) -> go.Figure:
     plots = []
     for panel in value:
         lines = [
-            Line(target, difference, LOOKS[HPT], target in panel.decided)
+            Line(target, difference, STYLES[HPT], target in panel.decided)
             for target, difference in panel.differences.items()
         ]
         decided = panel.mean.low > 0 or panel.mean.high < 0

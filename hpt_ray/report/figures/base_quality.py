@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from hpt_ray.analysis.measures.numbers import numbers
-from hpt_ray.analysis.measures.robustness import accuracy
+from hpt_ray.analysis.measures.robustness import mean_score
 from hpt_ray.analysis.measures.run import DIRECT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, faint, looks, markers, panels, series, text
+from hpt_ray.report.figure import Figure, faint, markers, panels, series, styles, text
 from hpt_ray.report.figures.accuracy import draw_line
 
 
@@ -38,14 +38,14 @@ def compute(run: Run) -> tuple[BaseAccuracies, ...]:
 
 def _panel(run: Run, target: str) -> BaseAccuracies:
     levels = list(dict.fromkeys([*numbers(run), *run.levels]))
-    quality = {level: part for level in levels if (part := accuracy(run, target, DIRECT, level)) is not None}
+    quality = {level: part for level in levels if (part := mean_score(run, target, DIRECT, level)) is not None}
     arms = {arm: label for arm, label in run.arms.items() if arm.startswith(f"{DIRECT}>")}
     by_arm = {
-        arm: {level: part for level in quality if (part := accuracy(run, target, arm, level)) is not None}
+        arm: {level: part for level in quality if (part := mean_score(run, target, arm, level)) is not None}
         for arm in arms
     }
     still = SCRATCH in run.arms and not run.varies(SCRATCH)
-    scratch = accuracy(run, target, SCRATCH, run.baseline) if still else None
+    scratch = mean_score(run, target, SCRATCH, run.baseline) if still else None
     return BaseAccuracies(target, run.metric, quality, arms, by_arm, (run.arms[SCRATCH], scratch) if scratch else None)
 
 
@@ -54,34 +54,34 @@ def draw(value: tuple[BaseAccuracies, ...]) -> go.Figure:
     for row, panel in enumerate(value, start=1):
         if not any(panel.accuracy.values()):
             continue
-        look = looks([SCRATCH, *panel.arms])
+        style = styles([SCRATCH, *panel.arms])
         qualities = [100 * part.estimate for part in panel.quality.values()]
         room = 0.15 * (max(qualities) - min(qualities)) or 1.0
         ends = min(qualities) - room, max(qualities) + room
         if panel.scratch is not None:
             label, line = panel.scratch
-            draw_line(drawn, row, ends, (SCRATCH, label, look[SCRATCH]), line)
+            draw_line(drawn, row, ends, (SCRATCH, label, style[SCRATCH]), line)
         drawn.add_scatter(
             row=row,
             col=1,
             x=list(ends),
             y=list(ends),
             mode="lines",
-            line={"color": looks([DIRECT])[DIRECT].color, "width": 2, "dash": "dash"},
+            line={"color": styles([DIRECT])[DIRECT].color, "width": 2, "dash": "dash"},
             name="Direct transfer itself",
             legendgroup=DIRECT,
             showlegend=row == 1,
             hoverinfo="skip",
         )
         for number, (arm, by_level) in enumerate(panel.accuracy.items()):
-            symbols = markers(look[arm], list(by_level.values()))
-            symbols["marker"]["line"] = {"width": 2, "color": look[arm].color}
+            symbols = markers(style[arm], list(by_level.values()))
+            symbols["marker"]["line"] = {"width": 2, "color": style[arm].color}
             across = [panel.quality[level] for level in by_level]
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),
                 x=[100 * part.estimate for part in across],
-                error_x=markers(look[arm], across, along="x")["error_x"]
-                | {"thickness": 1, "color": faint(look[arm].color, 0.5)},
+                error_x=markers(style[arm], across, along="x")["error_x"]
+                | {"thickness": 1, "color": faint(style[arm].color, 0.5)},
                 **symbols | {"mode": "markers" if number else "markers+text"},
                 text=[text(level_name(level)) for level in by_level],
                 # Names stay inside the panel.

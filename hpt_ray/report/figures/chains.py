@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from hpt_ray.analysis.measures.robustness import accuracy
+from hpt_ray.analysis.measures.robustness import mean_score
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, faint, looks
+from hpt_ray.report.figure import Figure, faint, styles
 from hpt_ray.report.forest import Line, Plot, forest
 
 
@@ -44,25 +44,25 @@ def _panel(run: Run, target: str) -> FinishedChains:
     chains = []
     for arm, label in run.arms.items():
         level = run.standard_level(arm)
-        if (reached := accuracy(run, target, arm, level)) is not None:
-            by_seed = run.correct(target, arm, level).mean(axis=1)
+        if (reached := mean_score(run, target, arm, level)) is not None:
+            by_seed = run.scores(target, arm, level).mean(axis=1)
             finished = tuple(by_seed[~np.isnan(by_seed)].tolist())
-            chains.append(Chain(arm, label, reached, finished, accuracy(run, target, arm, level, step0=True)))
+            chains.append(Chain(arm, label, reached, finished, mean_score(run, target, arm, level, step0=True)))
     return FinishedChains(target, run.metric, tuple(run.arms), tuple(chains))
 
 
 def draw(value: tuple[FinishedChains, ...]) -> go.Figure:
     value = tuple(panel for panel in value if panel.chains)
-    look = looks([arm for panel in value[:1] for arm in panel.arms])
+    style = styles([arm for panel in value[:1] for arm in panel.arms])
     plots = [
-        Plot(panel.target, tuple(Line(chain.label, chain.accuracy, look[chain.arm]) for chain in panel.chains))
+        Plot(panel.target, tuple(Line(chain.label, chain.accuracy, style[chain.arm]) for chain in panel.chains))
         for panel in value
     ]
     axis = value[0].metric.axis if value else ""
     drawn = forest(plots, axis=axis, unit="%", signed=False)
     for row, panel in enumerate(value, start=1):
         for place, chain in enumerate(panel.chains):
-            color = look[chain.arm].color
+            color = style[chain.arm].color
             shared = {"row": row, "col": 1, "showlegend": False, "mode": "markers"}
             drawn.add_scatter(
                 **shared,

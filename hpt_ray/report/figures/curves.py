@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from hpt_ray.analysis.measures.run import DIRECT, Run
 from hpt_ray.analysis.measures.text_format import level_name
-from hpt_ray.report.figure import Figure, faint, looks, panels, text
+from hpt_ray.report.figure import Figure, faint, panels, styles, text
 
 #: Column of ``curves`` to the title of its panel. The online monitor's are sparse, and older runs have none.
 MEASURES = {
@@ -99,13 +99,13 @@ def draw(value: Curves) -> go.Figure:
     measures = [name for name in MEASURES if any(curve.measure == name for curve in value.curves)] or ["loss"]
     drawn = panels([MEASURES[name] for name in measures], height=260)
     arms = list(dict.fromkeys(curve.arm for curve in value.curves))
-    look = looks(arms)
+    style = styles(arms)
     targets = dict.fromkeys(curve.target for curve in value.curves)
     choices = list(itertools.product(targets, value.levels or ("",)))
     owners = []
     labelled = set()
     for curve in value.curves:
-        color = look[curve.arm].color
+        color = style[curve.arm].color
         owner = Owner(curve.target, curve.level, curve.arm == DIRECT and len(arms) > 1)
         shared = {
             "row": measures.index(curve.measure) + 1,

@@ -10,7 +10,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.search import Flatness, flatness
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, looks, panels, series, text
+from hpt_ray.report.figure import Figure, panels, series, styles, text
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def compute(run: Run) -> tuple[TargetFlatness, ...]:
 def draw(value: tuple[TargetFlatness, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value] or [""], height=320)
     for row, panel in enumerate(value, start=1):
-        look = looks(list(panel.arms))
+        style = styles(list(panel.arms))
         for arm, part in panel.by_arm.items():
             ordered = sorted(part.losses, key=lambda level: part.losses[level])
             drawn.add_scatter(
@@ -42,8 +42,8 @@ def draw(value: tuple[TargetFlatness, ...]) -> go.Figure:
                 x=[100 * (place + 1) / len(ordered) for place in range(len(ordered))],
                 y=[-100 * part.losses[level] for level in ordered],
                 mode="lines+markers",
-                line={"color": look[arm].color, "width": 2},
-                marker={"symbol": look[arm].symbol, "size": 8},
+                line={"color": style[arm].color, "width": 2},
+                marker={"symbol": style[arm].symbol, "size": 8},
                 text=[text(level_name(level)) for level in ordered],
                 hovertemplate="%{fullData.name}, %{text}<br>%{y:+.1f} points<extra></extra>",
             )

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from hpt_ray.analysis.measures.importance import Importance, importance
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.search import varying
-from hpt_ray.report.figure import Figure, beside, looks, markers, panels, series
+from hpt_ray.report.figure import Figure, beside, markers, panels, series, styles
 from hpt_ray.spec.policy_space import OPERATORS
 
 
@@ -37,7 +37,7 @@ def draw(value: tuple[OperatorImportances, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value] or [""], height=320)
     names = list(OPERATORS)
     for row, panel in enumerate(value, start=1):
-        look = looks(list(panel.arms))
+        style = styles(list(panel.arms))
         for number, (arm, importances) in enumerate(panel.operators.items()):
             # The first operator and the first arm stand at the top.
             places = [-names.index(operator) - beside(number, len(panel.operators)) for operator in importances]
@@ -45,7 +45,7 @@ def draw(value: tuple[OperatorImportances, ...]) -> go.Figure:
             drawn.add_scatter(
                 **series(arm, panel.arms[arm], row),
                 y=places,
-                **_shown(markers(look[arm], shares, along="x"), list(importances.values()), look[arm].symbol),
+                **_shown(markers(style[arm], shares, along="x"), list(importances.values()), style[arm].symbol),
                 text=[f"{operator}, p {part.p:.3f}" for operator, part in importances.items()],
                 hovertemplate="%{fullData.name}, %{text}<br>%{x:.0f} % [%{customdata[0]:.0f}, %{customdata[1]:.0f}]"
                 "<extra></extra>",

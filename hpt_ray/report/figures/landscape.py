@@ -19,7 +19,7 @@ from hpt_ray.analysis.place_words import LEGEND
 from hpt_ray.analysis.quantities import MARKS
 from hpt_ray.report.figure import Figure
 
-#: Ends and middle of the colours: the arm is worse, equal, better. The ends are the looks of from scratch and HPT,
+#: Ends and middle of the colours: the arm is worse, equal, better. The ends are the styles of from scratch and HPT,
 #: light enough for dark text, so that a page needs no others in the dark.
 WORSE, EQUAL, BETTER = (234, 151, 92), (246, 246, 243), (118, 178, 224)
 

@@ -10,10 +10,10 @@ from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.verdicts.methods import findings
-from hpt_ray.report.figure import LOOKS, Figure, Look
+from hpt_ray.report.figure import STYLES, Figure, Style
 from hpt_ray.report.forest import Line, Plot, forest
 
-BETWEEN = Look("#8A8A8A", "circle")
+BETWEEN = Style("#8A8A8A", "circle")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def draw(value: tuple[MethodClaims, ...]) -> go.Figure:
     several = len({panel.target for panel in value}) > 1
     plots = []
     for panel in value:
-        lines = [_line(level_name(level), claim, LOOKS[HPT]) for level, claim in panel.under.items()]
+        lines = [_line(level_name(level), claim, STYLES[HPT]) for level, claim in panel.under.items()]
         lines += [
             _line(f"{level_name(first)} minus {level_name(second)}", claim, BETWEEN)
             for (first, second), claim in panel.changes.items()
@@ -53,9 +53,9 @@ def draw(value: tuple[MethodClaims, ...]) -> go.Figure:
     return forest(plots)
 
 
-def _line(name: str, claim: Claim, look: Look) -> Line | None:
+def _line(name: str, claim: Claim, style: Style) -> Line | None:
     decided = claim.outcome is not Outcome.UNDECIDED
-    return Line(name, claim.difference, look, decided) if claim.difference is not None else None
+    return Line(name, claim.difference, style, decided) if claim.difference is not None else None
 
 
 figure = Figure(

@@ -10,7 +10,7 @@ from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.findings import Gain
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.verdicts.phases import gains
-from hpt_ray.report.figure import Figure, looks
+from hpt_ray.report.figure import Figure, styles
 from hpt_ray.report.forest import Line, Plot, forest
 
 
@@ -37,12 +37,12 @@ def compute(run: Run) -> tuple[PhaseGains, ...]:
 def draw(value: tuple[PhaseGains, ...]) -> go.Figure:
     plots = []
     for panel in value:
-        look = looks(list(panel.arms))
+        style = styles(list(panel.arms))
         lines = [
             Line(
                 f"{gain.phase} in {gain.chain}",
                 gain.claim.difference,
-                look[gain.chain],
+                style[gain.chain],
                 gain.claim.outcome is not Outcome.UNDECIDED,
             )
             for gain in panel.gains

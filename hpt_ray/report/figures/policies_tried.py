@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.search import tried, varying, winners
 from hpt_ray.analysis.measures.text_format import level_name
-from hpt_ray.report.figure import Figure, Look, looks, text
+from hpt_ray.report.figure import Figure, Style, styles, text
 from hpt_ray.spec.policy_space import SPACE
 
 NAMES = {
@@ -66,12 +66,12 @@ def draw(value: tuple[TriedPolicies, ...]) -> go.Figure:
         vertical_spacing=60 / (190 * max(1, rows * len(value))),
     )
     for number, panel in enumerate(value):
-        look = looks(list(panel.arms))
+        style = styles(list(panel.arms))
         for place, name in enumerate(SPACE):
             row, column = number * rows + place // COLUMNS + 1, place % COLUMNS + 1
             for arm, table in panel.policies.items():
                 legend = number == 0 and place == 0
-                _draw(drawn, (row, column), panel, arm, (table, name), look[arm], legend)
+                _draw(drawn, (row, column), panel, arm, (table, name), style[arm], legend)
             title = NAMES[name] + (f", {text(panel.target)}" if len(value) > 1 else "")
             drawn.update_xaxes(row=row, col=column, title={"text": title, "standoff": 4, "font": {"size": 12}})
             if column == 1:
@@ -94,13 +94,13 @@ def _draw(
     panel: TriedPolicies,
     arm: str,
     shown: tuple[pd.DataFrame, str],
-    look: Look,
+    style: Style,
     legend: bool,
 ) -> None:
     """One arm's policies along one parameter: random ones filled, those asked for open, the winner large."""
     table, name = shown
     best = table["level"] == panel.winners.get(arm)
-    symbols = [look.symbol if random else f"{look.symbol}-open" for random in table["random"]]
+    symbols = [style.symbol if random else f"{style.symbol}-open" for random in table["random"]]
     drawn.add_scatter(
         row=place[0],
         col=place[1],
@@ -111,7 +111,7 @@ def _draw(
         y=(100 * table["value"]).tolist(),
         mode="markers",
         marker={
-            "color": look.color,
+            "color": style.color,
             "symbol": symbols,
             "size": [14 if chosen else 7 for chosen in best],
             "opacity": 0.85,

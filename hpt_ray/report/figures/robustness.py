@@ -10,7 +10,7 @@ from hpt_ray.analysis.measures.robustness import robustness
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.report.figure import Figure, looks, markers, panels, text
+from hpt_ray.report.figure import Figure, markers, panels, styles, text
 
 MEASURES = ("Variation over the levels, points", "Worst change, points")
 
@@ -41,7 +41,7 @@ def draw(value: tuple[Bar, ...]) -> go.Figure:
     suffixes = [f", {target}" if len(targets) > 1 else "" for target in targets]
     titles = [f"{what}{suffix}" for suffix in suffixes for what in MEASURES]
     drawn = panels(titles, height=210)
-    look = looks(list(dict.fromkeys(bar.arm for bar in value)))
+    style = styles(list(dict.fromkeys(bar.arm for bar in value)))
     for bar in reversed(value):
         row = len(MEASURES) * targets.index(bar.target) + 1
         for below, part in enumerate(bar.measures):
@@ -53,14 +53,14 @@ def draw(value: tuple[Bar, ...]) -> go.Figure:
                 col=1,
                 y=[text(bar.label)],
                 showlegend=False,
-                **markers(look[bar.arm], [part], along="x"),
+                **markers(style[bar.arm], [part], along="x"),
                 hovertemplate=f"{text(bar.label)}{at}<br>"
                 "%{x:+.1f} points [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]<extra></extra>",
             )
     drawn.update_layout(margin_b=40)
     drawn.update_xaxes(zeroline=True, zerolinewidth=2)
     # Room above the first and below the last arm.
-    drawn.update_yaxes(showgrid=False, zeroline=False, range=[-0.6, len(look) - 0.4])
+    drawn.update_yaxes(showgrid=False, zeroline=False, range=[-0.6, len(style) - 0.4])
     return drawn
 
 

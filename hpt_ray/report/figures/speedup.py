@@ -13,7 +13,7 @@ from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.measures.speedup import Bound, SpeedUp, speed_ups
 from hpt_ray.analysis.measures.spending import curve, estimate, times_interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, Look, looks, panels, text
+from hpt_ray.report.figure import Figure, Style, panels, styles, text
 
 #: Ratios to mark on the axis.
 RATIOS = [one * 10.0**power for power in range(-4, 5) for one in (1, 2, 5)]
@@ -51,11 +51,11 @@ def _apart(speeds: dict[float, SpeedUp]) -> dict[float, SpeedUp]:
 def draw(value: tuple[TargetSpeedUps, ...]) -> go.Figure:
     drawn = panels([panel.target for panel in value], height=380)
     for row, panel in enumerate(value, start=1):
-        look = looks(list(panel.arms))
+        style = styles(list(panel.arms))
         ends = _ends(panel)
         for arm, speeds in panel.speeds.items():
             known = {budget: speed for budget, speed in speeds.items() if speed.bound is not Bound.UNKNOWN}
-            _draw_arm(drawn, row, ends, (arm, panel.arms[arm], look[arm]), known)
+            _draw_arm(drawn, row, ends, (arm, panel.arms[arm], style[arm]), known)
         ticks = [ratio for ratio in RATIOS if ends[0] <= math.log10(ratio) <= ends[1]]
         names = [f"{ratio:,.10g}×" for ratio in ticks]
         drawn.update_yaxes(row=row, col=1, title="speed-up", tickvals=[math.log10(ratio) for ratio in ticks])
@@ -81,10 +81,10 @@ def _across(panel: TargetSpeedUps) -> tuple[float, float]:
 
 
 def _draw_arm(
-    drawn: go.Figure, row: int, ends: tuple[float, float], arm: tuple[str, str, Look], speeds: dict[float, SpeedUp]
+    drawn: go.Figure, row: int, ends: tuple[float, float], arm: tuple[str, str, Style], speeds: dict[float, SpeedUp]
 ) -> None:
     """One arm's symbols, open where they are bounds, with bars that end in an arrow where the interval is open."""
-    chain, label, look = arm
+    chain, label, style = arm
     shared: dict[str, Any] = {"row": row, "col": 1, "legendgroup": chain}
     at = [100 * speed.level for speed in speeds.values()]
     middle = [math.log10(speed.ratio) for speed in speeds.values()]
@@ -107,7 +107,7 @@ def _draw_arm(
         x=[x for x, _, _ in open_ends],
         y=[y for _, y, _ in open_ends],
         mode="markers",
-        marker={"symbol": [symbol for *_, symbol in open_ends], "size": 9, "color": look.color},
+        marker={"symbol": [symbol for *_, symbol in open_ends], "size": 9, "color": style.color},
         cliponaxis=False,
         showlegend=False,
         hoverinfo="skip",
@@ -121,10 +121,10 @@ def _draw_arm(
         error_y=bars,
         mode="markers+text",
         marker={
-            "color": look.color,
-            "symbol": [look.symbol + ("-open" if speed.censored else "") for speed in speeds.values()],
+            "color": style.color,
+            "symbol": [style.symbol + ("-open" if speed.censored else "") for speed in speeds.values()],
             "size": 11,
-            "line": {"width": 2, "color": look.color},
+            "line": {"width": 2, "color": style.color},
         },
         text=[f"{budget:,.0f}" for budget in speeds],
         textposition="middle right",

@@ -31,7 +31,7 @@ def test_answers_are_those_of_the_table(run: Run) -> None:
     found = run.answers("aerial", "base>target", "")
     assert found.shape == (3, 3, 40)
     np.testing.assert_array_equal(found.reshape(3, 120), expected)
-    np.testing.assert_allclose(found.mean(axis=1), run.correct("aerial", "base>target", ""))
+    np.testing.assert_allclose(found.mean(axis=1), run.scores("aerial", "base>target", ""))
 
 
 def test_a_cell_without_a_seed_has_one_row(run: Run) -> None:

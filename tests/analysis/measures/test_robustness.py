@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hpt_ray.analysis.measures.robustness import accuracy, difference, gain, loss, robustness, robustness_difference
+from hpt_ray.analysis.measures.robustness import difference, gain, loss, mean_score, robustness, robustness_difference
 from hpt_ray.analysis.measures.run import Run
 from tests.support import simulate
 from tests.support.noisy import Noise, answers
@@ -54,7 +54,7 @@ def test_difference_between_arms(run: Run) -> None:
 def test_accuracy_difference_and_gain(run: Run) -> None:
     hpt, scratch = table(run, "base>target"), table(run, "target")
     own, gap = (
-        accuracy(run, TARGET, "base>target", "crop_only"),
+        mean_score(run, TARGET, "base>target", "crop_only"),
         difference(run, TARGET, "base>target", "target", "no_color"),
     )
     assert own is not None and own.estimate == pytest.approx(hpt["crop_only"].mean())
@@ -66,7 +66,7 @@ def test_accuracy_difference_and_gain(run: Run) -> None:
 
 def test_direct_transfer_has_no_robustness_and_no_seeds(run: Run) -> None:
     assert robustness(run, TARGET, "base") is None
-    found = accuracy(run, TARGET, "base", "crop_only")
+    found = mean_score(run, TARGET, "base", "crop_only")
     assert found is not None and found.seeds == 1
 
 
@@ -121,7 +121,7 @@ def test_an_accuracy_lies_between_none_and_all(run: Run) -> None:
     predictions = run.predictions[kept].copy()
     wrong = (predictions["seed"] == 1).fillna(False).astype(int)
     predictions["prediction"] = predictions["label"] + wrong
-    found = accuracy(dataclasses.replace(run, predictions=predictions), TARGET, "base>target", "baseline")
+    found = mean_score(dataclasses.replace(run, predictions=predictions), TARGET, "base>target", "baseline")
     assert found is not None
     assert (found.low, found.estimate, found.high) == (0.0, 0.5, 1.0)
 
@@ -136,9 +136,7 @@ def answering_alike(run: Run, arm: str, other: str) -> Run:
 def test_arms_that_answer_alike_are_not_certain_to_differ_in_no_measure(run: Run) -> None:
     """Their changes are many, their differences none: 300 images leave up to 1.2 % of them open, twice over."""
     alike = answering_alike(run, "base>target", "target")
-    assert (
-        np.abs(alike.correct(TARGET, "target", "crop_only") - alike.correct(TARGET, "target", "baseline")).sum() > 100
-    )
+    assert np.abs(alike.scores(TARGET, "target", "crop_only") - alike.scores(TARGET, "target", "baseline")).sum() > 100
     found = robustness_difference(alike, TARGET, "base>target", "target")
     assert found is not None and found.deviation is not None
     for interval in (found.worst, found.deviation):

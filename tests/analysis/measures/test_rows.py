@@ -58,6 +58,6 @@ def test_every_seed_with_a_base_of_its_own_is_a_row() -> None:
     assert apart is not None and apart.seeds == len(SEEDS)
     without = dataclasses.replace(run, predictions=run.predictions[run.predictions["seed"] != 2])
     assert (
-        np.isnan(without.correct(run.study.targets[0], "base", "")).all(axis=1).tolist()
+        np.isnan(without.scores(run.study.targets[0], "base", "")).all(axis=1).tolist()
         == [False] * 2 + [True] + [False] * 2
     )

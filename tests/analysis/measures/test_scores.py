@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hpt_ray.analysis.measures.robustness import accuracy, difference
+from hpt_ray.analysis.measures.robustness import difference, mean_score
 from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.scores import groups, units_of
 from hpt_ray.analysis.stats.groups import Grouped
@@ -38,7 +38,7 @@ def pair() -> tuple[Run, Run]:
 def test_columns_are_groups_and_means_stay() -> None:
     run, in_groups = pair()
     for arm in run.arms:
-        single, totals = (each.correct("rsscn7", arm, run.baseline) for each in (run, in_groups))
+        single, totals = (each.scores("rsscn7", arm, run.baseline) for each in (run, in_groups))
         assert isinstance(totals, Grouped) and not isinstance(single, Grouped)
         assert (single.shape, totals.shape) == ((3, 300), (3, len(set((np.arange(61) ** 2 % GROUPS).tolist()))))
         np.testing.assert_allclose(totals.mean(axis=1), single.mean(axis=1))
@@ -48,7 +48,7 @@ def test_columns_are_groups_and_means_stay() -> None:
 
 def test_estimates_stay_and_intervals_rest_on_groups() -> None:
     run, in_groups = pair()
-    for measure in (accuracy, functools.partial(difference, other=SCRATCH)):
+    for measure in (mean_score, functools.partial(difference, other=SCRATCH)):
         single, by_group = (measure(each, "rsscn7", HPT, level=run.baseline) for each in (run, in_groups))
         assert single is not None and by_group is not None
         assert by_group.estimate == pytest.approx(single.estimate)

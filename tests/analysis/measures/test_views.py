@@ -53,17 +53,17 @@ def test_a_view_has_the_accuracy_of_its_level(run: Run) -> None:
     right = (rows["label"] == rows["prediction"]).groupby(rows["iterations"]).mean()
     assert right["270"] == pytest.approx(0.872, abs=0.06) and right["30"] == 0
     for level in ("30", "270"):
-        found = at(mixed, iterations=level).correct("aerial", "base>target", "baseline")
+        found = at(mixed, iterations=level).scores("aerial", "base>target", "baseline")
         assert found.mean() == pytest.approx(right[level])
-    assert at(mixed, policy="baseline").correct("aerial", "base>target", "30").mean() == 0
+    assert at(mixed, policy="baseline").scores("aerial", "base>target", "30").mean() == 0
     both = at(mixed, policy="baseline", iterations="270")
-    np.testing.assert_array_equal(both.correct("aerial", "base>target", ""), found)
+    np.testing.assert_array_equal(both.scores("aerial", "base>target", ""), found)
     assert held_text(both) == "at the baseline policy and at 270 iterations"
 
 
 def test_the_whole_run_refuses_to_show_a_level_of_one_factor(run: Run) -> None:
     for select in (
-        lambda: run.correct("aerial", "base>target", "baseline"),
+        lambda: run.scores("aerial", "base>target", "baseline"),
         lambda: run.answers("aerial", "base>target", "baseline"),
         lambda: run.levels,
         lambda: holes(run, "aerial"),

@@ -74,7 +74,7 @@ def test_the_difference_of_differences_is_paired() -> None:
     """Against scipy's bootstrap of each test example's own difference of differences, with one seed."""
     run = simulate_numbers.run(simulate_numbers.study(BASES, seeds=1), TRUTH, examples=1000)
     hpt, direct = (
-        run.correct("rsscn7", arm, "1200")[0] - run.correct("rsscn7", arm, "60")[0] for arm in ("base>target", "base")
+        run.scores("rsscn7", arm, "1200")[0] - run.scores("rsscn7", arm, "60")[0] for arm in ("base>target", "base")
     )
     low, high = stats.bootstrap((direct - hpt,), np.mean, n_resamples=2000, rng=0).confidence_interval
     found = verdict(run, "rsscn7").claims[0].difference

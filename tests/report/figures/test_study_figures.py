@@ -16,7 +16,7 @@ from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.variance import sources
 from hpt_ray.core.registry import load, names
-from hpt_ray.report.figure import LOOKS
+from hpt_ray.report.figure import STYLES
 from hpt_ray.report.forest import Line, Plot, forest
 from hpt_ray.spec.study import Pretraining
 from tests.support import simulate_studies as simulate
@@ -166,9 +166,9 @@ def interval(estimate: float) -> Interval:
 
 def test_a_forest_stands_top_down_and_opens_what_is_undecided() -> None:
     lines = (
-        Line("first", interval(0.05), LOOKS["target"]),
-        Line("a<b>", interval(0.0), LOOKS["target"], decided=False),
-        Line("third", interval(0.01), LOOKS["base"], decided=False),
+        Line("first", interval(0.05), STYLES["target"]),
+        Line("a<b>", interval(0.0), STYLES["target"], decided=False),
+        Line("third", interval(0.01), STYLES["base"], decided=False),
     )
     drawn = forest([Plot("empty", ()), Plot("whole", lines)])
     assert [trace.y[0] for trace in drawn.data] == [0, 1, 2]
@@ -181,7 +181,7 @@ def test_a_forest_stands_top_down_and_opens_what_is_undecided() -> None:
 
 def test_long_names_are_broken_where_they_are_joined() -> None:
     names_ = ("source in base>source>target", "paper:chest_xray_kids", "short")
-    drawn = forest([Plot("", tuple(Line(name, interval(0.0), LOOKS["target"]) for name in names_))])
+    drawn = forest([Plot("", tuple(Line(name, interval(0.0), STYLES["target"]) for name in names_))])
     assert drawn.layout.yaxis.ticktext == (
         "source in<br>base&gt;source&gt;target",
         "paper:chest_xray_<br>kids",
