@@ -56,7 +56,7 @@ class Dataset:
         remarks: What a user should know about how the source was read, one line each.
         forms: How many images have which channels and depth: ``{"RGB of 8 bits": 90}``.
         groups: Which images belong together, as those of a patient do; None: every image is alone.
-        chosen: Which channels of its images are read.
+        channels_read: Which channels of its images are read.
         apart: Other data sets whose test images pretraining must not see.
     """
 
@@ -81,7 +81,7 @@ class Dataset:
     remarks: tuple[str, ...] = ()
     forms: dict[str, int] = field(default_factory=dict, repr=False)
     groups: Groups | None = field(default=None, repr=False)
-    chosen: Channels = RGB
+    channels_read: Channels = RGB
     apart: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @property
@@ -244,6 +244,6 @@ def loaded(prepared: Preparation, progress: Callable[[int, int], None] | None = 
             remarks=(*data_source.remarks, *stored_facts.remarks, *([prepared.why] if prepared.why else [])),
             forms=stored_facts.forms,
             groups=Groups.stored(columns, data_source.grouped_by, prepared.rule),
-            chosen=prepared.channels,
+            channels_read=prepared.channels,
         )
     return classes.in_normal_form(decoded)

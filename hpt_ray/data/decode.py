@@ -120,8 +120,9 @@ def pixels(example: Example, size: int | None, reading: Reading = PLAIN, channel
 
 def _picture(image: Readable, where: str, size: int | None, channels: Channels) -> Picture:
     """An image as its file holds it: read by Pillow or, where that cannot hold its pixels, by what can."""
-    if isinstance(image, np.ndarray) and (channels != RGB or image.shape[2:] > (3,)):
-        return of_array(image if channels != RGB else image[..., :3])
+    if isinstance(image, np.ndarray) and (channels != RGB or image.shape[2:] > (4,)):  # four may be transparency
+        count = image.shape[2] if image.ndim == 3 else 1
+        return of_array(image if channels != RGB else image[..., :3], {ranges.SAMPLES_TAG: count})
     if channels != RGB and isinstance(image, bytes | Path) and tiff.is_tiff(_head(image)):
         # Of bands beside red, green and blue Pillow keeps none, or takes one to be transparency.
         with contextlib.suppress(tiff.NoBandsError):

@@ -36,16 +36,16 @@ def pictures(data: Dataset) -> str:
     extent = smallest if (data.sizes == data.sizes[0]).all() else f"{smallest} to {largest} (median {middle})"
     counted = sorted(data.forms.items(), key=lambda item: (-item[1], item[0]))
     forms = [f"{number:,} {form}" if len(counted) > 1 else form for form, number in counted]
-    read_as = READ_AS if data.chosen == RGB else {**READ_AS, "grey": ""}
+    read_as = READ_AS if data.channels_read == RGB else {**READ_AS, "grey": ""}
     read = [how for word, how in read_as.items() if how and any(word in form for form in data.forms)]
-    if data.chosen != RGB:
+    if data.channels_read != RGB:
         read.append(_chosen(data))
     return f"{extent} px, {', '.join(forms)}" + (f" ({'; '.join(read)})" if read else "")
 
 
 def _chosen(data: Dataset) -> str:
-    if isinstance(data.chosen, tuple):
-        return f"bands {', '.join(map(str, data.chosen))} are read, which count from 1"
+    if isinstance(data.channels_read, tuple):
+        return f"bands {', '.join(map(str, data.channels_read))} are read, which count from 1"
     return "its one channel is read" if data.channels == 1 else f"all {data.channels} channels are read"
 
 

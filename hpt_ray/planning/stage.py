@@ -192,7 +192,7 @@ def _encoded(*datasets: Dataset) -> tuple[str, ...]:
 
 
 def _channels(*datasets: Dataset) -> dict[str, Channels]:
-    return {data.spec: data.chosen for data in datasets if data.chosen != RGB}
+    return {data.spec: data.channels_read for data in datasets if data.channels_read != RGB}
 
 
 def _rules(*datasets: Dataset) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -133,13 +134,22 @@ def test_a_band_that_a_tiff_marks_as_transparency_is_read_by_its_number_alone(tm
     assert every.look is not None and "mark band 4 as transparency: it is no channel unless" in every.look.notes[0]
 
 
-def test_rows_of_parquet_and_drawn_arrays_have_channels_too(tmp_path: Path) -> None:
+def test_rows_shards_and_drawn_arrays_have_channels_too(tmp_path: Path) -> None:
     images = _images(5, np.uint16, TOPS)
     table = pa.table({"image": [_written(image) for image in images], "label": [number % 2 for number in range(6)]})
     pq.write_table(table, tmp_path / "train.parquet")
     data = load(str(tmp_path / "train.parquet"), SIDE, channels="all")
     folder = load(_folder(tmp_path / "bands", images), SIDE, channels="all")
     assert np.array_equal(np.asarray(data.images), _in_order(folder).transpose(0, 3, 1, 2))
+    with tarfile.open(tmp_path / "train-0.tar", "w") as shard:
+        for number, image in enumerate(images):
+            for suffix, content in (("tif", _written(image)), ("cls", b"%d" % (number % 2))):
+                entry = tarfile.TarInfo(f"{number:03}.{suffix}")
+                entry.size = len(content)
+                shard.addfile(entry, io.BytesIO(content))
+    for kept in ("resident", "encoded"):
+        shards = load(str(tmp_path / "train-0.tar"), SIDE, pixels=kept, channels="all")
+        assert np.array_equal(shards.images[np.arange(6)], data.images)
     (tmp_path / "drawn.py").write_text(
         "import numpy as np\n"
         "from hpt_ray.data.records import Example, Records, Source\n\n\n"
@@ -151,7 +161,17 @@ def test_rows_of_parquet_and_drawn_arrays_have_channels_too(tmp_path: Path) -> N
     drawn = load(str(tmp_path / "drawn.py"), SIDE, channels="all")
     expected = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 5), dtype=np.uint8).transpose(0, 3, 1, 2)
     assert np.array_equal(drawn.images, expected)
-    assert np.array_equal(load(str(tmp_path / "drawn.py"), SIDE).images, expected[:, :3])
+    usual = load(str(tmp_path / "drawn.py"), SIDE)
+    assert np.array_equal(usual.images, expected[:, :3])
+    assert usual.remarks == ("8 images have 5 bands: the first three are read",)
+
+
+def test_arrays_of_four_channels_are_transparent_unless_channels_are_chosen() -> None:
+    array = np.random.default_rng(0).integers(0, 256, (9, 9, 4), dtype=np.uint8)
+    clear = Image.fromarray(array)
+    white = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    assert np.array_equal(pixels(Example(array, "x"), 9).pixels, np.asarray(white).transpose(2, 0, 1))
+    assert np.array_equal(pixels(Example(array, "x"), 9, channels="all").pixels, array.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("channels", ["all", (5, 1)])
