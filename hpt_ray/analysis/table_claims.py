@@ -16,7 +16,7 @@ from hpt_ray.analysis.stats import student
 from hpt_ray.analysis.stats.bootstrap import Interval, replicate
 
 ALIKE = "the difference is the same in all runs, which shows nothing of luck"
-ONE_VALUE = "one value of each: only several seeds, or the scores of single test examples, show what luck does"
+ONE_VALUE = "one value of each"
 
 
 def compare_arms(table: LongTable, target: str, arm: str) -> Claim:
@@ -42,6 +42,7 @@ def compare_arms(table: LongTable, target: str, arm: str) -> Claim:
         levels=levels,
         against_levels=levels,
         failed=Failed(left_out, int(either.sum())) if claim.difference and left_out and not unpaired else None,
+        need=claim.need if table.over_seeds else None,
         unit=table.unit,
     )
 

@@ -14,13 +14,25 @@ from hpt_ray.analysis.measures.robustness import mean, over_levels
 from hpt_ray.analysis.measures.text_format import SHARES, level_name, listed, percent
 from hpt_ray.analysis.quantities import Cell, Change, Share
 from hpt_ray.analysis.stats import student
-from hpt_ray.analysis.table_claims import apart
+from hpt_ray.analysis.table_claims import ONE_VALUE, apart
 from hpt_ray.analysis.verdict import Caveat, Table
 
 TEST_SAMPLE = (
     "Each run has one value, so the luck of the test sample is in no interval: a claim is about this very test set. "
     "Taken for one about new test images, it would be wrong in 12 to 37 % of comparisons in which nothing differs. "
     "Scores of single test examples would tell (--example)."
+)
+DOMAINS = (
+    "A claim is about other data sets, as if these were a random sample of them; the luck of seeds and test images is "
+    "in the intervals as far as it makes data sets differ."
+)
+FOLDS = (
+    "Folds of a cross-validation share most of their training images, so intervals over them are too narrow (Nadeau "
+    "and Bengio 2003)."
+)
+ONLY = (
+    "One value shows nothing of luck: several seeds would, or the scores of single test examples (--example), or "
+    "several data sets as the unit (--unit)."
 )
 LEVELS = (
     "Arms are compared at the first level alone: how much they depend on the level is seen in shares of single test "
@@ -38,6 +50,8 @@ def about(table: LongTable, target: str) -> str:
     """What the claims on a target are about: over which seeds and test examples they are."""
     values = [table.values(target, arm) for arm in table.arms]
     seeds = max(int((~np.isnan(each).any(axis=1)).sum()) for each in values)
+    if table.over_targets:
+        return _counted(seeds, table.by)
     if not table.by_example:
         return f"{_counted(seeds, table.by)} and for this very test set"
     what = f"{len(table.scores[target].examples):,} test examples"
@@ -98,8 +112,14 @@ def notes(table: LongTable, target: str, claims: Sequence[Claim]) -> tuple[Cavea
     """What qualifies the claims on a target: by kind, a sentence."""
     judged = [claim for claim in claims if claim.difference]
     by_kind = [("needed", text) for claim in claims if (text := needed(claim))]
-    if judged and not table.by_example:
+    if any(claim.lacking == ONE_VALUE for claim in claims):
+        by_kind.append(("one value", ONLY))
+    if judged and table.over_targets:
+        by_kind.append(("test sample", DOMAINS))
+    elif judged and not table.by_example:
         by_kind.append(("test sample", TEST_SAMPLE))
+    if judged and table.by == "fold":
+        by_kind.append(("folds", FOLDS))
     if judged and not table.paired:
         by_kind.append(
             ("pairing", f"No column names the seed: the rows of an arm are taken as its runs, and {UNPAIRED}.")

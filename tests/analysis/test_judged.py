@@ -16,6 +16,7 @@ from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.judged import Judged, judge_table
 from hpt_ray.analysis.measures.long_table import Options
 from hpt_ray.analysis.measures.read_table import read
+from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import load
 from tests.support import simulate_studies as simulate
 
@@ -88,6 +89,25 @@ def test_one_value_a_seed_is_paired_and_about_this_test_set(judge: Judge) -> Non
     assert any("wrong in 12 to 37 %" in note for note in verdict.notes)
 
 
+def test_data_sets_may_be_the_sample_and_folds_are_none(judge: Judge) -> None:
+    """Data sets as units: over those, and not for this test set; folds share images; neither is told to be more."""
+    values = {"base": {0: 0.80, 1: 0.62, 2: 0.79}, "ours": {0: 0.83, 1: 0.61, 2: 0.82}}
+    table = runs(values).rename(columns={"seed": "dataset"})
+    (verdict,) = judge(table, seed="dataset").verdicts
+    assert verdict.about == "On table.parquet, over 3 datasets" and verdict.notes[0].startswith(
+        "A claim is about other"
+    )
+    (folds,) = judge(table.rename(columns={"dataset": "fold"})).verdicts
+    assert any("Nadeau and Bengio" in note for note in folds.notes)
+    assert not any("would be needed" in note for note in (*verdict.notes, *folds.notes))
+
+
+def test_examples_that_no_two_runs_share_are_refused(judge: Judge) -> None:
+    table = examples({"base": np.ones((1, 3)), "ours": np.ones((1, 3))})
+    with pytest.raises(StudyError, match="no test example is in all runs"):
+        judge(table.assign(image=range(6)))
+
+
 def test_seeds_that_no_two_arms_share_are_compared_by_welch(judge: Judge) -> None:
     base, ours = {0: 0.80, 1: 0.82, 2: 0.79}, {7: 0.83, 8: 0.86, 9: 0.81}
     (verdict,) = judge(runs({"base": base, "ours": ours})).verdicts
@@ -109,7 +129,8 @@ def test_seeds_that_one_arm_lacks_are_left_out_and_counted(judge: Judge) -> None
 def test_nothing_follows_from_one_value_of_each(judge: Judge) -> None:
     (verdict,) = judge(runs({"base": {0: 0.80}, "ours": {0: 0.95}})).verdicts
     assert verdict.claims[0].difference is None and verdict.claims[0].outcome is Outcome.UNDECIDED
-    assert "ours is not comparable with base (one value of each: only several seeds" in verdict.sentence
+    assert "ours is not comparable with base (one value of each)" in verdict.sentence
+    assert any("several seeds would" in note for note in verdict.notes)
 
 
 def examples(arms: dict[str, np.ndarray], seeds: dict[str, range] | None = None) -> pd.DataFrame:

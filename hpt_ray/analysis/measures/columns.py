@@ -89,9 +89,8 @@ def arm_column(table: pd.DataFrame, named: str | None, baseline: str) -> str:
     for name in candidates:
         if (table[name].astype(str) == baseline).any():
             return name
-    raise UnknownNameError(
-        f"arm in the column {candidates[0]!r}", baseline, table[candidates[0]].dropna().astype(str).unique()
-    )
+    known = table[candidates[0]].dropna().astype(str).unique()
+    raise UnknownNameError(f"arm of the column {candidates[0]!r}:", baseline, known)
 
 
 def value_columns(table: pd.DataFrame, named: str | None, taken: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from hpt_ray.analysis.measures.columns import USUAL
 from hpt_ray.analysis.measures.robustness import comparable
 from hpt_ray.analysis.measures.scores import NOTHING, Scores, by_evaluation, groups
 from hpt_ray.analysis.measures.text_format import SHARES, Unit
@@ -57,7 +58,7 @@ class LongTable:
         targets, levels: "" alone where there are none; the first level is that at which arms are compared.
         seeds: names of the runs that arms are paired by; ``by`` is what the table calls one, such as "fold".
         metric: its name. higher: whether more is better. unit: how values are written. margin: as a score.
-        most: the largest difference that two scores can have.
+        most: the largest difference that two scores can have; infinite where none is known.
         by_example: whether there is a score for each test example. paired: whether a seed of two arms is the same one.
         reading: what was taken for what, as sentences.
         scores: of each target, whose columns are test examples (one, where there are none) or their groups.
@@ -95,6 +96,16 @@ class LongTable:
                 if own is not None:
                     by_seed[row] = own
         return scores.columns(by_seed)
+
+    @property
+    def over_targets(self) -> bool:
+        """Whether arms are paired by data sets, which are then the sample."""
+        return self.by in USUAL["target"]
+
+    @property
+    def over_seeds(self) -> bool:
+        """Whether arms are paired by seeds, of which there can be more, and not by data sets or folds."""
+        return not self.over_targets and self.by != "fold"
 
     @property
     def can_vary(self) -> bool:
@@ -176,7 +187,7 @@ def only(table: pd.DataFrame, where: Mapping[str, str], free: Collection[str] = 
             raise UnknownNameError("column", name, table.columns)
         texts = texts_of(table[name])
         if not (texts == value).any():
-            raise UnknownNameError(f"value of the column {name!r}", value, texts.dropna().unique())
+            raise UnknownNameError(f"value of the column {name!r}:", value, texts.dropna().unique())
         table = table[((texts == value) | (texts.isna() & (name in free))).to_numpy()]
     return table
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pandas as pd
 
 from hpt_ray.analysis.measures import columns as usual
@@ -16,16 +19,13 @@ from hpt_ray.analysis.measures.long_table import (
     texts_of,
     unit_of,
 )
+from hpt_ray.analysis.measures.one_row_each import one_row_each
 from hpt_ray.analysis.measures.table_file import load
 from hpt_ray.analysis.measures.text_format import SHARES, listed
 from hpt_ray.core.errors import DataError, UnknownNameError
 from hpt_ray.core.paths import path_of
 from hpt_ray.spec.study import LABELS
 
-#: What a status may be of a run that has a result.
-DONE = {"done", "finished", "completed", "complete", "success"}
-#: What tells the rows of a table apart, once one metric, split and step of each run is left.
-KEY = ["target", "arm", "level", "seed", "example"]
 WORDS = {"acc": "accuracy", "correct": "accuracy", "auroc": "AUROC", "auc": "AUC", "miou": "mIoU", "iou": "IoU"}
 
 
@@ -45,14 +45,17 @@ def read(file: str, options: Options) -> LongTable:
     factors = factor_columns(table) if stored else []
     table = only(table, options.where, factors)
     arm = usual.arm_column(table, options.arm, baseline)
-    table, metric, notes = _one_metric(table, options.metric, arm)
-    roles = {"arm": arm} | {kind: _column(table, getattr(options, kind), kind, arm) for kind in ("target", "seed")}
-    roles |= {"example": _column(table, options.example, "example", arm), "level": _level(table, options, factors, arm)}
-    roles["group"] = _column(table, options.group, "group", arm) if roles["example"] else None
+    table, metric, notes = _one_metric(table, options.metric, [arm])
+    named = {kind: getattr(options, kind) for kind in ("target", "seed", "example", "group")}
+    taken = [arm, *filter(None, named.values())]
+    roles = {"arm": arm} | {kind: _column(table, name, kind, taken) for kind, name in named.items()}
+    roles["level"] = _level(table, options, factors, taken)
+    if roles["example"] is None:
+        roles["group"] = None
     columns = {kind: column for kind, column in roles.items() if column}
     rows, value, of = _values(table, options, columns, metric, path_of(file).name)
     metric = metric or WORDS.get(usual.quantity(of), usual.quantity(of))
-    rows, left = _one_row_each(rows, table, value, roles)
+    rows, left = one_row_each(rows, table, value, roles)
     unit, factor, kind = unit_of(rows["value"], usual.quantity(metric) in usual.NUMBERS)
     higher = usual.quantity(metric) not in usual.LOWER if options.higher is None else options.higher
     given = 1.0 if options.margin is None and unit == SHARES else options.margin or 0.0
@@ -67,6 +70,11 @@ def read(file: str, options: Options) -> LongTable:
     numbered = rows.assign(value=rows["value"] * factor, seed=rows["seed"].map(places).astype("Int64"))
     if not seeds:
         numbered["seed"] = 0
+    scores = scored(numbered)
+    if not any(len(own.examples) for own in scores.values()):
+        raise DataError(
+            f"no test example is in all runs of a target (column {roles['example']!r}): give examples the same names."
+        )
     return LongTable(
         file=file,
         arms=tuple(rows["arm"].unique()),
@@ -80,7 +88,7 @@ def read(file: str, options: Options) -> LongTable:
         higher=higher,
         unit=unit,
         margin=given / unit.factor,
-        most=1.0 if unit == SHARES else float(rows["value"].max() - rows["value"].min()) or 1.0,
+        most=_most(rows["value"], shares=unit == SHARES, by_example=roles["example"] is not None),
         by_example=roles["example"] is not None,
         paired=roles["seed"] is not None or roles["example"] is not None,
         reading=(
@@ -88,38 +96,49 @@ def read(file: str, options: Options) -> LongTable:
             *notes,
             *left,
         ),
-        scores=scored(numbered),
+        scores=scores,
     )
 
 
-def _column(table: pd.DataFrame, named: str | None, kind: str, arm: str) -> str | None:
-    """The column of a kind: the one named, or the likeliest of those called like one; None without any."""
+def _most(values: pd.Series, *, shares: bool, by_example: bool) -> float:
+    """The largest difference that there can be: of numbers of single examples, as large as any two of them have."""
+    if shares:
+        return 1.0
+    return float(values.max() - values.min()) or 1.0 if by_example else math.inf
+
+
+def _column(table: pd.DataFrame, named: str | None, kind: str, taken: Sequence[str]) -> str | None:
+    """The column of a kind: the one named, or the likeliest of those called like one; None without any.
+
+    Args:
+        taken: columns that are something else.
+    """
     if named:
         return usual.existing(table, named)
-    return next((name for name in usual.called(table.columns, kind) if name != arm), None)
+    return next((name for name in usual.called(table.columns, kind) if name not in taken), None)
 
 
-def _level(table: pd.DataFrame, options: Options, factors: list[str], arm: str) -> str | None:
+def _level(table: pd.DataFrame, options: Options, factors: list[str], taken: Sequence[str]) -> str | None:
     varied = [name for name in factors if table[name].nunique() > 1]
     if options.level is None and len(varied) > 1:
         others = " ".join(f"--where {name}={texts_of(table[name].dropna()).iloc[0]}" for name in varied[1:])
         raise DataError(
             f"the run varies {listed(varied)}: name one and hold the others, as --level {varied[0]} {others}."
         )
-    return _column(table, options.level or next(iter(varied), None), "level", arm)
+    return _column(table, options.level or next(iter(varied), None), "level", taken)
 
 
-def _one_metric(table: pd.DataFrame, wanted: str | None, arm: str) -> tuple[pd.DataFrame, str, list[str]]:
+def _one_metric(table: pd.DataFrame, wanted: str | None, taken: Sequence[str]) -> tuple[pd.DataFrame, str, list[str]]:
     """The rows of one metric, of the test split and of one evaluation: with the metric's name, and what was left."""
     notes = []
-    metric = _column(table, None, "metric", arm)
+    metric = _column(table, None, "metric", taken)
     if metric is not None:
         names = texts_of(table[metric]).dropna().unique().tolist()
         if wanted is None and len(names) > 1:
             raise DataError(f"the column {metric!r} has {listed(names)}: choose one, such as --metric {names[0]!r}.")
         wanted = wanted or next(iter(names), None)
         table = only(table, {metric: wanted} if wanted else {})
-    split, evaluation = (_column(table, None, kind, arm) for kind in ("split", "evaluation"))
+    split, evaluation = (_column(table, None, kind, taken) for kind in ("split", "evaluation"))
     if split is not None and table[split].nunique() > 1:
         if "test" not in set(table[split]):
             raise DataError(
@@ -145,7 +164,7 @@ def _values(
         name: what the target is called where no column names it.
     """
     others = "step", "repeat", "status"
-    roles = roles | {kind: column for kind in others if (column := _column(table, None, kind, roles["arm"]))}
+    roles = roles | {kind: column for kind in others if (column := _column(table, None, kind, list(roles.values())))}
     names = {kind: texts_of(table[column]) for kind, column in roles.items() if kind not in ("step", "example")}
     rows = pd.DataFrame(names, index=table.index)
     rows["row"] = table.index + 1
@@ -156,7 +175,8 @@ def _values(
             rows[kind] = None
     rows["target"] = rows["target"].fillna(name)
     if rows["arm"].isna().any():
-        raise DataError(f"row {rows['row'][rows['arm'].isna()].iloc[0]} names no arm in the column {roles['arm']!r}.")
+        place = rows["row"][rows["arm"].isna()].iloc[0]
+        raise DataError(f"row {place} names no arm in the column {roles['arm']!r}: fill it in, or leave the row out.")
     value = usual.value_columns(table, options.value, roles.values())
     if not value:
         scores, of = scored_answers(table, rows, metric)
@@ -167,66 +187,10 @@ def _values(
     return rows.assign(value=numeric(table[value[0]])), value[0], value[0]
 
 
-def _one_row_each(
-    rows: pd.DataFrame, table: pd.DataFrame, value: str, roles: dict[str, str | None]
-) -> tuple[pd.DataFrame, list[str]]:
-    """One row for each run, or for each of its test examples: its last step, a mean over repeats.
-
-    Raises:
-        DataError: where rows cannot be told apart, or lack their value for no reason.
-    """
-    notes = []
-    absent, unfinished = rows["value"].isna(), ~rows["status"].str.lower().isin([*DONE, None]) & rows["status"].notna()
-    steps = rows["step"].nunique() > 1
-    if (wrong := rows[absent & ~unfinished]).size and not steps:
-        raise DataError(
-            f"{len(wrong)} of {len(rows)} rows have no value in the column {value!r}, the first of them row "
-            f"{wrong['row'].iloc[0]} (arm {wrong['arm'].iloc[0]!r}): leave these runs out, or give their values."
-        )
-    rows = rows[~absent & ~unfinished]
-    if rows.empty:
-        raise DataError(f"no row has a value in the column {value!r} and belongs to a run that finished.")
-    if steps:
-        trained = rows.groupby("arm")["step"].transform("max") > 0
-        rows = rows[~(trained & (rows["step"] == 0))]  # a value from before training is no result
-        last = rows.groupby(["target", "arm", "level", "seed"], dropna=False)["step"].transform("max")
-        rows = rows[rows["step"] == last]
-        notes.append("Of each run its last step is used.")
-    if rows["repeat"].nunique() > 1:
-        notes.append("Repeats of a run are averaged.")
-    if roles["seed"] is None and roles["example"] is None:
-        runs = rows.groupby(["target", "arm", "level"], dropna=False).cumcount()
-        rows = rows.assign(seed=runs.astype(str))
-    twice = rows.duplicated([*KEY, "repeat"], keep=False)
-    if twice.any():
-        raise DataError(_twice(rows[twice], table, roles))
-    return rows, notes
-
-
-def _twice(rows: pd.DataFrame, table: pd.DataFrame, roles: dict[str, str | None]) -> str:
-    """Why two rows cannot be told apart, and by which column they could be."""
-    first = next(iter(rows.groupby([*KEY, "repeat"], dropna=False, sort=False)))[1]
-    own = table.loc[first.index]
-    differing = [
-        name
-        for name in table.columns
-        if name not in roles.values()
-        and not pd.api.types.is_float_dtype(own[name])
-        and own[name].astype(str).nunique() > 1
-    ]
-    what = f"rows {first['row'].iloc[0]} and {first['row'].iloc[1]} are both of arm {first['arm'].iloc[0]!r}" + "".join(
-        f", {kind} {first[kind].iloc[0]}" for kind in ("target", "level", "seed", "example") if roles.get(kind)
-    )
-    if not differing:
-        return f"{what}: leave one of them out, or name a column that tells them apart by --level or --seed."
-    name = differing[0]
-    choice = f"choose by --where {name}={own[name].iloc[0]}, or name it by --level"
-    return f"{what}; they differ in {listed(differing[:4])}: {choice}."
-
-
 def _roles_text(roles: dict[str, str | None], value: str, about: str) -> str:
     """What was taken for what: "arm = column 'model', value = column 'acc' (accuracy, higher is better, ...)"."""
-    named = [f"{kind} = column {column!r}" for kind, column in roles.items() if column]
+    unit = "seed" if usual.plain(roles["seed"] or "seed").endswith("seed") else "unit"
+    named = [f"{unit if kind == 'seed' else kind} = column {column!r}" for kind, column in roles.items() if column]
     named.insert(1, f"value = column {value!r} ({about})")
     lacking = [kind for kind in ("seed", "example") if not roles[kind]]
     none = f"; no column of {' and '.join(f'{kind}s' for kind in lacking)}" if lacking else ""

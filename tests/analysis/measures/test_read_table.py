@@ -98,8 +98,8 @@ def test_a_result_table_of_torchgeo_bench(judged: Read) -> None:
     assert "they differ in method: choose by --where method=knn5" in refusal(judged, bench, baseline="resnet50")
     table = judged(bench, "resnet50", where={"method": "linear"})
     assert (table.arms, table.targets) == (("resnet50", "dofa"), ("m-eurosat", "m-forestnet"))
-    paired = judged(bench, "resnet50", where={"method": "linear"}, seed="dataset", target="metric_name")
-    assert paired.seeds == ("m-eurosat", "m-forestnet") and paired.by == "dataset"
+    paired = judged(bench, "resnet50", where={"method": "linear"}, seed="dataset")
+    assert (paired.seeds, paired.targets) == (("m-eurosat", "m-forestnet"), ("runs.csv",)) and paired.over_targets
 
 
 def test_a_wide_table_of_lightly_asks_which_column(judged: Read) -> None:
@@ -134,7 +134,7 @@ LONG = RUNS.melt(["model", "seed"], value_vars=["acc"], var_name="metric")
 @pytest.mark.parametrize(
     ("table", "options", "said"),
     [
-        (RUNS, {"baseline": "aa"}, "unknown arm in the column 'model' 'aa'. Did you mean 'a'?"),
+        (RUNS, {"baseline": "aa"}, "unknown arm of the column 'model': 'aa'. Did you mean 'a'?"),
         (RUNS, {"value": "ac"}, "unknown column 'ac'. Did you mean 'acc'?"),
         (RUNS, {"where": {"seeds": "0"}}, "unknown column 'seeds'"),
         (RUNS, {"where": {"model": "a"}}, "has no other arm than 'a'"),
