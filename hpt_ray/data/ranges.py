@@ -70,11 +70,16 @@ class Range:
         shades = shades.clip(0, 255)
         return np.where(known, 255 - shades if negative else shades, 0).astype(np.uint8)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The values that are black and white."""
+        return self.low, self.high if self.bits is None else 2**self.bits - 1
+
     def words(self, shown: str = "") -> str:
         """The range in words: ``0 to 4,095``, then what it is shown as, then what is no data."""
-        high = self.high if self.bits is None else 2**self.bits - 1
+        low, high = self.ends
         left = f", {' and '.join(f'{value:,.6g}' for value in self.nodata)} as no data" if self.nodata else ""
-        return f"{self.low:,.6g} to {high:,.6g}{shown}{left}"
+        return f"{low:,.6g} to {high:,.6g}{shown}{left}"
 
     def __str__(self) -> str:
         return self.words(" as black to white")

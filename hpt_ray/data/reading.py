@@ -95,6 +95,9 @@ class Reading:
         return [_content(self.whole), _content(self.real), self.opaque, *(["negatives"] if self.negatives else [])]
 
 
+#: Of the 255 shades of a range, an image that uses fewer is of nearly one shade.
+FEW = 2
+
 #: How images are read of whose data set nothing is known yet.
 PLAIN = Reading()
 
@@ -146,11 +149,10 @@ def reading(looks: Sequence[Look]) -> Reading:
     ranges = {kind: _ranges([each.spans for each in looks if each.kind == kind], kind) for kind in ("whole", "real")}
     notes = Counter(note for each in looks for note in each.notes)
     remarks = [f"{notes[note]:,} images {note}" for note in sorted(notes)]
-    remarks += [
-        f"{sum(each.kind == kind for each in looks):,} images have {what}: {_listed(ranges[kind])}"
-        for kind, what in (("whole", "more than 8 bits"), ("real", "values in float"))
-        if any(each.kind == kind for each in looks)
-    ]
+    for kind, what in (("whole", "more than 8 bits"), ("real", "values in float")):
+        if spans := [each.spans for each in looks if each.kind == kind]:
+            remarks.append(f"{len(spans):,} images have {what}: {_listed(ranges[kind])}")
+            remarks += _narrow(spans, ranges[kind])
     if opaque:
         remarks.append(
             f"{len(soft):,} TIFF images have a band beside their colours that is no transparency, for most of it lies "
@@ -178,6 +180,20 @@ def _first(bands: int) -> str:
 def _ranges(spans: list[tuple[Span, ...]], kind: str) -> Ranges:
     """The range of each channel, or of all together, of the spans of each image."""
     return tuple(range_of(channel, kind == "whole") for channel in zip(*spans, strict=True)) or (SIXTEEN,)
+
+
+def _narrow(spans: Sequence[tuple[Span, ...]], ranges: Ranges) -> list[str]:
+    """A remark where most images are of nearly one shade, as a single value far from all others makes them."""
+    for number, (channel, values) in enumerate(zip(zip(*spans, strict=True), ranges, strict=True), 1):
+        low, high = values.ends
+        narrow = sum(each.high - each.low < FEW * (high - low) / 255 for each in channel)
+        if 2 * narrow > len(channel):
+            which = f" of channel {number}" if len(ranges) > 1 else ""
+            return [
+                f"{narrow:,} of these {len(channel):,} images use less than {FEW} of the 255 shades{which} and are of "
+                f"nearly one shade: if {low:,.6g} or {high:,.6g} is no measurement, write NaN or declare it as no data"
+            ]
+    return []
 
 
 def _listed(ranges: Ranges) -> str:

@@ -320,3 +320,23 @@ def test_a_cache_of_an_earlier_version_is_decoded_again(
     again = load(str(folder), 32)
     assert (again.fingerprint, again.remarks) == (first.fingerprint, first.remarks)
     assert json.loads(facts.read_text())["decoder"] == DECODER
+
+
+@pytest.mark.parametrize(("hot", "narrow"), [(1e9, 11), (3.0, None)])
+def test_one_value_far_from_all_others_is_told_with_how_many_images_it_blackens(
+    hot: float, narrow: int | None, tmp_path: Path
+) -> None:
+    images = [shape.astype(np.float32) for shape in _shapes()]
+    images[3][0, 0] = hot
+    data = _loaded(tmp_path, images, "tif")
+    told = [remark for remark in data.remarks if "of nearly one shade" in remark]
+    black = sum(image.max() < 2 for image in _in_order(data))
+    assert black == (narrow or 0)
+    assert told == (
+        [
+            "11 of these 12 images use less than 2 of the 255 shades and are of nearly one shade: if 0 or 1e+09 is no "
+            "measurement, write NaN or declare it as no data"
+        ]
+        if narrow
+        else []
+    )

@@ -102,7 +102,8 @@ def _of_json(samples: Sequence[Sample], where: Callable[[int], str]) -> Labels:
         value = one.get(key)
         if isinstance(value, bool) or not isinstance(value, int | str | None):
             raise DataError(
-                f"{where(i)}: {key!r} in its .json is {json.dumps(value)[:40]}; write an integer or a name."
+                f"{where(i)}: {key!r} in its .json is {json.dumps(value)[:40]}; write an integer or a name (several "
+                "labels an image are read from an image list or from Parquet)."
             )
         texts.append("" if value is None else str(value).strip())
     return Labels(_checked(texts, where), f"its labels are from {key!r} in .json")

@@ -30,23 +30,28 @@ class Shards:
         name: For display.
         folder: What the names of the files are relative to.
         files: In the order in which they are read.
+        beside: How many images lie beside them, which are not read.
     """
 
     name: str
     folder: Path
     files: tuple[Path, ...]
+    beside: int = 0
 
     def splits(self) -> list[str | None]:
         """The split of each file, by its name or the folders on the way to it."""
         return [split(file, self.folder) for file in self.files]
 
     def remarks(self) -> tuple[str, ...]:
-        """Which shards are missing, by the numbers in the names of the others; () where none is."""
-        missing = gaps(self.files)
-        if not missing:
-            return ()
-        more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
-        return (f"shards are missing, by the numbers of the others: {', '.join(missing[:NAMED])}{more}",)
+        """Which shards are missing, by the numbers in the names of the others, and which images are not read."""
+        remarks = []
+        if missing := gaps(self.files):
+            more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
+            remarks.append(f"shards are missing, by the numbers of the others: {', '.join(missing[:NAMED])}{more}")
+        if self.beside:
+            images = "1 image lies" if self.beside == 1 else f"{self.beside:,} images lie"
+            remarks.append(f"{images} beside its shards, unread: give such images a folder of their own")
+        return tuple(remarks)
 
 
 def shards(name: str, argument: str | None, suffix: str) -> Shards:
@@ -72,7 +77,13 @@ def shards(name: str, argument: str | None, suffix: str) -> Shards:
     files = _within(path, suffix)
     if not files:
         raise DataError(f"{path} has no *{suffix} files. Check the path.")
-    return Shards(path.resolve().name.removesuffix(suffix), path, tuple(files))
+    folders = {path, *(file.parent for file in files)}
+    beside = sum(_is_image(each) for folder in folders for each in folder.iterdir())
+    return Shards(path.resolve().name.removesuffix(suffix), path, tuple(files), beside)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in _walk.IMAGES and not path.name.startswith(".")
 
 
 def _within(folder: Path, suffix: str) -> list[Path]:

@@ -64,6 +64,11 @@ def _look(root: Path, argument: str | None) -> Source:
         others = "".join(f" {line}." for line in passed)
         known = ", ".join(sorted(_walk.IMAGES | _walk.DICOM))
         raise DataError(f"{root} has no images in it (looked for {known}).{others} Check the path.")
+    if unread := [suffix for suffix in SHARDS if any(root.glob(f"*{suffix}"))]:
+        passed.append(
+            f"its {' and '.join(unread)} files are not read, since it has images as well: give them by a pattern, such "
+            f"as '{root.name}/*{unread[0]}', or a folder of their own"
+        )
     inner = _entered(root, images)
     if inner != root:
         passed.append(f"{inner.relative_to(root)} is all there is in the folder, and was entered")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,23 @@ def test_missing_shards_are_remarked(tmp_path: Path) -> None:
         _write(tmp_path / f"all-{number:05}-of-00003.parquet", 5, number)
     (remark,) = load(str(tmp_path), 8).remarks
     assert remark == (f"shards are missing, by the numbers of the others: {tmp_path / 'all-00001-of-00003.parquet'}")
+
+
+def test_images_beside_shards_are_not_read_and_it_is_said(tmp_path: Path) -> None:
+    _write(tmp_path / "a.parquet", 10, 0)
+    assert load(str(tmp_path), 8).remarks == ()
+    for name in ("stray.png", "other.JPG", ".hidden.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name, format="PNG")
+    found = shards("parquet", str(tmp_path), ".parquet")
+    assert found.remarks() == ("2 images lie beside its shards, unread: give such images a folder of their own",)
+    assert shards("parquet", str(tmp_path / "a.parquet"), ".parquet").remarks() == ()  # that file was asked for
+
+
+def test_shards_beside_images_are_not_read_and_it_is_said(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a-000.tar", "w"):
+        pass
+    for number in range(3):
+        Image.effect_noise((8, 8), number + 1).save(tmp_path / f"{number}.png")
+    data = load(str(tmp_path), 8)
+    assert len(data.images) == 3
+    assert any(remark.startswith("its .tar files are not read, since it has images as well") for remark in data.remarks)
