@@ -29,10 +29,21 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    """Show the version and end."""
+    if wanted:
+        from importlib import metadata
+
+        from hpt_ray.cli import console
+
+        console.out.print(f"hpt_ray {metadata.version('hpt_ray')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=queries.version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Studies of hierarchical pretraining: is it worth pretraining further on your own images?"""
@@ -55,14 +66,13 @@ def plan(
     """Show what a run would do, and what it would cost, without running anything."""
     from hpt_ray.cli import plan_output, progress
     from hpt_ray.execute.estimate import estimate
-    from hpt_ray.execute.precision import resolved
-    from hpt_ray.execute.prepare import prepare
+    from hpt_ray.execute.prepare import prepare, with_precision
     from hpt_ray.spec.parameters import given, make
     from hpt_ray.store.store import Store
 
     requested, existing = make(study, given(settings)), Store(store, create=False)
     with progress.decoding() as show_decoding:
-        prepared = prepare(resolved(requested, "ray", address, gpus), existing, show_decoding)
+        prepared = prepare(with_precision(requested, "ray", address, gpus), existing, show_decoding)
     plan_output.plan(prepared.plan, estimate(prepared, existing, workers))
 
 

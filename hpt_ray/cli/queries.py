@@ -20,17 +20,6 @@ def list_files() -> None:
     console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
 
 
-def version(wanted: bool) -> None:
-    """Show the version and end."""
-    if wanted:
-        from importlib import metadata
-
-        from hpt_ray.cli import console
-
-        console.out.print(f"hpt_ray {metadata.version('hpt_ray')}")
-        raise typer.Exit
-
-
 def show(study: StudyName) -> None:
     """Show what a study asks, and its parameters."""
     from hpt_ray.cli import console

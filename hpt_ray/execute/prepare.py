@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hpt_ray.analysis.measures import colour
+from hpt_ray.core import registry
 from hpt_ray.data import cache, dataset, inventory, leakage, preparing
 from hpt_ray.data.channel_count import of_other_data
 from hpt_ray.data.evaluable import check_metric
@@ -21,6 +22,7 @@ from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
 from hpt_ray.training import backbone, compiler
+from hpt_ray.training.device import hardware
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.loop.batches import pretraining_indices
 from hpt_ray.training.method import find as find_method
@@ -40,11 +42,29 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
+def with_precision(study: Study, runner: str, address: str | None = None, gpus: int | None = None) -> Study:
+    """The study with precision ``auto`` resolved for where stages will run: it is part of their identity.
+
+    It is the backend's ``precision(address, gpus)`` if it defines that, else what this machine computes with.
+
+    Args:
+        runner, address, gpus: as in ``run.run``.
+
+    Raises:
+        StudyError: if a cluster does not answer, or has nothing to run stages on.
+    """
+    if study.precision != "auto":
+        return study
+    ask = getattr(registry.module("backends", runner), "precision", None)
+    precision = ask(address, gpus) if ask else hardware(gpus != 0).precision
+    return study.model_copy(update={"precision": precision})
+
+
 def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None] | None = None) -> Prepared:
     """Check everything that can be checked before anything is trained, and make the plan.
 
     Args:
-        study: with its precision, see ``precision.resolved``.
+        study: with its precision, see ``with_precision``.
         store: where weights named ``stage:ID`` are read; nothing is written to it.
         progress: called with (data set, images decoded, images) while data is decoded for the first time.
 

@@ -18,8 +18,7 @@ from hpt_ray.execute.estimate import demand_of
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views
 from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
-from hpt_ray.execute.precision import resolved
-from hpt_ray.execute.prepare import prepare, with_results
+from hpt_ray.execute.prepare import prepare, with_precision, with_results
 from hpt_ray.execute.rounds import rounds
 from hpt_ray.execute.stopping import orderly
 from hpt_ray.execute.study_paths import paths_of
@@ -65,7 +64,7 @@ def run(
     opened = Store(store)
     if study.search is not None:  # its plan depends on results
         delete_damaged(opened, opened.finished(), observer)
-    prepared = prepare(resolved(study, runner, address, gpus), opened, observer.decoding)
+    prepared = prepare(with_precision(study, runner, address, gpus), opened, observer.decoding)
     plan = prepared.plan
     if study.search is None:
         delete_damaged(opened, plan.stages, observer)

@@ -20,8 +20,7 @@ from PIL import Image
 from hpt_ray.cli import main as cli
 from hpt_ray.core import registry
 from hpt_ray.core.errors import LONGEST, StudyError
-from hpt_ray.execute.precision import resolved
-from hpt_ray.execute.prepare import Prepared, prepare
+from hpt_ray.execute.prepare import Prepared, prepare, with_precision
 from hpt_ray.spec.parameters import make, parameters
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import build
@@ -106,7 +105,7 @@ def one_line(text: str) -> None:
 
 
 def plan(study: str, values: dict[str, Any]) -> Prepared:
-    return prepare(resolved(make(study, values), "inline"), Store("store", create=False))
+    return prepare(with_precision(make(study, values), "inline"), Store("store", create=False))
 
 
 def tiny(study: str, **changes: Any) -> dict[str, Any]:
