@@ -123,7 +123,7 @@ def _picture(image: Readable, where: str, size: int | None, channels: Channels) 
     if isinstance(image, np.ndarray) and (channels != RGB or image.shape[2:] > (4,)):  # four may be transparency
         count = image.shape[2] if image.ndim == 3 else 1
         return of_array(image if channels != RGB else image[..., :3], {ranges.SAMPLES_TAG: count})
-    if channels != RGB and isinstance(image, bytes | Path) and tiff.is_tiff(_head(image)):
+    if channels != RGB and isinstance(image, bytes | Path) and _is_tiff(_head(image)):
         # Of bands beside red, green and blue Pillow keeps none, or takes one to be transparency.
         with contextlib.suppress(tiff.NoBandsError):
             return tiff.picture(image, where, channels)
@@ -134,6 +134,11 @@ def _picture(image: Readable, where: str, size: int | None, channels: Channels) 
             if isinstance(image, bytes | Path) and is_one(_head(image)):
                 return read(image, where)
         raise
+
+
+def _is_tiff(head: bytes) -> bool:
+    """Whether a file is TIFF, and not DICOM whose preamble makes readers of TIFF look at it."""
+    return tiff.is_tiff(head) and not dicom.is_dicom(head)
 
 
 def _head(image: bytes | Path) -> bytes:

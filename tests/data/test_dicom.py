@@ -159,6 +159,11 @@ def test_files_that_scanners_wrote(name: str, tmp_path: Path) -> None:
     (image,) = load(str(tmp_path), 32).images
     assert image.std() > 10
     assert (image[0] == image[1]).all() == ("small" in name)
+    (of_all,) = load(str(tmp_path), 32, channels="all").images
+    if name == "SC_rgb_rle_16bit.dcm":  # each of its colours has a range of its own
+        assert of_all.shape == image.shape
+    else:
+        assert np.array_equal(of_all, image[:1] if "small" in name else image)
 
 
 def test_a_film_is_refused() -> None:
