@@ -20,7 +20,7 @@ from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.robustness_questions import questions
 from hpt_ray.analysis.settling import settle_once
 from hpt_ray.analysis.table_claims import compare_arms
-from hpt_ray.analysis.table_notes import about, arms_table, notes
+from hpt_ray.analysis.table_notes import MOST, about, arms_table, notes
 from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles
 
 #: Key figures of a page: of more arms than these the table has the numbers.
@@ -47,6 +47,8 @@ def judge_table(table: LongTable) -> Judged:
         _comparison(table, arm, {target: _of(verdict, arm) for target, verdict in judged.items()}) for arm in others
     )
     predicates = ", and ".join(f"{comparison.subject} is {predicate(comparison)}" for comparison in comparisons)
+    if len(comparisons) > MOST:
+        predicates = f"{len(comparisons)} arms are held against {table.baseline}, each in a row of the table"
     rows = tuple((comparison.subject, *cells(comparison)) for comparison in comparisons)
     return Judged(
         table,

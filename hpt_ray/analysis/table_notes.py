@@ -22,6 +22,8 @@ TEST_SAMPLE = (
     "Taken for one about new test images, it would be wrong in 12 to 37 % of comparisons in which nothing differs. "
     "Scores of single test examples would tell (--example)."
 )
+#: Comparisons that are told one by one; of more arms than these, tables and verdict.json have all.
+MOST = 4
 DOMAINS = (
     "A claim is about other data sets, as if these were a random sample of them; the luck of seeds and test images is "
     "in the intervals as far as it makes data sets differ."
@@ -111,7 +113,10 @@ def _value(table: LongTable, values: np.ndarray) -> Cell:
 def notes(table: LongTable, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...]:
     """What qualifies the claims on a target: by kind, a sentence."""
     judged = [claim for claim in claims if claim.difference]
-    by_kind = [("needed", text) for claim in claims if (text := needed(claim))]
+    settling = [text for claim in claims if (text := needed(claim))]
+    by_kind = [("needed", text) for text in settling[:MOST]]
+    if len(settling) > MOST:
+        by_kind.append(("needed", f"What would settle {len(settling) - MOST} other comparisons is in verdict.json."))
     if any(claim.lacking == ONE_VALUE for claim in claims):
         by_kind.append(("one value", ONLY))
     if judged and table.over_targets:

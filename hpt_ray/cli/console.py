@@ -14,6 +14,7 @@ from hpt_ray.core.text import visible
 
 if TYPE_CHECKING:
     from hpt_ray.analysis.judged import Judged
+    from hpt_ray.analysis.verdict import Table as VerdictTable
     from hpt_ray.analysis.verdict import Verdict
     from hpt_ray.execute.export import Exported
     from hpt_ray.execute.finalize import Result
@@ -144,10 +145,15 @@ def verdict(verdict: Verdict) -> None:
     out.print()
     if verdict.held:
         out.print(f"{verdict.held[0].upper()}{verdict.held[1:]}:")
-    lines = table(*verdict.table.columns)
-    for row in verdict.table.rows:
+    out.print(rows(verdict.table))
+
+
+def rows(of: VerdictTable) -> Table:
+    """A table of a verdict for the terminal."""
+    lines = table(*of.columns)
+    for row in of.rows:
         lines.add_row(*row)
-    out.print(lines)
+    return lines
 
 
 def judged(judged: Judged) -> None:
@@ -159,6 +165,8 @@ def judged(judged: Judged) -> None:
     if judged.across:
         out.print()
         out.print(judged.across.sentence)
+        out.print()
+        out.print(rows(judged.across.table))
 
 
 def exported(file: Exported) -> None:

@@ -46,7 +46,7 @@ def _differences(judged: Judged) -> Shown:
         lines = tuple(
             Line(claim.subject, claim.difference, style, claim.outcome is not Outcome.UNDECIDED)
             for claim in verdict.claims
-            if claim.difference is not None
+            if claim.difference is not None and claim.measure == table.metric
         )
         plots.append(Plot(verdict.target if judged.across else f"Minus {table.baseline}", lines))
     means = tuple(

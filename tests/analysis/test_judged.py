@@ -192,6 +192,18 @@ def test_targets_are_taken_together_as_those_of_a_study(judge: Judge) -> None:
     )
 
 
+def test_of_many_arms_the_tables_have_what_sentences_leave_out(judge: Judge) -> None:
+    values = np.random.default_rng(0).normal(0.8, 0.02, (8, 2, 3))
+    parts = [
+        runs({f"m{arm}": dict(enumerate(values[arm, place])) for arm in range(8)}).assign(dataset=name)
+        for place, name in enumerate(TARGETS)
+    ]
+    judged = judge(pd.concat(parts), "m0")
+    assert judged.across is not None and "7 arms are held against m0" in judged.across.sentence
+    assert len(judged.across.table.rows) == 7
+    assert any("other comparisons is in verdict.json" in note for note in judged.verdicts[0].notes)
+
+
 def test_whole_groups_of_examples_are_less_certain(judge: Judge) -> None:
     generator = np.random.default_rng(1)
     scene = np.repeat(generator.normal(size=20), 20)

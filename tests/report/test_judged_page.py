@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +45,12 @@ def test_the_page_says_what_was_judged_and_how_the_table_was_read(judged: Judged
     assert judged.across is not None and judged.across.sentence in text
     assert all(line in text for line in judged.table.reading)
     assert EVIL not in page.replace(html.escape(EVIL), "")
+
+
+def test_the_figure_has_a_line_for_each_difference_of_the_metric(judged: Judged) -> None:
+    plot = re.findall(r'<script type="application/json">(.*?)</script>', judged_page(judged), re.DOTALL)
+    (drawn,) = map(json.loads, plot)
+    assert len(drawn["data"]) == 3 + 2  # the differences on each target, and each arm's mean over targets
 
 
 def test_the_other_files_have_its_numbers(judged: Judged) -> None:
