@@ -1,11 +1,13 @@
-"""Validated, immutable values: their base class, and a moment."""
+"""Validated, immutable values: their base class, a moment, and fields that came later."""
 
 from __future__ import annotations
 
 import datetime
-from typing import Annotated
+from functools import partial
+from operator import eq
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Frozen(BaseModel):
@@ -21,3 +23,8 @@ def _moment(text: str) -> str:
 
 #: Date and time in ISO 8601, as text.
 Moment = Annotated[str, AfterValidator(_moment)]
+
+
+def later(default: Any) -> Any:
+    """A field that a later version added: its default is not written, so that earlier identities stay the same."""
+    return Field(default=default, exclude_if=partial(eq, default))

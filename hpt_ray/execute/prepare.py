@@ -19,12 +19,14 @@ from hpt_ray.execute import rounds, stems
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.report import dashboard
 from hpt_ray.spec.grid import data_of, recipes_of
+from hpt_ray.spec.optimisation import told
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
 from hpt_ray.training import backbone, compiler
 from hpt_ray.training.device import hardware
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.loop.batches import pretraining_indices
+from hpt_ray.training.loop.groups import layer_rates
 from hpt_ray.training.method import find as find_method
 from hpt_ray.training.probe import check_data, check_options
 from hpt_ray.training.weights.sources import check_weights
@@ -87,6 +89,8 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             method = find_method(recipe.method)
             method.check(method.options(recipe.options), recipe.batch)
             check_group(recipe, study.backbone, study.image_size)
+            if recipe.layer_decay < 1:
+                layer_rates(backbone.outline(study.backbone, study.image_size), recipe.layer_decay)
     datasets = _datasets(study, progress)
     tests = tuple(datasets[target] for target in study.targets)
     datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}
@@ -103,7 +107,14 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         backbone.check_channels(study.backbone, study.image_size, channels)
     on_stems = stems.notes(study, datasets, channels_of_weights)
     on_colour = colour.notes(study, {data.name: data.channels for data in datasets.values()})
-    plan.notes = [*notes_on_weights, *inventory.lines(datasets.values()), *leakage.remarks(datasets.values())]
+    optimised = [told(recipe) for recipe in recipes if isinstance(recipe, Pretraining)]
+    notes_on_optimisers = list(dict.fromkeys(note for note in optimised if note))
+    plan.notes = [
+        *notes_on_weights,
+        *notes_on_optimisers,
+        *inventory.lines(datasets.values()),
+        *leakage.remarks(datasets.values()),
+    ]
     plan.notes += [*on_stems, *on_colour]
     return Prepared(plan, datasets, tuple(on_stems))
 

@@ -5,21 +5,12 @@ Workers, devices, paths, storage, threads and labels are not part of it.
 
 from __future__ import annotations
 
-from functools import partial
-from operator import eq
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from hpt_ray.core.metric import UNSAID
-from hpt_ray.core.values import Frozen
+from hpt_ray.core.values import Frozen, later
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.study import Precision, Tune
-
-
-def _later(default: Any) -> Any:
-    """A field that a later version added: its default is not written, so that earlier ids stay the same."""
-    return Field(default=default, exclude_if=partial(eq, default))
 
 
 class PretrainingContent(Frozen):
@@ -46,9 +37,9 @@ class PretrainingContent(Frozen):
     seed: int
     data: str
     init: str | None
-    without: str | None = _later(None)
-    code: str | None = _later(None)
-    compile: bool = _later(False)
+    without: str | None = later(None)
+    code: str | None = later(None)
+    compile: bool = later(False)
 
 
 class WeightsContent(Frozen):
@@ -66,8 +57,8 @@ class WeightsContent(Frozen):
     backbone: str
     image_size: int  # a vision transformer's position embeddings are fitted to it
     source: str
-    place: str | None = _later(None)
-    code: str | None = _later(None)
+    place: str | None = later(None)
+    code: str | None = later(None)
 
 
 class EvaluationContent(Frozen):
@@ -94,5 +85,5 @@ class EvaluationContent(Frozen):
     data: str
     weights: str | None
     init: int | None
-    metric: str = _later(UNSAID)
-    code: str | None = _later(None)
+    metric: str = later(UNSAID)
+    code: str | None = later(None)

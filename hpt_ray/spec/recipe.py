@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from hpt_ray.core.values import Frozen
+from hpt_ray.core.values import Frozen, later
 from hpt_ray.spec.policy import Policy
 
 #: A whole number from 1 to 10^9: small enough that products of two are exact in every table.
 Positive = Annotated[int, Field(gt=0, le=10**9)]
 
+Optimizer = Literal["sgd", "adamw", "lars"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Decay = Annotated[float, Field(ge=0)]
+LayerDecay = Annotated[float, Field(gt=0, le=1)]
+Norm = Annotated[float, Field(gt=0)]
+
 
 class Recipe(Frozen):
-    """Method, augmentation and optimiser. ``batch`` is global, cut into ``group``s that are normalised together."""
+    """Method, augmentation and optimiser. ``batch`` is global, cut into ``group``s that are normalised together.
 
-    #: Share of the pretraining images that may be seen: nested, stratified subsets, drawn by the seed of the phase.
+    Attributes:
+        fraction: share of the pretraining images that may be seen: nested, stratified subsets, by the phase's seed.
+        warmup: share of the iterations in which the learning rate rises from 0.
+        layer_decay: learning rate of a block, as a share of the next one's.
+        clip_grad: largest norm of the gradient of all parameters; None: any.
+    """
+
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     policy: Policy = Policy()
     method: str = "moco_v2"
@@ -25,10 +37,23 @@ class Recipe(Frozen):
     group: Positive = 64
     lr: Annotated[float, Field(gt=0)] = 0.03
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Decay = 1e-4
+    optimizer: Optimizer = later("sgd")
+    warmup: Share = later(0.0)
+    layer_decay: LayerDecay = later(1.0)
+    clip_grad: Norm | None = later(None)
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
         if self.batch % self.group:
             raise ValueError(f"batch {self.batch} is not a multiple of the normalisation group {self.group}")
         return self
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def change(recipe: AnyRecipe, **changes: Any) -> AnyRecipe:
+    """A recipe with some fields changed, validated; None leaves a field as it is."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    return type(recipe).model_validate({**recipe.model_dump(), **given})

@@ -8,7 +8,7 @@ four normalisation groups of 64, hue jitter 0.4, the SGD probe in three repeats.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 from pydantic import Field
 
@@ -16,9 +16,10 @@ from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import check
 from hpt_ray.core.values import Frozen
+from hpt_ray.spec import optimisation
 from hpt_ray.spec.options import Options, merged, parse
 from hpt_ray.spec.policy import Policy, with_hue
-from hpt_ray.spec.recipe import Positive, Recipe
+from hpt_ray.spec.recipe import Positive, change
 from hpt_ray.spec.study import Evaluation, Margin, PixelChoice, Precision, Pretraining, Weights
 from hpt_ray.spec.weights_source import WeightSource, is_checkpoint
 
@@ -32,7 +33,6 @@ Seeds = Annotated[Positive, Field(le=10_000), "repeats of every target pretraini
 BASE, TARGET = "synthetic:objects,n=8000", ("synthetic:aerial",)
 ARMS = ("target", "base", "base>target", "base>target:bn")
 
-
 #: Settings that are fields of a scale and of a study alike.
 OF_IMAGES = ("image_size", "decode_size", "pixels", "channels", "groups")
 NETWORK = ("backbone", *OF_IMAGES, "precision", "compile", "metric", "margin")
@@ -42,7 +42,7 @@ def _by_scale(value: Callable[[Scale], Any]) -> dict[str, Any]:
     return {name: value(scale) for name, scale in SCALES.items()}
 
 
-class Settings(TypedDict, total=False):
+class Settings(optimisation.Optimisation, total=False):
     """Parameters that every study has beside its own; what is left out follows the scale."""
 
     method: Annotated[str, "self-supervised method of every phase", _by_scale(lambda scale: scale.target.method)]
@@ -115,7 +115,8 @@ class Scale(Frozen):
     """What differs between the scales; a study starts from one and changes what it studies.
 
     ``base`` and ``target`` are recipes without data; the target's budget from scratch is its own. ``methods`` and
-    ``probes`` have, by name, the options that differ from a method's or a probe's own defaults.
+    ``probes`` have, by name, the options that differ from a method's or a probe's own defaults, and ``lr_of`` has the
+    learning rates of optimizers that differ from ``optimisation.RECIPES``.
     """
 
     backbone: str
@@ -132,6 +133,7 @@ class Scale(Frozen):
     target: Pretraining
     methods: dict[str, Options] = Field(default_factory=dict)
     probes: dict[str, Options]
+    lr_of: dict[str, float] = Field(default_factory=dict)
     evaluations: tuple[Evaluation, ...]
 
     def adjusted(self, uses: Iterable[str] = (), **settings: Unpack[Budgets]) -> Scale:
@@ -149,9 +151,12 @@ class Scale(Frozen):
         probes = settings.get("probe", tuple(evaluation.probe for evaluation in self.evaluations))
         options = parse(settings.get("options") or (), {method, *probes, *uses})
         methods, of_probes = merged(self.methods, options), merged(self.probes, options)
-        recipe: dict[str, Any] = {name: settings.get(name) for name in ("batch", "group", "lr")}
-        recipe |= {"method": method, "options": methods.get(method, {})}
-        recipe |= {"policy": with_hue(self.target.policy, settings.get("hue", self.hue))}
+        recipe: dict[str, Any] = {"batch": settings.get("batch"), "group": settings.get("group"), "method": method}
+        recipe |= {
+            "options": methods.get(method, {}),
+            "policy": with_hue(self.target.policy, settings.get("hue", self.hue)),
+        }
+        recipe |= optimisation.fields(settings, settings.get("backbone", self.backbone), self.lr_of)
         size = settings.get("image_size", self.image_size)
         scale = self.model_copy(update={"methods": methods, "probes": of_probes})
         return scale.model_copy(
@@ -189,15 +194,6 @@ class Scale(Frozen):
     def network(self) -> dict[str, Any]:
         """The fields of a study that say what is computed with, and what is measured on which images."""
         return {name: getattr(self, name) for name in NETWORK}
-
-
-AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
-
-
-def change(recipe: AnyRecipe, **changes: Any) -> AnyRecipe:
-    """A recipe with some fields changed, validated; None leaves a field as it is."""
-    given = {name: value for name, value in changes.items() if value is not None}
-    return type(recipe).model_validate({**recipe.model_dump(), **given})
 
 
 def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
@@ -241,6 +237,7 @@ SCALES: dict[str, Scale] = {
         target=_QUICK,
         methods=_QUICK_METHODS,
         probes={"finetune": {"iterations": 60, "batch": 64, "lr": 0.1, "head": 3.0}},
+        lr_of={"adamw": 1e-3},
         evaluations=(Evaluation(probe="linear"), Evaluation(probe="knn")),
     ),
     # MoCo-v2's 800 epochs of ImageNet at a batch of 256 are 4 million iterations; the paper takes that base as given.

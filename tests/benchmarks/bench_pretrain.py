@@ -25,7 +25,8 @@ import torch
 from torch import nn
 
 from hpt_ray.data import dataset
-from hpt_ray.spec.scales import SCALES, change
+from hpt_ray.spec.recipe import change
+from hpt_ray.spec.scales import SCALES
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.backbone import build
 from hpt_ray.training.device import default_device, native_precision

@@ -27,6 +27,13 @@ from tests.support import photographs, tiny
 CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn")]
 #: On other pixels than those in the memory map: sent with each step, which a thread prepares, and crops of files.
 CASES += [("moco_v2", "all", "sent"), ("moco_v2", "all", "encoded")]
+#: Other optimisers, with everything that they are used with.
+OPTIMISED: dict[str, dict[str, Any]] = {
+    "sgd": {},
+    "adamw": {"optimizer": "adamw", "lr": 5e-3, "warmup": 0.2, "clip_grad": 1.0},
+    "lars": {"optimizer": "lars", "lr": 0.3, "warmup": 0.2, "clip_grad": 1.0},
+}
+CASES += [("simclr", "all", "resident", "adamw"), ("simclr", "all", "resident", "lars")]
 ITERATIONS = 6
 RESUMED_AT = 3
 #: float32 in another order of summation, over six iterations. Seen: 5e-7 in losses and 9e-7 elsewhere, 2 or 4 workers.
@@ -54,6 +61,7 @@ def stage(
     method: str = "moco_v2",
     tune: Any = "all",
     pixels: str = "resident",
+    optimizer: str = "sgd",
     *,
     iterations: int = ITERATIONS,
 ) -> Pretrainer:
@@ -68,7 +76,7 @@ def stage(
             patch.setattr(views, "pixels_of", lambda data, _: Sent(torch.from_numpy(data.images)))
             patch.setattr(batches, "depth_on", lambda _: 2)
         made = Pretrainer(
-            tiny.recipe(method=method, policy=Policy(), weight_decay=0.01, batch=32, group=8),
+            tiny.recipe(method=method, policy=Policy(), weight_decay=0.01, batch=32, group=8, **OPTIMISED[optimizer]),
             build("resnet_small", 0),
             photographs.encoded() if pixels == "encoded" else tiny.dataset(),
             iterations=iterations,

@@ -26,8 +26,8 @@ from hpt_ray.training.compiler import compile_backbones
 from hpt_ray.training.loop.batches import Batches
 from hpt_ray.training.loop.checkpoint import Checkpoints, Snapshot, Writer
 from hpt_ray.training.loop.clock import Clock, Decision
+from hpt_ray.training.loop.groups import optimiser
 from hpt_ray.training.loop.monitor import Monitor
-from hpt_ray.training.loop.optimiser import SGD
 from hpt_ray.training.method import find, precision_context
 from hpt_ray.training.normalisation import GroupStatistics, adapt_only_norm, average_statistics, statistics
 from hpt_ray.training.workers import Workers
@@ -57,8 +57,14 @@ class Curve:
 
 
 def learning_rate(recipe: Recipe, iteration: int, iterations: int) -> float:
-    """Cosine from ``lr`` to 0 over this stage's own budget (Loshchilov and Hutter, SGDR, eq. 5)."""
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * iteration / iterations))
+    """Cosine from ``lr`` to 0 over this stage's own budget (Loshchilov and Hutter, SGDR, eq. 5).
+
+    In the ``warmup`` it rises from 0 in a straight line before, as in MoCo v3.
+    """
+    rising = recipe.warmup * iterations
+    if iteration < rising:
+        return recipe.lr * iteration / rising
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (iteration - rising) / (iterations - rising)))
 
 
 class Pretrainer:
@@ -81,7 +87,8 @@ class Pretrainer:
         """
         Raises:
             DataError: if the data set has fewer pretraining images than a batch, or not the labels a method needs.
-            StudyError: if batch, groups, queue and workers do not fit together, or HPT-BN finds no norm layer.
+            StudyError: if batch, groups, queue and workers do not fit together, HPT-BN finds no norm layer, or
+                ``layer_decay`` no order of layers.
         """
         self.recipe, self.iterations, self.precision = recipe, iterations, precision
         self.workers = workers or Workers()
@@ -111,7 +118,7 @@ class Pretrainer:
         self.backbone = backbone
         GroupStatistics(backbone, len(groups))
         self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
-        self.optimiser = SGD(self.trained, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        self.optimiser = optimiser(recipe, self.method.bare_student, backbone)
         self.workers.wait()  # reading the data may take one of them longer than training lets another wait
         self.method.distribute(self.workers)
         self.every = max(1, iterations // CURVE_POINTS)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.spec.recipe import Recipe
-from hpt_ray.spec.scales import change
+from hpt_ray.spec.recipe import Recipe, change
 from hpt_ray.training.backbone import build, outline
 from hpt_ray.training.device import default_device, threads
 from hpt_ray.training.features import outputs

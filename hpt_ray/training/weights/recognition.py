@@ -14,9 +14,9 @@ from torch import Tensor
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError
 from hpt_ray.training.backbone import outline
+from hpt_ray.training.layer_names import Canonical, convnext, vit
 from hpt_ray.training.weights.audit import fits, tensors_in_file
 from hpt_ray.training.weights.checkpoints import tensors
-from hpt_ray.training.weights.layer_names import Canonical, convnext, vit
 from hpt_ray.training.weights.matching import splits, without_wrappers
 from hpt_ray.training.weights.places import match
 from hpt_ray.training.weights.translation import translate

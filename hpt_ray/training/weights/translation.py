@@ -16,8 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from hpt_ray.training.layer_names import Canonical, family
 from hpt_ray.training.weights.audit import Audit
-from hpt_ray.training.weights.layer_names import Canonical, family
 from hpt_ray.training.weights.matching import splits, without_wrappers
 
 #: A place of a file that has at least this share of a backbone's tensors is a network of its family.

@@ -34,8 +34,8 @@ def test_the_block_is_torchvisions(inside: int, outside: int, stride: int) -> No
 def test_the_default_needs_neither_torchvision_nor_the_compiler() -> None:
     code = (
         "import sys\nfrom hpt_ray.training.backbone import build, outline\n"
-        "from hpt_ray.training.loop.optimiser import SGD\n"
-        "outline('resnet_small')\nSGD(build('resnet_small', 0).parameters(), momentum=0.9, weight_decay=0.0)\n"
+        "from hpt_ray.training.loop.optimiser import SGD, Group\n"
+        "outline('resnet_small')\nSGD([Group(list(build('resnet_small', 0).parameters()))], momentum=0.9)\n"
         "print([name for name in ('torchvision', 'torch._dynamo') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
