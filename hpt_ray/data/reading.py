@@ -1,8 +1,7 @@
 """How the images of a data set are read where their files leave it open: seen in each image, decided for all.
 
-By default one range serves all numbers of a kind. Where the channels are chosen each has a range of its own, as is
-usual for satellite images (SSL4EO-S12, arXiv 2211.07044, scales each band to eight bits by its own statistics): of
-Sentinel-2 some bands have a hundred times the values of others, and one range would leave those black.
+By default one range serves all numbers of a kind. Where the channels are chosen each has a range of its own, as bands
+of satellites are usually scaled: some have a hundred times the values of others, and one range would leave those black.
 """
 
 from __future__ import annotations

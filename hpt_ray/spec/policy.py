@@ -97,9 +97,9 @@ class Policy(Frozen):
     def without_colour(self) -> Policy:
         """What is left of this policy for images of other than three channels, which have no hue and no saturation.
 
-        Brightness and contrast stay, as in the policies of those who pretrain on satellite bands (SeCo, arXiv
-        2103.16607; SSL4EO-S12, arXiv 2211.07044). Grayscale would be all bands' mean in each of them, which no image of
-        such a set looks like.
+        Brightness and contrast stay, since light and exposure change satellite bands as they change photographs.
+        Grayscale would put one mean into every band, which no image of such a set looks like; of a single channel it
+        would change nothing. The crop is always left, so no policy is empty.
         """
         jitter = self.color_jitter
         if jitter is not None:

@@ -27,6 +27,8 @@ from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.preview import preview
 from tests.support import small, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def bands(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -61,8 +63,8 @@ def _run(study: Study, store: Path) -> tuple[Result, Plan]:
 def test_a_study_of_five_bands_end_to_end(bands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPT_CACHE", str(tmp_path / "cache"))
     results = {}
-    for pixels in ("resident", "encoded"):
-        study = _study(bands, pixels=pixels, factors=(small.policy_factor(),))
+    for pixels, arms in (("resident", ("target", "base>target:bn")), ("encoded", ("base>target",))):
+        study = _study(bands, pixels=pixels, arms=arms)
         result, plan = _run(study, tmp_path / "store")
         assert _stems(plan, Store(tmp_path / "store")) == {bands: 5, small.BASE: 3}
         results[pixels] = result, plan
