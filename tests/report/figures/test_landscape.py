@@ -35,9 +35,9 @@ def value() -> tuple[DifferenceMap, ...]:
 def test_there_is_a_map_per_comparison_hpt_first(value: tuple[DifferenceMap, ...]) -> None:
     assert [panel.title for panel in value] == [
         "HPT minus from scratch",
-        "HPT minus direct transfer",
-        "Direct transfer minus from scratch",
-        "HPT-BN minus from scratch",
+        "HPT minus direct transfer (exploratory)",
+        "Direct transfer minus from scratch (exploratory)",
+        "HPT-BN minus from scratch (exploratory)",
     ]
     assert value[0].corner == "Policy" and value[0].columns == {"30": "30 iterations", "270": "270 iterations"}
 
