@@ -20,8 +20,8 @@ def factor_columns(table: pd.DataFrame) -> list[str]:
     return names[names.index("arm") + 1 : names.index("seed")]
 
 
-def scored_answers(table: pd.DataFrame, rows: pd.DataFrame, metric: str) -> tuple[np.ndarray, str]:
-    """The score of each answer, and the metric's name: one of this project's, accuracy or AUROC unless named.
+def scored_answers(table: pd.DataFrame, rows: pd.DataFrame, metric: str) -> tuple[np.ndarray, str, str]:
+    """The score of each answer, the metric's name, which is accuracy or AUROC unless named, and what was compared.
 
     Args:
         rows: of the same index as the table, whose ``ONE_ANSWER`` says which answers are scored together.
@@ -42,4 +42,4 @@ def scored_answers(table: pd.DataFrame, rows: pd.DataFrame, metric: str) -> tupl
     scores = np.full(len(table), np.nan)
     for places in rows.groupby(ONE_ANSWER, dropna=False).indices.values():
         scores[places] = chosen.scores(*(np.stack(list(column[places])) for column in columns))
-    return scores, chosen.name
+    return scores, chosen.name, f"column {answers!r} against {truth!r}"

@@ -26,12 +26,12 @@ def one_row_each(
     steps = rows["step"].nunique() > 1
     if (wrong := rows[absent & ~unfinished]).size and not steps:
         raise DataError(
-            f"{len(wrong)} of {len(rows)} rows have no value in the column {value!r}, the first of them row "
+            f"{len(wrong)} of {len(rows)} rows have no value in the {value}, the first of them row "
             f"{wrong['row'].iloc[0]} (arm {wrong['arm'].iloc[0]!r}): leave these runs out, or give their values."
         )
     rows = rows[~absent & ~unfinished]
     if rows.empty:
-        raise DataError(f"no row has a value in the column {value!r} and belongs to a run that finished.")
+        raise DataError(f"no row has a value in the {value} and belongs to a run that finished.")
     if steps:
         trained = rows.groupby("arm")["step"].transform("max") > 0
         rows = rows[~(trained & (rows["step"] == 0))]  # a value from before training is no result

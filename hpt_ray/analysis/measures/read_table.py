@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -50,13 +51,16 @@ def read(file: str, options: Options) -> LongTable:
     taken = [arm, *filter(None, named.values())]
     roles = {"arm": arm} | {kind: _column(table, name, kind, taken) for kind, name in named.items()}
     roles["level"] = _level(table, options, factors, taken)
-    if roles["example"] is None:
+    if roles["example"] is None or (roles["group"] and table[roles["group"]].isna().all()):
         roles["group"] = None
     columns = {kind: column for kind, column in roles.items() if column}
-    rows, value, of = _values(table, options, columns, metric, path_of(file).name)
-    metric = metric or WORDS.get(usual.quantity(of), usual.quantity(of))
-    rows, left = one_row_each(rows, table, value, roles)
-    unit, factor, kind = unit_of(rows["value"], usual.quantity(metric) in usual.NUMBERS)
+    values = _values(table, options, columns, metric, path_of(file).name)
+    metric = metric or WORDS.get(usual.quantity(values.of), usual.quantity(values.of))
+    rows, left = one_row_each(values.rows, table, values.columns, roles)
+    # Scores of answers are shares, though an example's part in an AUROC may lie beyond 0 and 1.
+    computed = SHARES, 1.0, "computed as a share"
+    read_as = unit_of(rows["value"], usual.quantity(metric) in usual.NUMBERS)
+    unit, factor, kind = computed if values.answers else read_as
     higher = usual.quantity(metric) not in usual.LOWER if options.higher is None else options.higher
     given = 1.0 if options.margin is None and unit == SHARES else options.margin or 0.0
     levels = rows["level"].dropna().unique().tolist() or [""]
@@ -92,7 +96,7 @@ def read(file: str, options: Options) -> LongTable:
         by_example=roles["example"] is not None,
         paired=roles["seed"] is not None or roles["example"] is not None,
         reading=(
-            _roles_text(roles, value, f"{metric}, {'higher' if higher else 'lower'} is better, {kind}"),
+            _roles_text(roles, values.columns, f"{metric}, {'higher' if higher else 'lower'} is better, {kind}"),
             *notes,
             *left,
         ),
@@ -155,10 +159,21 @@ def _one_metric(table: pd.DataFrame, wanted: str | None, taken: Sequence[str]) -
     return table, wanted or "", notes
 
 
-def _values(
-    table: pd.DataFrame, options: Options, roles: dict[str, str], metric: str, name: str
-) -> tuple[pd.DataFrame, str, str]:
-    """Rows ``target arm level seed example group step value``: with the column of the value, and what it is of.
+class Values(NamedTuple):
+    """Rows ``target arm level seed example group step repeat status value``, and where the values are from.
+
+    ``columns`` are their columns as text, ``of`` is what they are of; ``answers``: whether they were computed from
+    predictions.
+    """
+
+    rows: pd.DataFrame
+    columns: str
+    of: str
+    answers: bool = False
+
+
+def _values(table: pd.DataFrame, options: Options, roles: dict[str, str], metric: str, name: str) -> Values:
+    """The values of a table.
 
     Args:
         name: what the target is called where no column names it.
@@ -179,19 +194,19 @@ def _values(
         raise DataError(f"row {place} names no arm in the column {roles['arm']!r}: fill it in, or leave the row out.")
     value = usual.value_columns(table, options.value, roles.values())
     if not value:
-        scores, of = scored_answers(table, rows, metric)
-        return rows.assign(value=scores), "label and prediction", of
+        scores, of, compared = scored_answers(table, rows, metric)
+        return Values(rows.assign(value=scores), compared, of, answers=True)
     if len(value) > 1:  # one metric on several data sets, a column each
         parts = [rows.assign(target=column, value=numeric(table[column])) for column in value]
-        return pd.concat(parts), ", ".join(value), metric or "value"
-    return rows.assign(value=numeric(table[value[0]])), value[0], value[0]
+        return Values(pd.concat(parts), f"columns {listed([repr(column) for column in value])}", metric or "value")
+    return Values(rows.assign(value=numeric(table[value[0]])), f"column {value[0]!r}", value[0])
 
 
 def _roles_text(roles: dict[str, str | None], value: str, about: str) -> str:
     """What was taken for what: "arm = column 'model', value = column 'acc' (accuracy, higher is better, ...)"."""
     unit = "seed" if usual.plain(roles["seed"] or "seed").endswith("seed") else "unit"
     named = [f"{unit if kind == 'seed' else kind} = column {column!r}" for kind, column in roles.items() if column]
-    named.insert(1, f"value = column {value!r} ({about})")
+    named.insert(1, f"value = {value} ({about})")
     lacking = [kind for kind in ("seed", "example") if not roles[kind]]
     none = f"; no column of {' and '.join(f'{kind}s' for kind in lacking)}" if lacking else ""
     return f"Read as {', '.join(named)}{none}."

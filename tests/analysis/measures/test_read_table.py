@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from hpt_ray.analysis.measures.long_table import LongTable, Options
 from hpt_ray.analysis.measures.read_table import read
@@ -119,6 +120,22 @@ def test_answers_are_scored(judged: Read) -> None:
     )
     table = judged(answers)
     assert table.values("runs.csv", "a").tolist() == [[1.0, 0.0]] and table.by_example
+
+
+def test_scores_of_several_labels_are_those_of_the_auroc(tmp_path: Path) -> None:
+    """Of one example, its part in the area may be above 1; the values are shares nonetheless."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, (60, 3))
+    answers = {arm: labels + noise * generator.normal(size=labels.shape) for arm, noise in (("a", 1.5), ("b", 0.8))}
+    parts = [
+        pd.DataFrame({"model": arm, "image": range(60), "labels": labels.tolist(), "scores": scores.tolist()})
+        for arm, scores in answers.items()
+    ]
+    pd.concat(parts).to_parquet(tmp_path / "runs.parquet")
+    table = read(str(tmp_path / "runs.parquet"), Options(baseline="a"))
+    assert table.metric == "AUROC" and table.unit.of_change == " points"
+    for arm, scores in answers.items():
+        assert table.values("runs.parquet", arm).mean() == pytest.approx(roc_auc_score(labels, scores, average="macro"))
 
 
 def test_examples_that_not_all_runs_have_are_left_out(judged: Read) -> None:
