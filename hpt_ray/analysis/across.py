@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpt_ray.analysis.claim import Claim, compare
 from hpt_ray.analysis.claim_words import EXPLORATORY
+from hpt_ray.analysis.measures.looks import over_looks
 from hpt_ray.analysis.measures.run import HPT, Run
 from hpt_ray.analysis.measures.text_format import (
     SHARES,
@@ -73,7 +74,15 @@ def _comparison(run: Run, other: str) -> Comparison:
     mine, at = run.standard_level(HPT), run.standard_level(other)
     claims = {target: compare(run, target, HPT, other, mine, at=at) for target in run.study.targets}
     pairs = {target: (run.scores(target, HPT, mine), run.scores(target, other, at)) for target in claims}
-    return of_claims(claims, {target: own - others for target, (own, others) in pairs.items()})
+    held = {
+        target: replace(claim, difference=claim.difference and over_looks(run, claim.difference))
+        for target, claim in claims.items()
+    }
+    comparison = of_claims(held, {target: own - others for target, (own, others) in pairs.items()})
+    if comparison.summary is None or len(comparison.differences) == 1:  # of one target, the mean is that one's
+        return comparison
+    mean = over_looks(run, comparison.summary.mean)
+    return replace(comparison, summary=replace(comparison.summary, mean=mean))
 
 
 def of_claims(claims: Mapping[str, Claim], scores: Mapping[str, np.ndarray] | None, most: float = 1.0) -> Comparison:

@@ -32,6 +32,7 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
         "margin": _margin(run, claims),
         "exploratory": _exploratory(run, claims),
         "seeds": _few_seeds(run, claims),
+        "looks": _looked_at(run),
         "missing": _missing(run, parts, target),
     }
     return tuple(Caveat(kind, text) for kind, texts in by_kind.items() for text in texts)
@@ -83,6 +84,18 @@ def _few_seeds(run: Run, claims: Sequence[Claim]) -> list[str]:
             "it is 4.3)."
         ],
     }.get(fewest, [])
+
+
+def _looked_at(run: Run) -> list[str]:
+    """Where fewer of the seeds were looked at before, which these intervals do not count."""
+    if not run.manifest.looked_at:
+        return []
+    rows = listed([str(rows) for rows in run.manifest.looked_at])
+    return [
+        f"Looked at before, after {rows} of these seeds: intervals and decisions here are those of a single look, and "
+        "seeds that are added until a difference shows find one more often than they say (--until-decided counts "
+        "every look)."
+    ]
 
 
 def _missing(run: Run, parts: Sequence[Run], target: str) -> list[str]:

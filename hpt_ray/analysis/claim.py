@@ -17,10 +17,10 @@ from hpt_ray.analysis.measures.failures import Failed, failed
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import SHARES, Unit, listed, lowered
-from hpt_ray.analysis.stats import exact
+from hpt_ray.analysis.need import Need, few_images, to_settle
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN
-from hpt_ray.analysis.stats.power import Needed, seeds_equivalent, seeds_needed, smallest_margin
+from hpt_ray.analysis.stats.power import smallest_margin
 
 if TYPE_CHECKING:
     from hpt_ray.store.records import ClaimAtLook
@@ -33,23 +33,6 @@ class Outcome(StrEnum):
     WORSE = "worse"
     EQUIVALENT = "equivalent"
     UNDECIDED = "not enough evidence"
-
-
-@dataclass(frozen=True)
-class Need:
-    """What would probably settle a claim for which there is not enough evidence: test images, or seeds.
-
-    Attributes:
-        images: where too few test images have different answers, how many would be enough.
-        seeds: else how many seeds would be, or the reason why no number of them is.
-        equivalence: whether so many seeds would show that there is no difference, and not that there is one.
-        what: what the answers are compared of, where it is not the two sides as they are.
-    """
-
-    images: exact.Enough | None = None
-    seeds: Needed | None = None
-    equivalence: bool = False
-    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +81,14 @@ class Claim:
     path: tuple[ClaimAtLook, ...] = ()
     recorded: bool = False
     unit: Unit = SHARES
+
+    @property
+    def record(self) -> ClaimAtLook | None:
+        """What the present look records of it; None of a claim that it did not judge."""
+        if self.recorded or not self.path:
+            return None
+        decided = self.outcome is not Outcome.UNDECIDED
+        return self.path[-1].model_copy(update={"decision": str(self.outcome), "decided": decided})
 
 
 def judge(difference: Interval, margin: float = MARGIN, p: float = 0.0) -> Outcome:
@@ -154,7 +145,7 @@ def of_scores(values: np.ndarray, margin: float, *, measure: str, sides: tuple[s
         difference,
         metric=measure,
         evaluation="",
-        need=functools.partial(_needed, values, margin) if difference else None,
+        need=functools.partial(to_settle, values, margin) if difference else None,
         margin=margin,
         floor=smallest_margin(values) if difference else None,
     )
@@ -216,36 +207,6 @@ def compare_changes(
         failed=Failed(missing, len(values)) if difference and missing else None,
         needed=few_images(values, run.margin, CHANGES_APART, what=what),
     )
-
-
-def few_images(values: np.ndarray, margin: float, most: float = 1.0, *, what: str = "") -> Need | None:
-    """How many test images are needed, where too few of them are why a difference [seeds, examples] is not judged.
-
-    Args:
-        most: as in ``exact.bounds``; ``what``: as in ``Need``.
-    """
-    enough = exact.enough(values, margin, most)
-    return Need(images=enough, what=what) if enough else None
-
-
-def _needed(values: np.ndarray, margin: float, rate: float) -> Need | None:
-    """What would probably settle a difference [seeds, examples] that is as large as it seems."""
-    if few := few_images(values, margin):
-        return few
-    if values.shape[1] < 2:
-        return None
-    return needed_seeds(values, margin, rate)
-
-
-def needed_seeds(values: np.ndarray, margin: float, rate: float) -> Need | None:
-    """How many seeds would probably settle a difference [seeds, examples] that is as large as it seems."""
-    complete = values[~np.isnan(values).any(axis=1)]
-    # The nearer to zero, the more images it takes to exclude zero, and the fewer to exclude a difference that matters.
-    equivalence = abs(float(complete.mean())) < margin / 2
-    seeds = seeds_equivalent(values, margin) if equivalence else seeds_needed(values, rate=rate)
-    if seeds.seeds is not None and seeds.seeds <= len(complete):
-        return None
-    return Need(seeds=seeds, equivalence=equivalence)
 
 
 def _lacking(labels: list[str]) -> str:

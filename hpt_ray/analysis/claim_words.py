@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hpt_ray.analysis.claim import Claim, Need, Outcome
+from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.measures.text_format import change_interval, lowered, margin_text, spoken
+from hpt_ray.analysis.need import Need
 from hpt_ray.analysis.stats.bootstrap import LEVEL
 from hpt_ray.analysis.stats.exact import Enough
 from hpt_ray.analysis.stats.power import Needed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hpt_ray.analysis.claim import Claim, Need, few_images
+from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.findings import Question
 from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness, RobustnessDifference
 from hpt_ray.analysis.measures.text_format import brackets, level_name, points, spoken
+from hpt_ray.analysis.need import Need, few_images
 from hpt_ray.analysis.phrases import ROBUSTNESS, WORST_CHANGE
 from hpt_ray.analysis.quantities import Change, Points, Quantity
 from hpt_ray.analysis.stats.bootstrap import Interval

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from hpt_ray.analysis.claim import Claim, Need, Outcome, judge
+from hpt_ray.analysis.claim import Claim, Outcome, judge
 from hpt_ray.analysis.measures import looks
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.need import Need
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
 from hpt_ray.analysis.stats.comparisons import holm
 
@@ -137,8 +138,10 @@ def _record(run: Run, history: Looks, target: str, claim: Claim, at_one_look: In
         left,
         name=_name(target, claim),
         target=target,
+        measure=claim.measure,
         subject=claim.subject,
         against=claim.against,
+        place=claim.place,
         levels=dict(claim.levels),
         against_levels=dict(claim.against_levels),
         p_corrected=claim.p,

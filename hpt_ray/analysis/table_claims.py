@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpt_ray.analysis.claim import Claim, needed_seeds, of_scores
+from hpt_ray.analysis.claim import Claim, of_scores
 from hpt_ray.analysis.measures.failures import Failed
 from hpt_ray.analysis.measures.long_table import LongTable
 from hpt_ray.analysis.measures.text_format import listed
+from hpt_ray.analysis.need import needed_seeds
 from hpt_ray.analysis.stats import student
 from hpt_ray.analysis.stats.bootstrap import Interval, replicate
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hpt_ray.execute.finalize import Result
     from hpt_ray.execute.states import RunState
     from hpt_ray.spec.parameters import Parameter
-    from hpt_ray.store.verify import Findings
     from hpt_ray.training.weights.inspect_weights import Inspection
 
 
@@ -108,6 +107,7 @@ def result(result: Result) -> None:
     """The verdicts, a small table of each and, as the last two lines, where everything is."""
     from hpt_ray.analysis.across import across_targets
     from hpt_ray.analysis.measures.views import one_factor
+    from hpt_ray.analysis.until_decided import until_decided
 
     given_up = result.run.manifest.given_up
     if given_up:
@@ -118,6 +118,10 @@ def result(result: Result) -> None:
     if not given_up and (together := across_targets(one_factor(result.run))):
         out.print()
         out.print(together.sentence)
+    if not given_up and (looks := until_decided(result.run)):
+        out.print()
+        out.print(looks.sentence)
+        out.print(rows(looks.table))
     if result.failures:
         stages = result.run.manifest.stages
         assert stages is not None  # a run with failures has been collected
@@ -224,35 +228,3 @@ def runs(states: list[RunState], store: str) -> None:
     out.print()
     for state in states:
         out.print(f"damaged: {state.damage}" if state.damage else f"report: {state.report}", soft_wrap=True)
-
-
-def findings(findings: Findings, store: str) -> None:
-    """What a store contains, what is damaged, and what no run uses; long lists are cut."""
-    if not findings.size:
-        out.print(f"no runs in {store}")
-        return
-    lines = facts()
-
-    def row(title: str, number: str, size: int | None, listed: list[str]) -> None:
-        lines.add_row(title, number + ("" if size is None else f", {size / 1e6:,.1f} MB"))
-        for each in [*listed[:MANY], *([f"... {len(listed)} in all"] if len(listed) > MANY else [])]:
-            lines.add_row("", each)
-
-    row("checked", f"{counted(findings.runs, 'run')}, {counted(findings.stages, 'finished stage')}", findings.size, [])
-    damaged = [f"runs/{run}: {damage}" for run, damage in (findings.lost | findings.tables).items()]
-    damaged += [f"stages/{stage}: {damage}" for stage, damage in findings.damaged.items()]
-    if damaged:
-        row("damaged", counted(len(damaged), "folder"), None, damaged)
-    if findings.leftovers:
-        row(
-            "left over",
-            counted(len(findings.leftovers), "file"),
-            sum(findings.leftovers.values()),
-            list(findings.leftovers),
-        )
-    if findings.orphans:
-        number = f"{counted(len(findings.orphans), 'stage')} that no run names"
-        row("orphans", number, sum(findings.orphans.values()), [f"stages/{stage}" for stage in findings.orphans])
-    out.print(lines)
-    if findings.sound:
-        out.print("all of it is as it was written")

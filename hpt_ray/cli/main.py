@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_ray.cli import export, judge, queries, repair, streams
-from hpt_ray.cli.options import Address, Gpus, Settings, StorePath, StudyName, Workers
+from hpt_ray.cli.options import (
+    Address,
+    Gpus,
+    MaxSeeds,
+    Settings,
+    StorePath,
+    StudyName,
+    UntilDecided,
+    Workers,
+    most_seeds,
+    seconds,
+)
 from hpt_ray.core import user_code
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import compiler_folder
@@ -62,18 +73,27 @@ def plan(
     workers: Workers = 1,
     gpus: Gpus = None,
     address: Address = None,
+    until_decided: UntilDecided = False,
+    max_seeds: MaxSeeds = None,
 ) -> None:
     """Show what a run would do, and what it would cost, without running anything."""
     from hpt_ray.cli import plan_output, progress
+    from hpt_ray.execute.earlier import differences
     from hpt_ray.execute.estimate import estimate
     from hpt_ray.execute.prepare import prepare, with_precision
+    from hpt_ray.spec.growing import growing
     from hpt_ray.spec.parameters import given, make
     from hpt_ray.store.store import Store
 
     requested, existing = make(study, given(settings)), Store(store, create=False)
+    most = most_seeds(until_decided, max_seeds)
+    several = growing(requested, most) if most else requested
     with progress.decoding() as show_decoding:
-        prepared = prepare(with_precision(requested, "ray", address, gpus), existing, show_decoding)
-    plan_output.plan(prepared.plan, estimate(prepared, existing, workers))
+        prepared = prepare(with_precision(several, "ray", address, gpus), existing, show_decoding)
+    cost = estimate(prepared, existing, workers)
+    plan_output.plan(prepared.plan, cost)
+    if most:
+        plan_output.until_decided(prepared, cost, differences(prepared.plan.study, prepared.fingerprints, existing))
 
 
 @app.command()
@@ -93,11 +113,17 @@ def run(
         int | None, typer.Option(min=1, help="Stages that share a GPU; chosen from their size and its memory.")
     ] = None,
     address: Address = None,
+    until_decided: UntilDecided = False,
+    max_seeds: MaxSeeds = None,
+    budget: Annotated[
+        str | None, typer.Option(help="With --until-decided: end before a look that costs more, such as 90m or 2h.")
+    ] = None,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
     from hpt_ray.cli import progress
     from hpt_ray.spec.parameters import given, make
 
+    most, time_to_spend = most_seeds(until_decided, max_seeds), seconds(budget, until_decided)
     requested = make(study, given(settings))
     with progress.live() as observer:
         from hpt_ray.execute.run import run as execute
@@ -112,6 +138,8 @@ def run(
             gpus=gpus,
             stages_per_gpu=stages_per_gpu,
             address=address,
+            until_decided=most,
+            budget=time_to_spend,
             observer=observer,
         )
     _show(result)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
+
+from hpt_ray.core.errors import StudyError
 
 StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a Python file that defines one.")]
 Settings = Annotated[
@@ -18,3 +21,37 @@ Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use, 0 for none; 
 StorePath = Annotated[
     str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")
 ]
+UntilDecided = Annotated[
+    bool,
+    typer.Option("--until-decided", help="Add seeds until the claims are decided; every look at them is counted."),
+]
+MaxSeeds = Annotated[int | None, typer.Option(min=3, help="With --until-decided: how many seeds at most; 24.")]
+
+#: Seeds at the last look, if nothing else is said.
+MOST = 24
+
+
+def most_seeds(until_decided: bool, max_seeds: int | None) -> int | None:
+    """How many seeds a run that grows has at most; None where it does not grow."""
+    if max_seeds is not None and not until_decided:
+        raise StudyError("--max-seeds is for --until-decided: write --set seeds= for a fixed number.")
+    return (max_seeds or MOST) if until_decided else None
+
+
+def seconds(budget: str | None, until_decided: bool) -> float | None:
+    """A time such as 90m, 2h or 1h30m in seconds; None without one."""
+    if budget is None:
+        return None
+    if not until_decided:
+        raise StudyError("--budget is for --until-decided: a run of a fixed number of seeds has its cost, see plan.")
+    import pandas as pd
+
+    try:
+        # Without a unit pandas would read nanoseconds, and its name for a day is D.
+        text = "" if budget.strip().isdigit() else re.sub(r"(?<=\d)d\b", "D", budget)
+        length = pd.Timedelta(text).total_seconds()
+    except ValueError:
+        length = 0.0
+    if not length > 0:
+        raise StudyError(f"--budget {budget!r} is no time: write one with its unit, such as 90m, 2h or 1d.")
+    return float(length)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpt_ray.analysis.measures.text_format import duration
-from hpt_ray.cli.console import MANY, counted, facts, out
+from hpt_ray.analysis.measures.text_format import duration, listed, points
+from hpt_ray.cli.console import MANY, counted, facts, out, table
 from hpt_ray.spec.bases import bases
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpt_ray.analysis.stats.bootstrap import Interval
     from hpt_ray.execute.estimate import Estimate
+    from hpt_ray.execute.prepare import Prepared
     from hpt_ray.planning.plan import Plan
 
 KINDS = {"pretrain": "pretrainings", "weights": "given weights", "evaluate": "evaluations"}
@@ -26,6 +30,38 @@ def plan(study_plan: Plan, cost: Estimate) -> None:
     data = f"{cost.cache / 1e6:,.0f} MB of data in the cache of each machine"
     lines.add_row("disk", f"{cost.bytes / 1e6:,.0f} MB in the store, and {data}")
     out.print(lines)
+
+
+def until_decided(prepared: Prepared, cost: Estimate, differences: Sequence[Interval]) -> None:
+    """What the study will take if it grows until it is decided; ``cost`` is that of all seeds there may be."""
+    from hpt_ray.analysis.expectation import expectation
+
+    study, most = prepared.plan.study, len(prepared.plan.study.seeds)
+    images, shared = len(prepared.datasets[study.targets[0]].splits["test"]), bases(study)
+    own_bases = shared is not None and shared.number == most
+    found = expectation(differences, images, study.margin / 100, most, own_bases=own_bases)
+    source = "measured in this store" if found.measured else "as measured at the quick scale"
+    lines = facts()
+    lines.add_row("looks", f"after {listed([str(rows) for rows in found.looks])} seeds, until every claim is decided")
+    spread = ", ".join(f"{what} {points(value**0.5, signed=False)}" for what, value in found.parts.items())
+    lines.add_row("luck", f"of a difference, as standard deviations in points: {spread} ({source})")
+    smallest = f"{points(found.smallest, signed=False)} points, with however many seeds (80 % power)"
+    lines.add_row("test images", f"{images:,}, which can show a difference of {smallest}")
+    out.print(lines)
+    expected = table("true difference", "seeds", "10 to 90 %", "shown", "equivalent", "cells", "time")
+    for difference, foreseen in found.foreseen.items():
+        share = foreseen.rows.mean() / most
+        expected.add_row(
+            f"{points(difference)} points",
+            f"{foreseen.rows.mean():.1f}",
+            f"{foreseen.rows_at(0.1):.0f} to {foreseen.rows_at(0.9):.0f}",
+            f"{foreseen.differs:.0%}",
+            f"{foreseen.equivalent:.0%}",
+            f"{share * len(prepared.plan.cells):,.0f}",
+            duration(share * cost.seconds),
+        )
+    out.print(expected)
+    out.print("Expected of one claim; of several, those that are open go on alone. Cells and time are of all arms.")
 
 
 def describe_plan(study_plan: Plan, cached: int) -> None:

@@ -85,6 +85,9 @@ class RunObserver(Observer):
     def damaged(self, path: str, why: str) -> None:
         out.print(f"damaged, to be recomputed: {path} ({why})", soft_wrap=True)
 
+    def looked(self, line: str) -> None:
+        out.print(line)
+
     def stopping(self) -> None:
         out.print("stopping once every stage at work has written a checkpoint; again to stop at once.")
 

@@ -20,14 +20,14 @@ def verify(
     yes: Annotated[bool, typer.Option("--yes", help="Mend without asking; orphans are kept.")] = False,
 ) -> None:
     """Check every file in a store that nothing is running on, and mend what is damaged or left over."""
-    from hpt_ray.cli import console
+    from hpt_ray.cli import findings_output
     from hpt_ray.store import verify as verification
     from hpt_ray.store.files import public
     from hpt_ray.store.store import Store
 
     opened = Store.existing(store)
     findings = verification.verify(opened)
-    console.findings(findings, public(store))
+    findings_output.findings(findings, public(store))
     repaired = findings.sound
     question = "Remove what is damaged or left over, and write damaged tables again? (Nothing may be running on it.)"
     if not findings.sound and (yes or _agreed(question)):

@@ -60,6 +60,12 @@ class Progress:
         units = list(units)
         return cls(total=len(units), images=sum(unit.images for unit in units))
 
+    def expect(self, units: Iterable[Unit]) -> None:
+        """Add units that the run did not know of when it began."""
+        more = Progress.of(units)
+        self.total += more.total
+        self.images += more.images
+
     def update(self, event: Event) -> None:
         if event.kind == "note":
             self.notes.append(event.reason)
@@ -103,5 +109,6 @@ class Observer:
     def planned(self, plan: Plan, units: list[Unit], cached: int) -> None: ...
     def started(self, layout: Layout, dashboard: str | None) -> None: ...
     def progress(self, event: Event, progress: Progress) -> None: ...
+    def looked(self, line: str) -> None: ...
     def stopping(self) -> None: ...
     def damaged(self, path: str, why: str) -> None: ...

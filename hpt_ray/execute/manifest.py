@@ -31,9 +31,12 @@ from hpt_ray.training.weights.counterparts import Layout
 EXAMPLES, SIDE = 6, 48
 
 
-def reproduce_command(study: Study, store: str, runner: str) -> str:
+def reproduce_command(study: Study, store: str, runner: str, until_decided: int | None = None) -> str:
     """The shell command that repeats a study, from whatever folder: it first enters the one that relative paths in it
     start from. "" for a study that was made by no study function.
+
+    Args:
+        until_decided: of a run that grows until it is decided, to how many seeds at most.
     """
     if study.made_from is None:
         return ""
@@ -44,6 +47,7 @@ def reproduce_command(study: Study, store: str, runner: str) -> str:
     parts = ["hpt-study", "run", study.made_from]
     for name, value in values.items():
         parts += ["--set", f"{name}={value}"]
+    parts += ["--until-decided", "--max-seeds", str(until_decided)] if until_decided else []
     parts += [] if runner == "ray" else ["--runner", runner]
     parts += [] if store == "hpt-store" else ["--store", public(store)]
     elsewhere = store == "hpt-store" or "://" in store or path_of(store).is_absolute()  # it may not exist yet

@@ -43,6 +43,11 @@ class Prepared:
     datasets: dict[str, dataset.Dataset]
     notes: tuple[str, ...] = ()
 
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprints of the data sets, by name or path."""
+        return {spec: data.fingerprint for spec, data in self.datasets.items()}
+
 
 def with_precision(study: Study, runner: str, address: str | None = None, gpus: int | None = None) -> Study:
     """The study with precision ``auto`` resolved for where stages will run: it is part of their identity.

@@ -8,22 +8,26 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from hpt_ray.core import machine, registry
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.backend import Backend, Request, Runner
+from hpt_ray.execute.earlier import looked_at
 from hpt_ray.execute.estimate import demand_of
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views
+from hpt_ray.execute.looks import Growing
 from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
-from hpt_ray.execute.prepare import prepare, with_precision, with_results
+from hpt_ray.execute.prepare import Prepared, prepare, with_precision, with_results
 from hpt_ray.execute.rounds import rounds
 from hpt_ray.execute.stopping import orderly
 from hpt_ray.execute.study_paths import paths_of
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.grid import recipes_of
+from hpt_ray.spec.growing import growing
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.store import PLAN, VIEWS, Store
@@ -41,6 +45,8 @@ def run(
     gpus: int | None = None,
     stages_per_gpu: int | None = None,
     address: str | None = None,
+    until_decided: int | None = None,
+    budget: float | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Run a study; stages that are finished in the store are not run again.
@@ -54,6 +60,8 @@ def run(
         gpus: how many to use; 0: none; None: all there are.
         stages_per_gpu: stages that share one; None: several where they are small.
         address: a Ray cluster to join; None starts Ray on this machine.
+        until_decided: seeds are added until the claims are decided, to so many at most; None: the study's own seeds.
+        budget: seconds of wall time after which no look at the claims is begun; None: without end.
 
     Raises:
         StudyError: for anything that the user can fix. A stage that fails raises nothing: see ``Result.failures``.
@@ -62,48 +70,54 @@ def run(
     observer = observer or Observer()
     began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
     opened = Store(store)
-    if study.search is not None:  # its plan depends on results
-        delete_damaged(opened, opened.finished(), observer)
-    prepared = prepare(with_precision(study, runner, address, gpus), opened, observer.decoding)
-    plan = prepared.plan
-    if study.search is None:
-        delete_damaged(opened, plan.stages, observer)
-    finished = opened.finished() & set(plan.stages)
-    units = plan.units(without=finished)
-    observer.planned(plan, units, len(finished))
+    several = growing(study, until_decided) if until_decided else study
+    prepared = _prepare(with_precision(several, runner, address, gpus), opened, observer)
+    growth = Growing(prepared, opened, budget, workers, observer.looked) if until_decided else None
+    plan, already = growth.plan if growth else prepared.plan, opened.finished()
     manifest = Manifest(
         study=plan.study,
         plan_id=plan.id,
-        command=reproduce_command(study, str(store), runner),
+        command=reproduce_command(study, str(store), runner, until_decided),
         versions=machine.versions(),
         hardware=machine.hardware(),
         started=started.isoformat(timespec="seconds"),
         datasets={spec: summarize(data) for spec, data in prepared.datasets.items()},
         notes=(*reader_notes(study), *prepared.notes),
-        cached=len(finished),
+        cached=len(already & set(plan.stages)),
+        looks=growth.looks if growth else None,
+        looked_at=() if growth or study.search else looked_at(plan.study, prepared.fingerprints, opened),
     )
 
     views_table = None if study.search else views(prepared)  # those of a search follow at its end
 
-    def write_plan(known: Plan) -> None:
+    def write_plan(known: Plan, manifest: Manifest) -> None:
         files = {PLAN: plan_json(known)} | ({} if views_table is None else {VIEWS: parquet(views_table)})
         opened.write_run(plan.run, files, manifest)
 
+    units = plan.units(without=already)
+    work = iter([(plan, units)] if units else [])
+    if growth:
+        plan, units, work = growth.begin(manifest, write_plan)
+    elif study.search and units:
+        work = rounds(plan.study, prepared.datasets, opened)
+    observer.planned(plan, units, len(already & set(plan.stages)))
+    progress = Progress.of(units)
+
     def begun_rounds() -> Iterator[list[Unit]]:
         """The rounds; the plan is written when one begins, so that a run that cannot begin leaves nothing behind."""
-        several = rounds(plan.study, prepared.datasets, opened) if plan.study.search else [(plan, units)]
-        for known, todo in several:
-            write_plan(known)
+        for known, todo in work:
+            looks = growth.looks if growth else None
+            write_plan(known, manifest.model_copy(update={"study": known.study, "looks": looks}))
+            if growth and todo is not units:
+                progress.expect(todo)
             yield todo
 
     closing = threading.Thread()
     if units:
         _check_workers(plan.study, workers)
-        # Unique, since the same study may run twice on one cluster.
-        unique_name = f"{plan.run}-{uuid.uuid4().hex[:6]}"
         request = Request(
             study=plan.study.name,
-            run=unique_name,
+            run=f"{plan.run}-{uuid.uuid4().hex[:6]}",  # unique, since the same study may run twice on one cluster
             units=len(units),
             workers=workers,
             threads=threads,
@@ -114,14 +128,7 @@ def run(
             address=address,
             paths=paths_of(study),
         )
-        with contextlib.ExitStack() as open_backend:
-            chosen = open_backend.enter_context(backend(request))
-            observer.started(chosen.layout, chosen.dashboard)
-            progress = Progress.of(units)
-            execute(begun_rounds(), progress, opened, chosen, observer)
-            # Ray takes seconds to shut down, in other processes: the report is written meanwhile.
-            closing = threading.Thread(target=open_backend.pop_all().close)
-        closing.start()
+        closing = _execute_on(backend, request, begun_rounds(), progress, opened, observer)
         outcome = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
         manifest = manifest.model_copy(update=outcome | {"notes": (*manifest.notes, *progress.notes)})
     else:
@@ -129,12 +136,39 @@ def run(
         # readable.
         with contextlib.suppress(StoreError):
             manifest = opened.manifest(plan.run)
+    if growth:
+        cached = len(already & set(growth.plan.stages)) if units else manifest.cached
+        manifest = manifest.model_copy(update={"looks": growth.looks, "cached": cached})
     try:
-        prepared = with_results(prepared, opened)
+        prepared = replace(prepared, plan=growth.plan) if growth else with_results(prepared, opened)
         return finalize(prepared.plan, views(prepared) if views_table is None else views_table, opened, manifest)
     finally:
         if closing.ident:
             closing.join()
+
+
+def _execute_on(
+    backend: Backend, request: Request, work: Iterator[list[Unit]], progress: Progress, store: Store, observer: Observer
+) -> threading.Thread:
+    """Run rounds of units on a backend, and return the thread that closes it."""
+    with contextlib.ExitStack() as open_backend:
+        chosen = open_backend.enter_context(backend(request))
+        observer.started(chosen.layout, chosen.dashboard)
+        execute(work, progress, store, chosen, observer)
+        # Ray takes seconds to shut down, in other processes: the report is written meanwhile.
+        closing = threading.Thread(target=open_backend.pop_all().close)
+    closing.start()
+    return closing
+
+
+def _prepare(study: Study, store: Store, observer: Observer) -> Prepared:
+    """The study prepared, and what is damaged of its stages deleted."""
+    if study.search is not None:  # its plan depends on results
+        delete_damaged(store, store.finished(), observer)
+    prepared = prepare(study, store, observer.decoding)
+    if study.search is None:
+        delete_damaged(store, prepared.plan.stages, observer)
+    return prepared
 
 
 def delete_damaged(store: Store, stages: Iterable[str], observer: Observer) -> None:

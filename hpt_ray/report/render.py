@@ -30,6 +30,7 @@ from hpt_ray.analysis.measures import text_format as wording
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import held_text, one_factor
 from hpt_ray.analysis.scope import scope
+from hpt_ray.analysis.until_decided import METHOD, until_decided
 from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
@@ -64,6 +65,10 @@ ACROSS = Section(
 )
 
 
+#: Stands on the page of a run that grew until its claims were decided.
+LOOKS = Section(title="Look by look", figure="looks", prose=METHOD)
+
+
 def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     """The verdict of a dashboard on each of a run's targets.
 
@@ -89,7 +94,8 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequen
     """
     view = one_factor(run)
     together = across_targets(view)
-    sections = [*([ACROSS] if together else []), *dashboard.sections]
+    looks = until_decided(run)
+    sections = [*([LOOKS] if looks else []), *([ACROSS] if together else []), *dashboard.sections]
     shown = [_section(run, view, section) for section in sections]
     table = cells(run)
     if len(table) > MOST_CELLS:
@@ -106,6 +112,7 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequen
         near=NEAR,
         started=_moment(run.manifest.started),
         across=together,
+        looks=looks,
         verdicts=judged,
         handed=handed,
         classes={target: by_name for target in run.study.targets if (by_name := by_class(view, target))},

@@ -22,6 +22,7 @@ from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.quantities import Cell, cell_text, interval_record
 from hpt_ray.analysis.scope import Scope, scope
 from hpt_ray.analysis.sentence import scope_text
+from hpt_ray.analysis.until_decided import UntilDecided, until_decided
 from hpt_ray.analysis.verdict import Table, Verdict
 
 
@@ -42,6 +43,7 @@ def verdict_file(run: Run, verdicts: Sequence[Verdict], winners: Mapping[str, Ch
             _verdict(verdict, (winners or {}).get(verdict.target)) for verdict in ([] if given_up else verdicts)
         ],
         "across_targets": _across(together) if together else None,
+        "looks": _looks(until_decided(run)),
     }
     return json.dumps(content, indent=2, allow_nan=False).encode()
 
@@ -59,6 +61,13 @@ def judged_file(judged: Judged) -> bytes:
         "across_targets": _across(judged.across) if judged.across else None,
     }
     return json.dumps(content, indent=2, allow_nan=False).encode()
+
+
+def _looks(found: UntilDecided | None) -> dict[str, Any] | None:
+    """The looks of a run that grows until its claims are decided; null of one whose seeds were fixed."""
+    if found is None:
+        return None
+    return {"sentence": found.sentence, "table": _table(found.table)} | found.looks.model_dump(mode="json")
 
 
 def _scope(about: Scope) -> dict[str, Any]:

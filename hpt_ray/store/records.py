@@ -119,7 +119,8 @@ class ClaimAtLook(_Open):
     """A claim as it was judged at a look, with what tells it from the others of its run.
 
     Attributes:
-        name: the same at every look. target, subject, against, levels, against_levels: as in the claim.
+        name: the same at every look. target, measure, subject, against, levels, against_levels, place: as in the
+            claim.
         rows: those of the look.
         estimate, low, high: the difference with the interval that holds over all looks together, as shares.
         seeds: how many it rests on. level: of the look. p: over all looks; p_corrected: by Holm's steps, too.
@@ -129,8 +130,10 @@ class ClaimAtLook(_Open):
 
     name: str
     target: str
+    measure: str
     subject: str
     against: str
+    place: str = ""
     levels: dict[str, str] = Field(default_factory=dict)
     against_levels: dict[str, str] = Field(default_factory=dict)
     rows: Count
@@ -171,7 +174,7 @@ class Looks(_Open):
     made: tuple[Look, ...] = ()
     cells: Count = 0
     fixed_cells: Count = 0
-    ended: Literal["", "closed", "rows", "budget", "nothing"] = ""
+    ended: Literal["", "closed", "rows", "budget"] = ""
 
     def before(self, rows: int) -> tuple[Look, ...]:
         """The looks after fewer rows."""

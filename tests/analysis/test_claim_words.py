@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hpt_ray.analysis.claim import Claim, Need
+from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.claim_words import needed
+from hpt_ray.analysis.need import Need
 from hpt_ray.analysis.stats.exact import Enough
 
 

@@ -12,6 +12,11 @@ from hpt_ray.analysis.stats.sequential import level, planned_looks
 from hpt_ray.store.records import ClaimAtLook, Futile, Look, Looks
 
 
+def next_rows(looks: Looks) -> int:
+    """The rows at the next look."""
+    return planned_looks(looks.most)[len(looks.made)]
+
+
 def rows_of(run: Run, looks: Looks) -> list[int]:
     """The rows at each look so far and, last, those that the run has now."""
     rows = len(run.study.seeds)

@@ -247,7 +247,7 @@ def _shrinkage(seen: np.ndarray, carried: np.ndarray) -> np.ndarray:
     return shrunk
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _weights(seeds: int, examples: int, replicates: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Normal multipliers [replicates, seeds] and resampling counts [replicates, examples], shared by all values."""
     generator = stream(seed, "bootstrap", seeds, examples)

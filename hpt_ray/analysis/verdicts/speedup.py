@@ -15,12 +15,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import Claim, Outcome, compare, few_images, of_measure
+from hpt_ray.analysis.claim import Claim, Outcome, compare, of_measure
 from hpt_ray.analysis.findings import Comparisons, NoSpeed, Speed
 from hpt_ray.analysis.measures.numbers import common, field, number_name, numbers
 from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.spending import NOTHING, Ahead, ahead, curve, lead, lead_answers
 from hpt_ray.analysis.measures.text_format import percent, spoken
+from hpt_ray.analysis.need import few_images
 from hpt_ray.analysis.quantities import Times
 from hpt_ray.analysis.settling import by_place, settle, settle_each
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles

@@ -1,0 +1,65 @@
+"""What a study that grows until it is decided will take, before it runs: of one claim, at a few true differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.stats.foresight import Foreseen, foresee, smallest_difference
+from hpt_ray.analysis.stats.repeated import noise_of
+from hpt_ray.analysis.stats.sequential import Noise, planned_looks
+
+#: True differences to foresee, as shares.
+DIFFERENCES = (0.0, 0.03, 0.05)
+
+#: Standard deviations measured at the quick scale, as shares: of a seed's difference over bases of their own, and on
+#: one base, and of the test sample of so many images.
+OWN_BASE, ONE_BASE, TEST, IMAGES = 0.0282, 0.0061, 0.011, 800
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a study will take.
+
+    Attributes:
+        looks: rows at each. noise: what the variance of a difference is made of; ``measured``: whether in earlier runs.
+        foreseen: by true difference. smallest: the smallest difference that the test images can show, with any number
+            of rows, at 80 % power.
+    """
+
+    looks: tuple[int, ...]
+    noise: Noise
+    measured: bool
+    foreseen: dict[float, Foreseen]
+    smallest: float
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The variances in words."""
+        return {"a seed's": self.noise.row, "the test sample's": self.noise.test}
+
+
+def expectation(
+    differences: Sequence[Interval], images: int, margin: float, most: int, *, own_bases: bool
+) -> Expectation:
+    """What a study will take, with the noise of differences of an earlier run of it or, without any, a default one.
+
+    Args:
+        images: number of test images. margin: what a difference is equivalent within, a share. most: rows at the last
+            look that there may be. own_bases: whether every seed has a base of its own.
+    """
+    known = [noise_of(difference) for difference in differences if difference.seeds > 1]
+    row = (OWN_BASE if own_bases else ONE_BASE) ** 2
+    noise = Noise(TEST**2 * IMAGES / max(1, images), row)
+    if known:
+        noise = Noise(*(float(np.median(each)) for each in zip(*((one.test, one.row) for one in known), strict=True)))
+    return Expectation(
+        looks=planned_looks(most),
+        noise=noise,
+        measured=bool(known),
+        foreseen={difference: foresee(difference, noise, margin, most) for difference in DIFFERENCES},
+        smallest=smallest_difference(noise),
+    )

@@ -1,0 +1,67 @@
+"""What earlier runs in a store say of a study that differs from theirs in its seeds alone.
+
+Data sets are given by their fingerprints, by name or path as the study writes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from hpt_ray.core.errors import StoreError
+from hpt_ray.execute import stored
+from hpt_ray.execute.finalize import run_of
+from hpt_ray.report import dashboard
+from hpt_ray.spec.study import Study
+from hpt_ray.store import schema as results
+from hpt_ray.store.records import Manifest
+from hpt_ray.store.store import Store
+from hpt_ray.store.tables import run_schema
+
+if TYPE_CHECKING:
+    from hpt_ray.analysis.stats.bootstrap import Interval
+
+
+def looked_at(study: Study, fingerprints: Mapping[str, str], store: Store) -> tuple[int, ...]:
+    """After how many of a study's seeds earlier runs have looked at its claims."""
+    rows = set()
+    for _, earlier in _runs(study, fingerprints, store):
+        looks = earlier.looks.made if earlier.looks else ()
+        seeds = [earlier.study.seeds[: look.rows] for look in looks] or [earlier.study.seeds] * earlier.collected
+        rows |= {len(each) for each in seeds if set(each) < set(study.seeds)}
+    return tuple(sorted(rows))
+
+
+def differences(study: Study, fingerprints: Mapping[str, str], store: Store) -> list[Interval]:
+    """The differences that the claims of the earlier run with most seeds are about, each as at a single look."""
+    from hpt_ray.report.render import verdicts
+
+    finished = [(run, earlier) for run, earlier in _runs(study, fingerprints, store) if earlier.collected]
+    if not finished:
+        return []
+    run, earlier = max(finished, key=lambda each: len(each[1].study.seeds))
+    factors = [factor.name for factor in study.factors]
+    schemas = {name: run_schema(schema, factors) for name, schema in results.TABLES.items()}
+    tables = {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
+    made = run_of(tables | {"views": results.VIEWS.empty_table()}, earlier.model_copy(update={"looks": None}))
+    claims = [claim for verdict in verdicts(made, dashboard.find(earlier.study)) for claim in verdict.claims]
+    return [claim.difference for claim in claims if claim.difference is not None]
+
+
+def _runs(study: Study, fingerprints: Mapping[str, str], store: Store) -> Iterator[tuple[str, Manifest]]:
+    """The runs that ask the same of the same data as a study, but for its seeds."""
+    for run in sorted(store.runs()):
+        if run.rsplit("-", 1)[0] == study.name:
+            with contextlib.suppress(StoreError):  # what is damaged says nothing
+                earlier = store.manifest(run)
+                its = {spec: data.fingerprint for spec, data in earlier.datasets.items()}
+                if its == fingerprints and _asked(earlier.study) == _asked(study):
+                    yield run, earlier
+
+
+def _asked(study: Study) -> dict[str, object]:
+    """What a study asks, but for its seeds and what changes none of its numbers."""
+    return study.model_dump(
+        mode="json", exclude={"seeds", "parameters", "made_from", "question", "dashboard", "margin"}
+    )
