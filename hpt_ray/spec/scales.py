@@ -220,6 +220,7 @@ _QUICK_METHODS: dict[str, Options] = {
     "moco_v2": {"queue": 1024, "key_momentum": 0.99, "temperature": 0.1, "dim": 64},
     "simclr": {"temperature": 0.2, "dim": 64},
     "byol": {"momentum": 0.97, "hidden": 256, "dim": 64},
+    "lejepa": {"hidden": 256},
 }
 _QUICK = Pretraining(
     iterations=90, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=_QUICK_METHODS["moco_v2"]

@@ -23,6 +23,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "moco_v2": {"queue": 32, "dim": 8},
     "simclr": {"dim": 8},
     "byol": {"hidden": 32, "dim": 8},
+    "lejepa": {"hidden": 32, "dim": 8, "directions": 32},
     "supervised": {},
 }
 CROP = Policy().without("color_jitter", "grayscale", "blur")

@@ -10,7 +10,14 @@ from hpt_ray.spec.study import LABELS
 MINUS = "\N{MINUS SIGN}"
 
 #: Levels whose written form is not just their name without underscores.
-WRITTEN = {"crop_blur": "crop + blur", "moco_v2": "MoCo-v2", "simclr": "SimCLR", "byol": "BYOL", "": "all"}
+WRITTEN = {
+    "crop_blur": "crop + blur",
+    "moco_v2": "MoCo-v2",
+    "simclr": "SimCLR",
+    "byol": "BYOL",
+    "lejepa": "LeJEPA",
+    "": "all",
+}
 
 
 def level_name(level: str) -> str:
