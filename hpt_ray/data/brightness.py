@@ -26,9 +26,13 @@ def statistics(counts: npt.NDArray[np.int64]) -> tuple[list[float], list[float]]
     return mean.tolist(), np.maximum(std, 1 / 255).tolist()
 
 
-def is_flat(image: npt.NDArray[np.uint8]) -> bool:
-    """Whether an image [C, H, W] of more than one pixel is nearly constant."""
-    return image[0].size > 1 and bool(image.std(axis=(1, 2), dtype=np.float32).max() < FLAT)
+def are_flat(counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Which images of more than one pixel are nearly constant, from their histograms [N, C, 256]: [N]."""
+    exact, values = counts.astype(np.float64), np.arange(256.0)
+    pixels = exact.sum(axis=2)
+    variance = exact @ values**2 / pixels - (exact @ values / pixels) ** 2
+    flat: npt.NDArray[np.bool_] = (variance < FLAT**2).all(axis=1) & (pixels > 1).all(axis=1)
+    return flat
 
 
 def remark(flat: int, count: int) -> list[str]:

@@ -27,30 +27,39 @@ def remark(data: Dataset) -> str | None:
 
     With several labels per image, two images differ if a class is known for both and only one of them has it.
     """
-    groups = [(group, pair) for group in _copies(data) if (pair := _differ(data, group))]
+    groups = _contradictions(data)
     if not groups:
         return None
-    first_pair = min((pair for _, pair in groups), key=lambda pair: max(pair)[0])  # the first that is complete
+    first_pair = min((_pair(data, group) for group in groups), key=lambda pair: max(pair)[0])  # the first complete one
     first, second = (f"{name} ({label})" for name, (_, label) in zip(_names(data, first_pair), first_pair, strict=True))
     pictures = "1 picture has" if len(groups) == 1 else f"{len(groups):,} pictures have"
-    images = sum(len(group) for group, _ in groups)
+    images = sum(map(len, groups))
     return (
         f"{pictures} different labels in {images:,} images, such as {first} and {second}; correct these labels or "
         "remove the images"
     )
 
 
-def _copies(data: Dataset) -> list[Indices]:
-    """The labelled images that have copies, as one array of indices for each picture."""
+def _contradictions(data: Dataset) -> list[Indices]:
+    """The labelled images that have copies of another label, as one array of indices for each picture."""
     labelled = np.flatnonzero(data.strata >= 0)
     _, picture, counts = np.unique(data.hashes[labelled], return_inverse=True, return_counts=True)
     several = np.flatnonzero(counts[picture] > 1)
     order = several[np.argsort(picture[several], kind="stable")]
-    return np.split(labelled[order], np.flatnonzero(np.diff(picture[order])) + 1) if len(order) else []
+    if not len(order):
+        return []
+    starts, images = np.flatnonzero(np.diff(picture[order], prepend=-1)), labelled[order]
+    if data.targets is None:
+        labels = data.labels[images]
+        differ = np.minimum.reduceat(labels, starts) != np.maximum.reduceat(labels, starts)
+    else:
+        has, has_not = (np.logical_or.reduceat(data.targets[images] == mark, starts) for mark in (1, 0))
+        differ = (has & has_not).any(axis=1)
+    return [group for group, each in zip(np.split(images, starts[1:]), differ, strict=True) if each]
 
 
-def _differ(data: Dataset, group: Indices) -> tuple[Labelled, Labelled] | None:
-    """The first two images of a group whose labels differ; None if all agree."""
+def _pair(data: Dataset, group: Indices) -> tuple[Labelled, Labelled]:
+    """The first two images of a group whose labels differ."""
     if data.targets is None:
         labels = data.labels[group]
         has_first, has_other = labels == labels[0], labels != labels[0]
@@ -60,8 +69,6 @@ def _differ(data: Dataset, group: Indices) -> tuple[Labelled, Labelled] | None:
         column = int(((marks == 1).any(axis=0) & (marks == 0).any(axis=0)).argmax())
         has_first, has_other = marks[:, column] == 1, marks[:, column] == 0
         words = [f"{word} {data.classes[column]!r}" for word in ("has", "has not")]
-    if not (has_first.any() and has_other.any()):
-        return None
     one, other = sorted(
         (int(group[which.argmax()]), word) for which, word in zip((has_first, has_other), words, strict=True)
     )

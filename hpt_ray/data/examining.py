@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpt_ray.core.errors import DataError
-from hpt_ray.data.brightness import histogram, is_flat
+from hpt_ray.data.brightness import are_flat, histogram
 from hpt_ray.data.channel_count import ChannelCount
 from hpt_ray.data.decode import pixels
 from hpt_ray.data.duplicates import perceptual
@@ -131,11 +131,12 @@ def _place(example: Example, content: bytes, folder: str, packed: list[bytes]) -
 
 
 def _of_pixels(images: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    counts = np.stack([histogram(image) for image in images])
     return {
         "hashes": np.array([content_hash(image) for image in images], dtype="S32"),
         "perceptual": perceptual(images),
-        "counts": np.stack([histogram(image) for image in images]),
-        "flat": np.array([is_flat(image) for image in images]),
+        "counts": counts,
+        "flat": are_flat(counts),
     }
 
 
