@@ -19,7 +19,7 @@ from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import Backbone, build, is_own_file
 from hpt_ray.training.weights import checkpoints, exported
-from hpt_ray.training.weights.counterparts import SUFFIXES, loading, usual
+from hpt_ray.training.weights.counterparts import SUFFIXES, Layout, loading, usual
 from hpt_ray.training.weights.exported import Pretrained, Provenance
 from hpt_ray.training.weights.sources import stored
 
@@ -110,17 +110,19 @@ class Handover:
     @property
     def handed(self) -> list[Handed]:
         """How to take each target's winner: the command, and the Python for the file that it writes."""
-        study, several = self.plan.study, len(self.plan.study.targets) > 1
-        to = usual(study.backbone)
-        ways = []
-        for target, choice in self.winners.items():
-            if choice is not None:
-                data = self.run.manifest.datasets[target]
-                file = re.sub(r"[^\w.-]+", "-", f"{study.name}-{data.name}" if several else study.name) + SUFFIXES[to]
-                command = export_command(self.run.manifest.command, self.plan.run, target if several else "", to, file)
-                lines = loading(study.backbone, to, study.image_size, file, len(data.mean))
-                ways.append(Handed(target, choice, command, lines))
-        return ways
+        chosen = [choice for choice in self.winners.values() if choice is not None]
+        try:
+            return [self._handed(choice, usual(self.plan.study.backbone)) for choice in chosen]
+        except StudyError:  # of a store from elsewhere: this machine may lack the library, or it the network
+            return [self._handed(choice, "safetensors") for choice in chosen]
+
+    def _handed(self, choice: Choice, to: Layout) -> Handed:
+        study, data = self.plan.study, self.run.manifest.datasets[choice.target]
+        target, name = (choice.target, f"{study.name}-{data.name}") if len(study.targets) > 1 else ("", study.name)
+        file = re.sub(r"[^\w.-]+", "-", name) + SUFFIXES[to]
+        command = export_command(self.run.manifest.command, self.plan.run, target, to, file)
+        lines = loading(study.backbone, to, study.image_size, file, len(data.mean))
+        return Handed(choice.target, choice, command, lines)
 
     def _levels(self, level: Level | None) -> dict[str, str]:
         """Levels by factor; one that is named alone is of the only factor that has it."""

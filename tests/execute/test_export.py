@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from hpt_ray.training.weights.sources import WEIGHTS, load_weights, stored
 from tests.support import small, tiny
 
 SIZE = 32
+pytestmark = pytest.mark.usefixtures("one_thread")
 Command = Callable[..., tuple[object, str, str]]
 
 
@@ -44,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Result:
         image_size=SIZE,
         decode_size=40,
     )
-    return run(study, store=tmp_path_factory.mktemp("made") / "S", runner="inline")
+    return run(study, store=tmp_path_factory.mktemp("made") / "S", runner="inline", threads=1)
 
 
 @pytest.fixture
@@ -123,6 +125,17 @@ def test_the_report_and_the_verdict_file_name_the_winner(made: Result) -> None:
     (handed,) = made.handover.handed
     assert handed.command == f"hpt-study export {made.handover.plan.run} --to torchvision -o small.pth --store STORE"
     assert "torch.load(&#39;small.pth&#39;, weights_only=True)" in page
+
+
+@pytest.mark.parametrize("backbone", ["timm/resnet18", "torchvision/of_another_version"])
+def test_a_page_is_written_without_the_library_that_a_store_from_elsewhere_names(
+    made: Result, monkeypatch: pytest.MonkeyPatch, backbone: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    study = made.handover.plan.study.model_copy(update={"backbone": backbone})
+    plan = dataclasses.replace(made.handover.plan, study=study)
+    (handed,) = dataclasses.replace(made.handover, plan=plan).handed
+    assert "--to safetensors -o small.safetensors" in handed.command and "hpt_ray.load_backbone(" in handed.loading
 
 
 def test_what_cannot_be_exported_is_one_line_and_leaves_no_file(made: Result, command: Command, tmp_path: Path) -> None:

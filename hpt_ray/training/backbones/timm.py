@@ -19,17 +19,14 @@ def backbone(name: str, image_size: int | None) -> Backbone:
         StudyError: without timm, for a name that it does not have, or a network that does not fit (an encoder that
             does not pool, a size that it does not take).
     """
-    try:
-        import timm
-    except ImportError as error:
-        raise StudyError(f"backbone timm/{name} needs timm: pip install 'hpt_ray[timm]'.") from error
-
+    timm = _library(name)
     # An architecture, or one of its published versions: resnet50, resnet50.a1_in1k.
     if not timm.is_model(name) or ("." in name and name not in timm.list_models(pretrained=True)):
         raise unknown("timm", name, timm.list_models())
 
     def make() -> nn.Module:
-        return timm.create_model(name, pretrained=False, num_classes=0, **resized)
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **resized)
+        return network
 
     size, resized = _resized(name, image_size)
     return published(make, f"timm/{name}", size)
@@ -45,11 +42,18 @@ network = timm.create_model({name!r}, num_classes=0{options}, checkpoint_path={f
 network.eval()"""
 
 
+def _library(name: str) -> Any:
+    """The module timm. Raises StudyError where it is not installed."""
+    try:
+        import timm
+    except ImportError as error:
+        raise StudyError(f"backbone timm/{name} needs timm: pip install 'hpt_ray[timm]'.") from error
+    return timm
+
+
 def _resized(name: str, image_size: int | None) -> tuple[int, dict[str, Any]]:
     """The side of the images, and what timm must be told of it."""
-    import timm
-
-    config = timm.get_pretrained_cfg(name)
+    config = _library(name).get_pretrained_cfg(name)
     own_size = config.input_size[-1] if config else 224
     size = image_size or own_size
     # A network made for one size is made for ours; others take any, and know no such option.

@@ -23,9 +23,6 @@ def backbone(name: str, image_size: int | None) -> Backbone:
         StudyError: for a name that torchvision does not have, or a network that does not fit (SqueezeNet, whose
             classifier is a convolution; a size that it does not take).
     """
-    known = models.list_models(module=models)
-    if name not in known:
-        raise unknown("torchvision", name, known)
     size = image_size or 224
     return published(lambda: _without_classifier(name, size), f"torchvision/{name}", size)
 
@@ -49,6 +46,10 @@ network.eval()"""
 
 
 def _network(name: str, image_size: int) -> nn.Module:
+    """The network with its classifier. Raises StudyError for a name that torchvision does not have."""
+    known = models.list_models(module=models)
+    if name not in known:
+        raise unknown("torchvision", name, known)
     network: nn.Module = models.get_model(name, weights=None, **_options(name, image_size))
     return network
 

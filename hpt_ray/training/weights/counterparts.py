@@ -39,7 +39,11 @@ def usual(backbone: str) -> Layout:
 
 
 def loading(backbone: str, layout: Layout, image_size: int, file: str, channels: int = RGB) -> str:
-    """The Python that loads an exported file, as a user may paste it; ``channels`` are those of its images."""
+    """The Python that loads an exported file, as a user may paste it; ``channels`` are those of its images.
+
+    Raises:
+        StudyError: where the library is not installed, or has no such network.
+    """
     if layout == "safetensors":
         named = f", backbone={backbone!r}" if is_own_file(backbone) else ""
         return f"import hpt_ray\n\nnetwork = hpt_ray.load_backbone({file!r}{named})"

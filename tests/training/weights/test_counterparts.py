@@ -17,6 +17,7 @@ from hpt_ray.training.weights.exported import to_bytes
 from tests.training.weights.test_exported import provenance
 
 SIZE = 32
+pytestmark = pytest.mark.usefixtures("one_thread")
 slow = pytest.mark.slow
 
 
