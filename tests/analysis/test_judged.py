@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from hpt_ray.analysis.claim import Claim, Outcome
+from hpt_ray.analysis.claim import Claim, Outcome, compare
 from hpt_ray.analysis.judged import Judged, judge_table
 from hpt_ray.analysis.measures.long_table import Options
 from hpt_ray.analysis.measures.read_table import read
+from hpt_ray.analysis.measures.run import DIRECT, HPT
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import load
 from tests.support import simulate_studies as simulate
@@ -66,6 +67,20 @@ def test_of_a_factor_the_robustness_is_a_runs_too(judge: Judge) -> None:
     assert verdict.claims[0].outcome is Outcome.BETTER
     assert [statement.text for statement in verdict.statements] == [each.text for each in expected.statements]
     assert verdict.table.rows[0][4:] == expected.table.rows[0][2:3] + expected.table.rows[0][4:]
+
+
+def test_an_arm_that_depends_on_no_seed_is_that_of_a_run_too(judge: Judge) -> None:
+    run = simulate.run(simulate.study("one", ("base", "base>target")), lambda cell: 0.8 - 0.1 * (cell.arm == "base"))
+    (claim,) = judge(run.predictions, "Direct transfer").verdicts[0].claims
+    assert claim.difference == compare(run, "aerial", HPT, DIRECT, "").difference
+
+
+def test_of_several_factors_one_must_be_named(judge: Judge) -> None:
+    run = simulate.run(simulate.landscape(("target", "base>target")), lambda cell: 0.8, examples=50)
+    with pytest.raises(StudyError, match="--level policy --where iterations=30"):
+        judge(run.predictions, "target")
+    held = judge(run.predictions, "target", level="policy", where={"iterations": "270"})
+    assert held.table.levels == ("baseline", "crop_only")
 
 
 def test_levels_of_runs_without_examples_are_not_compared(judge: Judge) -> None:
