@@ -13,6 +13,8 @@ from rich.text import Text
 from hpt_ray.core.text import visible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hpt_ray.analysis.judged import Judged
     from hpt_ray.analysis.verdict import Table as VerdictTable
     from hpt_ray.analysis.verdict import Verdict
@@ -171,6 +173,12 @@ def judged(judged: Judged) -> None:
         out.print(judged.across.sentence)
         out.print()
         out.print(rows(judged.across.table))
+
+
+def written(files: list[Path]) -> None:
+    """Files that were written where the user wanted them."""
+    for file in files:
+        out.print(f"written: {file}", soft_wrap=True)
 
 
 def exported(file: Exported) -> None:

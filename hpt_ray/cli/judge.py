@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from hpt_ray.cli.options import CsvFile, LatexFile
 from hpt_ray.core.errors import StudyError
 
 #: Panels of the help text.
-COLUMNS, QUESTION, OUTPUT = "Which column is what (else found by the usual names)", "What is asked", "Output"
+COLUMNS, QUESTION = "Which column is what (else found by the usual names)", "What is asked"
 
 
 def _column(what: str) -> typer.models.OptionInfo:
@@ -20,7 +21,8 @@ def _column(what: str) -> typer.models.OptionInfo:
 
 def judge(
     table: Annotated[
-        str, typer.Argument(help="Results as .csv, .tsv or .parquet: a row per run, or per test example.")
+        str,
+        typer.Argument(metavar="TABLE", help="Results as .csv, .tsv or .parquet: a row per run or test example."),
     ],
     baseline: Annotated[
         str, typer.Option(help="The arm that every other one is held against.", rich_help_panel=QUESTION)
@@ -55,14 +57,10 @@ def judge(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Write a page and all files.", rich_help_panel=OUTPUT),
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write a page and all files."),
     ] = None,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the claims as CSV.", rich_help_panel=OUTPUT)
-    ] = None,
-    latex: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the claims as LaTeX.", rich_help_panel=OUTPUT)
-    ] = None,
+    csv: CsvFile = None,
+    latex: LatexFile = None,
 ) -> None:
     """Judge anyone's table of results: which arms are better than a baseline, and how surely."""
     from hpt_ray.analysis.judged import judge_table
@@ -88,11 +86,10 @@ def judge(
     judged = judge_table(read(table, options))
     console.judged(judged)
     if output or csv or latex:
-        from hpt_ray.execute.judged_files import write
+        from hpt_ray.execute.claim_files import write_claims, write_judged
 
-        console.out.print()
-        for path in write(judged, output, csv, latex):
-            console.out.print(f"written: {path}", soft_wrap=True)
+        files = [*(write_judged(judged, output) if output else []), *write_claims(judged.verdicts, csv, latex)]
+        console.written(files)
 
 
 def _conditions(given: list[str]) -> dict[str, str]:

@@ -15,7 +15,9 @@ import typer
 from hpt_ray.cli import export, judge, queries, repair, streams
 from hpt_ray.cli.options import (
     Address,
+    CsvFile,
     Gpus,
+    LatexFile,
     MaxSeeds,
     Settings,
     StorePath,
@@ -159,14 +161,20 @@ def report(
     trust: Annotated[
         bool, typer.Option("--trust", help="Run the Python that a run was made with, where needed.")
     ] = False,
+    csv: CsvFile = None,
+    latex: LatexFile = None,
 ) -> None:
     """Write a run's report again from what is in the store."""
     gc.disable()  # hardly any of millions of objects are in cycles, and looking for them takes a seventh of the time
     try:
+        from hpt_ray.cli import console
+        from hpt_ray.execute.claim_files import write_claims
         from hpt_ray.execute.runs import rewrite
         from hpt_ray.store.store import Store
 
-        _show(rewrite(Store.existing(store), study, trust=trust))
+        result = rewrite(Store.existing(store), study, trust=trust)
+        console.written(write_claims(result.verdicts, csv, latex))
+        _show(result)
     finally:
         gc.enable()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,8 @@ Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use, 0 for none; 
 StorePath = Annotated[
     str, typer.Option("--store", help="Where stages and runs are kept: a folder or s3://... address.")
 ]
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the claims as CSV.")]
+LatexFile = Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="Write the claims as LaTeX.")]
 UntilDecided = Annotated[
     bool,
     typer.Option("--until-decided", help="Add seeds until the claims are decided; every look at them is counted."),

@@ -242,8 +242,9 @@ def test_run_status_report_and_run_again(workplace):
     assert "complete" in status
     assert report in status
     page.unlink()
-    again = invoke("report", "augment_ablation")
+    again = invoke("report", "augment_ablation", "--csv", "claims.csv")
     assert again.splitlines()[-2:] == [results, report]
+    assert Path("claims.csv").read_text().count("HPT,From scratch") == 3  # robustness, worst change and accuracy
     assert page.is_file()
     second = invoke("run", "augment_ablation", "--runner", "inline", *settings())
     assert "nothing to train" in second

@@ -12,7 +12,7 @@ from hpt_ray.analysis.judged import judge_table
 from hpt_ray.analysis.measures.long_table import Options
 from hpt_ray.analysis.measures.read_table import read
 from hpt_ray.core.errors import StudyError
-from hpt_ray.execute.judged_files import write
+from hpt_ray.execute.claim_files import write_claims, write_judged
 from hpt_ray.execute.run import run
 from tests.support import small
 
@@ -31,7 +31,7 @@ def test_a_run_and_its_tables_make_the_same_claims(tmp_path: Path) -> None:
     predictions = str(Path(result.report).with_name("predictions.parquet"))
     judged = judge_table(read(predictions, Options(baseline="target")))
     assert "Of the evaluations the first is used, linear" in " ".join(judged.table.reading)
-    written = write(judged, tmp_path / "judged", None, None)
+    written = write_judged(judged, tmp_path / "judged")
     assert [path.name for path in written] == ["claims.csv", "claims.tex", "verdict.json", "report.html"]
     (mine,) = claims(tmp_path / "judged" / "verdict.json")
     assert mine["difference"]["seeds"] == 2
@@ -48,4 +48,4 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text("model,acc\nbase,0.5\nours,0.6\n")
     judged = judge_table(read(str(tmp_path / "runs.csv"), Options(baseline="base")))
     with pytest.raises(StudyError, match="cannot be written"):
-        write(judged, None, tmp_path / "runs.csv" / "claims.csv", None)
+        write_claims(judged.verdicts, tmp_path / "runs.csv" / "claims.csv", None)
