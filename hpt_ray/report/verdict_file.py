@@ -63,11 +63,11 @@ def judged_file(judged: Judged) -> bytes:
     return json.dumps(content, indent=2, allow_nan=False).encode()
 
 
-def _looks(found: UntilDecided | None) -> dict[str, Any] | None:
+def _looks(summary: UntilDecided | None) -> dict[str, Any] | None:
     """The looks of a run that grows until its claims are decided; null of one whose seeds were fixed."""
-    if found is None:
+    if summary is None:
         return None
-    return {"sentence": found.sentence, "table": _table(found.table)} | found.looks.model_dump(mode="json")
+    return {"sentence": summary.sentence, "table": _table(summary.table)} | summary.looks.model_dump(mode="json")
 
 
 def _scope(about: Scope) -> dict[str, Any]:

@@ -128,8 +128,8 @@ def label(run: Run, cell: Choice) -> str:
 def by_median(run: Run, chosen: Choice, among: list[Choice]) -> str:
     """That a cell is the median seed of its arm and level."""
     # Not the metric's label: that may stand in a Python file, which nothing should run because a store names it.
-    found = f"{label(run, chosen)}, with {percent(chosen.validation)} on val"
-    return f"{found}, the median of {len(among)} seeds" if len(among) > 1 else found
+    cell = f"{label(run, chosen)}, with {percent(chosen.validation)} on val"
+    return f"{cell}, the median of {len(among)} seeds" if len(among) > 1 else cell
 
 
 def _chain(run: Run, name: str) -> str:
