@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.stats.foresight import Foreseen, foresee, smallest_difference
 from hpt_ray.analysis.stats.repeated import noise_of
 from hpt_ray.analysis.stats.sequential import Noise, planned_looks
@@ -18,6 +18,9 @@ DIFFERENCES = (0.0, 0.03, 0.05)
 #: Standard deviations measured at the quick scale, as shares: of a seed's difference over bases of their own, and on
 #: one base, and of the test sample of so many images.
 OWN_BASE, ONE_BASE, TEST, IMAGES = 0.0282, 0.0061, 0.011, 800
+
+#: The normal's quantile that a smallest margin has of its standard error.
+NORMAL = 1.96
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,20 @@ class Expectation:
         return {"a seed's": self.noise.row, "the test sample's": self.noise.test}
 
 
-def expectation(
-    differences: Sequence[Interval], images: int, margin: float, most: int, *, own_bases: bool
-) -> Expectation:
-    """What a study will take, with the noise of differences of an earlier run of it or, without any, a default one.
+def expectation(comparisons: Sequence[Claim], images: int, margin: float, most: int, *, own_bases: bool) -> Expectation:
+    """What a study will take, with the noise of comparisons in an earlier run of it or, without any, a default one.
 
     Args:
         images: number of test images. margin: what a difference is equivalent within, a share. most: rows at the last
             look that there may be. own_bases: whether every seed has a base of its own.
     """
-    known = [noise_of(difference) for difference in differences if difference.seeds > 1]
-    row = (OWN_BASE if own_bases else ONE_BASE) ** 2
-    noise = Noise(TEST**2 * IMAGES / max(1, images), row)
+    known = [claim for claim in comparisons if claim.difference is not None and claim.difference.seeds > 1]
+    noise = Noise(TEST**2 * IMAGES / max(1, images), (OWN_BASE if own_bases else ONE_BASE) ** 2)
     if known:
-        noise = Noise(*(float(np.median(each)) for each in zip(*((one.test, one.row) for one in known), strict=True)))
+        rows = [noise_of(claim.difference).row for claim in known if claim.difference is not None]
+        # The smallest margin is of the test images alone. Of a few of them nothing may be seen of their luck.
+        errors = [(claim.floor or 0.0) / NORMAL for claim in known]
+        noise = Noise(float(np.median(np.square(errors))) or noise.test, float(np.median(rows)))
     return Expectation(
         looks=planned_looks(most),
         noise=noise,

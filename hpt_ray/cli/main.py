@@ -80,7 +80,7 @@ def plan(
 ) -> None:
     """Show what a run would do, and what it would cost, without running anything."""
     from hpt_ray.cli import plan_output, progress
-    from hpt_ray.execute.earlier import differences
+    from hpt_ray.execute.earlier import comparisons
     from hpt_ray.execute.estimate import estimate
     from hpt_ray.execute.prepare import prepare, with_precision
     from hpt_ray.spec.growing import growing
@@ -95,7 +95,7 @@ def plan(
     cost = estimate(prepared, existing, workers)
     plan_output.plan(prepared.plan, cost)
     if most:
-        plan_output.until_decided(prepared, cost, differences(prepared.plan.study, prepared.fingerprints, existing))
+        plan_output.until_decided(prepared, cost, comparisons(prepared.plan.study, prepared.fingerprints, existing))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from hpt_ray.spec.bases import bases
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hpt_ray.analysis.stats.bootstrap import Interval
+    from hpt_ray.analysis.claim import Claim
     from hpt_ray.execute.estimate import Estimate
     from hpt_ray.execute.prepare import Prepared
     from hpt_ray.planning.plan import Plan
@@ -32,14 +32,14 @@ def plan(study_plan: Plan, cost: Estimate) -> None:
     out.print(lines)
 
 
-def until_decided(prepared: Prepared, cost: Estimate, differences: Sequence[Interval]) -> None:
+def until_decided(prepared: Prepared, cost: Estimate, comparisons: Sequence[Claim]) -> None:
     """What the study will take if it grows until it is decided; ``cost`` is that of all seeds there may be."""
     from hpt_ray.analysis.expectation import expectation
 
     study, most = prepared.plan.study, len(prepared.plan.study.seeds)
     images, shared = len(prepared.datasets[study.targets[0]].splits["test"]), bases(study)
     own_bases = shared is not None and shared.number == most
-    found = expectation(differences, images, study.margin / 100, most, own_bases=own_bases)
+    found = expectation(comparisons, images, study.margin / 100, most, own_bases=own_bases)
     source = "measured in this store" if found.measured else "as measured at the quick scale"
     lines = facts()
     lines.add_row("looks", f"after {listed([str(rows) for rows in found.looks])} seeds, until every claim is decided")

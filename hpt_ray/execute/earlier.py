@@ -20,7 +20,7 @@ from hpt_ray.store.store import Store
 from hpt_ray.store.tables import run_schema
 
 if TYPE_CHECKING:
-    from hpt_ray.analysis.stats.bootstrap import Interval
+    from hpt_ray.analysis.claim import Claim
 
 
 def looked_at(study: Study, fingerprints: Mapping[str, str], store: Store) -> tuple[int, ...]:
@@ -33,8 +33,8 @@ def looked_at(study: Study, fingerprints: Mapping[str, str], store: Store) -> tu
     return tuple(sorted(rows))
 
 
-def differences(study: Study, fingerprints: Mapping[str, str], store: Store) -> list[Interval]:
-    """The differences that the claims of the earlier run with most seeds are about, each as at a single look."""
+def comparisons(study: Study, fingerprints: Mapping[str, str], store: Store) -> list[Claim]:
+    """The comparisons of two arms in the earlier run with most seeds, each as at a single look."""
     from hpt_ray.report.render import verdicts
 
     finished = [(run, earlier) for run, earlier in _runs(study, fingerprints, store) if earlier.collected]
@@ -46,7 +46,7 @@ def differences(study: Study, fingerprints: Mapping[str, str], store: Store) -> 
     tables = {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
     made = run_of(tables | {"views": results.VIEWS.empty_table()}, earlier.model_copy(update={"looks": None}))
     claims = [claim for verdict in verdicts(made, dashboard.find(earlier.study)) for claim in verdict.claims]
-    return [claim.difference for claim in claims if claim.difference is not None]
+    return [claim for claim in claims if claim.difference is not None and claim.floor is not None]
 
 
 def _runs(study: Study, fingerprints: Mapping[str, str], store: Store) -> Iterator[tuple[str, Manifest]]:

@@ -12,7 +12,7 @@ import pytest
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.backends import inline
-from hpt_ray.execute.earlier import differences
+from hpt_ray.execute.earlier import comparisons
 from hpt_ray.execute.events import Observer
 from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.run import run
@@ -140,10 +140,10 @@ def test_fixed_seeds_that_were_looked_at_before_are_said_to_be(finished: tuple[P
     # The longest run of the same study says how much its differences vary, those of another say nothing.
     fingerprints = {spec: data.fingerprint for spec, data in extended.run.manifest.datasets.items()}
     study = extended.run.study
-    assert {found.seeds for found in differences(study, fingerprints, Store(store))} == {made[-1] + 1}
-    assert differences(study.model_copy(update={"margin": 2.0}), fingerprints, Store(store))
-    assert not differences(study.model_copy(update={"image_size": 8}), fingerprints, Store(store))
-    assert not differences(study, fingerprints | {small.TARGET: "another"}, Store(store))
+    assert {claim.difference.seeds for claim in comparisons(study, fingerprints, Store(store))} == {made[-1] + 1}
+    assert comparisons(study.model_copy(update={"margin": 2.0}), fingerprints, Store(store))
+    assert not comparisons(study.model_copy(update={"image_size": 8}), fingerprints, Store(store))
+    assert not comparisons(study, fingerprints | {small.TARGET: "another"}, Store(store))
 
 
 @pytest.mark.slow
