@@ -22,10 +22,13 @@ def headline(statements: Sequence[Statement]) -> str:
     topics = _topics([each for each in statements if each.outcome is Outcome.UNDECIDED])
     decided = [each for each in statements if each.outcome is not Outcome.UNDECIDED]
     phrases = {placed: _phrases(decided, placed=placed) for placed in (True, False)}
+    if not phrases[False] and not topics:
+        return "Nothing was decided"
     if not phrases[False]:
         others = f"{len(topics) - 1} other question{'s' * (len(topics) > 2)}"
-        texts = [f"Not enough evidence on {listed(topics)}", f"Not enough evidence on {topics[0]} and {others}"]
-        return _fitting(texts if topics else ["Nothing was decided"])
+        return _fitting(
+            [f"Not enough evidence on {listed(topics)}", f"Not enough evidence on {topics[0]} and {others}"]
+        )
     named = [f"{topics[0]} undecided"] if len(topics) == 1 else []
     tails = [*named, "the rest undecided"] if topics else [""]
     texts = [
