@@ -24,6 +24,9 @@ def compare_arms(table: LongTable, target: str, arm: str) -> Claim:
     """The claim, still to be settled, on an arm against the baseline at the first level."""
     mine, others = table.values(target, arm), table.values(target, table.baseline)
     have = _have(mine), _have(others)
+    if table.by_example and all(rows.sum() == 1 for rows in have):  # two networks, whatever their seeds are called
+        mine, others = mine[have[0]], others[have[1]]
+        have = _have(mine), _have(others)
     shared, either = have[0] & have[1], have[0] | have[1]
     unpaired = apart(table, target, arm)
     left_out = int(either.sum() - shared.sum())
@@ -91,4 +94,6 @@ def _lacking(table: LongTable, sides: tuple[str, str], have: Sequence[np.ndarray
         return "no test example that all runs have"
     if empty:
         return f"no result for {listed(empty)}"
+    if table.by_example:
+        return "no seed in common"
     return ALIKE if min(int(rows.sum()) for rows in have) > 1 else ONE_VALUE

@@ -70,9 +70,8 @@ def arms_table(table: LongTable, target: str, claims: Sequence[Claim]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for arm in table.arms:
         values, claim = table.values(target, arm), by_arm.get(arm)
-        runs = int((~np.isnan(values).any(axis=1)).sum()) if values.size else 0
         change = Change(claim.difference, claim.outcome, unit=table.unit) if claim and claim.difference else None
-        rows.append((arm, _value(table, values), str(runs), change, *_variation(table, target, arm)))
+        rows.append((arm, _value(table, values), str(table.runs(target, arm)), change, *_variation(table, target, arm)))
     heading = f"{table.metric[0].upper()}{table.metric[1:]}"
     minus = f"{'Minus' if table.higher else 'Improvement on'} {table.baseline}{table.unit.of_change and ', points'}"
     if any(table.levels):

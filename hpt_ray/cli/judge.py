@@ -98,7 +98,11 @@ def _conditions(given: list[str]) -> dict[str, str]:
     Raises:
         StudyError: for anything else.
     """
+    conditions: dict[str, str] = {}
     for text in given:
         if not all(text.partition("=")[::2]):
             raise StudyError(f"--where {text!r} is no condition: write COLUMN=VALUE, such as --where split=test.")
-    return dict(text.split("=", 1) for text in given)
+        column, value = text.split("=", 1)
+        if conditions.setdefault(column, value) != value:
+            raise StudyError(f"--where names {column!r} twice, and no row has two values of it: choose one.")
+    return conditions

@@ -171,6 +171,17 @@ def test_one_seed_agrees_with_mcnemar_and_is_about_these_weights(judge: Judge) -
     assert "for these very weights over 400 test examples" in verdict.sentence
 
 
+def test_two_networks_are_compared_whatever_their_seeds_are_called(judge: Judge) -> None:
+    base, ours = np.ones((1, 400)), np.ones((1, 400))
+    base[0, :40], ours[0, 40:60] = 0, 0
+    arms = {"base": base, "ours": ours}
+    (claim,) = judge(examples(arms, {"base": range(1), "ours": range(42, 43)})).verdicts[0].claims
+    (same,) = judge(examples(arms)).verdicts[0].claims
+    assert claim.difference == same.difference and claim.failed is None
+    (two,) = judge(examples({"base": base, "ours": np.repeat(ours, 2, 0)}, {"ours": range(7, 9)})).verdicts[0].claims
+    assert two.lacking == "no seed in common"
+
+
 def test_lower_is_better_turns_the_difference(judge: Judge) -> None:
     table = runs({"base": {0: 3.1, 1: 3.3, 2: 3.2}, "ours": {0: 2.1, 1: 2.4, 2: 2.2}}).rename(
         columns={"accuracy": "rmse"}

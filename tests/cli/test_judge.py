@@ -71,3 +71,8 @@ def test_it_imports_neither_torch_nor_ray(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_column_has_one_condition(main: Main) -> None:
+    code, _, err = main("runs.csv", "--baseline", "base", "--where", "seed=0", "--where", "seed=1")
+    assert code == 2 and "--where names 'seed' twice" in err

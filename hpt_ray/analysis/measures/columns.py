@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from hpt_ray.analysis.measures.column_values import texts_of
 from hpt_ray.core.errors import DataError, UnknownNameError
 
 #: What a column is to what it is usually called, the likeliest first. Weights & Biases and MLflow put ``config.``,
@@ -41,12 +42,13 @@ LOWER = (
 #: Numbers that are no shares, whatever their size.
 NUMBERS = ("loss", "rmse", "mse", "mae", "nll", "cross_entropy", "perplexity", "fid", "psnr", "seconds", "latency")
 _BEFORE = re.compile(r"^.*[./]|^_")
+_UNIT = re.compile(r"\s*(\[[^]]*\]|\([^)]*\)|%)\s*$")
 _STAGES = re.compile(r"^(test|eval|val|valid|validation|final|best|linear|knn|finetune)_|_(test|eval|val)$")
 
 
 def plain(name: str) -> str:
-    """A column's name without what is put before it: "config.Random Seed" is "random_seed"."""
-    return re.sub(r"[\s-]+", "_", _BEFORE.sub("", name.strip())).lower()
+    """A column's name without what stands around it: "config.Random Seed" is "random_seed", "Top-1 (%)" is "top_1"."""
+    return re.sub(r"[\s-]+", "_", _BEFORE.sub("", _UNIT.sub("", name).strip())).lower()
 
 
 def quantity(name: str) -> str:
@@ -87,31 +89,44 @@ def arm_column(table: pd.DataFrame, named: str | None, baseline: str) -> str:
             f"{', '.join(table.columns)} by --arm."
         )
     for name in candidates:
-        if (table[name].astype(str) == baseline).any():
+        if (texts_of(table[name]) == baseline).any():
             return name
-    known = table[candidates[0]].dropna().astype(str).unique()
+    known = texts_of(table[candidates[0]]).dropna().unique()
     raise UnknownNameError(f"arm of the column {candidates[0]!r}:", baseline, known)
 
 
-def value_columns(table: pd.DataFrame, named: str | None, taken: Iterable[str]) -> list[str]:
-    """The column of the values, or of several that were named, separated by commas, all; empty: there is none.
+def named_values(table: pd.DataFrame, named: str | None) -> list[str]:
+    """The columns of values that were named: one, or several separated by commas.
+
+    Raises:
+        UnknownNameError: for a column that does not exist.
+    """
+    if not named or named in table.columns:
+        return [named] if named else []
+    return list(dict.fromkeys(existing(table, part.strip()) for part in named.split(",")))
+
+
+def value_column(table: pd.DataFrame, metric: str, taken: Iterable[str]) -> str | None:
+    """The column that is called as one of values usually is; None without any.
 
     Args:
+        metric: what it is to be of; "" for any.
         taken: columns that are something else.
 
     Raises:
-        UnknownNameError: for a column that does not exist. DataError: if several may be meant.
+        DataError: if several may be meant. UnknownNameError: for a metric that no column is of, where others are.
     """
-    if named:
-        return [named] if named in table.columns else [existing(table, part.strip()) for part in named.split(",")]
     free = [name for name in table.columns if name not in taken]
-    for usual in VALUE:
-        if held := [name for name in free if plain(name) == usual]:
-            return held[:1]
     known = [name for name in free if quantity(name) in {*HIGHER, *LOWER}]
+    if metric and (held := [name for name in free if metric in (name, plain(name), quantity(name))]):
+        known = held
+    elif held := [name for usual in VALUE for name in free if plain(name) == usual]:
+        return held[0]
+    elif metric and known:
+        raise UnknownNameError("metric", metric, known)
     if len(known) > 1:
         raise DataError(
             f"the columns {', '.join(known)} may be the value: choose one by --value, such as --value {known[0]!r}, or "
             "several that are of one metric on several data sets, separated by commas."
         )
-    return known
+    return next(iter(known), None)

@@ -6,7 +6,7 @@ are such tables, ``predictions`` by example and ``results`` by run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,6 @@ from hpt_ray.analysis.measures.columns import USUAL
 from hpt_ray.analysis.measures.robustness import comparable
 from hpt_ray.analysis.measures.scores import NOTHING, Scores, by_evaluation, groups
 from hpt_ray.analysis.measures.text_format import SHARES, Unit
-from hpt_ray.core.errors import DataError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,16 @@ class LongTable:
                     by_seed[row] = own
         return scores.columns(by_seed)
 
+    def runs(self, target: str, arm: str) -> int:
+        """How many runs of an arm have a result at the first level; what does not depend on the seed is one."""
+        cells = self.scores.get(target, NOTHING).by_cell
+        own = {seed for level in ("", self.levels[0]) for seed in cells.get((arm, level, False), {})}
+        return len(own - {None}) or len(own)
+
     @property
     def over_targets(self) -> bool:
         """Whether arms are paired by data sets, which are then the sample."""
-        return self.by in USUAL["target"]
+        return self.by.replace(" ", "_") in USUAL["target"]
 
     @property
     def over_seeds(self) -> bool:
@@ -136,73 +141,3 @@ def scored(rows: pd.DataFrame) -> dict[str, Scores]:
     rows["cell"] = rows.groupby(cells, dropna=False).ngroup()
     named = rows.drop_duplicates("cell").set_index("cell")[cells].sort_index()
     return {target: scores for (target, _), scores in by_evaluation(rows, named, groups(rows)).items()}
-
-
-def unit_of(values: pd.Series, number: bool) -> tuple[Unit, float, str]:
-    """How values are written, what they are multiplied by to be scores, and what was taken for granted, in words.
-
-    Args:
-        number: whether they are known to be no shares.
-    """
-    low, high = float(values.min()), float(values.max())
-    if not number and low >= 0 and high <= 1:
-        return SHARES, 1.0, "shares from 0 to 1"
-    if not number and low >= 0 and high <= 100:
-        return SHARES, 0.01, "per cent from 0 to 100"
-    size = max(abs(low), abs(high))
-    decimals = int(np.clip(3 - np.ceil(np.log10(size or 1.0)), 0, 6))
-    return Unit(factor=1.0, decimals=decimals, of_value="", of_change=""), 1.0, "plain numbers"
-
-
-def numeric(values: pd.Series) -> pd.Series:
-    """A column as numbers.
-
-    Raises:
-        DataError: for a value that is none.
-    """
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
-    wrong = numbers.isna() & values.notna()
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise DataError(
-            f"the column {values.name!r} has the text {str(values.iloc[row])!r} in row {row + 1}, where a value is one "
-            "number of one run: give a row per run, or choose another column by --value."
-        )
-    if np.isinf(numbers).any():
-        raise DataError(f"the column {values.name!r} has infinite values: leave these runs out, or repair them.")
-    return numbers
-
-
-def only(table: pd.DataFrame, where: Mapping[str, str], free: Collection[str] = ()) -> pd.DataFrame:
-    """The rows in which columns have the values that are asked for.
-
-    Args:
-        free: columns in which a missing value means any: what does not depend on it is kept.
-
-    Raises:
-        UnknownNameError: for a column that does not exist, or a value that is in no row.
-    """
-    for name, value in where.items():
-        if name not in table.columns:
-            raise UnknownNameError("column", name, table.columns)
-        texts = texts_of(table[name])
-        if not (texts == value).any():
-            raise UnknownNameError(f"value of the column {name!r}:", value, texts.dropna().unique())
-        table = table[((texts == value) | (texts.isna() & (name in free))).to_numpy()]
-    return table
-
-
-def texts_of(column: pd.Series) -> pd.Series:
-    """A column of names as text. Whole numbers that pandas reads as decimal ones, some being missing, have no point."""
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
-    return column.astype("string").astype(object).where(column.notna(), None)
-
-
-def sorted_names(names: pd.Series) -> list[str]:
-    """The names in a column, each once, in the order of their numbers if all are numbers, else of their letters."""
-    unique = texts_of(names).dropna().unique().tolist()
-    numbers = pd.to_numeric(pd.Series(unique, dtype=object), errors="coerce")
-    return (
-        [unique[place] for place in np.argsort(numbers, kind="stable")] if not numbers.isna().any() else sorted(unique)
-    )

@@ -10,23 +10,18 @@ import pandas as pd
 
 from hpt_ray.analysis.measures import columns as usual
 from hpt_ray.analysis.measures.answers import STORED, factor_columns, scored_answers
-from hpt_ray.analysis.measures.long_table import (
-    LongTable,
-    Options,
-    numeric,
-    only,
-    scored,
-    sorted_names,
-    texts_of,
-    unit_of,
-)
+from hpt_ray.analysis.measures.column_values import identities, in_order, numeric, only, sorted_names, texts_of
+from hpt_ray.analysis.measures.long_table import LongTable, Options, scored
 from hpt_ray.analysis.measures.one_row_each import one_row_each
+from hpt_ray.analysis.measures.scale import mixed, unit_of
 from hpt_ray.analysis.measures.table_file import load
 from hpt_ray.analysis.measures.text_format import SHARES, listed
 from hpt_ray.core.errors import DataError, UnknownNameError
 from hpt_ray.core.paths import path_of
 from hpt_ray.spec.study import LABELS
 
+#: Kinds of columns whose names are shown as they are written, and those by which rows are matched.
+AS_WRITTEN, MATCHED = ("arm", "target", "level", "repeat", "status"), ("seed", "example", "group")
 WORDS = {"acc": "accuracy", "correct": "accuracy", "auroc": "AUROC", "auc": "AUC", "miou": "mIoU", "iou": "IoU"}
 
 
@@ -47,28 +42,29 @@ def read(file: str, options: Options) -> LongTable:
     table = only(table, options.where, factors)
     arm = usual.arm_column(table, options.arm, baseline)
     table, metric, notes = _one_metric(table, options.metric, [arm])
-    named = {kind: getattr(options, kind) for kind in ("target", "seed", "example", "group")}
-    taken = [arm, *filter(None, named.values())]
-    roles = {"arm": arm} | {kind: _column(table, name, kind, taken) for kind, name in named.items()}
-    roles["level"] = _level(table, options, factors, taken)
-    if roles["example"] is None or (roles["group"] and table[roles["group"]].isna().all()):
-        roles["group"] = None
+    roles, named = _roles(table, options, arm, factors)
     columns = {kind: column for kind, column in roles.items() if column}
-    values = _values(table, options, columns, metric, path_of(file).name)
-    metric = metric or WORDS.get(usual.quantity(values.of), usual.quantity(values.of))
-    rows, left = one_row_each(values.rows, table, values.columns, roles)
+    values = _values(table, named, columns, metric, path_of(file).name)
+    metric = metric or usual.quantity(values.of)
+    metric = WORDS.get(metric, metric.replace("_", " "))
+    arms = tuple(values.rows["arm"].unique())  # one whose runs have all failed is told of
+    rows, left = one_row_each(values.rows, table, values.text, roles, [*columns.values(), *values.columns])
     # Scores of answers are shares, though an example's part in an AUROC may lie beyond 0 and 1.
     computed = SHARES, 1.0, "computed as a share"
     read_as = unit_of(rows["value"], usual.quantity(metric) in usual.NUMBERS)
     unit, factor, kind = computed if values.answers else read_as
     higher = usual.quantity(metric) not in usual.LOWER if options.higher is None else options.higher
+    if factor != 1.0:
+        left += mixed(rows, higher=higher)
     given = 1.0 if options.margin is None and unit == SHARES else options.margin or 0.0
+    if not math.isfinite(given):
+        raise DataError(f"--margin {given} is no difference: give a number.")
     levels = rows["level"].dropna().unique().tolist() or [""]
     first = levels[0] if options.at is None else options.at
     if first not in levels:
         raise UnknownNameError("level", first, levels)
-    seeds, by = sorted_names(rows["seed"]), usual.plain(roles["seed"] or "run")
-    if list(rows["arm"].unique()) == [baseline]:
+    seeds, by = sorted_names(rows["seed"]), usual.plain(roles["seed"] or "run").replace("_", " ")
+    if arms == (baseline,):
         raise DataError(f"the column {arm!r} has no other arm than {baseline!r}: there is nothing to compare it with.")
     places = {seed: place for place, seed in enumerate(seeds)}
     numbered = rows.assign(value=rows["value"] * factor, seed=rows["seed"].map(places).astype("Int64"))
@@ -81,7 +77,7 @@ def read(file: str, options: Options) -> LongTable:
         )
     return LongTable(
         file=file,
-        arms=tuple(rows["arm"].unique()),
+        arms=arms,
         baseline=baseline,
         targets=tuple(rows["target"].unique()),
         levels=(first, *(level for level in levels if level != first)),
@@ -96,7 +92,7 @@ def read(file: str, options: Options) -> LongTable:
         by_example=roles["example"] is not None,
         paired=roles["seed"] is not None or roles["example"] is not None,
         reading=(
-            _roles_text(roles, values.columns, f"{metric}, {'higher' if higher else 'lower'} is better, {kind}"),
+            _roles_text(roles, values.text, f"{metric}, {'higher' if higher else 'lower'} is better, {kind}"),
             *notes,
             *left,
         ),
@@ -109,6 +105,26 @@ def _most(values: pd.Series, *, shares: bool, by_example: bool) -> float:
     if shares:
         return 1.0
     return float(values.max() - values.min()) or 1.0 if by_example else math.inf
+
+
+def _roles(
+    table: pd.DataFrame, options: Options, arm: str, factors: list[str]
+) -> tuple[dict[str, str | None], list[str]]:
+    """What each column is, by kind, and the columns of values that were named.
+
+    Raises:
+        DataError: if a column is named as two things.
+    """
+    named = {kind: getattr(options, kind) for kind in ("target", "seed", "example", "group")}
+    values = usual.named_values(table, options.value)
+    taken = [arm, *filter(None, [*named.values(), options.level]), *values]
+    if twice := [name for name in taken if taken.count(name) > 1]:
+        raise DataError(f"the column {twice[0]!r} is taken for two things: name another, as by --arm, --value, --unit.")
+    roles = {"arm": arm} | {kind: _column(table, name, kind, taken) for kind, name in named.items()}
+    roles["level"] = _level(table, options, factors, taken)
+    if roles["example"] is None or (roles["group"] and table[roles["group"]].isna().all()):
+        roles["group"] = None
+    return roles, values
 
 
 def _column(table: pd.DataFrame, named: str | None, kind: str, taken: Sequence[str]) -> str | None:
@@ -143,14 +159,15 @@ def _one_metric(table: pd.DataFrame, wanted: str | None, taken: Sequence[str]) -
         wanted = wanted or next(iter(names), None)
         table = only(table, {metric: wanted} if wanted else {})
     split, evaluation = (_column(table, None, kind, taken) for kind in ("split", "evaluation"))
-    if split is not None and table[split].nunique() > 1:
-        if "test" not in set(table[split]):
+    if split is not None and texts_of(table[split]).nunique() > 1:
+        texts = texts_of(table[split])
+        if "test" not in set(texts):
             raise DataError(
                 f"the column {split!r} has {listed(sorted_names(table[split]))}: choose one by --where {split}=."
             )
-        table = table[(table[split] == "test") | table[split].isna()]
+        table = table[(texts == "test") | texts.isna()]
         notes.append(f"Rows of the split test are used ({split!r}).")
-    if evaluation is not None and table[evaluation].nunique() > 1:
+    if evaluation is not None and texts_of(table[evaluation]).nunique() > 1:
         first, *others = texts_of(table[evaluation]).dropna().unique()
         table = only(table, {evaluation: first})
         notes.append(
@@ -162,44 +179,63 @@ def _one_metric(table: pd.DataFrame, wanted: str | None, taken: Sequence[str]) -
 class Values(NamedTuple):
     """Rows ``target arm level seed example group step repeat status value``, and where the values are from.
 
-    ``columns`` are their columns as text, ``of`` is what they are of; ``answers``: whether they were computed from
-    predictions.
+    ``columns`` are their columns, ``of`` is what they are of; ``answers``: whether they were computed from predictions,
+    the first column, and the truth, the second.
     """
 
     rows: pd.DataFrame
-    columns: str
+    columns: Sequence[str]
     of: str
     answers: bool = False
 
+    @property
+    def text(self) -> str:
+        """The columns in a sentence."""
+        names = [repr(column) for column in self.columns]
+        if self.answers:
+            return "column {} against {}".format(*names)
+        return f"column{'s' if names[1:] else ''} {listed(names)}"
 
-def _values(table: pd.DataFrame, options: Options, roles: dict[str, str], metric: str, name: str) -> Values:
+
+def _values(table: pd.DataFrame, value: list[str], roles: dict[str, str], metric: str, name: str) -> Values:
     """The values of a table.
 
     Args:
-        name: what the target is called where no column names it.
+        value: the columns of values that were named. name: what the target is called where no column names it.
     """
+    taken = [*roles.values(), *value]
     others = "step", "repeat", "status"
-    roles = roles | {kind: column for kind in others if (column := _column(table, None, kind, list(roles.values())))}
-    names = {kind: texts_of(table[column]) for kind, column in roles.items() if kind not in ("step", "example")}
-    rows = pd.DataFrame(names, index=table.index)
+    roles = roles | {kind: column for kind in others if (column := _column(table, None, kind, taken))}
+    as_written = {kind: texts_of(table[column]) for kind, column in roles.items() if kind in AS_WRITTEN}
+    matched = {kind: identities(table[column]) for kind, column in roles.items() if kind in MATCHED}
+    rows = pd.DataFrame(as_written | matched, index=table.index)
+    if "example" in roles:
+        rows["example"] = in_order(rows["example"])
     rows["row"] = table.index + 1
-    rows["example"] = table[roles["example"]] if "example" in roles else 0
     rows["step"] = numeric(table[roles["step"]]) if "step" in roles else 0.0
-    for kind in ("target", "level", "seed", "group", "repeat", "status"):
-        if kind not in rows:
-            rows[kind] = None
-    rows["target"] = rows["target"].fillna(name)
-    if rows["arm"].isna().any():
-        place = rows["row"][rows["arm"].isna()].iloc[0]
-        raise DataError(f"row {place} names no arm in the column {roles['arm']!r}: fill it in, or leave the row out.")
-    value = usual.value_columns(table, options.value, roles.values())
+    for kind, missing in {**dict.fromkeys([*AS_WRITTEN, *MATCHED]), "example": "", "target": name}.items():
+        if kind not in roles:
+            rows[kind] = missing
     if not value:
-        scores, of, compared = scored_answers(table, rows, metric)
-        return Values(rows.assign(value=scores), compared, of, answers=True)
+        asked = "" if _column(table, None, "metric", taken) else metric
+        value = list(filter(None, [usual.value_column(table, asked, roles.values())]))
+    if not value:
+        scores, of, columns = scored_answers(table, rows, metric)
+        if "example" not in roles:
+            raise DataError("predictions are of test examples, and no column names these: name it by --example.")
+        return Values(rows.assign(value=scores), columns, of, answers=True)
     if len(value) > 1:  # one metric on several data sets, a column each
         parts = [rows.assign(target=column, value=numeric(table[column])) for column in value]
-        return Values(pd.concat(parts), f"columns {listed([repr(column) for column in value])}", metric or "value")
-    return Values(rows.assign(value=numeric(table[value[0]])), f"column {value[0]!r}", value[0])
+        return Values(pd.concat(parts), value, _common(value))
+    return Values(rows.assign(value=numeric(table[value[0]])), value, value[0])
+
+
+def _common(value: list[str]) -> str:
+    """What several columns of values are all of."""
+    quantities = {usual.quantity(column) for column in value}
+    if len(quantities) > 1 and quantities & {*usual.LOWER}:
+        raise DataError(f"the columns {listed(value)} are not of one metric: judge them one by one.")
+    return quantities.pop() if len(quantities) == 1 else "value"
 
 
 def _roles_text(roles: dict[str, str | None], value: str, about: str) -> str:

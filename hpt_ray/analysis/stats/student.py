@@ -56,7 +56,9 @@ def _alike(values: np.ndarray) -> bool:
     return bool(np.ptp(values) <= ALIKE * np.abs(values).max())
 
 
-def _interval(estimate: float, error: float, freedom: float, seeds: int, most: float) -> Interval:
+def _interval(estimate: float, error: float, freedom: float, seeds: int, most: float) -> Interval | None:
+    if not error:  # of values so small that their squares are lost
+        return None
     half = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
     p = 2 * float(special.stdtr(freedom, -abs(estimate) / error))
     return Interval(estimate, max(estimate - half, -most), min(estimate + half, most), seeds, p)

@@ -177,7 +177,7 @@ def test_what_is_wrong_is_said_in_one_line(
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
     (tmp_path / "runs.parquet").write_text("model,acc")
     (tmp_path / "runs.txt").write_text("model,acc")
-    for name, said in (("none.csv", "no such file"), ("runs.parquet", "cannot be read"), ("runs.txt", "Give .csv")):
+    for name, said in (("none.csv", "no such file"), ("runs.parquet", "cannot be read"), ("runs.txt", "as .csv")):
         with pytest.raises(StudyError, match=said):
             read(str(tmp_path / name), Options(baseline="a"))
 
@@ -185,3 +185,74 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
 def test_a_table_separated_by_semicolons(tmp_path: Path) -> None:
     RUNS.to_csv(tmp_path / "runs.csv", sep=";", index=False)
     assert read(str(tmp_path / "runs.csv"), Options(baseline="a")).arms == ("a", "b")
+
+
+def test_seeds_are_the_same_whether_they_are_written_with_a_point(judged: Read) -> None:
+    seeds = ["0", "1", "two", "0.0", "1.0", "two"]
+    assert judged(RUNS.assign(seed=seeds)).seeds == ("0", "1", "two")
+
+
+def test_runs_that_did_not_finish_are_counted_and_their_arm_is_told_of(judged: Read) -> None:
+    crashed = RUNS[:3].assign(model="c", State="crashed")
+    table = judged(pd.concat([RUNS.assign(State="finished"), crashed]))
+    assert table.arms == ("a", "b", "c") and table.runs("runs.csv", "c") == 0
+    assert "3 of 9 rows are left out, of runs that did not finish: crashed." in table.reading
+
+
+def test_that_runs_end_at_different_steps_is_said(judged: Read) -> None:
+    history = pd.concat([RUNS.assign(epoch=1), RUNS[1:].assign(epoch=9)])
+    assert "Not all runs end at the same step: the last one with a value is from 1 to 9." in judged(history).reading
+
+
+def test_an_arm_without_a_seed_is_one_run(judged: Read) -> None:
+    published = pd.concat([RUNS, pd.DataFrame({"model": ["c"], "acc": [90.0]})])
+    table = judged(published, "c")
+    assert [table.runs("runs.csv", arm) for arm in table.arms] == [3, 3, 1]
+    assert "c without a seed: held against every seed" in table.reading[1]
+
+
+def test_columns_of_one_metric_have_its_direction(judged: Read) -> None:
+    two = RUNS.rename(columns={"acc": "eurosat/loss"}).assign(**{"resisc/loss": 1.0})
+    table = judged(two, value="eurosat/loss, resisc/loss")
+    assert table.metric == "loss" and not table.higher
+    assert "not of one metric" in refusal(judged, two.assign(acc=1.0), value="eurosat/loss,acc")
+
+
+def test_a_metric_without_a_column_of_metrics_is_that_of_a_column(judged: Read) -> None:
+    table = judged(RUNS.assign(**{"Top-1 (%)": RUNS["acc"] / 2}), metric="top_1")
+    assert table.values("runs.csv", "a")[0, 0] == pytest.approx(0.4) and table.metric == "top 1"
+    assert "unknown metric 'f1'" in refusal(judged, RUNS, metric="f1")
+
+
+ANSWERED = pd.DataFrame(
+    {
+        "model": ["a", "a", "b", "b"],
+        "image": ["x", "y"] * 2,
+        "label": ["0", "1"] * 2,
+        "prediction": ["0", "0", "0", "1"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "said"),
+    [
+        (RUNS.assign(seed=[0, 1, None] * 2), {}, "row 3 names no run in the column 'seed'"),
+        (RUNS.assign(dataset=["x"] * 5 + [None]), {}, "row 6 names no target in the column 'dataset'"),
+        (RUNS.drop(columns="seed").assign(epoch=range(6)), {}, "no column names the run that each is of"),
+        (RUNS, {"value": "acc", "seed": "acc"}, "is taken for two things"),
+        (RUNS.assign(seed=0, acc=range(80, 86)), {}, "leave one of them out, or name a column"),
+        (RUNS, {"margin": np.inf}, "--margin inf is no difference"),
+        (ANSWERED.assign(image=["x", None] * 2), {}, "row 2 names no example"),
+        (ANSWERED.assign(patient=["p", "q", "q", "q"]), {}, "example x is in several groups"),
+        (ANSWERED.assign(prediction=["cat", "dog"] * 2), {}, "no prediction is any label, such as cat and 0"),
+        (ANSWERED.assign(prediction=["0", None] * 2), {}, "row 2 has no prediction or no label"),
+        (ANSWERED.drop(columns="image"), {}, "no column names these: name it by --example"),
+        (RUNS.drop(columns="seed").assign(acc=[0, 1, 1] * 2), {}, "every value is 0 or 1"),
+        (ANSWERED.rename(columns={"label": "labels", "prediction": "scores"}), {}, "give the table as Parquet"),
+    ],
+)  # fmt: skip
+def test_what_would_give_a_wrong_number_is_refused(
+    judged: Read, table: pd.DataFrame, options: dict[str, Any], said: str
+) -> None:
+    assert said in refusal(judged, table, **options)

@@ -37,3 +37,7 @@ def test_values_that_show_no_luck_say_nothing() -> None:
 def test_an_interval_ends_where_there_can_be_no_more() -> None:
     found = student.mean([0.9, 0.1], most=1.0)
     assert found is not None and (found.low, found.high) == (-1.0, 1.0)
+
+
+def test_values_whose_squares_are_lost_show_nothing() -> None:
+    assert student.mean([1e-200, 2e-200, 3e-200]) is None
