@@ -44,7 +44,7 @@ def zipped(buffer: io.BytesIO) -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (gzip.compress(b"a"), "compressed by gzip"),
+        (gzip.compress(b"a", mtime=0), "compressed by gzip"),
         (bz2.compress(b"a"), "compressed by bzip2"),
         (lzma.compress(b"a"), "compressed by xz"),
         (pa.compress(b"a", "zstd", asbytes=True), "compressed by zstd"),
@@ -98,13 +98,13 @@ def test_a_file_that_may_be_a_list_is_no_placeholder() -> None:
         ("lfs.tar", LFS, "is not a tar archive but a Git LFS pointer, which stands for the file: run git lfs pull."),
         (
             "gz.tar",
-            gzip.compress(b"a"),
+            gzip.compress(b"a", mtime=0),
             "is compressed by gzip, and images cannot be found in it: unpack it to a plain",
         ),
         ("list.parquet", b"a,b\n", "cannot be read as Parquet"),
         ("lfs.csv", LFS, "is not an image list but a Git LFS pointer, which stands for the file: run git lfs pull."),
         ("page.txt", PAGE, "is not an image list but a web page"),
-        ("gz.csv", gzip.compress(b"a,b\n"), "is not an image list but compressed by gzip: unpack it"),
+        ("gz.csv", gzip.compress(b"a,b\n", mtime=0), "is not an image list but compressed by gzip: unpack it"),
         (
             "picture.txt",
             written(lambda buffer: Image.new("RGB", (4, 4)).save(buffer, "PNG")),
