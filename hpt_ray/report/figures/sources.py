@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from hpt_ray.analysis.measures.holes import lost
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.variance import Sources, sources
 from hpt_ray.report.figure import Figure
@@ -56,9 +55,9 @@ def _uncertainty(run: Run, target: str, arm: str) -> Uncertainty | None:
         return Uncertainty(target, run.arms[arm], sources(answers), "–")
     if shared.number == 1:
         return Uncertainty(target, run.arms[arm], sources(answers), "not seen")
-    missing = lost(run, target, arm, level)
     of_seed = {run.study.seeds[position]: base for base, group in enumerate(shared.groups) for position in group}
-    numbers = [of_seed[seed] for seed in sorted(run.study.seeds) if seed not in missing]
+    answered = ~np.isnan(run.by_seed(target, arm, level)).all(axis=1)
+    numbers = [of_seed[seed] for seed, has in sorted(zip(run.study.seeds, answered, strict=True)) if has]
     if len(roles) == 1:  # the base itself, which seeds that share it repeat: each of its seeds is a base
         parts = sources(answers[np.unique(numbers, return_index=True)[1]])
         return Uncertainty(target, run.arms[arm], dataclasses.replace(parts, base=parts.seed, seed=None), "–")
