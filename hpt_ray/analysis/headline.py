@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.claim_words import joined
@@ -11,33 +12,78 @@ from hpt_ray.analysis.statements import Statement
 
 MOST_WORDS = 15
 
+#: The arms of a comparison, by their labels.
+Pair = tuple[str, str]
+
+#: Pairs that do not compare alike at every place: by outcome, at which places.
+Differing = Mapping[Pair, Mapping[Outcome | None, list[str]]]
+
+REVERSE: dict[Outcome | None, Outcome] = {Outcome.BETTER: Outcome.WORSE, Outcome.WORSE: Outcome.BETTER}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What is said of a comparison beside its outcome."""
+
+    place: bool = False
+    size: bool = False
+
+
+PLAIN = Detail()
+DETAILS = (Detail(place=True, size=True), Detail(size=True), PLAIN)
+
 
 def headline(statements: Sequence[Statement]) -> str:
     """What is shown, and what is left open.
 
-    As many of the decided statements as there is room for, with the place where a comparison is made if there is room
-    for that; then what is undecided, by its name if it is one thing. Exploratory statements are left out.
+    As many of the decided statements as there is room for, with the place and the size of a single comparison if there
+    is room for them; then what is undecided, by its name if it is one thing. Exploratory statements are left out. A
+    comparison that comes out differently elsewhere is always said with its place.
     """
     statements = [each for each in statements if not each.exploratory] or statements
-    topics = _topics([each for each in statements if each.outcome is Outcome.UNDECIDED])
+    undecided = [each for each in statements if each.outcome is Outcome.UNDECIDED]
     decided = [each for each in statements if each.outcome is not Outcome.UNDECIDED]
-    phrases = {placed: _phrases(decided, placed=placed) for placed in (True, False)}
-    if not phrases[False] and not topics:
+    differing, topics = _differing(statements), _topics(undecided)
+    phrases = {detail: _phrases(decided, differing, detail) for detail in DETAILS}
+    most = len(phrases[PLAIN])
+    if not most and not topics:
         return "Nothing was decided"
-    if not phrases[False]:
+    if not most:
         others = f"{len(topics) - 1} other question{'s' * (len(topics) > 2)}"
         return _fitting(
             [f"Not enough evidence on {listed(topics)}", f"Not enough evidence on {topics[0]} and {others}"]
         )
-    named = [f"{topics[0]} undecided"] if len(topics) == 1 else []
-    tails = [*named, "the rest undecided"] if topics else [""]
+    named = len(topics) == 1 and not any(_pair(each) in differing for each in undecided)
+    silent = any(not each.comparison and not each.brief for each in decided if each.outcome)
     texts = [
-        "; ".join(filter(None, [*phrases[placed][:number], tail]))
-        for number in range(len(phrases[False]), 0, -1)
-        for tail in tails
-        for placed in (True, False)
+        "; ".join(filter(None, [*phrases[detail][:number], tail]))
+        for number in range(most, 0, -1)
+        for tail in _tails(topics, named=named, all_said=number == most and not silent)
+        for detail in DETAILS
     ]
-    return _fitting([*texts, phrases[False][0]])
+    return _fitting([*texts, phrases[PLAIN][0]])
+
+
+def _tails(topics: Sequence[str], *, named: bool, all_said: bool) -> list[str]:
+    """What to say of what is undecided, the best first; ``all_said``: whether all that is decided is said before."""
+    if not topics:
+        return [""]
+    rest = "the rest undecided" if all_said else "some questions undecided"
+    return [f"{topics[0]} undecided", rest] if named else [rest]
+
+
+def _pair(statement: Statement) -> Pair | None:
+    claim = statement.comparison
+    return (claim.subject, claim.against) if claim else None
+
+
+def _differing(statements: Sequence[Statement]) -> Differing:
+    """The pairs of arms whose comparison does not come out alike at every place: at which places it comes out how."""
+    places: dict[Pair, dict[Outcome | None, list[str]]] = {}
+    for each in statements:
+        if pair := _pair(each):
+            places.setdefault(pair, {}).setdefault(each.outcome, []).append(each.place)
+    return {pair: by_outcome for pair, by_outcome in places.items() if len(by_outcome) > 1}
 
 
 def _topics(undecided: Sequence[Statement]) -> list[str]:
@@ -51,26 +97,58 @@ def _topics(undecided: Sequence[Statement]) -> list[str]:
     return list(dict.fromkeys(filter(None, named)))
 
 
-def _phrases(decided: Sequence[Statement], *, placed: bool) -> list[str]:
-    """What is decided, comparisons of one arm that come out alike together; ``placed``: with the place of one alone."""
+def _phrases(decided: Sequence[Statement], differing: Differing, detail: Detail) -> list[str]:
+    """What is decided, comparisons of one arm that come out alike together."""
     together: dict[tuple[object, ...], list[Statement]] = {}
-    for place, each in enumerate(decided):
-        claim = each.comparison
-        together.setdefault((claim.subject, claim.outcome) if claim else (place,), []).append(each)
-    phrases = (_comparison(each, placed=placed) if each[0].comparison else each[0].brief for each in together.values())
+    for number, each in enumerate(decided):
+        pair = _pair(each)
+        if pair is None:
+            together[(number,)] = [each]
+        elif not _is_reverse(each, differing):
+            place = each.place if pair in differing else None
+            together.setdefault((pair[0], each.outcome, place, *_reverse_places(each, differing)), []).append(each)
+    phrases = [_phrase(alike, differing, detail) for alike in together.values()]
     return [phrase for phrase in phrases if phrase]
 
 
-def _comparison(alike: Sequence[Statement], *, placed: bool) -> str:
+def _phrase(alike: Sequence[Statement], differing: Differing, detail: Detail) -> str:
+    """Statements that come out alike, and where they come out the other way: ", worse with all 1,400 labels"."""
+    first = alike[0]
+    if not first.comparison:
+        return first.brief
+    single = len(alike) == 1
+    placed = _pair(first) in differing or (single and detail.place)
+    text = _comparison(alike, Detail(placed, single and detail.size))
+    places = _reverse_places(first, differing)
+    if not places:
+        return text
+    word, _ = joined(REVERSE[first.outcome], first.comparison.margin)
+    return f"{text}, {word} {places[0] if detail.place and len(places) == 1 else 'elsewhere'}"
+
+
+def _reverse_places(statement: Statement, differing: Differing) -> list[str]:
+    """Where the two arms of a statement compare the other way round."""
+    reverse, pair = REVERSE.get(statement.outcome), _pair(statement)
+    return differing.get(pair, {}).get(reverse, []) if pair and reverse else []
+
+
+def _is_reverse(statement: Statement, differing: Differing) -> bool:
+    """Whether a statement is said with the first one of its arms, which it turns round."""
+    pair = _pair(statement)
+    first = next((outcome for outcome in differing.get(pair, {}) if outcome in REVERSE), None) if pair else None
+    return first is not None and statement.outcome is REVERSE[first]
+
+
+def _comparison(alike: Sequence[Statement], detail: Detail) -> str:
     """Comparisons of one arm with one outcome: "HPT is 3 to 7 points better than from scratch after 90 iterations"."""
     claims = [each.comparison for each in alike if each.comparison]
-    first, others = claims[0], list(dict.fromkeys(lowered(claim.against) for claim in claims))
+    first, others = claims[0], listed(list(dict.fromkeys(lowered(claim.against) for claim in claims)))
+    place = f" {alike[0].place}" if detail.place and alike[0].place else ""
     if first.outcome is Outcome.EQUIVALENT:
-        return f"{first.subject} equals {listed(others)} within {margin_text(first.margin, first.unit)}"
+        return f"{first.subject} equals {others} within {margin_text(first.margin, first.unit)}{place}"
     word, joint = joined(first.outcome, first.margin)
-    size = f"{extent(first.difference, first.unit)} " if len(claims) == 1 and first.difference else ""
-    place = f" {alike[0].place}" if placed and len(claims) == 1 and alike[0].place else ""
-    return f"{first.subject} is {size}{word} {joint} {listed(others)}{place}"
+    size = f"{extent(first.difference, first.unit)} " if detail.size and first.difference else ""
+    return f"{first.subject} is {size}{word} {joint} {others}{place}"
 
 
 def _fitting(texts: Sequence[str]) -> str:

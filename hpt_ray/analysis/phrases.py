@@ -33,11 +33,10 @@ WORST_CHANGE = Phrases(
 
 DEPENDENCE_ON_BASE = Phrases(
     outcomes={
-        Outcome.BETTER: "more pretraining of the base raises {subject} less than {against}",
-        Outcome.WORSE: "more pretraining of the base raises {subject} more than {against}",
-        Outcome.EQUIVALENT: "more pretraining of the base raises {subject} as much as {against}, within {margin}",
-        Outcome.UNDECIDED: "there is {lack} that more pretraining of the base raises {subject} and "
-        "{against} differently",
+        Outcome.BETTER: "a longer base does less for {subject} than for {against}",
+        Outcome.WORSE: "a longer base does more for {subject} than for {against}",
+        Outcome.EQUIVALENT: "a longer base does as much for {subject} as for {against}, within {margin}",
+        Outcome.UNDECIDED: "there is {lack} that a longer base does not do the same for {subject} and {against}",
     },
     beside=": from the weakest base ({weakest}) to the strongest ({strongest}) {subject} changes by {change.text} "
     "points and {against} by {other_change.text} ({against} minus {subject} {difference}{without})",

@@ -121,23 +121,24 @@ def _(finding: Gains) -> list[Statement]:
 
 @stated.register
 def _(finding: Map) -> list[Statement]:
-    return _everywhere(finding, finding.cells, "in {} of {} cells")
+    return _everywhere(finding, finding.cells, "in", "cells")
 
 
 @stated.register
 def _(finding: UnderMethods) -> list[Statement]:
-    return _everywhere(finding, finding.under, "under {} of {} methods")
+    return _everywhere(finding, finding.under, "under", "methods")
 
 
-def _everywhere(finding: Map | UnderMethods, claims: Mapping[Any, Claim], where: str) -> list[Statement]:
+def _everywhere(finding: Map | UnderMethods, claims: Mapping[Any, Claim], at: str, places: str) -> list[Statement]:
     """One comparison in several places, as one statement: where it is decided, in how many of them."""
     first = next(iter(claims.values()))
     counts = Counter(claim.outcome for claim in claims.values() if claim.difference is not None)
     outcome = next((outcome for outcome in Outcome if counts[outcome]), Outcome.UNDECIDED)
     word, joint = joined(outcome, first.margin)
-    brief = f"{first.subject} is {word} {joint} {lowered(first.against)} {where.format(counts[outcome], len(claims))}"
+    where = f"{at} {counts[outcome]} of {len(claims)} {places}"
+    brief = f"{first.subject} is {word} {joint} {lowered(first.against)} {where}"
     if outcome is Outcome.BETTER and counts[Outcome.WORSE]:
-        brief += f", worse in {counts[Outcome.WORSE]}"
+        brief += f", worse {at} {counts[Outcome.WORSE]}"
     topic = f"{first.subject} against {lowered(first.against)}"
     return [Statement(_sentence(finding), outcome, brief, topic, exploratory=exploratory(claims.values()))]
 

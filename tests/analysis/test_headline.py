@@ -38,6 +38,9 @@ def robustness(outcome: Outcome) -> Question:
 
 SCRATCH_BETTER = claim("From scratch", 0.0512, 0.1149, BETTER)
 DIRECT_BETTER = claim("Direct transfer", 0.004, 0.03, BETTER)
+SCRATCH_WORSE = claim("From scratch", -0.09, -0.03, WORSE)
+SCRATCH_OPEN = claim("From scratch", -0.01, 0.03, UNDECIDED)
+DIRECT_WORSE = claim("Direct transfer", -0.09, -0.03, WORSE)
 DIRECT_OPEN = claim("Direct transfer", -0.01, 0.03, UNDECIDED)
 
 
@@ -75,6 +78,29 @@ DIRECT_OPEN = claim("Direct transfer", -0.01, 0.03, UNDECIDED)
             "Not enough evidence on robustness",
         ),
         ([robustness(BETTER)], "HPT is more robust to the policy than from scratch"),
+        (
+            [Comparisons((SCRATCH_BETTER,), "with 50 labels"), Comparisons((SCRATCH_WORSE,), "with all labels")],
+            "HPT is 5 to 11 points better than from scratch with 50 labels, worse elsewhere",
+        ),
+        (
+            [
+                Comparisons((SCRATCH_WORSE, DIRECT_WORSE), "with 50 labels"),
+                Comparisons((SCRATCH_BETTER, DIRECT_BETTER), "with all 1,400 labels"),
+            ],
+            "HPT is worse than from scratch and direct transfer with 50 labels, better elsewhere",
+        ),
+        (
+            [Comparisons((SCRATCH_BETTER,), "with 50 labels"), Comparisons((SCRATCH_OPEN,), "with all labels")],
+            "HPT is better than from scratch with 50 labels; the rest undecided",
+        ),
+        (
+            [robustness(UNDECIDED), Comparisons((SCRATCH_BETTER, DIRECT_WORSE), "at the baseline policy,")],
+            "HPT is better than from scratch; HPT is worse than direct transfer; robustness undecided",
+        ),
+        (
+            [robustness(WORSE), Comparisons((SCRATCH_BETTER, DIRECT_OPEN, replace(DIRECT_OPEN, subject="HPT-BN")))],
+            "HPT is less robust to the policy than from scratch; some questions undecided",
+        ),
     ],
 )
 def test_what_it_says(findings: list[object], says: str) -> None:

@@ -36,7 +36,7 @@ def on(
 def test_hpt_rises_less_than_direct_transfer() -> None:
     found = on()
     assert found.sentence.startswith(
-        "On rsscn7, more pretraining of the base raises HPT less than direct transfer: from the weakest base (60 "
+        "On rsscn7, a longer base does less for HPT than for direct transfer: from the weakest base (60 "
         "iterations) to the strongest (1,200 iterations) HPT changes by +6.0 ["
     )
     assert "and direct transfer by +18.0 [" in found.sentence and "(direct transfer minus HPT +12.0 [" in found.sentence
@@ -54,7 +54,7 @@ def test_hpt_rises_less_than_direct_transfer() -> None:
 
 def test_hpt_rises_more_and_is_worse_than_from_scratch() -> None:
     found = on({"base>target": (0.40, 0.55, 0.70, 0.70), "base": (0.55, 0.56, 0.57, 0.6)})
-    assert "raises HPT more than direct transfer" in found.sentence
+    assert "does more for HPT than for direct transfer" in found.sentence
     assert "(direct transfer minus HPT −28.0 [" in found.sentence
     assert "from the base of 60 iterations HPT is worse than pretraining from scratch (−15.0 [" in found.sentence
     assert [claim.outcome for claim in found.claims] == [Outcome.WORSE, Outcome.WORSE, Outcome.BETTER]
@@ -62,7 +62,7 @@ def test_hpt_rises_more_and_is_worse_than_from_scratch() -> None:
 
 def test_the_same_rise_is_equivalent() -> None:
     rise = {"base>target": (0.42, 0.52, 0.60, 0.63)}
-    assert "raises HPT as much as direct transfer, within 1 point" in on(rise, examples=800).sentence
+    assert "does as much for HPT as for direct transfer, within 1 point" in on(rise, examples=800).sentence
     # Of one image the two changes may be two apart, so that it takes 736 to show a point.
     (few, *_) = on(rise).claims
     assert few.difference is not None
@@ -83,7 +83,7 @@ def test_the_difference_of_differences_is_paired() -> None:
 
 
 def test_little_data_is_not_enough_evidence() -> None:
-    assert "there is not enough evidence that more pretraining" in on(exact=False, examples=20).sentence
+    assert "there is not enough evidence that a longer base" in on(exact=False, examples=20).sentence
 
 
 @pytest.mark.parametrize(
