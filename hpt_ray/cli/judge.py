@@ -88,7 +88,7 @@ def judge(
     if output or csv or latex:
         from hpt_ray.execute.claim_files import write_claims, write_judged
 
-        files = [*(write_judged(judged, output) if output else []), *write_claims(judged.verdicts, csv, latex)]
+        files = [*(write_judged(judged, output) if output else []), *write_claims(judged.verdicts, csv, latex, table)]
         console.written(files)
 
 

@@ -7,23 +7,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt_ray.core.errors import StudyError
+from hpt_ray.core.paths import path_of
 from hpt_ray.report.claim_tables import claims_csv, claims_latex
+from hpt_ray.store.files import replace_whole
 
 if TYPE_CHECKING:
     from hpt_ray.analysis.judged import Judged
     from hpt_ray.analysis.verdict import Verdict
 
 
-def write_claims(verdicts: Sequence[Verdict], csv: Path | None, latex: Path | None) -> list[Path]:
+def write_claims(verdicts: Sequence[Verdict], csv: Path | None, latex: Path | None, table: str = "") -> list[Path]:
     """Write the claims of verdicts to a file of each kind, but for None.
+
+    Args:
+        table: the file that the claims are on, which is never replaced.
 
     Returns: the files that were written.
 
     Raises:
-        StudyError: if a file cannot be written.
+        StudyError: if a file cannot be written, or would replace the table or the other file.
     """
-    tables = {csv: claims_csv, latex: claims_latex}
-    return _write({path: text(verdicts) for path, text in tables.items() if path is not None})
+    tables = [(csv, claims_csv), (latex, claims_latex)]
+    named = [(path, text) for path, text in tables if path is not None]
+    taken = {path_of(table).resolve()} if table else set()
+    for path, _ in named:
+        if path.resolve() in taken:
+            raise StudyError(f"{path} is the table itself, or named for CSV and for LaTeX: choose another place.")
+        taken.add(path.resolve())
+    return _write({path: text(verdicts) for path, text in named})
 
 
 def write_judged(judged: Judged, folder: Path) -> list[Path]:
@@ -34,7 +45,7 @@ def write_judged(judged: Judged, folder: Path) -> list[Path]:
     from hpt_ray.report.judged_page import judged_page
     from hpt_ray.report.verdict_file import judged_file
 
-    tables = write_claims(judged.verdicts, folder / "claims.csv", folder / "claims.tex")
+    tables = write_claims(judged.verdicts, folder / "claims.csv", folder / "claims.tex", judged.table.file)
     rest = {"verdict.json": judged_file(judged).decode(), "report.html": judged_page(judged)}
     return [*tables, *_write({folder / name: content for name, content in rest.items()})]
 
@@ -43,7 +54,10 @@ def _write(files: Mapping[Path, str]) -> list[Path]:
     for path, content in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
+            if path.exists() and not path.is_file():  # /dev/stdout is written to, and never replaced
+                path.write_bytes(content.encode())
+            else:
+                replace_whole(path.resolve(), content.encode())
         except OSError as error:
             raise StudyError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
     return list(files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,3 +77,10 @@ def test_it_imports_neither_torch_nor_ray(tmp_path: Path) -> None:
 def test_a_column_has_one_condition(main: Main) -> None:
     code, _, err = main("runs.csv", "--baseline", "base", "--where", "seed=0", "--where", "seed=1")
     assert code == 2 and "--where names 'seed' twice" in err
+
+
+def test_a_file_may_have_a_name_that_is_no_text(main: Main) -> None:
+    name = os.fsdecode(b"runs-\xff.csv")
+    Path("runs.csv").rename(name)
+    code, out, _ = main(name, "--baseline", "base", "-o", "judged")
+    assert code == 0 and "On runs-\\udcff.csv" in " ".join(out.split()) and Path("judged/report.html").exists()

@@ -49,3 +49,18 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     judged = judge_table(read(str(tmp_path / "runs.csv"), Options(baseline="base")))
     with pytest.raises(StudyError, match="cannot be written"):
         write_claims(judged.verdicts, tmp_path / "runs.csv" / "claims.csv", None)
+
+
+def test_neither_the_table_nor_another_file_is_replaced(tmp_path: Path) -> None:
+    runs = tmp_path / "claims.csv"
+    runs.write_text("model,acc\nbase,0.5\nours,0.6\n")
+    judged = judge_table(read(str(runs), Options(baseline="base")))
+    latex = tmp_path / "b" / ".." / "a"
+    for attempt in (
+        lambda: write_judged(judged, tmp_path),
+        lambda: write_claims(judged.verdicts, runs, None, str(runs)),
+        lambda: write_claims(judged.verdicts, tmp_path / "a", latex),
+    ):
+        with pytest.raises(StudyError, match="choose another place"):
+            attempt()
+    assert runs.read_text().startswith("model,acc") and list(tmp_path.iterdir()) == [runs]

@@ -18,6 +18,7 @@ from hpt_ray.analysis.measures.table_file import load
 from hpt_ray.analysis.measures.text_format import SHARES, listed
 from hpt_ray.core.errors import DataError, UnknownNameError
 from hpt_ray.core.paths import path_of
+from hpt_ray.core.text import visible
 from hpt_ray.spec.study import LABELS
 
 #: Kinds of columns whose names are shown as they are written, and those by which rows are matched.
@@ -44,7 +45,7 @@ def read(file: str, options: Options) -> LongTable:
     table, metric, notes = _one_metric(table, options.metric, [arm])
     roles, named = _roles(table, options, arm, factors)
     columns = {kind: column for kind, column in roles.items() if column}
-    values = _values(table, named, columns, metric, path_of(file).name)
+    values = _values(table, named, columns, metric, visible(path_of(file).name))
     metric = metric or usual.quantity(values.of)
     metric = WORDS.get(metric, metric.replace("_", " "))
     arms = tuple(values.rows["arm"].unique())  # one whose runs have all failed is told of
