@@ -158,21 +158,24 @@ def options(name: str, argument: str | None, defaults: Mapping[str, str]) -> tup
     """Split ``HEAD,key=value,...``: the head ("" if there is none) and the options, defaults filled in.
 
     Raises:
-        DataError: for a part that is not key=value. UnknownNameError: for a key that is not in ``defaults``.
+        DataError: for a part that is not key=value, or a key given twice. UnknownNameError: for a key that is not in
+            ``defaults``.
     """
     parts = [part.strip() for part in re.split(r",(?=\s*\w+=)", argument or "")]  # a value may have commas
     if "=" not in parts[0]:
         parts = [part.strip() for part in parts[0].split(",")] + parts[1:]
     head = parts.pop(0) if "=" not in parts[0] else ""
-    chosen = dict(defaults)
+    chosen: dict[str, str] = {}
     for part in parts:
         key, equals, value = part.partition("=")
         if not equals or not value:
             raise DataError(f"{name}:{argument}: {part!r} is not an option; write key=value, separated by commas.")
         if key not in defaults:
             raise UnknownNameError(f"option of data set {name!r}", key, defaults)
+        if key in chosen:
+            raise DataError(f"{name}:{argument}: {key} is given twice; give each option once.")
         chosen[key] = value
-    return head, chosen
+    return head, {**defaults, **chosen}
 
 
 def source(spec: str) -> Source:

@@ -143,6 +143,7 @@ def test_base_and_target_are_shifted() -> None:
         ("synthetic:shape,n=many", DataError, "whole numbers"),
         ("synthetic:shape,n=0", DataError, "between 1 and"),
         ("synthetic:shape,fast", DataError, "write key=value"),
+        ("synthetic:shape,n=120;synthetic:shape,n=100", DataError, "n is given twice"),
     ],
 )
 def test_bad_specs(spec: str, error: type[Exception], says: str) -> None:
