@@ -35,7 +35,9 @@ def pictures(data: Dataset) -> str:
     )
     extent = smallest if (data.sizes == data.sizes[0]).all() else f"{smallest} to {largest} (median {middle})"
     counted = sorted(data.forms.items(), key=lambda item: (-item[1], item[0]))
-    forms = [f"{number:,} {form}" if len(counted) > 1 else form for form, number in counted]
+    forms = [
+        f"{number:,} {'with ' * form[0].isdigit()}{form}" if len(counted) > 1 else form for form, number in counted
+    ]
     read_as = READ_AS if data.channels_read == RGB else {**READ_AS, "grey": ""}
     read = [how for word, how in read_as.items() if how and any(word in form for form in data.forms)]
     if data.channels_read != RGB:

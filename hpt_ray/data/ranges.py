@@ -65,8 +65,8 @@ class Range:
         clear = np.where(known, values, self.low)
         if self.bits is not None:
             shades = np.floor(clear / 2 ** (self.bits - 8))
-        else:
-            shades = np.rint((clear - self.low) / max(self.high - self.low, 1e-300) * 255)
+        else:  # of one value all is black
+            shades = np.rint((clear - self.low) / ((self.high - self.low) or 1) * 255)
         shades = shades.clip(0, 255)
         return np.where(known, 255 - shades if negative else shades, 0).astype(np.uint8)
 

@@ -151,7 +151,7 @@ def reading(looks: Sequence[Look]) -> Reading:
     for kind, what in (("whole", "more than 8 bits"), ("real", "values in float")):
         if spans := [each.spans for each in looks if each.kind == kind]:
             remarks.append(f"{len(spans):,} images have {what}: {_listed(ranges[kind])}")
-            remarks += _narrow(spans, ranges[kind])
+            remarks += _constant(ranges[kind], spans) or _narrow(spans, ranges[kind])
     if opaque:
         remarks.append(
             f"{len(soft):,} TIFF images have a band beside their colours that is no transparency, for most of it lies "
@@ -179,6 +179,19 @@ def _first(bands: int) -> str:
 def _ranges(spans: list[tuple[Span, ...]], kind: str) -> Ranges:
     """The range of each channel, or of all together, of the spans of each image."""
     return tuple(range_of(channel, kind == "whole") for channel in zip(*spans, strict=True)) or (SIXTEEN,)
+
+
+def _constant(ranges: Ranges, spans: Sequence[tuple[Span, ...]]) -> list[str]:
+    """A remark for each channel from which nothing can be learned: it has one value in all images, or none."""
+    remarks = []
+    for number, values in enumerate(ranges, 1):
+        low, high = values.ends
+        if low == high:
+            measured = any(each[number - 1].low <= each[number - 1].high or each[number - 1].odd for each in spans)
+            which = f"channel {number}" if len(ranges) > 1 else "every value"
+            what = f"is {low:,.6g}" if measured else "is no measurement (NaN, endless or declared as no data)"
+            remarks.append(f"{which} {what} in all of these {len(spans):,} images: nothing can be learned from it")
+    return remarks
 
 
 def _narrow(spans: Sequence[tuple[Span, ...]], ranges: Ranges) -> list[str]:

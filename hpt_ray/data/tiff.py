@@ -69,19 +69,21 @@ def picture(image: bytes | Path, where: str, channels: Channels = RGB) -> Pictur
             tags = {tag: page.tags[tag].value for tag in (PHOTOMETRIC_TAG, NODATA_TAG) if tag in page.tags}
             pixels = _bands(page.asarray(), page.axes)
             extra = page.extrasamples
+            pages = [each for each in file.pages if isinstance(each, tifffile.TiffPage)]
+            whole = sum(not (each.is_reduced or each.is_mask) for each in pages)
     except DAMAGED as error:
         raise DataError(f"{where} cannot be decoded ({error}); mend or remove it.") from error
     count = 1 if pixels.ndim == 2 else pixels.shape[2]
     alpha = [count - len(extra) + place for place, kind in enumerate(extra) if kind in ALPHA]
-    notes: tuple[str, ...] = ()
+    notes = [f"have {whole} pages: the first is read, and pages are no channels"] if whole > 1 else []
     if channels == "all" and alpha:
         pixels = np.delete(pixels, alpha, axis=2)
-        notes = (f"mark band {alpha[0] + 1} as transparency: it is no channel unless its number is named",)
+        notes.append(f"mark band {alpha[0] + 1} as transparency: it is no channel unless its number is named")
     elif channels == RGB and pixels.ndim == 3:
         pixels = pixels[..., :3] if count > 2 else pixels[..., 0]
     if pixels.dtype == np.uint8 and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:
         pixels = 255 - pixels
-    return of_array(np.ascontiguousarray(pixels), {**tags, SAMPLES_TAG: count}, notes)
+    return of_array(np.ascontiguousarray(pixels), {**tags, SAMPLES_TAG: count}, tuple(notes))
 
 
 def _is_usable(page: Any) -> bool:

@@ -214,3 +214,41 @@ def test_numbers_of_bands_are_those_of_the_targets_kind(tmp_path: Path) -> None:
     grey = source(_folder(tmp_path / "grey", [image[..., 0] for image in _images(1, np.uint8, 255)]))
     for channels in ((4, 3), "all", 3):
         assert [of_other_data(each, channels) for each in (bands, photos, drawn, grey)] == [channels, 3, 3, 3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("error")
+def test_a_channel_of_one_value_or_of_none_is_black_and_told(dtype: type, tmp_path: Path) -> None:
+    images = _images(4, dtype, 1.0)
+    for image in images:
+        image[..., 1], image[..., 2] = 0.25, np.nan
+    data = load(_folder(tmp_path / "bands", images), SIDE, channels="all")
+    read = _in_order(data)
+    assert not read[..., 1:3].any()
+    assert np.ptp(read[..., 0]) == np.ptp(read[..., 3]) == 255
+    told = [remark for remark in data.remarks if "nothing can be learned" in remark]
+    assert told == [
+        "channel 2 is 0.25 in all of these 6 images: nothing can be learned from it",
+        "channel 3 is no measurement (NaN, endless or declared as no data) in all of these 6 images: nothing can be "
+        "learned from it",
+    ]
+
+
+def test_pages_that_are_not_read_are_said_and_overviews_are_no_pages(tmp_path: Path) -> None:
+    image = _images(4, np.uint16, 4000)[0]
+    stack, pyramid = tmp_path / "stack.tif", tmp_path / "pyramid.tif"
+    tifffile.imwrite(stack, image.transpose(2, 0, 1), photometric="minisblack")
+    with tifffile.TiffWriter(pyramid) as writer:
+        writer.write(image, photometric="minisblack", planarconfig="contig")
+        writer.write(image[::2, ::2], photometric="minisblack", planarconfig="contig", subfiletype=1)
+    for file, notes in ((stack, ("have 4 pages: the first is read, and pages are no channels",)), (pyramid, ())):
+        look = pixels(Example(file, "x"), SIDE, channels="all").look
+        assert look is not None
+        assert look.notes == notes
+
+
+def test_images_of_other_depths_are_counted_in_words(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "bands", _images(4, np.uint16, 4000))
+    (tmp_path / "bands/class0/00.tif").write_bytes(_written(_images(4, np.uint8, 255)[0]))
+    line = _line(load(folder, SIDE, channels="all"))
+    assert "5 with 4 channels of 16 bits, 1 with 4 channels of 8 bits (all 4 channels are read)" in line
