@@ -87,10 +87,16 @@ def _few_seeds(run: Run, claims: Sequence[Claim]) -> list[str]:
 
 
 def _looked_at(run: Run) -> list[str]:
-    """Where fewer of the seeds were looked at before, which these intervals do not count."""
+    """Where other runs have looked at fewer of the seeds, which these intervals do not count."""
     if not run.manifest.looked_at:
         return []
     rows = listed([str(rows) for rows in run.manifest.looked_at])
+    if run.manifest.looks is not None:
+        return [
+            f"Looked at before, by other runs, after {rows} of the seeds that there may be: the intervals here "
+            "count the looks of this run alone, and several runs find a difference more often than one (choose "
+            "--max-seeds before the first look)."
+        ]
     return [
         f"Looked at before, after {rows} of these seeds: intervals and decisions here are those of a single look, and "
         "seeds that are added until a difference shows find one more often than they say (--until-decided counts "

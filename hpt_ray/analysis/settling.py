@@ -106,7 +106,8 @@ def _at_look(run: Run, history: Looks, target: str, claims: Sequence[Claim]) -> 
         if judged.recorded or judged.difference is None or claim.difference is None:
             settled.append(judged)
             continue
-        outcome = judge(judged.difference, claim.margin, p) if now else Outcome.UNDECIDED
+        # A failure decides nothing: which seeds fail may depend on what they would have shown.
+        outcome = judge(judged.difference, claim.margin, p) if now and not claim.failed else Outcome.UNDECIDED
         decided = replace(judged, p=p, outcome=outcome)
         path = (*judged.path, _record(run, history, target, decided, claim.difference, left)) if now else judged.path
         settled.append(replace(decided, path=path))
@@ -147,4 +148,5 @@ def _record(run: Run, history: Looks, target: str, claim: Claim, at_one_look: In
         p_corrected=claim.p,
         decision=str(claim.outcome),
         decided=claim.outcome is not Outcome.UNDECIDED,
+        failed=claim.failed.number if claim.failed else 0,
     )

@@ -63,7 +63,7 @@ def paths_of(looks: Looks) -> dict[str, list[ClaimAtLook]]:
 def claim_text(run: Run, claim: ClaimAtLook) -> str:
     """Which claim it is: "Accuracy: HPT against direct transfer, baseline"."""
     levels = dict.fromkeys([*claim.levels.values(), *claim.against_levels.values()])
-    where = [claim.place] if claim.place else [level_name(level) for level in levels]
+    where = [claim.place[0].lower() + claim.place[1:]] if claim.place else [level_name(level) for level in levels]
     target = [claim.target] if len(run.study.targets) > 1 else []
     measure = f"{claim.measure[0].upper()}{claim.measure[1:]}"
     return ", ".join([f"{measure}: {claim.subject} against {lowered(claim.against)}", *where, *target])
@@ -76,6 +76,8 @@ def decision_text(claim: ClaimAtLook, looks: Looks) -> str:
     if claim.futile:
         why = ": too few test images" if claim.futile == "few test images" else ""
         return f"futile after {claim.rows} seeds{why}"
+    if claim.failed:
+        return f"open: {claim.failed} of {claim.rows} seeds failed"
     return "not decided" if looks.ended else "open"
 
 

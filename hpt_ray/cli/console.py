@@ -123,7 +123,8 @@ def result(result: Result) -> None:
     if not given_up and (looks := until_decided(result.run)):
         out.print()
         out.print(looks.sentence)
-        out.print(rows(looks.table))
+        if looks.table.rows:
+            out.print(rows(looks.table))
     if result.failures:
         stages = result.run.manifest.stages
         assert stages is not None  # a run with failures has been collected

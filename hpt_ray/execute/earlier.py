@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from hpt_ray.analysis.claim import Claim
 
 
-def looked_at(study: Study, fingerprints: Mapping[str, str], store: Store) -> tuple[int, ...]:
-    """After how many of a study's seeds earlier runs have looked at its claims."""
+def looked_at(study: Study, fingerprints: Mapping[str, str], store: Store, own: str) -> tuple[int, ...]:
+    """After how many of a study's seeds, but not all, other runs have looked at its claims.
+
+    Args:
+        study: with all the seeds that it may have. own: the run itself, whose looks are no others'.
+    """
     rows = set()
-    for _, earlier in _runs(study, fingerprints, store):
-        looks = earlier.looks.made if earlier.looks else ()
-        seeds = [earlier.study.seeds[: look.rows] for look in looks] or [earlier.study.seeds] * earlier.collected
-        rows |= {len(each) for each in seeds if set(each) < set(study.seeds)}
+    for run, earlier in _runs(study, fingerprints, store):
+        if run != own:
+            looks = earlier.looks.made if earlier.looks else ()
+            seeds = [earlier.study.seeds[: look.rows] for look in looks] or [earlier.study.seeds] * earlier.collected
+            rows |= {len(each) for each in seeds if set(each) < set(study.seeds)}
     return tuple(sorted(rows))
 
 

@@ -57,6 +57,10 @@ class Growing:
                 self.looks = self.store.manifest(self.plan.run).looks or self.looks
         if self.looks.ended == "budget":
             self.looks = self.looks.model_copy(update={"ended": ""})
+        # What failed is tried again, and decided nothing: so the last look is made again with what it lacked.
+        made = self.looks.made
+        if made and any(claim.failed for claim in made[-1].claims):
+            self.looks = self.looks.model_copy(update={"made": made[:-1], "ended": ""})
         self.plan = self._planned()
 
     def _planned(self) -> Plan:
@@ -138,6 +142,6 @@ class Growing:
         decided = sum(claim.decided for claim in claims.values())
         self.looked(
             f"look after {rows} seeds: {decided} of {len(claims)} open claims decided, "
-            f"{sum(bool(claim.futile) for claim in claims.values())} futile, {len(still_open)} go on."
+            f"{sum(bool(claim.futile) for claim in claims.values())} futile, {len(still_open)} left open."
         )
         return not ended

@@ -85,7 +85,7 @@ def run(
         notes=(*reader_notes(study), *prepared.notes),
         cached=len(already & set(plan.stages)),
         looks=growth.looks if growth else None,
-        looked_at=() if growth or study.search else looked_at(plan.study, prepared.fingerprints, opened),
+        looked_at=() if study.search else looked_at(prepared.plan.study, prepared.fingerprints, opened, plan.run),
     )
 
     views_table = None if study.search else views(prepared)  # those of a search follow at its end

@@ -126,6 +126,7 @@ class ClaimAtLook(_Open):
         seeds: how many it rests on. level: of the look. p: over all looks; p_corrected: by Holm's steps, too.
         decision: what it says, an ``analysis.claim.Outcome``.
         futile: why more seeds will hardly decide it; "" where they may.
+        failed: how many of its seeds have no result, for which it stays open.
     """
 
     name: str
@@ -147,6 +148,7 @@ class ClaimAtLook(_Open):
     decision: str
     decided: bool
     futile: Futile = ""
+    failed: Count = 0
 
     @property
     def closed(self) -> bool:
@@ -193,7 +195,7 @@ class Manifest(Sealed):
         given_up: the one reason for which the run has no results; None if it has.
         compute_seconds: sum over its stages. weights: what was loaded from each checkpoint, one line each.
         looks: of a run that grows until its claims are decided; None of one whose seeds were fixed.
-        looked_at: after how many of its seeds an earlier run looked at the claims of one whose seeds were fixed.
+        looked_at: after how many of its seeds other runs, whose looks it does not count, looked at its claims.
         stages, failures: like ``compute_seconds``, None until the run's stages have been collected.
     """
 

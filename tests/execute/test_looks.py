@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from hpt_ray.analysis.until_decided import until_decided
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.backends import inline
 from hpt_ray.execute.earlier import comparisons
@@ -144,6 +146,40 @@ def test_fixed_seeds_that_were_looked_at_before_are_said_to_be(finished: tuple[P
     assert comparisons(study.model_copy(update={"margin": 2.0}), fingerprints, Store(store))
     assert not comparisons(study.model_copy(update={"image_size": 8}), fingerprints, Store(store))
     assert not comparisons(study, fingerprints | {small.TARGET: "another"}, Store(store))
+
+
+def test_looks_of_another_run_that_grew_less_are_said_to_be_left_out(finished: tuple[Path, Result, Spy]) -> None:
+    store, result, _ = finished
+    assert result.run.manifest.looked_at == ()
+    further = run(STUDY, store=store, runner="inline", until_decided=MOST + 1)
+    assert {3, 5} <= set(further.run.manifest.looked_at)
+    (note,) = [caveat.text for caveat in further.verdicts[0].caveats if caveat.kind == "looks"]
+    assert "count the looks of this run alone" in note
+    again = run(STUDY, store=store, runner="inline", until_decided=MOST)
+    assert not [caveat for caveat in again.verdicts[0].caveats if caveat.kind == "looks"]
+
+
+def test_a_failure_decides_nothing_and_its_look_is_made_again(
+    finished: tuple[Path, Result, Spy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, result, _ = finished
+    whole, begun = inline.run_unit, itertools.count()
+
+    def failing(unit: Unit, *arguments: Any) -> None:
+        if next(begun) == 11:  # among the seeds of the second look
+            raise RuntimeError("the disk is gone")
+        whole(unit, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inline, "run_unit", failing)
+        part = run(STUDY, store=tmp_path, runner="inline", until_decided=MOST)
+    assert part.failures
+    (claim,) = looks(part).made[-1].claims
+    assert claim.failed == 1 and not claim.closed
+    decisions = until_decided(part.run)
+    assert decisions is not None and decisions.table.rows[0][1] == "open: 1 of 5 seeds failed"
+    again = run(STUDY, store=tmp_path, runner="inline", until_decided=MOST)
+    assert looks(again) == looks(result) and rows(again) == rows(result)
 
 
 @pytest.mark.slow

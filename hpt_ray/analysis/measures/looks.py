@@ -51,11 +51,12 @@ def record(
         fields: the other fields of the record.
     """
     rows, noise = rows_of(run, looks), noise_of(at_one_look)
+    not_futile = fields["decided"] or fields["failed"] or rows[-1] >= looks.most
     numbers = {name: getattr(judged, name) for name in ("estimate", "low", "high", "seeds", "p")}
     return ClaimAtLook(
         rows=rows[-1],
         level=level(rows, noise, 1 - LEVEL, looks.most),
-        futile="" if fields["decided"] or rows[-1] >= looks.most else _futile(rows, looks, at_one_look, margin, left),
+        futile="" if not_futile else _futile(rows, looks, at_one_look, margin, left),
         **numbers,
         **fields,
     )
