@@ -59,7 +59,7 @@ class Verdict(HTMLParser):
             self.values.append(text)
         elif self.inside in ("li", "warns"):
             self.notes.append(text)
-        elif self.inside in ("th", "td"):
+        elif self.inside in ("th", "td", "name"):
             self.rows[-1].append(text)
 
 
