@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -11,6 +12,19 @@ from collections.abc import Iterator
 
 #: Whether standard output is closed, and its device when the program began.
 _closed, _begun = False, None
+
+#: What stands for signs that an encoding lacks; a minus that became "?" would hide the sign of a number.
+PLAIN = {"−": "-", "–": "-", "→": ">", "…": "..."}
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    """The handler of signs that cannot be encoded: their like, else "?"."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("hpt_plain", _replaced)
 
 
 def prepare() -> None:
@@ -22,7 +36,7 @@ def prepare() -> None:
         if stream is None:  # closed by the shell (>&-)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="hpt_plain")
 
 
 def written(lost: OSError | None) -> bool:

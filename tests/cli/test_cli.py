@@ -540,6 +540,13 @@ def test_signs_that_the_output_cannot_show_are_replaced(encoding: str) -> None:
     assert b"iterations" in done.stdout
 
 
+def test_a_minus_stays_one_where_the_encoding_lacks_it() -> None:
+    code = "from hpt_ray.cli import streams; streams.prepare(); print('[\u22121.5, +2.0] \u4e16')"
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+    assert done.stdout.split() == [b"[-1.5,", b"+2.0]", b"?"]
+
+
 @pytest.mark.parametrize(
     ("redirection", "says"),
     [
