@@ -87,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "my_study.py").write_text(study, encoding="utf-8")
     for code in blocks("hpt_ray/README.md", "python"):
         (place / re.findall(r"^# (\w+\.py)", code)[0]).write_text(code, encoding="utf-8")
-    small = hpt_ray.make("augment_ablation", **SMALL, batch=16, group=8, image_size=16)
+    small = hpt_ray.make("augment_ablation", **SMALL, batch=16, group=8, image_size=16, backbone="resnet18")
     assert not hpt_ray.run(small, store=place / "hpt-store", runner="inline").failures
     return place
 
@@ -152,7 +152,7 @@ def test_options_exist(paper: str) -> None:
     from ray.dashboard.modules.job.cli import submit
     from ray.scripts.scripts import get_auth_token, start
 
-    ours = [*typer.main.get_command(app).commands.values()]
+    ours = [typer.main.get_command(app), *typer.main.get_command(app).commands.values()]
     ours += [inner for group in ours for inner in getattr(group, "commands", {}).values()]
     everyone = [*ours, start, submit, get_auth_token]
     known = {option for command in everyone for parameter in command.params for option in parameter.opts}

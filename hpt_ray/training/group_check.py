@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hpt_ray.core.errors import StudyError
@@ -34,14 +34,16 @@ def check_group(recipe: Recipe, backbone: str, image_size: int) -> None:
     if recipe.group > 1:  # each layer then has at least a value of each image
         return
     kind = find(recipe.method)
-    method = kind(build(backbone, 0, image_size), kind.options(recipe.options), 0, CLASSES).train()
+    options = kind.options(recipe.options)
+    method = kind(build(backbone, 0, image_size), options, 0, CLASSES).train()
     for name, layer in method.named_modules():
         if isinstance(layer, _BatchNorm):
             layer.register_forward_pre_hook(_refusal(f"{recipe.method}'s {name}", backbone, image_size))
-    method.step(_groups_of_one(min(recipe.batch, 2), image_size), Workers())
+    drawn = {name: torch.from_numpy(array) for name, array in kind.draws(options, 0, 0).items()}
+    method.step(_groups_of_one(min(recipe.batch, 2), image_size, drawn), Workers())
 
 
-def _groups_of_one(size: int, image_size: int) -> Batch:
+def _groups_of_one(size: int, image_size: int, drawn: dict[str, Tensor]) -> Batch:
     """A global batch of empty images [size, 3, image_size, image_size], each of them a group."""
     return Batch(
         iteration=0,
@@ -51,6 +53,7 @@ def _groups_of_one(size: int, image_size: int) -> Batch:
         iterations=1,
         labels=torch.split(torch.zeros(size, dtype=torch.int64), 1),
         shuffled=torch.arange(size),
+        drawn=drawn,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -37,6 +38,7 @@ class Batch:
         iterations: the stage's whole budget, for schedules that belong to a method.
         labels: of this worker's groups in the batch's order, each int64 [group], -1 where there is none.
         shuffled: the batch's positions in the order of shuffled views, int64 [size] on the device.
+        drawn: what the method's ``draws`` gave, on the device.
     """
 
     iteration: int
@@ -46,6 +48,7 @@ class Batch:
     iterations: int = field(kw_only=True)
     labels: tuple[Tensor, ...] = field(kw_only=True)
     shuffled: Tensor = field(kw_only=True)
+    drawn: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
 
     @property
     def groups(self) -> int:
@@ -93,6 +96,11 @@ class Method(nn.Module, ABC):
             return cls.Options.model_validate(values)
         except ValueError as error:
             raise StudyError(f"{cls.__name__}: {error}") from error
+
+    @classmethod
+    def draws(cls, options: Any, seed: int, iteration: int) -> dict[str, NDArray[Any]]:
+        """What a step draws besides its views, by name: it goes to the device with them, in the step's one copy."""
+        return {}
 
     @classmethod
     def check(cls, options: Any, batch: int) -> None:

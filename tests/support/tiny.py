@@ -96,6 +96,7 @@ def batch(
     orders: tuple[Order, ...] = ("batch", "batch"),
     shuffled: Any = None,
     workers: Workers | None = None,
+    drawn: dict[str, Any] | None = None,
 ) -> Batch:
     """A batch of given views, without labels unless given, as a worker sees it; shuffled by seed 0 unless given."""
     size = len(pair[0])
@@ -112,6 +113,7 @@ def batch(
         iterations=iterations,
         labels=torch.split(known[own], group),
         shuffled=torch.from_numpy(order),
+        drawn={name: torch.from_numpy(array) for name, array in (drawn or {}).items()},
     )
 
 

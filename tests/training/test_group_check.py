@@ -33,17 +33,19 @@ from tests.support import small, tiny
 def test_what_is_refused_is_what_fails_in_training(method: str, backbone: str, group: int, size: int) -> None:
     recipe = tiny.recipe(method=method, batch=group, group=group)
     kind: type[Method] = registry.load("methods", method)
-    made = kind(build(backbone, 0, size), kind.options(recipe.options), 0, 2).train()
+    options = kind.options(recipe.options)
+    made, drawn = kind(build(backbone, 0, size), options, 0, 2).train(), kind.draws(options, 0, 0)
     pair = (torch.randn(group, 3, size, size), torch.randn(group, 3, size, size))
     try:
-        made.step(tiny.batch(0, pair, group, torch.zeros(group, dtype=torch.long), orders=kind.views), Workers())
+        labels = torch.zeros(group, dtype=torch.long)
+        made.step(tiny.batch(0, pair, group, labels, orders=kind.views, drawn=drawn), Workers())
         fails = False
     except ValueError as error:
         assert "more than 1 value per channel" in str(error)
         fails = True
-    # BYOL's heads have no positions; the last map of the two ResNets has one; SimCLR passes two views at once.
+    # BYOL's heads have no positions; the last map of the two ResNets has one; SimCLR and LeJEPA pass two views at once.
     one_position = (backbone, size) in (("resnet_small", 8), ("resnet18", 32))
-    assert fails == (group == 1 and (method == "byol" or (one_position and method != "simclr")))
+    assert fails == (group == 1 and (method == "byol" or (one_position and method not in ("simclr", "lejepa"))))
     if fails:
         with pytest.raises(StudyError, match=r"^group=1 gives .* one value of each channel.*: use group=2 or more\.$"):
             check_group(recipe, backbone, size)

@@ -19,6 +19,9 @@ from hpt_ray.training.pixels import View
 from hpt_ray.training.views import Views
 from hpt_ray.training.workers import Workers
 
+#: Before the names of what a method draws itself, among the arrays of a step.
+DRAWN = "drawn "
+
 
 def pretraining_indices(recipe: Recipe, data: Dataset, seed: int, supervised: bool) -> Indices:
     """Sorted indices of the images that a stage may see, the same for every arm of a seed.
@@ -68,7 +71,7 @@ class Batches:
             DataError: as ``pretraining_indices``. StudyError: if the groups cannot be shared out equally.
         """
         self.recipe, self.data, self.iterations, self.seed = recipe, data, iterations, seed
-        self.orders = method.views
+        self.method, self.options = method, method.options(recipe.options)
         self.indices = pretraining_indices(recipe, data, seed, method.supervised)
         share = workers.share(recipe.batch // recipe.group)
         self.own = np.arange(share.start * recipe.group, share.stop * recipe.group)
@@ -98,11 +101,12 @@ class Batches:
     def batch(self, iteration: int) -> Batch:
         """One iteration's global batch; its draws are those of any number of workers."""
         arrays, recipe = self._ahead(iteration).opened(), self.recipe
+        count = len(self.method.views)
 
         def view(which: int) -> tuple[Tensor, ...]:
-            if not 0 <= which < len(self.orders):
+            if not 0 <= which < count:
                 raise StudyError(
-                    f"method {recipe.method} asks for view {which} and has {len(self.orders)}: list all in its `views`."
+                    f"method {recipe.method} asks for view {which} and has {count}: list all in its `views`."
                 )
             return torch.split(self.views.render(arrays, which), recipe.group)
 
@@ -114,6 +118,7 @@ class Batches:
             iterations=self.iterations,
             labels=torch.split(arrays["labels"], recipe.group),
             shuffled=arrays["shuffled"],
+            drawn={name.removeprefix(DRAWN): array for name, array in arrays.items() if name.startswith(DRAWN)},
         )
 
     def _prepare(self, iteration: int) -> Parcel:
@@ -122,7 +127,9 @@ class Batches:
         shuffled = stream(self.seed, "shuffle", iteration).permutation(self.recipe.batch)
         places = {"batch": self.own, "shuffled": shuffled[self.own]}
         views = []
-        for which, order in enumerate(self.orders):
+        for which, order in enumerate(self.method.views):
             draws = self.views.draw(stream(self.seed, "augment", iteration, which), indices)
             views.append(View(indices[places[order]], draws[places[order]]))
-        return self.views.prepare(views, labels=self.data.labels[indices[self.own]], shuffled=shuffled)
+        drawn = self.method.draws(self.options, self.seed, iteration)
+        others = {DRAWN + name: array for name, array in drawn.items()}
+        return self.views.prepare(views, labels=self.data.labels[indices[self.own]], shuffled=shuffled, **others)

@@ -11,10 +11,12 @@ number of workers, on directions that all of them know.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -71,10 +73,16 @@ class LeJEPA(Method):
 
     def __init__(self, backbone: Backbone, options: Options, seed: int, classes: int) -> None:
         super().__init__(backbone, options, seed, classes)
-        self.seed, self.weight, self.count, self.dim = seed, options.weight, options.directions, options.dim
+        self.weight, self.dim = options.weight, options.dim
         with initialised(seed, "head"):
             self.student = Projected(backbone, projector(backbone.dim, options.hidden, options.dim))
         self._latest = torch.empty(0, options.dim)
+
+    @classmethod
+    def draws(cls, options: Options, seed: int, iteration: int) -> dict[str, NDArray[Any]]:
+        """Random directions [dim, count] of length 1, new ones in each iteration."""
+        drawn = stream(seed, "directions", iteration).standard_normal((options.dim, options.directions))
+        return {"directions": (drawn / np.linalg.norm(drawn, axis=0)).astype(np.float32)}
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         share = workers.share(batch.groups)
@@ -89,17 +97,12 @@ class LeJEPA(Method):
         gathered = workers.gather(projections.detach()).requires_grad_()
         views = gathered.view(batch.groups, 2, batch.group, self.dim).transpose(0, 1).reshape(2, batch.size, self.dim)
         with torch.autocast(gathered.device.type, enabled=False):
-            loss = lejepa(views, self._directions(batch.iteration).to(gathered.device), self.weight)
+            loss = lejepa(views, batch.drawn["directions"], self.weight)
         (slope,) = torch.autograd.grad(loss, gathered)
         start = 2 * batch.group * share.start
         projections.backward(slope[start : start + len(projections)] * workers.size)  # type: ignore[no-untyped-call]
         self._latest = F.normalize(gathered.detach(), dim=1)
         return loss.detach()
-
-    def _directions(self, iteration: int) -> Tensor:
-        """Random directions [dim, count] of length 1, new ones in each iteration."""
-        drawn = torch.from_numpy(stream(self.seed, "directions", iteration).standard_normal((self.dim, self.count)))
-        return F.normalize(drawn, dim=0).float()
 
     def feature_std(self) -> Tensor:
         return self._latest.std(dim=0).mean()

@@ -25,10 +25,11 @@ from tests.support import spies, tiny
 def made(
     data: Dataset, seed: int = 0, supervised: bool = False, workers: Workers | None = None, **recipe: Any
 ) -> Batches:
+    method = "supervised" if supervised else "moco_v2"
     return Batches(
-        tiny.recipe(**recipe),
+        tiny.recipe(method=method, **recipe),
         data,
-        find("supervised" if supervised else "moco_v2"),
+        find(method),
         iterations=6,
         image_size=tiny.SIZE,
         seed=seed,

@@ -78,16 +78,17 @@ def test_the_loss_is_the_formula() -> None:
 
 def test_a_step_has_the_gradient_of_the_loss_of_the_whole_batch() -> None:
     batch, group = 16, 4
-    method = LeJEPA(tiny.backbone(0), LeJEPA.options({"hidden": 16, "dim": 4, "directions": 10}), 3, 0)
+    options = LeJEPA.options({"hidden": 16, "dim": 4, "directions": 10})
+    method, drawn = LeJEPA(tiny.backbone(0), options, 3, 0), LeJEPA.draws(options, 3, 5)
     method.train()
     pair = tiny.views(0, batch)
-    loss = method.step(tiny.batch(5, pair, group, orders=LeJEPA.views), Workers())
+    loss = method.step(tiny.batch(5, pair, group, orders=LeJEPA.views, drawn=drawn), Workers())
     ours = {name: p.grad.clone() for name, p in method.student.named_parameters() if p.grad is not None}
     method.zero_grad()
     rows = [method.student(torch.cat([a, b])) for a, b in zip(*(view.split(group) for view in pair), strict=True)]
     views = torch.stack([torch.cat([part.split(group)[place] for part in rows]) for place in (0, 1)])
-    drawn = stream(3, "directions", 5).standard_normal((4, 10))
-    directions = torch.from_numpy(drawn / np.linalg.norm(drawn, axis=0)).float()
+    normal = stream(3, "directions", 5).standard_normal((4, 10))
+    directions = torch.from_numpy(normal / np.linalg.norm(normal, axis=0)).float()
     expected = lejepa(views, directions, 0.02)
     expected.backward()
     torch.testing.assert_close(loss, expected.detach())
