@@ -87,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "my_study.py").write_text(study, encoding="utf-8")
     for code in blocks("hpt_ray/README.md", "python"):
         (place / re.findall(r"^# (\w+\.py)", code)[0]).write_text(code, encoding="utf-8")
-    small = hpt_ray.make("augment_ablation", **SMALL, batch=16, group=8, image_size=16, backbone="resnet18")
+    small = hpt_ray.make("augment_ablation", **SMALL, batch=16, group=8, image_size=32, backbone="resnet18")
     assert not hpt_ray.run(small, store=place / "hpt-store", runner="inline").failures
     return place
 

@@ -23,6 +23,7 @@ from hpt_ray.spec.optimisation import told
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
 from hpt_ray.training import backbone, compiler
+from hpt_ray.training.convolution_check import check_convolutions
 from hpt_ray.training.device import hardware
 from hpt_ray.training.group_check import check_group
 from hpt_ray.training.loop.batches import pretraining_indices
@@ -84,6 +85,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
         compiler.check()
     for evaluation in study.evaluations:
         check_options(evaluation)
+    check_convolutions(study.backbone, study.image_size, study.precision)
     recipes, notes_on_weights, channels_of_weights = recipes_of(study), list[str](), dict[str, int]()
     for recipe in recipes:
         if isinstance(recipe, Weights):

@@ -108,7 +108,7 @@ def test_the_report_says_auroc(finished: tuple[str, Result]) -> None:
     target, result = finished
     page = Path(result.report).read_text()
     said = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
-    assert "Class by class" in said and '<th scope="row">never</th>' in said
+    assert "Class by class" in said and '<span class="name">never</span>' in said
     assert "AUROC at baseline" in said and '"text":"test AUROC, %"' in said
     assert re.findall(r"(?<!kNN )[Aa]ccurac\w+", said) == []
     assert result.verdicts[0].table.columns[1] == "AUROC at baseline"

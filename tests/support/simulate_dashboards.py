@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.spec.study import Factor
 from tests.support import simulate, simulate_numbers, simulate_search, simulate_studies
@@ -14,8 +16,9 @@ NUMBERS = {
 }
 
 
+@functools.cache
 def simulated(study: str) -> Run:
-    """A small run of a study, measured by accuracy."""
+    """A small run of a study, measured by accuracy; the same object each time, since what is computed of it is kept."""
     if study == "augment_ablation":
         return simulate.run(examples=60)
     if study == "augment_search":
