@@ -114,7 +114,13 @@ def test_what_is_shown_comes_before_what_is_equivalent_and_what_is_not_decided()
     assert found[0].text == "HPT is better than pretraining from scratch (+8.3 [+5.1, +11.5] points)."
 
 
-@pytest.mark.parametrize("study", names("dashboards"))
+@pytest.mark.parametrize(
+    "study",
+    [
+        pytest.param(study, marks=pytest.mark.slow) if study == "augment_search" else study
+        for study in names("dashboards")
+    ],
+)
 def test_no_study_has_a_longer_one_or_one_that_claims_what_no_claim_does(study: str) -> None:
     run = simulated(study)
     (found,) = verdicts(run, load("dashboards", study))

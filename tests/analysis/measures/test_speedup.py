@@ -121,7 +121,7 @@ def check(factor: float, seeds: int, studies: int) -> None:
         assert above <= stats.binom.ppf(0.999, studies, 0.06 if chord else 0.03)
 
 
-@pytest.mark.parametrize("factor", [0.5, 5.0])
+@pytest.mark.parametrize("factor", [pytest.param(0.5, marks=pytest.mark.slow), 5.0])
 def test_the_ratio_is_found_and_covered(factor: float) -> None:
     check(factor, seeds=3, studies=300)
 

@@ -64,7 +64,14 @@ def test_what_a_file_of_mocos_holds(tmp_path: Path, asked: str | None) -> None:
     assert Inspection.model_validate_json(found.model_dump_json()) == found
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnext50_32x4d"])
+#: ResNets whose guess takes seconds.
+LARGE = ("resnet34", "resnet101", "resnext50_32x4d")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["resnet18", "resnet50", *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)],
+)
 def test_the_network_is_guessed(tmp_path: Path, name: str) -> None:
     """Of ResNets some hold all tensors of others, so that the better match decides."""
     state = torchvision.models.get_model(name).state_dict()
