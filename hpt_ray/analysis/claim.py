@@ -47,8 +47,8 @@ class Claim:
         levels, against_levels: at which level of each factor either side is; of a measure over all levels, none.
         failed: the seeds that it leaves out because one side has no result, and what that may hide.
         place: where the comparison stands among others of the same two sides, such as "With 50 labels".
-        family: the claims it was judged with. exploratory: whether they stand beside those that answer the study's
-            question, so that Holm's correction is not over both.
+        family: the claims it was judged with. exploratory: whether another family answers the study's question, so that
+            Holm's correction is not over both.
         p: of the difference, after Holm's correction for its family.
         needed: where there is not enough evidence, what would probably settle it; ``need`` says it, given the rate at
             which the interval of a claim may err.

@@ -121,9 +121,8 @@ def _name(target: str, claim: Claim) -> str:
 
 
 def _as_recorded(claim: Claim, record: ClaimAtLook) -> Claim:
-    interval = Interval(record.estimate, record.low, record.high, record.seeds, record.p)
     outcome = Outcome(record.decision)
-    kept = replace(claim, difference=interval, p=record.p_corrected, outcome=outcome, recorded=True)
+    kept = replace(claim, difference=looks.interval_of(record), p=record.p_corrected, outcome=outcome, recorded=True)
     return replace(kept, needed=None, lacking="", failed=None)
 
 

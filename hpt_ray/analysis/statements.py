@@ -32,7 +32,7 @@ class Statement:
         text: a sentence with its numbers.
         outcome: the decision; of several the first that ``Outcome`` lists. exploratory: whether all of them are.
         brief: what a headline says of it where it is decided; "" where a headline leaves it out.
-        topic: what it leaves open where it is not, such as "robustness"; "" likewise.
+        topic: what it leaves open where it is not, such as "robustness"; "" likewise, and of a comparison.
         comparison: the claim of two arms on the metric, which a headline may say together with others. place: where
             that is, such as "after 90 iterations".
     """
@@ -65,7 +65,6 @@ def _(finding: Comparisons) -> list[Statement]:
         Statement(
             _sentence(Comparisons((claim,), finding.place)),
             claim.outcome,
-            topic=f"{claim.subject} against {lowered(claim.against)}",
             comparison=claim,
             place=place,
             exploratory=claim.exploratory,

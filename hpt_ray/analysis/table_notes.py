@@ -1,4 +1,4 @@
-"""What stands beside the claims on a table: over what they are, each arm's own value, and what qualifies them."""
+"""What is shown with the claims on a table: over what they are, each arm's own value, and what qualifies them."""
 
 from __future__ import annotations
 

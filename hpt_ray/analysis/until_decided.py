@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpt_ray.analysis.claim import Outcome
+from hpt_ray.analysis.measures.looks import interval_of
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name, listed, lowered
 from hpt_ray.analysis.quantities import Change
-from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.verdict import Table
 
 if TYPE_CHECKING:
@@ -79,11 +79,6 @@ def decision_text(claim: ClaimAtLook, looks: Looks) -> str:
     if claim.failed:
         return f"open: {claim.failed} of {claim.rows} seeds failed"
     return "not decided" if looks.ended else "open"
-
-
-def interval_of(claim: ClaimAtLook) -> Interval:
-    """The difference with the interval that holds over all looks."""
-    return Interval(claim.estimate, claim.low, claim.high, claim.seeds, claim.p)
 
 
 def _sentence(looks: Looks, paths: dict[str, list[ClaimAtLook]]) -> str:

@@ -141,7 +141,7 @@ def result(result: Result) -> None:
 
 
 def verdict(verdict: Verdict) -> None:
-    """The sentence of a verdict, what qualifies it, and its table."""
+    """The headline of a verdict, its statements, what qualifies them, and its table."""
     out.print()
     out.print(verdict.headline, style="bold")
     out.print(f"{verdict.about}:")

@@ -14,10 +14,9 @@ from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import run_of
 from hpt_ray.report import dashboard
 from hpt_ray.spec.study import Study
-from hpt_ray.store import schema as results
 from hpt_ray.store.records import Manifest
+from hpt_ray.store.schema import VIEWS
 from hpt_ray.store.store import Store
-from hpt_ray.store.tables import run_schema
 
 if TYPE_CHECKING:
     from hpt_ray.analysis.claim import Claim
@@ -46,10 +45,8 @@ def comparisons(study: Study, fingerprints: Mapping[str, str], store: Store) -> 
     if not finished:
         return []
     run, earlier = max(finished, key=lambda each: len(each[1].study.seeds))
-    factors = [factor.name for factor in study.factors]
-    schemas = {name: run_schema(schema, factors) for name, schema in results.TABLES.items()}
-    tables = {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
-    made = run_of(tables | {"views": results.VIEWS.empty_table()}, earlier.model_copy(update={"looks": None}))
+    tables = stored.tables(store, run, study) | {"views": VIEWS.empty_table()}
+    made = run_of(tables, earlier.model_copy(update={"looks": None}))
     claims = [claim for verdict in verdicts(made, dashboard.find(earlier.study)) for claim in verdict.claims]
     return [claim for claim in claims if claim.difference is not None and claim.floor is not None]
 

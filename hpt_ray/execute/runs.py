@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
@@ -16,7 +14,6 @@ from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.store import MANIFEST, Store
-from hpt_ray.store.tables import run_schema
 
 
 def latest(store: Store, name: str) -> str:
@@ -31,7 +28,7 @@ def latest(store: Store, name: str) -> str:
 def read_run(store: Store, name: str) -> tuple[Plan, Run]:
     """The plan and the tables of a run as they are stored. Raises StoreError if they are missing or damaged."""
     plan = stored.plan(store, name)
-    tables = _sealed(store, name, plan) | {"views": stored.table(store, name, "views", results.VIEWS)}
+    tables = stored.tables(store, name, plan.study) | {"views": stored.table(store, name, "views", results.VIEWS)}
     return plan, run_of(tables, store.manifest(name).model_copy(update={"study": plan.study}))
 
 
@@ -67,7 +64,7 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
         )
     # If stages have been deleted since, their results are only in the run's tables.
     if manifest.collected and not plan.stages.keys() - lacked <= store.finished():
-        return publish(plan, {**_sealed(store, chosen, plan), "views": shown}, store, manifest)
+        return publish(plan, {**stored.tables(store, chosen, plan.study), "views": shown}, store, manifest)
     return finalize(plan, shown, store, manifest)
 
 
@@ -75,13 +72,6 @@ def _code_of_page(plan: Plan) -> list[str]:
     """The metrics and the dashboard of a plan that are given by path."""
     named = {stage.content.metric for stage in plan.stages.values() if stage.kind == "evaluate"}
     return sorted(filter(registry.is_path, named | {plan.study.metric or "", plan.study.dashboard or ""}))
-
-
-def _sealed(store: Store, run: str, plan: Plan) -> dict[str, pa.Table]:
-    """The tables of a run as they are stored."""
-    factors = [factor.name for factor in plan.study.factors]
-    schemas = {name: run_schema(schema, factors) for name, schema in results.TABLES.items()}
-    return {name: stored.table(store, run, name, schema) for name, schema in schemas.items()}
 
 
 def _prepare_again(store: Store, run: str, study: Study, trust: bool, lacking: StoreError) -> Prepared:

@@ -20,7 +20,7 @@ from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.store import PLAN, Store
-from hpt_ray.store.tables import fitted
+from hpt_ray.store.tables import fitted, run_schema
 
 #: The tables of a run's folder by their names, with the columns that must have a value in every row.
 FILLED = {
@@ -60,6 +60,13 @@ def plan(store: Store, run: str) -> Plan:
     if plan_read.run != run:
         raise StoreError(foreign(where, "it is of another run, or of an earlier version"))
     return plan_read
+
+
+def tables(store: Store, run: str, study: Study) -> dict[str, pa.Table]:
+    """The tables of a run's results. Raises StoreError as ``table``."""
+    factors = [factor.name for factor in study.factors]
+    schemas = {name: run_schema(schema, factors) for name, schema in results.TABLES.items()}
+    return {name: table(store, run, name, schema) for name, schema in schemas.items()}
 
 
 def table(store: Store, run: str, name: str, schema: pa.Schema) -> pa.Table:

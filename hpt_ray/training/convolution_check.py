@@ -1,19 +1,20 @@
 """Whether a backbone's images are so small that torch's gradients are undefined, told before training.
 
 On CPUs the bfloat16 gradient of a padded convolution by its weights has memory that nothing was written to, where the
-input's side is smaller than the stride (seen with torch 2.14). A ResNet-18 of
-16 px has such a layer: its numbers differed from run to run, and some were NaN.
+input's side is smaller than the stride (seen with torch 2.14). A ResNet-18 of 16 px has such a layer: its numbers
+differed from run to run, and some were NaN.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError
-from hpt_ray.training.backbone import build
+from hpt_ray.training.backbone import outline
 
 #: Networks reduce an image to a 32nd of its side, so that larger ones have sides of two pixels and more everywhere.
 LARGEST = 64
@@ -27,18 +28,18 @@ def check_convolutions(backbone: str, image_size: int, precision: str) -> None:
     """
     if precision != "bfloat16" or image_size > LARGEST:
         return
-    network = build(backbone, 0, image_size).eval()
+    network = outline(backbone, image_size).eval()  # shapes alone: nothing is drawn nor computed
     for name, layer in network.named_modules():
         if isinstance(layer, nn.Conv2d) and isinstance(layer.padding, tuple) and max(layer.padding):
             layer.register_forward_pre_hook(_refusal(name, backbone, image_size))
-    with torch.no_grad():
-        network(torch.zeros(1, 3, image_size, image_size))
+    with torch.no_grad(), torch.device("meta"):
+        network(torch.empty(1, RGB, image_size, image_size))
 
 
-def _refusal(name: str, backbone: str, image_size: int) -> Any:
+def _refusal(name: str, backbone: str, image_size: int) -> Callable[[nn.Conv2d, tuple[Tensor, ...]], None]:
     """A hook before a convolution."""
 
-    def refuse(layer: nn.Conv2d, inputs: tuple[torch.Tensor, ...]) -> None:
+    def refuse(layer: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
         sides = inputs[0].shape[-2:]
         if any(side < stride for side, stride in zip(sides, layer.stride, strict=True)):
             raise StudyError(

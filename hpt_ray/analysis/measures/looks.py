@@ -40,6 +40,11 @@ def over_looks(run: Run, interval: Interval) -> Interval:
     return interval if looks is None else repeated(interval, rows_of(run, looks), looks.most)
 
 
+def interval_of(record: ClaimAtLook) -> Interval:
+    """The difference of a claim with the interval that holds over all looks."""
+    return Interval(record.estimate, record.low, record.high, record.seeds, record.p)
+
+
 def record(
     run: Run, looks: Looks, at_one_look: Interval, judged: Interval, margin: float, left: int, **fields: Any
 ) -> ClaimAtLook:

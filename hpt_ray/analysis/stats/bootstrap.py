@@ -181,12 +181,11 @@ def replicate(
         ValueError: if a value has no complete seed, or there is no example.
     """
     reach = np.stack([exact.reach(value, signed, most) for value in values])
-    groups, grouped, values = number(values), values, np.asarray(values)
-    present = ~np.isnan(values).any(axis=2)
+    groups, plain = number(values), np.asarray(values)
+    present = ~np.isnan(plain).any(axis=2)
     if not values.shape[2] or not present.any(axis=1).all():
         raise ValueError("every value needs at least one example and one complete seed")
-    fixed = half_widths(grouped, present, LEVEL)
-    estimate, seed_effects, example_effects = effects(values, present, LEVEL)
+    estimate, seed_effects, example_effects = effects(plain, present, LEVEL)
     normals, counts = _weights(values.shape[1], values.shape[2], replicates, seed)
     seed_draws = estimate + normals @ seed_effects.T
     draws = seed_draws.copy()
@@ -194,11 +193,11 @@ def replicate(
         block = slice(start, start + 256)
         draws[block] += (counts[block].astype(np.float64) - 1) @ example_effects.T * widening(groups, LEVEL)
     # Rows that are all alike are one given, repeated (direct transfer): no seed was drawn.
-    varied = [bool((value[rows] != value[rows][:1]).any()) for value, rows in zip(values, present, strict=True)]
+    varied = [bool((value[rows] != value[rows][:1]).any()) for value, rows in zip(plain, present, strict=True)]
+    drawn = np.where(varied, present.sum(axis=1), 1)
+    fixed = half_widths(values, present, drawn, LEVEL)
     limits = (-most, most) if signed else (0.0, 1.0)
-    return Replicates(
-        estimate, draws, seed_draws, np.where(varied, present.sum(axis=1), 1), reach, fixed, limits, groups
-    )
+    return Replicates(estimate, draws, seed_draws, drawn, reach, fixed, limits, groups)
 
 
 def _wider(rate: float, share: float, degrees: int, groups: int | None) -> float:

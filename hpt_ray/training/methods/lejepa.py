@@ -24,6 +24,7 @@ from hpt_ray.core.identity import stream
 from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, initialised
+from hpt_ray.training.whole_batch import backward, project_pairs
 from hpt_ray.training.workers import Workers
 
 #: The integral over frequencies is taken from -LAST to LAST by the trapezoidal rule; both halves are equal.
@@ -85,24 +86,16 @@ class LeJEPA(Method):
         return {"directions": (drawn / np.linalg.norm(drawn, axis=0)).astype(np.float32)}
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
-        share = workers.share(batch.groups)
-        parts = []
-        for first, second, exchange in zip(batch.view(0), batch.view(1), self.exchanges(len(share)), strict=True):
-            with exchange:
-                parts.append(self.student(torch.cat([first, second])))
-        projections = torch.cat(parts).float()
-        # Every projection changes the statistic of the whole batch. So each worker takes the derivative of the loss by
-        # all of them, and sends that of its own rows back through its network: the sum over workers is the whole
-        # gradient, and they average, hence the factor.
-        gathered = workers.gather(projections.detach()).requires_grad_()
-        views = gathered.view(batch.groups, 2, batch.group, self.dim).transpose(0, 1).reshape(2, batch.size, self.dim)
-        with torch.autocast(gathered.device.type, enabled=False):
-            loss = lejepa(views, batch.drawn["directions"], self.weight)
-        (slope,) = torch.autograd.grad(loss, gathered)
-        start = 2 * batch.group * share.start
-        projections.backward(slope[start : start + len(projections)] * workers.size)  # type: ignore[no-untyped-call]
-        self._latest = F.normalize(gathered.detach(), dim=1)
-        return loss.detach()
+        def loss_of(gathered: Tensor) -> Tensor:
+            rows = gathered.view(batch.groups, 2, batch.group, self.dim)
+            views = rows.transpose(0, 1).reshape(2, batch.size, self.dim)
+            with torch.autocast(gathered.device.type, enabled=False):
+                return lejepa(views, batch.drawn["directions"], self.weight)
+
+        # Every projection changes the statistic of the whole batch.
+        loss, gathered = backward(project_pairs(self, batch, workers), loss_of, batch, workers)
+        self._latest = F.normalize(gathered, dim=1)
+        return loss
 
     def feature_std(self) -> Tensor:
         return self._latest.std(dim=0).mean()

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.method import Batch, Method, Projected, initialised
+from hpt_ray.training.whole_batch import backward, project_pairs
 from hpt_ray.training.workers import Workers
 
 
@@ -66,24 +67,16 @@ class SimCLR(Method):
         self._latest = torch.empty(0, options.dim)
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
-        share = workers.share(batch.groups)
-        parts = []
-        for first, second, exchange in zip(batch.view(0), batch.view(1), self.exchanges(len(share)), strict=True):
-            with exchange:
-                parts.append(self.student(torch.cat([first, second])))
-        projections = F.normalize(torch.cat(parts).float(), dim=1)
-        # A view has its own term in the loss and is a negative in all others, also in those of other workers' views. So
-        # each worker takes the derivative of the whole loss by all projections, and sends that of its own rows back
-        # through its network: the sum over workers is the whole gradient, and they average, hence the factor.
-        gathered = workers.gather(projections.detach()).requires_grad_()
+        projections = F.normalize(project_pairs(self, batch, workers), dim=1)
+        # A view has its own term in the loss and is a negative in all others, also in those of other workers' views.
         in_order = torch.arange(batch.size, device=batch.shuffled.device)
         rows = torch.cat([in_order.view(-1, batch.group), batch.shuffled.view(-1, batch.group)], dim=1).flatten()
-        loss = nt_xent(gathered, partners_of(rows), self.temperature)
-        (slope,) = torch.autograd.grad(loss, gathered)
-        start = 2 * batch.group * share.start
-        projections.backward(slope[start : start + len(projections)] * workers.size)  # type: ignore[no-untyped-call]
-        self._latest = gathered.detach()
-        return loss.detach()
+
+        def loss_of(gathered: Tensor) -> Tensor:
+            return nt_xent(gathered, partners_of(rows), self.temperature)
+
+        loss, self._latest = backward(projections, loss_of, batch, workers)
+        return loss
 
     def feature_std(self) -> Tensor:
         return self._latest.std(dim=0).mean()

@@ -17,9 +17,8 @@ from hpt_ray.training.backbone import outline
 from hpt_ray.training.layer_names import Canonical, convnext, vit
 from hpt_ray.training.weights.audit import fits, tensors_in_file
 from hpt_ray.training.weights.checkpoints import tensors
-from hpt_ray.training.weights.matching import splits, without_wrappers
 from hpt_ray.training.weights.places import match
-from hpt_ray.training.weights.translation import translate
+from hpt_ray.training.weights.translation import named, translate
 
 #: Width -> size, as the papers call the networks (DeiT, ViT, DINOv2; ConvNeXt and ConvNeXt V2, by their first stage).
 _VIT_SIZES = {192: "tiny", 384: "small", 768: "base", 1024: "large", 1280: "huge", 1536: "giant", 4096: "7b"}
@@ -101,9 +100,6 @@ def _convnexts(file: Mapping[str, Tensor]) -> list[str]:
 def _shapes(file: Mapping[str, Tensor], canonical: Canonical) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor that a family has a name for."""
     shapes = dict[str, tuple[int, ...]]()
-    for key, numbers in file.items():
-        for _, name in splits(key):
-            if known := canonical(without_wrappers(name)):
-                shapes.setdefault(known, tuple(numbers.shape))
-                break
+    for key, _, known in named(file, canonical):
+        shapes.setdefault(known, tuple(file[key].shape))
     return shapes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -87,12 +87,18 @@ def translate(expected: Mapping[str, Tensor], file: Mapping[str, Tensor]) -> Tra
 def _networks(file: Mapping[str, Tensor], canonical: Canonical) -> dict[str, dict[str, Part]]:
     """The tensors of every place of a file by their one name."""
     networks: dict[str, dict[str, Part]] = defaultdict(dict)
-    for key, numbers in file.items():
+    for key, prefix, known in named(file, canonical):
+        networks[prefix].setdefault(known, Part(file[key], (key,)))
+    return networks
+
+
+def named(keys: Iterable[str], canonical: Canonical) -> Iterator[tuple[str, str, str]]:
+    """Each key of a file that a family has a name for: the key, the place of its network, and the one name."""
+    for key in keys:
         for prefix, name in splits(key):
             if known := canonical(without_wrappers(name)):
-                networks[prefix].setdefault(known, Part(numbers, (key,)))
+                yield key, prefix, known
                 break
-    return networks
 
 
 def _without_class_position(
