@@ -11,20 +11,20 @@ from PIL import Image
 from scipy.fft import dct
 
 from hpt_ray.core.channels import RGB
+from hpt_ray.core.identity import NEAR_BITS
 
 Hashes = npt.NDArray[np.uint64]
 
-#: Two images are near-duplicates when their hashes differ in at most this many bits. Measured at 32 and at 64 px:
-#:
-#: - Of 171 million pairs from different ones of cifar10, rsscn7, pacs_photo, pacs_sketch, brain_mri, digits and three
-#:   synthetic domains none is as near; within 6 bits are three pairs, and within 8 are 34.
-#: - Of copies that were saved as JPEG of quality 75, halved, enlarged, made grey or given less contrast, at least 99 %
-#:   are found; of quality 30, 88 to 100 %; a fifth brighter, 82 to 100 %. Crops escape: without the outermost pixel on
-#:   each side 28 % are found of cifar10 and 58 to 96 % of the others, without the outermost 3 % 11 to 55 %. Copies that
-#:   were mirrored or rotated are not looked for.
-#: - Within a data set, similar shapes are as near where there is little else in a picture: guitars of pacs_sketch (210
-#:   of 2.5 million pairs of a test and another image), digits (25 of 0.5 million).
-NEAR = 4
+# Two images are near-duplicates when their hashes differ in at most ``NEAR_BITS`` bits. Measured at 32 and at 64 px:
+#
+# - Of 171 million pairs from different ones of cifar10, rsscn7, pacs_photo, pacs_sketch, brain_mri, digits and three
+#   synthetic domains none is as near; within 6 bits are three pairs, and within 8 are 34.
+# - Of copies that were saved as JPEG of quality 75, halved, enlarged, made grey or given less contrast, at least 99 %
+#   are found; of quality 30, 88 to 100 %; a fifth brighter, 82 to 100 %. Crops escape: without the outermost pixel on
+#   each side 28 % are found of cifar10 and 58 to 96 % of the others, without the outermost 3 % 11 to 55 %. Copies that
+#   were mirrored or rotated are not looked for.
+# - Within a data set, similar shapes are as near where there is little else in a picture: guitars of pacs_sketch (210
+#   of 2.5 million pairs of a test and another image), digits (25 of 0.5 million).
 
 #: Side of the picture that is transformed, and of the block of low frequencies that is kept.
 SIDE, LOW = 32, 8
@@ -70,16 +70,16 @@ def perceptual(images: npt.NDArray[np.uint8]) -> Hashes:
 
 
 def near(some: Hashes, others: Hashes) -> Hashes:
-    """Every pair of hashes, one of each side, that differ in at most ``NEAR`` bits: [P, 2], each pair once.
+    """Every pair of hashes, one of each side, that differ in at most ``NEAR_BITS`` bits: [P, 2], each pair once.
 
-    Of ``NEAR`` + 1 bands of bits at least one is equal in such a pair, so only hashes that share a band are compared
+    Of ``NEAR_BITS`` + 1 bands of bits at least one is equal in such a pair, so only hashes that share one are compared
     (the pigeonhole principle). A band has bits of all frequencies, since those of neighbouring ones go together. So one
     in a thousand pairs of photographs is compared: a million against 50,000 take a core some five seconds.
     """
     some, others = (np.setdiff1d(side, [FLAT]) for side in (some, others))
     pairs = [np.empty((0, 2), dtype=np.uint64)]
-    for band in range(NEAR + 1):
-        mask = np.uint64(sum(1 << bit for bit in range(band, 64, NEAR + 1)))
+    for band in range(NEAR_BITS + 1):
+        mask = np.uint64(sum(1 << bit for bit in range(band, 64, NEAR_BITS + 1)))
         order = np.argsort(others & mask)
         keys = (others & mask)[order]
         first = np.searchsorted(keys, some & mask, side="left")
@@ -90,5 +90,5 @@ def near(some: Hashes, others: Hashes) -> Hashes:
             first_index = np.searchsorted(ends, candidates, side="right")
             second_index = order[first[first_index] + candidates - (ends[first_index] - count[first_index])]
             both = np.stack([some[first_index], others[second_index]], axis=1)
-            pairs.append(both[np.bitwise_count(both[:, 0] ^ both[:, 1]) <= NEAR])
+            pairs.append(both[np.bitwise_count(both[:, 0] ^ both[:, 1]) <= NEAR_BITS])
     return np.unique(np.concatenate(pairs), axis=0)

@@ -1,7 +1,7 @@
 """What the data sets of a study have in common with the test images of its targets.
 
 Copies, equal in every decoded pixel, are left out: of train and val of their own data set when it is decoded, and of
-pretraining on any other by ``Dataset.apart``. Near-duplicates are counted and stay: see ``duplicates.NEAR`` for what
+pretraining on any other by ``Dataset.apart``. Near-duplicates are counted and stay: see ``duplicates.py`` for what
 the count misses and what it takes for one. So are groups of another data set that are called like groups of test
 images: names alone do not show that they are the same patients.
 """

@@ -21,7 +21,6 @@ from hpt_ray.training.backbone import Backbone, build, is_own_file
 from hpt_ray.training.weights import checkpoints, exported
 from hpt_ray.training.weights.counterparts import SUFFIXES, Layout, loading, usual
 from hpt_ray.training.weights.exported import Pretrained, Provenance
-from hpt_ray.training.weights.sources import stored
 
 #: A level by its name, several of them as ``LEVEL`` or ``FACTOR=LEVEL``, or levels by the names of their factors.
 Level = str | Sequence[str] | Mapping[str, str]
@@ -64,7 +63,7 @@ class Handover:
             StoreError: as ``network``.
         """
         if is_own_file(self.plan.study.backbone):
-            return stored(choice.stage, self.store)
+            return checkpoints.from_bytes(self.store.weights(choice.stage))
         return checkpoints.tensors(self.network(choice))
 
     def network(self, choice: Choice) -> Backbone:
@@ -75,7 +74,7 @@ class Handover:
         """
         study, channels = self.plan.study, len(self.run.manifest.datasets[choice.target].mean)
         network = build(study.backbone, 0, study.image_size, channels)
-        checkpoints.load(network, stored(choice.stage, self.store), threshold=1.0)
+        checkpoints.load(network, checkpoints.from_bytes(self.store.weights(choice.stage)), threshold=1.0)
         return network
 
     def provenance(self, choice: Choice) -> Provenance:

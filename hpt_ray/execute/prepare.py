@@ -89,7 +89,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     recipes, notes_on_weights, channels_of_weights = recipes_of(study), list[str](), dict[str, int]()
     for recipe in recipes:
         if isinstance(recipe, Weights):
-            checked = check_weights(study, recipe, store)
+            checked = check_weights(study, recipe, store.weights)
             notes_on_weights += checked.notes
             channels_of_weights[recipe.source] = checked.channels
         else:

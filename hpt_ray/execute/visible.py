@@ -53,8 +53,8 @@ def shown(store: Store, run: str, paths: Iterable[str]) -> Iterator[Visible]:
             store.remove(token)
 
 
-def check(visible: Visible) -> None:
-    """Compare with what this machine sees.
+def check(visible: Visible) -> Store:
+    """The store, after a comparison with what this machine sees.
 
     Raises:
         StudyError: names this machine, what it does not see, and what to do.
@@ -75,6 +75,7 @@ def check(visible: Visible) -> None:
             raise StudyError(
                 f"{here} {what} {path}: put it on a file system that every node sees, or copy it to that path there."
             )
+    return Store(visible.store)
 
 
 def _mark(path: Path) -> int | tuple[str, ...]:

@@ -27,7 +27,7 @@ from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
-from hpt_ray.store.store import Store
+from hpt_ray.store.store import WEIGHTS, Store
 from hpt_ray.store.tables import from_columns, occupied, parquet, to_table
 from hpt_ray.training import device
 from hpt_ray.training.answers import measured, predictions
@@ -36,7 +36,7 @@ from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.probe import Subject
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import Audit
-from hpt_ray.training.weights.sources import WEIGHTS, load_weights, stored
+from hpt_ray.training.weights.sources import load_weights
 from hpt_ray.training.workers import Workers
 
 #: Seconds between two attempts to lock a unit that another run holds.
@@ -149,7 +149,7 @@ def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pret
     data = _data(stage)
     backbone = build(content.backbone, content.seed, content.image_size, data.channels)
     if content.init:
-        checkpoints.load(backbone, stored(content.init, store), threshold=1.0)
+        checkpoints.load(backbone, checkpoints.from_bytes(store.weights(content.init)), threshold=1.0)
     return Pretrainer(
         content.recipe,
         backbone,
@@ -167,7 +167,7 @@ def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pret
 def _import_weights(stage: WeightsStage, store: Store) -> None:
     began = time.perf_counter()
     backbone = build(stage.content.backbone, 0, stage.content.image_size)
-    audit = load_weights(backbone, stage.source, store)
+    audit = load_weights(backbone, stage.source, store.weights)
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit)
 
 
@@ -180,7 +180,7 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
         data = _data(stage)
         backbone = build(content.backbone, content.init or 0, content.image_size, data.channels)
         if content.weights:
-            checkpoints.load(backbone, stored(content.weights, store), threshold=1.0)
+            checkpoints.load(backbone, checkpoints.from_bytes(store.weights(content.weights)), threshold=1.0)
         warm[key] = Subject(backbone, data, content.image_size, workers.device, content.precision, content.metric)
     subject = warm[key]
     answers = load("probes", content.probe)(subject, **content.options)

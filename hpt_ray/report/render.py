@@ -32,9 +32,9 @@ from hpt_ray.analysis.measures.views import held_text, one_factor
 from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.until_decided import METHOD, until_decided
 from hpt_ray.analysis.verdict import Verdict
+from hpt_ray.core.identity import NEAR_BITS
 from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
-from hpt_ray.data.duplicates import NEAR
 from hpt_ray.report.dashboard import Dashboard, Section
 from hpt_ray.report.figure import Drawing, Figure
 from hpt_ray.report.winner import Handed
@@ -109,7 +109,7 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequen
         run=run,
         held=held_text(view),
         manifest=run.manifest,
-        near=NEAR,
+        near=NEAR_BITS,
         started=_moment(run.manifest.started),
         across=together,
         looks=looks,

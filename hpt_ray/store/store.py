@@ -25,7 +25,7 @@ from hpt_ray.store.files import MEND, CheckedFile, Files, foreign
 from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
 from hpt_ray.store.tables import from_parquet
 
-RECORD, FAILURE, CHECKPOINT = "stage.json", "failed.json", "checkpoint.pt"
+RECORD, FAILURE, CHECKPOINT, WEIGHTS = "stage.json", "failed.json", "checkpoint.pt", "weights.safetensors"
 MANIFEST, PLAN, VIEWS, VERDICT = "run.json", "plan.json", "views.parquet", "verdict.json"
 #: What reading untrusted JSON raises: it may be no JSON, lack a key, have another type, or be nested too deeply.
 NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
@@ -94,6 +94,10 @@ class Store(Files):
         if record is None:
             raise StoreError(f"stage {stage} is not finished in {self.shown}: run the study that makes it first.")
         return self._file(f"stages/{stage}/{name}", record.files.get(name))
+
+    def weights(self, stage: str) -> bytes:
+        """The weights of a finished stage, as safetensors. Raises StoreError as ``stage_file``."""
+        return self.stage_file(stage, WEIGHTS)
 
     def stage_table(self, stage: str, name: str) -> pa.Table:
         return from_parquet(self.stage_file(stage, name), self.path(f"stages/{stage}/{name}"))

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from hpt_ray.core.identity import NEAR_BITS
 from hpt_ray.data import duplicates
 from hpt_ray.data.dataset import load
-from hpt_ray.data.duplicates import FLAT, NEAR, near, perceptual
+from hpt_ray.data.duplicates import FLAT, near, perceptual
 
 Images = NDArray[np.uint8]
 
@@ -60,8 +61,8 @@ def test_most_copies_are_near_and_no_other_images(copy: str) -> None:
     made = np.stack([np.asarray(COPIES[copy](picture).convert("RGB")) for picture in pictures(images)])
     own, copies = perceptual(images), perceptual(made.transpose(0, 3, 1, 2))
     distances = np.bitwise_count(own[:, None] ^ copies[None])
-    assert (distances.diagonal() <= NEAR).mean() > 0.9
-    assert (distances[~np.eye(len(own), dtype=bool)] > NEAR).all()
+    assert (distances.diagonal() <= NEAR_BITS).mean() > 0.9
+    assert (distances[~np.eye(len(own), dtype=bool)] > NEAR_BITS).all()
 
 
 def test_flat_images_are_no_ones_duplicates() -> None:
@@ -84,9 +85,11 @@ def test_near_finds_what_comparing_all_finds(pairs: int, monkeypatch: pytest.Mon
         row[rng.choice(64, count, replace=False)] ^= True
     some, others = (np.r_[side @ weights, FLAT].astype(np.uint64) for side in (bits, flipped))
     distances = np.bitwise_count(some[:, None] ^ others[None])
-    expected = {(some[i], others[j]) for i, j in np.argwhere(distances <= NEAR) if FLAT not in (some[i], others[j])}
+    expected = {
+        (some[i], others[j]) for i, j in np.argwhere(distances <= NEAR_BITS) if FLAT not in (some[i], others[j])
+    }
     assert len(expected) > 200
-    assert len({int(distance) for distance in distances[distances <= NEAR]}) == NEAR + 1
+    assert len({int(distance) for distance in distances[distances <= NEAR_BITS]}) == NEAR_BITS + 1
     found = near(some, others)
     assert found.dtype == np.uint64
     assert len(found) == len(expected)

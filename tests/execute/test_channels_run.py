@@ -16,7 +16,6 @@ from hpt_ray.cli.main import main
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import Result, run
-from hpt_ray.execute.worker import WEIGHTS
 from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Study
@@ -50,7 +49,7 @@ def _study(target: str, **changes: Any) -> Study:
 def _stems(plan: Plan, store: Store) -> dict[str, int]:
     """The channels of the first layer that each pretraining ends with, by its data set."""
     stages = [stage for stage in plan.stages.values() if stage.kind == "pretrain"]
-    states = [safetensors.torch.load(store.stage_file(stage.id, WEIGHTS)) for stage in stages]
+    states = [safetensors.torch.load(store.weights(stage.id)) for stage in stages]
     return {stage.data: state["conv1.weight"].shape[1] for stage, state in zip(stages, states, strict=True)}
 
 
@@ -111,10 +110,10 @@ def test_weights_of_other_channels_meet_the_data(bands: str, tmp_path: Path, mon
     _, plan = _run(study, tmp_path / "store")
     assert any("to sentinel the first layer of 13 channels becomes one of 5" in note for note in plan.notes)
     stages = {stage.kind: stage.id for stage in plan.stages.values() if stage.kind != "evaluate"}
-    state = safetensors.torch.load(Store(tmp_path / "store").stage_file(stages["weights"], WEIGHTS))
+    state = safetensors.torch.load(Store(tmp_path / "store").weights(stages["weights"]))
     assert torch.equal(state["conv1.weight"], given["conv1.weight"])
     # HPT-BN trains no convolution: the adapted stem stays as it was made.
-    state = safetensors.torch.load(Store(tmp_path / "store").stage_file(stages["pretrain"], WEIGHTS))
+    state = safetensors.torch.load(Store(tmp_path / "store").weights(stages["pretrain"]))
     assert torch.equal(state["conv1.weight"], stem.adapt(given["conv1.weight"], 5))
 
 

@@ -20,12 +20,12 @@ from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.run import run
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.spec.weights_source import WeightSource
-from hpt_ray.store.store import Store
+from hpt_ray.store.store import WEIGHTS, Store
 from hpt_ray.training.backbone import build
 from hpt_ray.training.probe import Subject
 from hpt_ray.training.probes import knn
-from hpt_ray.training.weights.checkpoints import tensors
-from hpt_ray.training.weights.sources import WEIGHTS, load_weights, stored
+from hpt_ray.training.weights.checkpoints import from_bytes, tensors
+from hpt_ray.training.weights.sources import load_weights
 from tests.support import small, tiny
 
 SIZE = 32
@@ -87,7 +87,7 @@ def test_the_printed_lines_load_the_network_that_the_report_measured(
     exec(out[out.index("import ") :], names)
     rows = made.run.results.query("split == 'test' and iteration > 0 and weights == @about.stage")
     assert accuracy(names["network"], about.mean, about.std) == rows["value"].item()
-    state = stored(about.stage, made.handover.store)
+    state = from_bytes(made.handover.store.weights(about.stage))
     assert tiny.largest_difference({key: names["network"].state_dict()[key] for key in state}, state) == 0.0
 
 
@@ -112,8 +112,8 @@ def test_an_exported_file_is_a_base_with_the_same_numbers(made: Result, command:
     store = made.handover.store
     assert command("export", "small", "--seed=0", "--to", to, "-o", name, "--store", store.where)[0] == 0
     network = build("resnet18", 5)
-    load_weights(network, WeightSource.parse(f"./{name}"), store)
-    state = stored(made.handover.choose(seed=0).stage, store)
+    load_weights(network, WeightSource.parse(f"./{name}"), store.weights)
+    state = from_bytes(store.weights(made.handover.choose(seed=0).stage))
     assert tiny.largest_difference(tensors(network), state) == 0.0
 
 

@@ -79,10 +79,10 @@ def test_given_weights_keep_their_own_channels_until_they_meet_images(tmp_path: 
     given = build("resnet_small", 1, 32, 13)
     safetensors.torch.save_file(given.state_dict(), tmp_path / "bands.safetensors")
     imported = build("resnet_small", 0, 32)
-    audit = load_weights(imported, WeightSource.parse(str(tmp_path / "bands.safetensors")), Store(tmp_path))
+    audit = load_weights(imported, WeightSource.parse(str(tmp_path / "bands.safetensors")), Store(tmp_path).weights)
     assert (len(audit.matched), audit.adapted) == (45, {})
     assert torch.equal(imported.conv1.weight, given.conv1.weight)
-    checked = check_weights(small.study(), Weights(source=str(tmp_path / "bands.safetensors")), Store(tmp_path))
+    checked = check_weights(small.study(), Weights(source=str(tmp_path / "bands.safetensors")), Store(tmp_path).weights)
     assert checked.channels == 13
     assert checked.notes[-1].endswith("bands.safetensors: made for images of 13 channels.")
     narrow = build("resnet_small", 0, 32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.training.ahead import Ahead, depth_on
-from hpt_ray.training.augment.transfer import Parcel
 from hpt_ray.training.method import Batch, Method
 from hpt_ray.training.pixels import View
 from hpt_ray.training.views import Views
 from hpt_ray.training.workers import Workers
+
+if TYPE_CHECKING:
+    from hpt_ray.training.augment.transfer import Parcel
 
 #: Before the names of what a method draws itself, among the arrays of a step.
 DRAWN = "drawn "

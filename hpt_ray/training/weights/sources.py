@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import WeightsError
 from hpt_ray.spec.study import Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
-from hpt_ray.store.store import Store
 from hpt_ray.training import stem
 from hpt_ray.training.backbone import Backbone, outline
 from hpt_ray.training.weights import audit, checkpoints
@@ -19,16 +19,11 @@ from hpt_ray.training.weights.places import match
 from hpt_ray.training.weights.recognition import recognise
 from hpt_ray.training.weights.translation import translate
 
-#: The file of a stage that has its weights.
-WEIGHTS = "weights.safetensors"
+#: Reads the weights of a finished stage, given its id, as safetensors.
+StageWeights = Callable[[str], bytes]
 
 
-def stored(stage: str, store: Store) -> checkpoints.State:
-    """The weights of a finished stage, checked against their checksum."""
-    return checkpoints.from_bytes(store.stage_file(stage, WEIGHTS))
-
-
-def load_weights(backbone: Backbone, source: WeightSource, store: Store) -> audit.Audit:
+def load_weights(backbone: Backbone, source: WeightSource, stage_weights: StageWeights) -> audit.Audit:
     """Load weights from ``stage:ID``, a file, or ``torchvision:NAME`` or ``timm:NAME`` (which may be downloaded).
 
     Weights for images of another number of channels keep their first layer: the backbone gets it. A phase that starts
@@ -37,7 +32,8 @@ def load_weights(backbone: Backbone, source: WeightSource, store: Store) -> audi
     Raises:
         WeightsError: as ``checkpoints.read`` and ``checkpoints.load`` do, with the name of the source.
     """
-    state = stored(source.name, store) if source.origin == "stage" else checkpoints.read(source)
+    of_stage = source.origin == "stage"
+    state = checkpoints.from_bytes(stage_weights(source.name)) if of_stage else checkpoints.read(source)
     try:
         expected = checkpoints.tensors(backbone)
         file = translate(expected, state).file
@@ -55,7 +51,7 @@ class Checked(NamedTuple):
     channels: int
 
 
-def check_weights(study: Study, recipe: Weights, store: Store) -> Checked:
+def check_weights(study: Study, recipe: Weights, stage_weights: StageWeights) -> Checked:
     """Load weights once, if they need no download.
 
     Downloads are left to their stage.
@@ -72,7 +68,7 @@ def check_weights(study: Study, recipe: Weights, store: Store) -> Checked:
         return Checked(notes, RGB)
     network = outline(study.backbone, study.image_size)
     try:
-        notes = audit.lines(str(source), load_weights(network, source, store))
+        notes = audit.lines(str(source), load_weights(network, source, stage_weights))
     except WeightsError as error:
         name, share = recognise(checkpoints.read(source), source.place) if source.origin == "file" else ("", 0.0)
         if share < NEARLY or name == study.backbone:

@@ -69,12 +69,12 @@ def test_a_file_is_read_as_it_was_written(file: Path) -> None:
 def test_it_is_a_base_with_the_same_numbers_and_says_how_its_images_were_normalised(file: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     net = build("resnet_small", 0)
-    load = load_weights(net, WeightSource.parse(str(file)), store)
+    load = load_weights(net, WeightSource.parse(str(file)), store.weights)
     assert (len(load.matched), load.missing, load.unexpected) == (len(tensors(net)), (), ())
     assert tiny.largest_difference(tensors(net), tensors(build("resnet_small", 1))) == 0.0
     recipe = Weights(source=str(file))
     study = small.study(recipes={"base": recipe, "target": small.recipe()})
-    (note,) = [line for line in check_weights(study, recipe, store).notes if "exported" in line]
+    (note,) = [line for line in check_weights(study, recipe, store.weights).notes if "exported" in line]
     assert "arm base>target, stage ab12. Its images were normalised by mean 0.100, 0.200, 0.333" in note
 
 

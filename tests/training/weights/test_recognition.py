@@ -60,7 +60,7 @@ def test_a_study_with_another_backbone_is_told_which_it_is(tmp_path: Path) -> No
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "base.pth")
     study = small.study(backbone="resnet_small")
     with pytest.raises(WeightsError, match="looks like resnet18: set backbone=resnet18"):
-        check_weights(study, Weights(source=str(tmp_path / "base.pth")), Store(str(tmp_path / "store")))
+        check_weights(study, Weights(source=str(tmp_path / "base.pth")), Store(str(tmp_path / "store")).weights)
 
 
 def test_a_file_that_is_no_known_network_is_refused_as_before(tmp_path: Path) -> None:
@@ -68,5 +68,5 @@ def test_a_file_that_is_no_known_network_is_refused_as_before(tmp_path: Path) ->
     torch.save({key: value for key, value in state.items() if key.startswith("layer1")}, tmp_path / "base.pth")
     study = small.study(backbone="resnet_small")
     with pytest.raises(WeightsError, match="does not fit") as refused:
-        check_weights(study, Weights(source=str(tmp_path / "base.pth")), Store(str(tmp_path / "store")))
+        check_weights(study, Weights(source=str(tmp_path / "base.pth")), Store(str(tmp_path / "store")).weights)
     assert "looks like" not in str(refused.value)

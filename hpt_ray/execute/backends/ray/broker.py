@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpt_ray.execute.backends.ray.metrics import Metrics
 from hpt_ray.execute.events import ENDS, Event
 from hpt_ray.execute.queue import Queue
-from hpt_ray.planning.plan import Unit
-from hpt_ray.store.store import Store
+
+if TYPE_CHECKING:
+    from hpt_ray.planning.plan import Unit
+    from hpt_ray.store.store import Store
 
 
 class News(NamedTuple):
@@ -44,14 +46,14 @@ class News(NamedTuple):
 class Broker:
     """An asynchronous Ray actor; all methods run in one event loop, so nothing needs a lock."""
 
-    def __init__(self, store: str, study: str | None = None) -> None:
+    def __init__(self, store: Store, study: str | None = None) -> None:
         """
         Args:
-            store: path or address of the store.
+            store: where the reasons of failures are recorded.
             study: the name of the study in the metrics; None: no metrics, for use without Ray.
         """
         self.metrics = Metrics(study) if study else None
-        self.queue = Queue(Store(store), self._note)
+        self.queue = Queue(store, self._note)
         self.running: dict[int, Unit] = {}
         self.starts = Counter[int]()
         self.changed = asyncio.Condition()

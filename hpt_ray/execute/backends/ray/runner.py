@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.layout import Layout, layout, sharing
@@ -25,8 +25,10 @@ from hpt_ray.execute.backends.ray.hardware import hardware
 from hpt_ray.execute.backends.ray.session import alive, dashboard_of, ray_session, scratch
 from hpt_ray.execute.events import ENDS, Event, Tell
 from hpt_ray.execute.stopping import StopNow
-from hpt_ray.planning.plan import Unit
-from hpt_ray.store.store import Store
+
+if TYPE_CHECKING:
+    from hpt_ray.planning.plan import Unit
+    from hpt_ray.store.store import Store
 
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0
@@ -78,7 +80,7 @@ class RayRunner:
         with visible.shown(store, self.request.run, self.request.paths) as seen:
             while True:
                 try:
-                    return self._run(itertools.chain(left, new), seen, heard, stopping)
+                    return self._run(itertools.chain(left, new), store, seen, heard, stopping)
                 except BrokerKilledError:
                     self._shrink(heard)
                     left = [list(unfinished.values())]
@@ -93,7 +95,12 @@ class RayRunner:
         self.groups = Groups(self.ray, self.layout, self.request, first=self.groups.next)
 
     def _run(
-        self, rounds: Iterator[list[Unit]], seen: visible.Visible, tell: Tell, stopping: Callable[[], bool]
+        self,
+        rounds: Iterator[list[Unit]],
+        store: Store,
+        seen: visible.Visible,
+        tell: Tell,
+        stopping: Callable[[], bool],
     ) -> None:
         # Ray keeps the name of an actor that was killed.
         name = f"{self.request.run}.{self.groups.first}" if self.groups.first else self.request.run
@@ -102,7 +109,7 @@ class RayRunner:
         broker = self.ray.remote(Broker).options(
             name=f"broker of {name}", num_cpus=0, max_concurrency=1000, label_selector=this_node
         )
-        self.broker = broker.remote(seen.store, self.request.study)
+        self.broker = broker.remote(store, self.request.study)
         self.groups.start(self.layout.slots, self.broker, seen, self.scratch.name)
         experiment = Experiment(self.broker, name, self.scratch.name)
         try:

@@ -38,7 +38,6 @@ def serve(config: dict[str, Any]) -> None:
     from hpt_ray.core.paths import resolve_from
     from hpt_ray.execute.visible import check
     from hpt_ray.execute.worker import locked, reason_of, run_unit
-    from hpt_ray.store.store import Store
     from hpt_ray.training.device import works
     from hpt_ray.training.workers import Workers, peer_lost
 
@@ -47,11 +46,10 @@ def serve(config: dict[str, Any]) -> None:
         os.chdir(config["folder"])
     broker, group = config["broker"], config["group"]
     try:
-        check(config["visible"])
+        store = check(config["visible"])
     except StudyError as error:
         ray.get(broker.refuse.remote(group, str(error)))
         return
-    store = Store(config["visible"].store)
     context = ray.train.get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
     meeting = _meeting_place(config["scratch"]) if rank == 0 and size > 1 else ""

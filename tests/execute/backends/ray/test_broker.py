@@ -15,6 +15,7 @@ from hpt_ray.execute.backends.ray.experiment import _searcher
 from hpt_ray.execute.events import INTERRUPTED, Event
 from hpt_ray.execute.queue import DELIVERIES
 from hpt_ray.planning.plan import Unit
+from hpt_ray.store.store import Store
 from tests.support import small
 
 FIRST, SECOND = (unit.model_copy(update={"needs": None}) for unit in small.plan().units()[:2])
@@ -29,7 +30,7 @@ def play(tmp_path: Path) -> Play:
     def run(script: Callable[[Broker], Awaitable[None]]) -> None:
         async def within() -> None:
             async with asyncio.timeout(10):
-                await script(Broker(str(tmp_path)))
+                await script(Broker(Store(tmp_path)))
 
         asyncio.run(within())
 
