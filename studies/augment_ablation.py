@@ -13,6 +13,7 @@ target pretraining alone. In the paper one base is given.
 from typing import Annotated, Unpack
 
 from hpt_ray.spec import factors
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.scales import (
     ARMS,
     BASE,
@@ -26,7 +27,7 @@ from hpt_ray.spec.scales import (
     Targets,
     given_base,
 )
-from hpt_ray.spec.study import Arm, Study
+from hpt_ray.spec.study import Study
 
 POLICIES = ("baseline", "no_grayscale", "no_color", "crop_blur", "crop_only")
 

@@ -19,9 +19,10 @@ from typing import Annotated, Unpack
 
 from pydantic import Field
 
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Base, Budgets, ScaleName, Targets, given_base
-from hpt_ray.spec.study import Arm, Factor, Search, Study
+from hpt_ray.spec.study import Factor, Search, Study
 
 RANDOM = {"quick": 8, "paper": 32}
 ASKED = {"quick": 6, "paper": 27}

@@ -10,9 +10,10 @@ cosine schedule, and a supervised one; at the paper's scale of 20, 200 and 800 e
 from typing import Annotated, Any, Unpack
 
 from hpt_ray.core.errors import StudyError
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Factor, Study, Weights
+from hpt_ray.spec.study import Factor, Study, Weights
 
 #: ImageNet has 5,004 batches of 256 an epoch.
 BUDGETS = {"quick": (60, 200, 600), "paper": (20 * 5_004, 200 * 5_004, 800 * 5_004)}

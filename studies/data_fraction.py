@@ -9,8 +9,9 @@ for every arm; every probe sees all labels. Reed et al. (arXiv 2103.12718), sect
 from typing import Annotated, Unpack
 
 from hpt_ray.spec import factors
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Study
+from hpt_ray.spec.study import Study
 
 
 def study(

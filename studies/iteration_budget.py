@@ -10,9 +10,10 @@ up to 80 times fewer iterations than pretraining from scratch.
 from typing import Annotated, Unpack
 
 from hpt_ray.spec import factors
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, ScaleName, Seeds, Settings, Targets, given_base
-from hpt_ray.spec.study import Arm, Study
+from hpt_ray.spec.study import Study
 
 BUDGETS = {"quick": (10, 30, 90, 270), "paper": (50, 500, 5_000, 50_000)}
 SCRATCH_BUDGETS = {"quick": (30, 90, 270, 810), "paper": (5_000, 50_000, 100_000, 200_000)}

@@ -14,9 +14,10 @@ from typing import Annotated, Literal, Unpack
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.spec import factors
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Study
+from hpt_ray.spec.study import Study
 
 POLICIES = {
     "quick": ("baseline", "no_color", "crop_only"),

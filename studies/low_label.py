@@ -15,9 +15,10 @@ all are near chance.
 from typing import Annotated, Unpack
 
 from hpt_ray.core.errors import StudyError
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import Positive
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Evaluation, Study
+from hpt_ray.spec.study import Evaluation, Study
 
 LABELS = {"quick": (120, 600), "paper": (1_000,)}
 ITERATIONS = {name: scale.probes["finetune"]["iterations"] for name, scale in SCALES.items()}

@@ -9,8 +9,9 @@ SimCLR and BYOL. Reed et al. (arXiv 2103.12718) use MoCo-v2, and BYOL as a secon
 from typing import Annotated, Any, Unpack
 
 from hpt_ray.spec import factors
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.scales import ARMS, BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Factor, Study, Weights
+from hpt_ray.spec.study import Factor, Study, Weights
 
 
 def study(

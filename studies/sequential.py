@@ -8,9 +8,10 @@ At the quick scale: two to three minutes on two cores. Everything is evaluated o
 
 from typing import Annotated, Unpack
 
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import change
 from hpt_ray.spec.scales import BASE, SCALES, TARGET, Arms, Base, Budgets, ScaleName, Seeds, Targets, given_base
-from hpt_ray.spec.study import Arm, Study
+from hpt_ray.spec.study import Study
 
 ARMS = ("target", "base", "base>target", "base>source", "source>target", "base>source>target")
 

@@ -15,7 +15,7 @@ from hpt_ray.core.registry import name_of
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS
 from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.stage import EvaluationStage, Stage
-from hpt_ray.spec.study import Arm
+from hpt_ray.spec.arm import Arm
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.records import StageRecord

@@ -9,8 +9,9 @@ from typing import Literal
 
 from hpt_ray.core.metric import UNSAID
 from hpt_ray.core.values import Frozen, later
+from hpt_ray.spec.arm import Tune
 from hpt_ray.spec.recipe import Recipe
-from hpt_ray.spec.study import Precision, Tune
+from hpt_ray.spec.study import Precision
 
 
 class PretrainingContent(Frozen):

@@ -17,9 +17,10 @@ from hpt_ray.core.identity import content_id
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.stage import PretrainingStage, Stage, evaluation_stage, pretraining_stage, weights_stage
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.bases import bases
 from hpt_ray.spec.grid import depends_on_seed, grid, recipes_at, seed_of
-from hpt_ray.spec.study import Arm, Pretraining, Study, Weights
+from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.schema import AXES, TABLES
 
 

@@ -29,9 +29,10 @@ import numpy as np
 from hpt_ray.core.identity import derived_seed
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.plan import Cell, Plan, make_plan
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import DIGITS, SPACE, Point, random_policies, to_point, to_policy
-from hpt_ray.spec.study import Arm, Search, Study
+from hpt_ray.spec.study import Search, Study
 
 #: A cell's accuracy on val: NaN if it failed, None if it has not been computed yet.
 Value = Callable[[Cell], float | None]
@@ -186,12 +187,8 @@ class _Replay:
         if rung is not None:
             rungs = rungs.model_copy(update={"levels": {rung: rungs.levels[rung]}, "baseline": rung})
         target, arm = place
-        part = make_plan(
-            self.plan.study.model_copy(
-                update={"targets": (target,), "arms": (arm,), "factors": (policy, rungs), "seeds": tuple(seeds)}
-            ),
-            self.datasets,
-        )
+        changes = {"targets": (target,), "arms": (arm,), "factors": (policy, rungs), "seeds": tuple(seeds)}
+        part = make_plan(self.plan.study.model_copy(update=changes), self.datasets)
         planned = {cell.axes for cell in self.plan.cells}
         self.plan.cells += [cell for cell in part.cells if cell.axes not in planned]
         for stage in part.stages.values():

@@ -13,7 +13,8 @@ from hpt_ray.core.registry import code_hash, name_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.content import EvaluationContent, PretrainingContent, WeightsContent
-from hpt_ray.spec.study import Evaluation, Pretraining, Study, Tune, Weights
+from hpt_ray.spec.arm import Tune
+from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
 
 

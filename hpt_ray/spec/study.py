@@ -15,61 +15,14 @@ from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.registry import name_of
 from hpt_ray.core.values import Frozen
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import Positive, Recipe
 
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Some = Annotated[int, Field(gt=0, le=1_000)]  # policies of one round: more could not be planned in reasonable time
-Tune = Literal["all", "bn"]
 Margin = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]  # points; how results are judged, and no result
 Precision = Literal["auto", "float32", "bfloat16"]
 PixelChoice = Literal["resident", "encoded", "auto"]
-
-#: What the paper calls the chains it compares; any other chain is shown as it is written.
-LABELS = {
-    "target": "From scratch",
-    "base": "Direct transfer",
-    "base>target": "HPT",
-    "base>target:bn": "HPT-BN",
-}
-
-
-class Phase(Frozen):
-    """One link of a pretraining hierarchy: a role (base, source, target) and what it may change."""
-
-    role: str
-    tune: Tune = "all"
-
-
-class Arm(Frozen):
-    """A pretraining hierarchy, as a chain: ``base>target:bn`` pretrains on base, then adapts batch norm on target."""
-
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
-
-    @classmethod
-    def parse(cls, chain: str) -> Arm:
-        """Read a chain of ``role`` or ``role:bn`` links joined by ``>``.
-
-        Raises:
-            StudyError: for an empty link or an unknown modifier.
-        """
-        phases = []
-        for link in chain.split(">"):
-            role, _, tune = link.strip().partition(":")
-            if not role.isidentifier() or tune not in ("", "all", "bn"):
-                raise StudyError(
-                    f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', with an optional ':bn', "
-                    "such as 'target', 'base>target' or 'base>target:bn'."
-                )
-            phases.append(Phase(role=role, tune="bn" if tune == "bn" else "all"))
-        return cls(phases=tuple(phases))
-
-    @property
-    def chain(self) -> str:
-        return ">".join(phase.role + (":bn" if phase.tune == "bn" else "") for phase in self.phases)
-
-    @property
-    def label(self) -> str:
-        return LABELS.get(self.chain, self.chain)
 
 
 class Pretraining(Recipe):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.spec.study import Arm, Evaluation, Factor, Phase, Pretraining, Study, Weights
+from hpt_ray.spec.arm import Arm, Phase
+from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study, Weights
 from tests.support import small
 
 roles = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)

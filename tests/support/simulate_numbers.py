@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.spec.arm import Arm
+from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.schema import CURVES
 from hpt_ray.store.tables import run_schema

@@ -16,8 +16,9 @@ import pandas as pd
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.registry import load
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.grid import depends_on_seed
-from hpt_ray.spec.study import Arm, Evaluation, Factor, Pretraining, Study
+from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.schema import TABLES
 from hpt_ray.store.tables import run_schema

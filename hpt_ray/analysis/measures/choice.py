@@ -14,7 +14,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import listed, percent
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.values import Frozen
-from hpt_ray.spec.study import Arm
+from hpt_ray.spec.arm import Arm
 
 
 class Choice(Frozen):

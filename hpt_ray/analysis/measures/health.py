@@ -10,7 +10,7 @@ import pandas as pd
 
 from hpt_ray.analysis.measures.run import DIRECT
 from hpt_ray.analysis.measures.text_format import level_name, percent, points
-from hpt_ray.spec.study import LABELS
+from hpt_ray.spec.arm import LABELS
 
 #: Collapse is an end below a tenth of the start. A healthy run keeps the order of magnitude it starts with or gains: at
 #: the quick scale the projections' standard deviation goes from 0.05 to 0.05-0.06 and the effective rank from 53 to 69,

@@ -19,7 +19,7 @@ from hpt_ray.analysis.measures.text_format import SHARES, listed
 from hpt_ray.core.errors import DataError, UnknownNameError
 from hpt_ray.core.paths import path_of
 from hpt_ray.core.text import visible
-from hpt_ray.spec.study import LABELS
+from hpt_ray.spec.arm import LABELS
 
 #: Kinds of columns whose names are shown as they are written, and those by which rows are matched.
 AS_WRITTEN, MATCHED = ("arm", "target", "level", "repeat", "status"), ("seed", "example", "group")

@@ -16,7 +16,8 @@ from hpt_ray.analysis.measures.rows import by_row
 from hpt_ray.analysis.measures.scores import NOTHING, Scores, by_evaluation, groups
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.metric import DEFAULT, Metric, chosen, find
-from hpt_ray.spec.study import Arm, Factor, Study, Weights
+from hpt_ray.spec.arm import Arm
+from hpt_ray.spec.study import Factor, Study, Weights
 from hpt_ray.store.records import Manifest
 
 #: The columns that, with the levels of the factors, identify the rows of one cell and evaluation, before or after its

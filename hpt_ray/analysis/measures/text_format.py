@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hpt_ray.analysis.stats.bootstrap import Interval
-from hpt_ray.spec.study import LABELS
+from hpt_ray.spec.arm import LABELS
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -16,7 +16,8 @@ from hpt_ray.analysis.measures.numbers import at_level
 from hpt_ray.analysis.measures.run import Held, Run
 from hpt_ray.analysis.measures.text_format import listed
 from hpt_ray.core.errors import UnknownNameError
-from hpt_ray.spec.study import Arm, Factor, Study
+from hpt_ray.spec.arm import Arm
+from hpt_ray.spec.study import Factor, Study
 
 
 def at(run: Run, **levels: str) -> Run:

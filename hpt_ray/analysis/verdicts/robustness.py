@@ -18,7 +18,7 @@ from hpt_ray.analysis.quantities import Change, Points
 from hpt_ray.analysis.robustness_questions import questions
 from hpt_ray.analysis.settling import settle_parts
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
-from hpt_ray.spec.study import LABELS
+from hpt_ray.spec.arm import LABELS
 
 
 def verdict(run: Run, target: str) -> Verdict:

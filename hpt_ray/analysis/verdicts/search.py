@@ -23,7 +23,7 @@ from hpt_ray.analysis.search_caveats import search_caveats
 from hpt_ray.analysis.settling import settle_parts
 from hpt_ray.analysis.stats.variability import deviation
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, difference_tiles, metric_cell
-from hpt_ray.spec.study import LABELS
+from hpt_ray.spec.arm import LABELS
 
 SEARCHED = "gain of the search"
 

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.variance import Sources, sources
 from hpt_ray.report.figure import Figure
+from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.bases import bases
-from hpt_ray.spec.study import Arm
 
 
 @dataclass(frozen=True)

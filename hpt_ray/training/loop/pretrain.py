@@ -19,8 +19,8 @@ from torch import Tensor
 
 from hpt_ray.core.errors import StageError, StudyError
 from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.arm import Tune
 from hpt_ray.spec.recipe import Recipe
-from hpt_ray.spec.study import Tune
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.compiler import compile_backbones
 from hpt_ray.training.loop.batches import Batches

@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.spec.study import Tune
+from hpt_ray.spec.arm import Tune
 from hpt_ray.training import normalisation
 from hpt_ray.training.backbone import build, check, outline
 from hpt_ray.training.loop.pretrain import Pretrainer

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from hpt_ray.spec.study import Tune
+from hpt_ray.spec.arm import Tune
 from hpt_ray.training.backbone import build, outline
 from hpt_ray.training.backbones.vit_nano import positions
 from hpt_ray.training.loop.pretrain import Pretrainer
