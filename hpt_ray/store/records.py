@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field
 
 from hpt_ray.core.values import Frozen, Moment
+from hpt_ray.spec.candidates import Candidate
 from hpt_ray.spec.study import Study
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -183,6 +184,32 @@ class Looks(_Open):
         return tuple(look for look in self.made if look.rows < rows)
 
 
+class Rung(_Open):
+    """The candidates of an advice on so many rows: the mean on val by arm, None of one that failed."""
+
+    rows: Count
+    values: dict[str, float | None]
+
+
+class Screening(_Open):
+    """How the candidates of an advice were screened, before the run decided about the best of them.
+
+    Attributes:
+        candidates: all that were tried. rungs: in their order.
+        base: the arm that was the best on val of the bases as they are.
+        ended: why there were no more rungs: none was left to drop, or the budget did not pay for one.
+        budget: seconds of wall time for all of the advice; None: without end.
+        compute_seconds: sum over the stages of the rungs.
+    """
+
+    candidates: tuple[Candidate, ...]
+    rungs: tuple[Rung, ...]
+    base: str
+    ended: Literal["settled", "budget"]
+    budget: Seconds | None = None
+    compute_seconds: Seconds = 0.0
+
+
 class Manifest(Sealed):
     """How a run was done, so that it can be read, compared and repeated.
 
@@ -195,6 +222,7 @@ class Manifest(Sealed):
         given_up: the one reason for which the run has no results; None if it has.
         compute_seconds: sum over its stages. weights: what was loaded from each checkpoint, one line each.
         looks: of a run that grows until its claims are decided; None of one whose seeds were fixed.
+        screening: of an advice, how its arms were found; None of any other run.
         looked_at: after how many of its seeds other runs, whose looks it does not count, looked at its claims.
         stages, failures: like ``compute_seconds``, None until the run's stages have been collected.
     """
@@ -215,6 +243,7 @@ class Manifest(Sealed):
     weights: tuple[str, ...] = ()
     failures: tuple[Failure, ...] | None = None
     looks: Looks | None = None
+    screening: Screening | None = None
     looked_at: tuple[Count, ...] = ()
 
     @property

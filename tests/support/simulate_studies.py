@@ -74,6 +74,14 @@ def sequential(**changes: Any) -> Study:
     return study("sequential", SEQUENTIAL, **changes)
 
 
+def advice(**changes: Any) -> Study:
+    """Two bases and two recipes of the target."""
+    recipes = study("advice", FOUR).recipes
+    roles = {"drawings": recipes["source"], "target_30": Pretraining(iterations=30)}
+    arms = ("target", "base", "base>target_30", "drawings", "drawings>target", "drawings>target_30:bn")
+    return study("advice", arms, **{"recipes": {**recipes, **roles}} | changes)
+
+
 def low_label(labels: tuple[int, ...] = (50, 200), arms: tuple[str, ...] = FOUR, **changes: Any) -> Study:
     """Fine-tuning with so many labels and with all, and a linear probe."""
     tuned = [Evaluation(probe="finetune", name=f"finetune_{number}", options={"labels": number}) for number in labels]

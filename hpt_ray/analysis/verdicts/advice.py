@@ -1,0 +1,52 @@
+"""Is what pretrains on the target better than the bases as they are, and than pretraining from scratch?
+
+Every arm that pretrains on the target is held against the base that it starts from, against the base that was the best
+as it is on val, and against from scratch, as far as the study has them.
+"""
+
+from __future__ import annotations
+
+from hpt_ray.analysis.caveats import caveats
+from hpt_ray.analysis.claim import compare
+from hpt_ray.analysis.findings import Comparisons
+from hpt_ray.analysis.measures.run import SCRATCH, Run
+from hpt_ray.analysis.quantities import change
+from hpt_ray.analysis.settling import settle_each
+from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles, metric_cell
+
+#: Key figures of a page: of more claims the table has the numbers.
+TILES = 6
+
+
+def verdict(run: Run, target: str) -> Verdict:
+    """The verdict on one target, on all pairs of arms."""
+    own_bases = {arm.chain: arm.phases[0].role for arm in run.study.arms}
+    as_they_are = [chain for chain, role in own_bases.items() if chain == role and chain != SCRATCH]
+    best = [run.manifest.screening.base] if run.manifest.screening else []
+    pairs = [
+        (chain, other)
+        for chain, role in own_bases.items()
+        for other in dict.fromkeys([role, *best, SCRATCH])
+        if chain not in as_they_are and other in run.arms and other != chain
+    ]
+    claims_by_pair = {(chain, other): compare(run, target, chain, other, "") for chain, other in pairs}
+    settled = settle_each(run, target, claims_by_pair, "candidates against what there is without them")
+    claims = tuple(settled.values())
+    against = list(dict.fromkeys(other for _, other in settled))
+    rows = [
+        (
+            run.arms[chain],
+            metric_cell(run, target, chain, ""),
+            *(change(settled[chain, other].difference) if (chain, other) in settled else None for other in against),
+        )
+        for chain in run.arms
+    ]
+    return Verdict(
+        target=target,
+        findings=(Comparisons(claims),) if claims else (),
+        nothing="no arm pretrains on the target beside another one",
+        claims=claims,
+        tiles=tuple(claim_tiles((claim, "") for claim in claims[:TILES])),
+        table=Table(("Arm", run.metric.heading, *(f"Minus {run.arms[other]}" for other in against)), tuple(rows)),
+        caveats=caveats(run, target, claims),
+    )
