@@ -36,7 +36,37 @@
   function draw() {
     for (const plot of plots) {
       const { data, layout } = JSON.parse(plot.nextElementSibling.textContent);
+      if (layout.meta?.choices) plot.before(menu(plot, layout.meta.choices));
       Plotly.newPlot(plot, data, { ...layout, template: template() }, config);
+      plot.on("plotly_afterplot", () => openLegend(plot));
+      openLegend(plot);
+    }
+  }
+
+  // A menu of what a figure shows: Plotly's own cannot be reached by keyboard.
+  function menu(plot, choices) {
+    const label = document.createElement("label");
+    const select = document.createElement("select");
+    label.className = "choice";
+    label.append("Shown: ", select);
+    for (const choice of choices) select.add(new Option(choice.label));
+    select.addEventListener("change", () => Plotly.restyle(plot, { visible: choices[select.selectedIndex].visible }));
+    return label;
+  }
+
+  // Plotly's legend answers the mouse alone: each entry becomes a button that hides or shows what it names.
+  function openLegend(plot) {
+    for (const entry of plot.querySelectorAll(".legend .traces")) {
+      const button = entry.querySelector(".legendtoggle");
+      button.setAttribute("tabindex", 0);
+      button.setAttribute("role", "button");
+      button.setAttribute("aria-label", entry.querySelector(".legendtext").textContent);
+      button.setAttribute("aria-pressed", Number(entry.style.opacity || 1) === 1);
+      button.onkeydown = (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        for (const kind of ["mousedown", "mouseup"]) button.dispatchEvent(new MouseEvent(kind, { bubbles: true }));
+      };
     }
   }
 
@@ -67,6 +97,38 @@
       document.documentElement.classList.remove("printing");
       recolor({ width: null, autosize: true });
     });
+  }
+
+  // Paper has no clicks: print everything, and close again what was closed.
+  const closed = () => document.querySelectorAll("details:not([open])");
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...closed()];
+    for (const details of opened) details.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const details of opened) details.open = false;
+  });
+  if (window.matchMedia("(max-width: 40rem)").matches) document.querySelector(".contents details").open = false;
+
+  // What scrolls can be scrolled by keyboard, and a table that goes on sideways says so.
+  function mark(part) {
+    const sideways = part.scrollWidth > part.clientWidth + 1;
+    part.classList.toggle("sideways", sideways);
+    part.classList.toggle("at-end", part.scrollLeft + part.clientWidth >= part.scrollWidth - 1);
+    if (sideways || part.scrollHeight > part.clientHeight + 1) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  }
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => mark(entry.target)));
+  for (const part of document.querySelectorAll(".scroll, .command")) {
+    sizes.observe(part);
+    part.addEventListener("scroll", () => mark(part), { passive: true });
+    if (part.matches(".scroll")) {
+      const hint = document.createElement("p");
+      hint.className = "hint";
+      hint.textContent = "Scroll sideways to see all columns \u2192";
+      part.after(hint);
+    }
   }
 
   for (const table of document.querySelectorAll("table.sortable")) {

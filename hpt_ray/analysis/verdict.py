@@ -61,7 +61,7 @@ class Caveat:
     @property
     def warns(self) -> bool:
         """Whether it says that something went wrong, and not only how to read a verdict."""
-        return self.kind in ("base", "forgetting", "training", "seeds", "missing")
+        return self.kind in ("base", "forgetting", "training", "missing")
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from plotly.subplots import make_subplots
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.verdict import Table
 from hpt_ray.core.text import visible
 
 Value = TypeVar("Value")
 
-#: A Plotly figure, or trusted HTML of our own making.
-Drawing: TypeAlias = go.Figure | Markup
+#: A Plotly figure, a table, or trusted HTML of our own making.
+Drawing: TypeAlias = go.Figure | Table | Markup
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def series(arm: str, label: str, row: int) -> dict[str, Any]:
 def level_axis(drawn: go.Figure, row: int, levels: tuple[str, ...]) -> None:
     """Make the horizontal axis of a panel one of named levels, at 0, 1, 2, ..."""
     names = [text(level_name(level)).replace(" ", "<br>").replace("<br>+", " +") for level in levels]
-    ticks = {"tickvals": list(range(len(levels))), "ticktext": names, "tickangle": 0, "tickfont": {"size": 11}}
+    ticks = {"tickvals": list(range(len(levels))), "ticktext": names, "tickangle": 0, "tickfont": {"size": 12}}
     drawn.update_xaxes(row=row, col=1, **ticks, range=[-0.5, len(levels) - 0.5], showgrid=False, zeroline=False)
 
 

@@ -31,10 +31,11 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import held_text, one_factor
 from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.until_decided import METHOD, until_decided
-from hpt_ray.analysis.verdict import Verdict
+from hpt_ray.analysis.verdict import Table, Verdict
 from hpt_ray.core.identity import NEAR_BITS
 from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
+from hpt_ray.report.contents import anchored
 from hpt_ray.report.dashboard import Dashboard, Section
 from hpt_ray.report.figure import Drawing, Figure
 from hpt_ray.report.winner import Handed
@@ -45,13 +46,13 @@ MOST_CELLS = 5000
 
 @dataclass(frozen=True)
 class Shown:
-    """A section as the template sees it: its figure drawn, as HTML or as Plotly's JSON."""
+    """A section as the template sees it, with what its figure drew: one of a plot, a table and HTML, or nothing."""
 
     section: Section
-    caption: str
-    html: Markup | None
-    plot: Markup | None
-    height: int
+    caption: str = ""
+    html: Markup | None = None
+    table: Table | None = None
+    plot: go.Figure | None = None
 
 
 #: Stands on every page of a study with several targets.
@@ -144,9 +145,12 @@ def page(template: str, sections: Sequence[Shown], **content: Any) -> str:
         "share_interval": wording.share_interval,
         "change_interval": wording.change_interval,
         "together": _together,
+        "unbroken": _unbroken,
+        "script_json": _script_json,
+        "anchored": anchored,
     }
     script = Markup((place / "page.js").read_text(encoding="utf-8"))
-    packed, *hashes = _plotly() if any(part.plot for part in sections) else [""]
+    packed, *hashes = _plotly() if any(part.plot is not None for part in sections) else [""]
     return environment.get_template(template).render(
         **content,
         sections=sections,
@@ -162,7 +166,7 @@ def _section(run: Run, view: Run, section: Section) -> Shown:
     worded = run.metric.worded
     section = section.model_copy(update={"title": worded(section.title), "prose": worded(section.prose)})
     if section.figure is None:
-        return Shown(section, "", None, None, 0)
+        return Shown(section)
     figure: Figure[Any] = load("figures", section.figure, Figure)
     shown = run if figure.every_factor else view
     where = f" Shown {held}." if (held := held_text(shown)) else ""
@@ -171,11 +175,13 @@ def _section(run: Run, view: Run, section: Section) -> Shown:
 
 def drawn_section(section: Section, drawn: Drawing, caption: str) -> Shown:
     """A section with what was drawn for it."""
-    if not isinstance(drawn, Markup) and not any(trace.x for trace in drawn.data):
-        drawn = Markup('<p class="quiet">Nothing finished that this figure could show.</p>')
     if isinstance(drawn, Markup):
-        return Shown(section, caption, Markup(visible(drawn, lines=True)), None, 0)
-    return Shown(section, caption, None, _script_json(drawn), int(drawn.layout.height))
+        return Shown(section, caption, html=Markup(visible(drawn, lines=True)))
+    if isinstance(drawn, Table) and drawn.cells:
+        return Shown(section, caption, table=drawn)
+    if isinstance(drawn, go.Figure) and any(trace.x for trace in drawn.data):
+        return Shown(section, caption, plot=drawn)
+    return Shown(section, caption, html=Markup('<p class="quiet">Nothing finished that this figure could show.</p>'))
 
 
 def _script_json(drawn: go.Figure) -> Markup:
@@ -191,6 +197,11 @@ def _visible(value: object) -> object:
 def _together(text: str) -> str:
     """Keep each number and its interval on one line."""
     return re.sub(r"\S+ \[[^]]*\]", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def _unbroken(text: str) -> str:
+    """Keep each interval on one line."""
+    return re.sub(r"\[[^]]*\]", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 @functools.cache

@@ -15,6 +15,9 @@ from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
 from hpt_ray.report.figure import Figure, Style, beside, faint, level_axis, markers, panels, styles, text
 
+#: Single seeds stand beside their arm's interval, which would hide them: by this part of a level over the arms.
+SEEDS_ASIDE = 0.2
+
 
 @dataclass(frozen=True)
 class Series:
@@ -69,7 +72,7 @@ def draw(value: tuple[LevelAccuracies, ...]) -> go.Figure:
         for number, (arm, series) in enumerate(panel.arms.items()):
             aside = beside(number, len(panel.arms))
             places = {level: panel.levels.index(level) + aside for level in panel.levels}
-            _draw_series(drawn, row, places, (arm, style[arm]), series)
+            _draw_series(drawn, row, places, (arm, style[arm]), series, SEEDS_ASIDE / len(panel.arms))
         level_axis(drawn, row, panel.levels)
         drawn.update_yaxes(row=row, col=1, title=panel.metric.axis, zeroline=False)
     return drawn
@@ -104,7 +107,9 @@ def draw_line(
     )
 
 
-def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tuple[str, Style], series: Series) -> None:
+def _draw_series(
+    drawn: go.Figure, row: int, places: dict[str, float], arm: tuple[str, Style], series: Series, seeds_aside: float
+) -> None:
     """One arm's symbols with intervals, its single seeds and its strokes at step 0."""
     chain, style = arm
     shared = {"row": row, "col": 1, "legendgroup": chain}
@@ -114,11 +119,11 @@ def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tupl
             x=[places[level] for level in series.accuracy],
             y=[100 * series.step0.estimate] * len(series.accuracy),
             mode="markers",
-            marker={"symbol": "line-ew", "size": 14, "line": {"width": 2, "color": faint(style.color, 0.75)}},
+            marker=step0_stroke(style),
             showlegend=False,
             hovertemplate=f"{text(series.label)}, step 0<br>%{{y:.1f}} %<extra></extra>",
         )
-    draw_seeds(drawn, shared, places, style, series.seeds)
+    draw_seeds(drawn, shared, {level: at + seeds_aside for level, at in places.items()}, style, series.seeds)
     drawn.add_scatter(
         **shared,
         name=text(series.label),
@@ -129,6 +134,11 @@ def _draw_series(drawn: go.Figure, row: int, places: dict[str, float], arm: tupl
         hovertemplate="%{fullData.name}, %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}], "
         "seeds: %{customdata[2]}<extra></extra>",
     )
+
+
+def step0_stroke(style: Style, symbol: str = "line-ew") -> dict[str, Any]:
+    """The marker of an arm's value at step 0: a stroke, as strong as the arm's symbol."""
+    return {"symbol": symbol, "size": 16, "line": {"width": 3, "color": style.color}}
 
 
 def draw_seeds(
@@ -144,7 +154,7 @@ def draw_seeds(
         x=[places[level] for level, values in seeds.items() for _ in values],
         y=[100 * value for values in seeds.values() for value in values],
         mode="markers",
-        marker={"symbol": style.symbol + "-open", "size": 6, "color": style.color, "opacity": 0.55},
+        marker={"symbol": style.symbol + "-open", "size": 7, "color": style.color, "line": {"width": 1.5}},
         showlegend=False,
         hoverinfo="skip",
     )
@@ -153,6 +163,6 @@ def draw_seeds(
 figure = Figure(
     compute,
     draw,
-    "Test {metric} with 95 % intervals. Small open symbols: single seeds. Short strokes: the same arm at step 0, "
-    "before its target pretraining. Dashed line and band: direct transfer, which no target policy can change.",
+    "Test {metric} with 95 % intervals. Small open symbols beside them: single seeds. Short strokes: the same arm at "
+    "step 0, before its target pretraining. Dashed line and band: direct transfer, which no target policy can change.",
 )

@@ -14,11 +14,14 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import level_name
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, Style, beside, faint, markers, panels, styles, text
-from hpt_ray.report.figures.accuracy import draw_line, draw_seeds
+from hpt_ray.report.figure import Figure, Style, beside, markers, panels, styles, text
+from hpt_ray.report.figures.accuracy import SEEDS_ASIDE, draw_line, draw_seeds, step0_stroke
 
 #: Parts of the numbers' range, in decades, left free before step 0 and before each level without a number.
 APART = 0.34
+
+#: The part of the gap between two levels over which arms stand apart.
+SPREAD = 0.5
 
 #: What stands for step 0 among levels: it comes first.
 STEP0 = "step 0"
@@ -93,13 +96,13 @@ def draw(value: tuple[NumberAccuracies, ...]) -> go.Figure:
             draw_line(drawn, row, ends, (arm, label, style[arm]), line)
         gap = min((two - one for one, two in pairwise(sorted(places.values()))), default=1.0)
         for number, (arm, series) in enumerate(panel.arms.items()):
-            aside = 0.3 * gap * beside(number, len(panel.arms))
-            _draw_series(
-                drawn, row, {level: at + aside for level, at in places.items()}, panel, (arm, style[arm]), series
-            )
+            aside = SPREAD * gap * beside(number, len(panel.arms))
+            seeds_aside = SPREAD * gap * SEEDS_ASIDE / len(panel.arms)
+            arm_places = {level: at + aside for level, at in places.items()}
+            _draw_series(drawn, row, arm_places, panel, (arm, style[arm]), series, seeds_aside)
         names = [_tick(panel, level) for level in places]
         drawn.update_xaxes(row=row, col=1, tickvals=list(places.values()), ticktext=names, range=ends)
-        drawn.update_xaxes(row=row, col=1, title=text(panel.axis), tickfont_size=11, ticklabeloverflow="allow")
+        drawn.update_xaxes(row=row, col=1, title=text(panel.axis), tickfont_size=12, ticklabeloverflow="allow")
         drawn.update_xaxes(row=row, col=1, zeroline=False, showgrid=False)
         drawn.update_yaxes(row=row, col=1, title=panel.metric.axis, zeroline=False)
     return drawn
@@ -135,6 +138,7 @@ def _draw_series(
     panel: NumberAccuracies,
     arm: tuple[str, Style],
     series: Series,
+    seeds_aside: float,
 ) -> None:
     """One arm's symbols, joined where they have a number, with its single seeds and its strokes at step 0."""
     chain, style = arm
@@ -145,11 +149,11 @@ def _draw_series(
             x=[places[level] for level in series.step0],
             y=[100 * part.estimate for part in series.step0.values()],
             mode="markers",
-            marker={"symbol": "line-ew", "size": 16, "line": {"width": 3, "color": faint(style.color, 0.75)}},
+            marker=step0_stroke(style),
             showlegend=False,
             hovertemplate=f"{text(series.label)}, step 0<br>%{{y:.1f}} %<extra></extra>",
         )
-    draw_seeds(drawn, shared, places, style, series.seeds)
+    draw_seeds(drawn, shared, {level: at + seeds_aside for level, at in places.items()}, style, series.seeds)
     numbered = [level for level in series.accuracy if level in panel.numbers]
     for levels in (numbered, [level for level in series.accuracy if level not in numbered]):
         symbols = markers(style, [series.accuracy[level] for level in levels])
@@ -170,6 +174,6 @@ figure = Figure(
     compute,
     draw,
     "Test {metric} with 95 % intervals; the axis is logarithmic, and arms are drawn side by side so that none hides "
-    "another. Small open symbols: single seeds. Strokes: the same arm at step 0, before its last phase. Dashed line "
-    "and band: an arm that this factor does not touch.",
+    "another. Small open symbols beside them: single seeds. Strokes: the same arm at step 0, before its last phase. "
+    "Dashed line and band: an arm that this factor does not touch.",
 )

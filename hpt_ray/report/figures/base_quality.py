@@ -86,7 +86,7 @@ def draw(value: tuple[BaseAccuracies, ...]) -> go.Figure:
                 text=[text(level_name(level)) for level in by_level],
                 # Names stay inside the panel.
                 textposition=[f"top {'left' if 200 * part.estimate > sum(ends) else 'right'}" for part in across],
-                textfont={"size": 11},
+                textfont={"size": 12},
                 hovertemplate="%{fullData.name}, base %{text}<br>%{y:.1f} % [%{customdata[0]:.1f}, "
                 "%{customdata[1]:.1f}], direct transfer %{x:.1f} %<extra></extra>",
             )

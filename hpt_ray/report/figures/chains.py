@@ -11,7 +11,8 @@ from hpt_ray.analysis.measures.robustness import mean_score
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.core.metric import Metric
-from hpt_ray.report.figure import Figure, faint, styles
+from hpt_ray.report.figure import Figure, styles
+from hpt_ray.report.figures.accuracy import step0_stroke
 from hpt_ray.report.forest import Line, Plot, forest
 
 
@@ -68,7 +69,7 @@ def draw(value: tuple[FinishedChains, ...]) -> go.Figure:
                 **shared,
                 x=[100 * seed for seed in chain.seeds],
                 y=[place + 0.25] * len(chain.seeds),
-                marker={"symbol": "circle-open", "size": 6, "color": color, "opacity": 0.7},
+                marker={"symbol": "circle-open", "size": 7, "color": color, "line": {"width": 1.5}},
                 hoverinfo="skip",
             )
             if chain.step0 is not None:
@@ -76,7 +77,7 @@ def draw(value: tuple[FinishedChains, ...]) -> go.Figure:
                     **shared,
                     x=[100 * chain.step0.estimate],
                     y=[place],
-                    marker={"symbol": "line-ns", "size": 18, "line": {"width": 2, "color": faint(color, 0.75)}},
+                    marker=step0_stroke(style[chain.arm], "line-ns"),
                     hovertemplate="step 0<br>%{x:.1f} %<extra></extra>",
                 )
     return drawn

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import duration
+from hpt_ray.analysis.verdict import Table
 from hpt_ray.report.figure import Figure
 
 
@@ -40,13 +39,12 @@ def compute(run: Run) -> tuple[Cost, ...]:
     return tuple(costs)
 
 
-def draw(value: tuple[Cost, ...]) -> Markup:
+def draw(value: tuple[Cost, ...]) -> Table:
     several = len({cost.target for cost in value}) > 1
-    line = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 5 + Markup("</tr>")
-    lines = [
-        line.format(
+    rows = [
+        (
             f"{cost.label}, {cost.target}" if several else cost.label,
-            cost.runs,
+            str(cost.runs),
             duration(cost.seconds),
             duration(cost.seconds / cost.runs),
             f"{cost.images:,}",
@@ -54,11 +52,7 @@ def draw(value: tuple[Cost, ...]) -> Markup:
         )
         for cost in value
     ]
-    names = ("Arm", "Phases", "Time", "Time each", "Images", "Images/s")
-    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
-    return Markup(
-        '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(heads, Markup("").join(lines))
+    return Table(("Arm", "Phases", "Time", "Time each", "Images", "Images/s"), tuple(rows))
 
 
 figure = Figure(

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from hpt_ray.analysis.measures.run import DIRECT, Run
 from hpt_ray.analysis.measures.text_format import level_name
+from hpt_ray.core.text import visible
 from hpt_ray.report.figure import Figure, faint, panels, styles, text
 
 #: Column of ``curves`` to the title of its panel. The online monitor's are sparse, and older runs have none.
@@ -139,28 +140,22 @@ def draw(value: Curves) -> go.Figure:
     drawn.update_xaxes(title="iteration", zeroline=False)
     drawn.update_yaxes(zeroline=False)
     if len(choices) > 1:
-        drawn.update_layout(margin_t=100, updatemenus=[_menu(choices, owners, several=len(targets) > 1)])
+        drawn.update_layout(meta={"choices": _choices(choices, owners, several=len(targets) > 1)})
     return drawn
 
 
-def _menu(choices: list[tuple[str, str]], owners: list[Owner], *, several: bool) -> dict[str, object]:
-    """A drop-down that shows the curves of one level, of several targets on one of them."""
-    return {
-        "buttons": [
-            {
-                "label": text(", ".join([*([target] if several else []), *([level_name(level)] if level else [])])),
-                "method": "restyle",
-                "args": [{"visible": [owner.visible(target, level) for owner in owners]}],
-            }
-            for target, level in choices
-        ],
-        "x": 0,
-        "xanchor": "left",
-        "y": 1,
-        "yanchor": "bottom",
-        "pad": {"b": 34},
-        "showactive": True,
-    }
+def _choices(choices: list[tuple[str, str]], owners: list[Owner], *, several: bool) -> list[dict[str, object]]:
+    """What the page's menu of a figure offers: the curves of one level, of several targets on one of them.
+
+    Each has its ``label``, as plain text, and which traces are ``visible``.
+    """
+    return [
+        {
+            "label": visible(", ".join([*([target] if several else []), *([level_name(level)] if level else [])])),
+            "visible": [owner.visible(target, level) for owner in owners],
+        }
+        for target, level in choices
+    ]
 
 
 figure = Figure(

@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats.variance import Sources, sources
+from hpt_ray.analysis.verdict import Table
 from hpt_ray.report.figure import Figure
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.bases import bases
@@ -64,11 +64,10 @@ def _uncertainty(run: Run, target: str, arm: str) -> Uncertainty | None:
     return Uncertainty(target, run.arms[arm], sources(answers, numbers), "in seed")
 
 
-def draw(value: tuple[Uncertainty, ...]) -> Markup:
+def draw(value: tuple[Uncertainty, ...]) -> Table:
     several = len({row.target for row in value}) > 1
-    line = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 7 + Markup("</tr>")
-    lines = [
-        line.format(
+    rows = [
+        (
             f"{row.label}, {row.target}" if several else row.label,
             f"{row.parts.seeds} × {row.parts.repeats}",
             row.unknown if row.parts.base is None else _points(row.parts.base),
@@ -77,10 +76,7 @@ def draw(value: tuple[Uncertainty, ...]) -> Markup:
         for row in value
     ]
     names = ("Arm", "Seeds × repeats", "Base", "Seed", "Probe", "Test sample", "Answers", "Together")
-    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
-    return Markup(
-        '<div class="scroll{}"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(" tall" if several else "", heads, Markup("").join(lines))
+    return Table(names, tuple(rows))
 
 
 def _points(share: float | None) -> str:

@@ -128,7 +128,7 @@ def _draw_arm(
         },
         text=[f"{budget:,.0f}" for budget in speeds],
         textposition="middle right",
-        textfont={"size": 11},
+        textfont={"size": 12},
         customdata=[[times_interval(speed), estimate(speed)] for speed in speeds.values()],
         hovertemplate="%{fullData.name}, %{text} iterations<br>%{x:.1f} %: %{customdata[0]} times "
         "(95 %; estimate %{customdata[1]})<extra></extra>",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from hpt_ray.analysis.measures.numbers import field
 from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.measures.speedup import Bound
 from hpt_ray.analysis.measures.spending import UNITS, Ahead, ahead, brief_interval
 from hpt_ray.analysis.measures.text_format import duration, percent
+from hpt_ray.analysis.verdict import Table
 from hpt_ray.report.figure import Figure
 
 
@@ -39,15 +38,11 @@ def compute(run: Run) -> tuple[Line, ...]:
     )
 
 
-def draw(value: tuple[Line, ...]) -> Markup:
+def draw(value: tuple[Line, ...]) -> Table:
     several = len({line.target for line in value}) > 1
-    row = Markup('<tr><th scope="row">{}</th>') + Markup("<td>{}</td>") * 5 + Markup("</tr>")
-    rows = [row.format(f"{line.label}, {line.target}" if several else line.label, *_cells(line)) for line in value]
+    rows = [(f"{line.label}, {line.target}" if several else line.label, *_cells(line)) for line in value]
     names = ("Arm", "Best reached", "Arm needs", "From scratch needs", "Speed-up", "with the base")
-    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
-    return Markup(
-        '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(heads, Markup("").join(rows))
+    return Table(names, tuple(rows))
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def draw(value: tuple[Row, ...]) -> Markup:
                 for png in views
             ]
             groups.append(Markup('<div class="views-of">{}</div>').format(Markup("").join(pictures)))
-        line = Markup('<div class="views-row"><h4>{}</h4><div class="views-groups">{}</div></div>')
+        line = Markup('<div class="views-row"><h3>{}</h3><div class="views-groups">{}</div></div>')
         rows.append(line.format(name, Markup("").join(groups)))
     most = max((len(views) for row in value for views in row.examples), default=1)
     return Markup('<div class="views" style="--views: {}">{}</div>').format(most, Markup("").join(rows))

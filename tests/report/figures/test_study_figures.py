@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import get_args
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
-from markupsafe import Markup
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.analysis.stats.variance import sources
 from hpt_ray.core.registry import load, names
-from hpt_ray.report.figure import STYLES
+from hpt_ray.report.figure import STYLES, Drawing
 from hpt_ray.report.forest import Line, Plot, forest
 from hpt_ray.spec.study import Pretraining
 from tests.support import simulate_studies as simulate
@@ -52,7 +51,7 @@ def test_every_figure_draws_every_study(name: str) -> None:
     for figure_name in names("figures"):
         figure = load("figures", figure_name)
         value = figure.compute(run if figure.every_factor else view)
-        assert isinstance(figure.draw(value), (go.Figure, Markup)), figure_name
+        assert isinstance(figure.draw(value), get_args(Drawing)), figure_name
 
 
 def accuracies(run: Run, *by: str) -> pd.Series:
@@ -129,9 +128,9 @@ def test_sources_are_those_of_the_answers() -> None:
 def test_sources_that_cannot_be_told_are_dashes() -> None:
     figure = load("figures", "sources")
     (row,) = [row for row in figure.compute(run_of("low_label")) if row.label == "Direct transfer"]
-    cells = str(figure.draw((row,))).split("<tbody>")[1].split("<td>")[1:]
-    assert [cell.split("<")[0] for cell in cells][:3] == ["1 × 1", "not seen", "–"]
-    assert cells[5].startswith("–") and row.together == row.parts.test > 0
+    ((_, *cells),) = figure.draw((row,)).rows
+    assert cells[:3] == ["1 × 1", "not seen", "–"]
+    assert cells[5] == "–" and row.together == row.parts.test > 0
 
 
 @pytest.mark.parametrize(
@@ -154,9 +153,8 @@ def test_the_base_is_a_source_of_its_own_where_it_can_be_told(
     figure = load("figures", "sources")
     rows = {row.label: row for row in figure.compute(run)}
     for label, expected in shown.items():
-        cells = str(figure.draw((rows[label],))).split("<tbody>")[1].split("<td>")[2:4]
-        texts = (cell.split("<")[0] for cell in cells)
-        assert tuple(NUMBER if text[0].isdigit() else text for text in texts) == expected, label
+        ((_, _, *cells),) = figure.draw((rows[label],)).rows
+        assert tuple(NUMBER if text[0].isdigit() else text for text in cells[:2]) == expected, label
     assert rows["Direct transfer"].parts.seeds == {2: 2, None: 5, 1: 1}[seeds]
 
 
@@ -225,9 +223,9 @@ def test_a_menu_chooses_target_and_level_of_the_curves() -> None:
     figure = load("figures", "curves")
     value = figure.compute(run_of("methods"))
     drawn = figure.draw(value)
-    buttons = drawn.layout.updatemenus[0].buttons
-    assert len(buttons) == 2 * 3 and buttons[0].label.startswith("one, ")
-    for button, (target, level) in zip(buttons, [(t, m) for t in TWO for m in value.levels], strict=True):
-        states = button.args[0]["visible"]
+    choices = drawn.layout.meta["choices"]
+    assert len(choices) == 2 * 3 and choices[0]["label"].startswith("one, ")
+    for choice, (target, level) in zip(choices, [(t, m) for t in TWO for m in value.levels], strict=True):
+        states = choice["visible"]
         shown = {(c.target, c.level) for c, state in zip(value.curves, states[1::2], strict=True) if state is not False}
         assert shown == {(target, level)}
