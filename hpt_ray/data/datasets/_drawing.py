@@ -17,6 +17,8 @@ Field = Callable[[Array, Array], Array]
 
 #: Side of a drawn image in pixels; the decoder resizes it as it does any other image.
 SIDE = 64
+#: Images that are painted at a time: so many stay in a core's cache.
+IN_CACHE = 8
 
 
 def grid() -> tuple[Array, Array]:
@@ -132,7 +134,10 @@ def shifted(mask: Array, by: int) -> Array:
 def paint(canvas: Array, share: Array, tint: Array) -> None:
     """Lay a colour [B, 3], or an image [B, 3, H, W], over the canvas by a share [B, H, W], in place."""
     layer = tint[:, :, None, None] if tint.ndim == 2 else tint
-    canvas += share[:, None] * (layer - canvas)
+    shares = np.broadcast_to(share, (len(canvas), *share.shape[1:]))
+    for start in range(0, len(canvas), IN_CACHE):
+        rows = slice(start, start + IN_CACHE)
+        canvas[rows] += shares[rows, None] * (layer[rows] - canvas[rows])
 
 
 def smooth_noise(generator: np.random.Generator, count: int, cells: int) -> Array:
