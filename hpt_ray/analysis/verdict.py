@@ -73,6 +73,7 @@ class Verdict:
         claims: all that was judged. tiles: the key figures.
         held: at which levels of the factors that it does not compare everything is, "" where it compares all.
         scope: over which seeds and bases its claims are; None: not said.
+        so_far: of a run that is not finished, how many of its cells are there, as ``so_far`` says it.
     """
 
     target: str
@@ -84,6 +85,7 @@ class Verdict:
     caveats: tuple[Caveat, ...]
     held: str = ""
     scope: Scope | None = None
+    so_far: str = ""
 
     @property
     def sentence(self) -> str:
@@ -101,8 +103,9 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The findings in at most 15 words."""
-        return headline(self.statements) if self.findings else f"Nothing was compared: {self.nothing}"
+        """The findings in at most 15 words; before them, how much of an unfinished run they rest on."""
+        text = headline(self.statements) if self.findings else f"Nothing was compared: {self.nothing}"
+        return f"{self.so_far[0].upper()}{self.so_far[1:]}. {text}" if self.so_far else text
 
     @property
     def about(self) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hpt_ray.analysis.verdict import Verdict
     from hpt_ray.execute.export import Exported
     from hpt_ray.execute.finalize import Result
-    from hpt_ray.execute.states import RunState
     from hpt_ray.spec.parameters import Parameter
     from hpt_ray.training.weights.inspect_weights import Inspection
 
@@ -223,17 +222,3 @@ def inspection(inspection: Inspection) -> None:
         out.print(audit)
     out.print()
     out.print(inspection.verdict)
-
-
-def runs(states: list[RunState], store: str) -> None:
-    if not states:
-        out.print(f"no runs in {store}")
-        return
-    lines = table("run", "started", "stages", "state")
-    for state in states:
-        stages = "" if state.damage else f"{state.finished}/{state.total}"
-        lines.add_row(state.name, state.started, stages, f"{state.failed} failed" if state.failed else state.state)
-    out.print(lines)
-    out.print()
-    for state in states:
-        out.print(f"damaged: {state.damage}" if state.damage else f"report: {state.report}", soft_wrap=True)

@@ -96,9 +96,9 @@ class RunObserver(Observer):
         assert state is not None
         left = state.seconds_left
         parts = [
-            f"{state.done}/{state.total} done",
+            f"{state.cells_done}/{len(state.cells)} cells, {state.done}/{state.total} stages done",
             f"{len(state.running)} running",
-            *([f"{len(state.failed)} failed"] if state.failed else []),
+            *([counted(len(state.failed), "failure")] if state.failed else []),
         ]
         if state.images:  # evaluations alone have no images to count
             parts += [f"{state.rate:,.0f} images/s", f"{duration(left)} left" if left is not None else "starting"]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpt_ray.cli import streams
 from hpt_ray.cli.options import StorePath, StudyName
+from hpt_ray.core.errors import StudyError
+
+if TYPE_CHECKING:
+    from hpt_ray.execute.states import RunState
 
 #: What ``list`` lists: folders whose files are chosen by name.
 LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes", "metrics", "backends")
@@ -31,20 +36,37 @@ def show(study: StudyName) -> None:
 
 
 def status(
+    run: Annotated[
+        str | None, typer.Argument(help="A run as this lists it, or a study: its latest run. All runs if left out.")
+    ] = None,
     store: StorePath = "hpt-store",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing it while a run goes on.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: a list, newest run first.")] = False,
 ) -> None:
-    """List the runs in a store and how complete each is."""
+    """List the runs in a store: running, interrupted, failed or finished, since when, and how much of each is there."""
     from hpt_ray.cli import console
-    from hpt_ray.execute.states import runs
+    from hpt_ray.execute.states import named, runs
     from hpt_ray.store.files import public
     from hpt_ray.store.store import Store
 
-    states = runs(Store.existing(store))
+    if follow and as_json:
+        raise StudyError("--follow is for a reader and --json for a script: choose one of them.")
+    opened = Store.existing(store)
+
+    def look() -> list[RunState]:
+        states = runs(opened)
+        return states if run is None else [named(states, run)]
+
     if as_json:
-        console.out.print_json(data=[state.model_dump() | {"state": state.state} for state in states])
+        console.out.print_json(data=[state.model_dump() for state in look()])
+        return
+    from hpt_ray.cli import runs_output
+
+    if follow:
+        with streams.interruptible("no longer followed: what runs goes on."):
+            runs_output.follow(look, public(store))
     else:
-        console.runs(states, public(store))
+        runs_output.show(look(), public(store))
 
 
 weights = typer.Typer(help="Checkpoints from elsewhere.", no_args_is_help=True)

@@ -80,12 +80,14 @@ def close(lost: OSError | None) -> str | None:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(
+    line: str = "interrupted: what is finished is kept; run the same command again to go on.",
+) -> Iterator[None]:
     """End the program with a line and the exit code of its signal where work that can be continued is interrupted."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        say("interrupted: what is finished is kept; run the same command again to go on.")
+        say(line)
         sys.exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT))
 
 

@@ -42,29 +42,40 @@ Tell = Callable[[Event], bool]
 
 @dataclass
 class Progress:
-    """The state of a run, from its events."""
+    """The state of a run, from its events.
 
-    total: int
-    images: int
+    Attributes:
+        finished: the ids of finished stages, those that were found in the store among them.
+        total, done: numbers of stages to run, and of those that have run. images, trained: the same of images.
+        failed: the reasons of units that ended without a result, by their ids. running: the last event of each
+            running unit.
+        cells: of the plan as it is known so far, the evaluations that each cell needs.
+    """
+
+    finished: set[str] = field(default_factory=set)
+    total: int = 0
+    images: int = 0
     done: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
     trained: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
     running: dict[str, Event] = field(default_factory=dict)
+    cells: tuple[tuple[str, ...], ...] = ()
     started: float = field(default_factory=time.monotonic)
     first: float | None = None
     in_a_row: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, units: Iterable[Unit]) -> Progress:
-        units = list(units)
-        return cls(total=len(units), images=sum(unit.images for unit in units))
+    stages_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def expect(self, units: Iterable[Unit]) -> None:
-        """Add units that the run did not know of when it began."""
-        more = Progress.of(units)
-        self.total += more.total
-        self.images += more.images
+        """Add units that are to run, or their estimate."""
+        for unit in units:
+            self.total += len(unit.stages)
+            self.images += unit.images
+
+    def begin(self, plan: Plan, units: Iterable[Unit]) -> None:
+        """Note the plan as it is known now, and those of its units that run next."""
+        self.cells = tuple(cell.evaluations for cell in plan.cells)
+        self.stages_of |= {unit.id: tuple(stage.id for stage in unit.stages) for unit in units}
 
     def update(self, event: Event) -> None:
         if event.kind == "note":
@@ -77,12 +88,19 @@ class Progress:
             return
         self.running.pop(event.unit, None)
         if event.kind == "finished":
-            self.done += 1
+            stages = self.stages_of.get(event.unit, ())
+            self.finished.update(stages)
+            self.done += len(stages)
             self.in_a_row.clear()
         elif event.kind == "failed":
             self.failed[event.unit] = event.reason
             if not event.reason.startswith(NEEDS):
                 self.in_a_row.append(event.reason)
+
+    @property
+    def cells_done(self) -> int:
+        """Number of cells whose evaluations have all finished."""
+        return sum(self.finished.issuperset(evaluations) for evaluations in self.cells)
 
     @property
     def hopeless(self) -> str | None:

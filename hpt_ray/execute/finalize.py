@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from hpt_ray.spec.study import Pretraining
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
 from hpt_ray.store.records import Counts, Failure, Manifest
-from hpt_ray.store.store import PLAN, RECORD, VERDICT, Store
+from hpt_ray.store.store import PLAN, RECORD, REPORT, VERDICT, Store
 from hpt_ray.store.tables import parquet, to_frame
 from hpt_ray.training.preview import preview
 from hpt_ray.training.weights import audit
@@ -71,6 +71,35 @@ class Result:
 
 def finalize(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> Result:
     """Collect the results of a plan from the store, and write the run's folder: tables, manifest and report."""
+    tables, manifest = _collected(plan, views, store, manifest)
+    return publish(plan, tables, store, manifest)
+
+
+def report_so_far(
+    plan: Plan, manifest: Manifest, views: pa.Table, store: Store, stopping: Callable[[], bool] = lambda: False
+) -> None:
+    """Write the report of a run that goes on, and nothing else: its tables and its manifest follow at its end.
+
+    Args:
+        stopping: once it returns True, the report is not written any more.
+    """
+    from hpt_ray.report.render import render, verdicts
+
+    tables, manifest = _collected(plan, views, store, manifest)
+    run, page = run_of(tables, manifest), dashboard.find(plan.study)
+    if stopping():
+        return
+    judged = verdicts(run, page)
+    if stopping():
+        return
+    text = render(run, page, judged)
+    # Another run of the same study may have ended on this store: its report, which is whole, stays.
+    if not stopping() and not store.manifest(plan.run).collected:
+        store.write(f"runs/{plan.run}/{REPORT}", text.encode())
+
+
+def _collected(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> tuple[dict[str, pa.Table], Manifest]:
+    """The tables of a run from the finished stages of its plan, and what its manifest says of these."""
     stages = finished(plan, store)
     tables = collect(plan, store, stages)
     missing = {stage: store.failure(stage) for stage in plan.stages if stage not in stages}
@@ -91,7 +120,7 @@ def finalize(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) -> R
             for stage, reason in missing.items()
         ),
     }
-    return publish(plan, {**tables, "views": views}, store, manifest.model_copy(update=collected))
+    return {**tables, "views": views}, manifest.model_copy(update={"study": plan.study, **collected})
 
 
 def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: Manifest) -> Result:
@@ -109,7 +138,7 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     handover = Handover(store, plan, run, winners, {verdict.target: verdict.sentence for verdict in judged})
     files = {
         PLAN: plan_json(plan),
-        "report.html": render(run, page, judged, handover.handed).encode(),
+        REPORT: render(run, page, judged, handover.handed).encode(),
         VERDICT: verdict_file(run, judged, winners),
     }
     store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
@@ -118,7 +147,7 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
         for failure in manifest.failures or ()
         if failure.reason != NOT_RUN
     }
-    paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/report.html")
+    paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/{REPORT}")
     return Result(run, tuple(judged), *paths, failures, handover)
 
 

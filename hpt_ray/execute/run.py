@@ -19,6 +19,7 @@ from hpt_ray.execute.earlier import looked_at
 from hpt_ray.execute.estimate import demand_of
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views
+from hpt_ray.execute.live import Live
 from hpt_ray.execute.looks import Growing
 from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
 from hpt_ray.execute.prepare import Prepared, prepare, with_precision, with_results
@@ -89,10 +90,13 @@ def run(
     )
 
     views_table = None if study.search else views(prepared)  # those of a search follow at its end
+    progress = Progress(finished=set(already))
+    live = Live(opened, progress, observer)
 
     def write_plan(known: Plan, manifest: Manifest) -> None:
         files = {PLAN: plan_json(known)} | ({} if views_table is None else {VIEWS: parquet(views_table)})
         opened.write_run(plan.run, files, manifest)
+        live.know(known, manifest, views_table)
 
     units = plan.units(without=already)
     work = iter([(plan, units)] if units else [])
@@ -101,7 +105,7 @@ def run(
     elif study.search and units:
         work = rounds(plan.study, prepared.datasets, opened)
     observer.planned(plan, units, len(already & set(plan.stages)))
-    progress = Progress.of(units)
+    progress.expect(units)
 
     def begun_rounds() -> Iterator[list[Unit]]:
         """The rounds; the plan is written when one begins, so that a run that cannot begin leaves nothing behind."""
@@ -110,51 +114,50 @@ def run(
             write_plan(known, manifest.model_copy(update={"study": known.study, "looks": looks}))
             if growth and todo is not units:
                 progress.expect(todo)
+            progress.begin(known, todo)
             yield todo
 
-    closing = threading.Thread()
-    if units:
-        _check_workers(plan.study, workers)
-        request = Request(
-            study=plan.study.name,
-            run=f"{plan.run}-{uuid.uuid4().hex[:6]}",  # unique, since the same study may run twice on one cluster
-            units=len(units),
-            workers=workers,
-            threads=threads,
-            slots=slots,
-            gpus=gpus,
-            stages_per_gpu=stages_per_gpu,
-            demand=partial(demand_of, prepared),
-            address=address,
-            paths=paths_of(study),
-        )
-        closing = _execute_on(backend, request, begun_rounds(), progress, opened, observer)
-        outcome = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
-        manifest = manifest.model_copy(update=outcome | {"notes": (*manifest.notes, *progress.notes)})
-    else:
-        # Nothing was left to run: the report keeps describing the run that trained the stages, if its manifest is
-        # readable.
-        with contextlib.suppress(StoreError):
-            manifest = opened.manifest(plan.run)
-    if growth:
-        cached = len(already & set(growth.plan.stages)) if units else manifest.cached
-        manifest = manifest.model_copy(update={"looks": growth.looks, "cached": cached})
-    try:
+    with contextlib.ExitStack() as ending:
+        if units:
+            _check_workers(plan.study, workers)
+            request = Request(
+                study=plan.study.name,
+                run=f"{plan.run}-{uuid.uuid4().hex[:6]}",  # unique, since the same study may run twice on one cluster
+                units=len(units),
+                workers=workers,
+                threads=threads,
+                slots=slots,
+                gpus=gpus,
+                stages_per_gpu=stages_per_gpu,
+                demand=partial(demand_of, prepared),
+                address=address,
+                paths=paths_of(study),
+            )
+            ending.enter_context(live)
+            closing = _execute_on(backend, request, begun_rounds(), live)
+            ending.callback(closing.join)
+            live.end_reports()
+            outcome = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
+            manifest = manifest.model_copy(update=outcome | {"notes": (*manifest.notes, *progress.notes)})
+        else:
+            # Nothing was left to run: the report keeps describing the run that trained the stages, if its manifest is
+            # readable.
+            with contextlib.suppress(StoreError):
+                manifest = opened.manifest(plan.run)
+        if growth:
+            cached = len(already & set(growth.plan.stages)) if units else manifest.cached
+            manifest = manifest.model_copy(update={"looks": growth.looks, "cached": cached})
         prepared = replace(prepared, plan=growth.plan) if growth else with_results(prepared, opened)
         return finalize(prepared.plan, views(prepared) if views_table is None else views_table, opened, manifest)
-    finally:
-        if closing.ident:
-            closing.join()
 
 
-def _execute_on(
-    backend: Backend, request: Request, work: Iterator[list[Unit]], progress: Progress, store: Store, observer: Observer
-) -> threading.Thread:
+def _execute_on(backend: Backend, request: Request, work: Iterator[list[Unit]], live: Live) -> threading.Thread:
     """Run rounds of units on a backend, and return the thread that closes it."""
     with contextlib.ExitStack() as open_backend:
         chosen = open_backend.enter_context(backend(request))
-        observer.started(chosen.layout, chosen.dashboard)
-        execute(work, progress, store, chosen, observer)
+        live.observer.started(chosen.layout, chosen.dashboard)
+        live.dashboard = chosen.dashboard
+        execute(work, live.progress, live.store, chosen, live.observer)
         # Ray takes seconds to shut down, in other processes: the report is written meanwhile.
         closing = threading.Thread(target=open_backend.pop_all().close)
     closing.start()

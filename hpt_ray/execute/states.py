@@ -2,52 +2,101 @@
 
 from __future__ import annotations
 
-from hpt_ray.core.errors import StoreError
+import datetime
+from typing import Literal
+
+from hpt_ray.core.errors import StoreError, UnknownNameError
 from hpt_ray.core.values import Frozen
-from hpt_ray.store.store import Store
+from hpt_ray.store import heartbeat
+from hpt_ray.store.heartbeat import Heartbeat
+from hpt_ray.store.records import Manifest
+from hpt_ray.store.store import REPORT, Store
+
+State = Literal["running", "interrupted", "failed", "finished", "damaged"]
 
 
 class RunState(Frozen):
-    """The folder of a run, when it started and how many of its stages are finished.
+    """A run: its folder, how it stands, and how much of it is there.
 
-    ``damage`` is the reason why these are unknown; None if they are known.
+    Attributes:
+        state: "running"; "interrupted": nothing runs it, and it is not finished; "failed": some of its stages have;
+            "finished"; "damaged": see ``damage``.
+        since: when it came to that, as far as it is known. started: when it began, both in ISO 8601.
+        finished, total, failed: numbers of stages of its plan. cells, cells_done: of its last heartbeat; None: unknown.
+        images_per_second, seconds_left, dashboard: while it runs, as in a heartbeat.
+        report: the path or address of its page. damage: why the rest is unknown; None if it is known.
     """
 
     name: str
+    state: State
+    since: str = ""
     started: str = ""
     finished: int = 0
     total: int = 0
     failed: int = 0
+    cells: int | None = None
+    cells_done: int | None = None
+    images_per_second: float | None = None
+    seconds_left: float | None = None
+    dashboard: str | None = None
     report: str
     damage: str | None = None
 
-    @property
-    def state(self) -> str:
-        """In one word: "complete", "failed" (some of its stages), "unfinished" or "damaged"."""
-        if self.damage:
-            return "damaged"
-        return "failed" if self.failed else "complete" if self.finished == self.total else "unfinished"
 
+def runs(store: Store, now: datetime.datetime | None = None) -> list[RunState]:
+    """Every run of a store, newest first; damaged ones last.
 
-def runs(store: Store) -> list[RunState]:
-    """Every run of a store, newest first; damaged ones last."""
+    Args:
+        now: None: the time by this machine's clock.
+    """
     finished = store.finished()
-    states = [_state(store, name, finished) for name in sorted(store.runs())]
+    states = [_state(store, name, finished, now or heartbeat.now()) for name in sorted(store.runs())]
     return sorted(states, key=lambda state: state.started, reverse=True)
 
 
-def _state(store: Store, name: str, finished: set[str]) -> RunState:
-    report = store.path(f"runs/{name}/report.html")
+def named(states: list[RunState], name: str) -> RunState:
+    """The run of this name, or the latest one of the study of this name. Raises UnknownNameError if there is none."""
+    matching = [state for state in states if name in (state.name, state.name.rsplit("-", 1)[0])]
+    if not matching:
+        raise UnknownNameError("run", name, [state.name for state in states])
+    return next((state for state in matching if state.name == name), matching[0])
+
+
+def _state(store: Store, name: str, finished: set[str], now: datetime.datetime) -> RunState:
+    report = store.path(f"runs/{name}/{REPORT}")
     try:
-        ids, started = store.planned(name), store.manifest(name).started
+        ids, manifest = store.planned(name), store.manifest(name)
         failed = sum(store.failure(stage) is not None for stage in ids if stage not in finished)
     except StoreError as error:
-        return RunState(name=name, report=report, damage=str(error))
-    return RunState(
+        return RunState(name=name, state="damaged", report=report, damage=str(error))
+    beat, done = heartbeat.read(store, name), len(finished.intersection(ids))
+    state = RunState(
         name=name,
-        started=started,
-        finished=len(finished.intersection(ids)),
+        state="interrupted",
+        since=_last_sign(manifest, beat),
+        started=manifest.started,
+        finished=done,
         total=len(ids),
         failed=failed,
+        cells=beat.cells if beat else None,
+        cells_done=beat.cells_done if beat else None,
         report=report,
     )
+    if beat and beat.alive(now):
+        running = beat.model_dump(include={"images_per_second", "seconds_left", "dashboard"})
+        return state.model_copy(update={"state": "running", "since": beat.began.isoformat(), **running})
+    # Of a run that was killed in the middle of its report, all stages are there.
+    if done == len(ids) and (manifest.collected or beat is None):
+        return state.model_copy(update={"state": "finished"})
+    return state.model_copy(update={"state": "failed"}) if failed else state
+
+
+def _last_sign(manifest: Manifest, beat: Heartbeat | None) -> str:
+    """When a run that does not run was last seen running."""
+    if beat:
+        return beat.at.isoformat()
+    try:
+        ended = datetime.datetime.fromisoformat(manifest.started) + datetime.timedelta(seconds=manifest.seconds)
+    except OverflowError:  # of a store that someone else wrote
+        return manifest.started
+    return ended.isoformat(timespec="seconds")

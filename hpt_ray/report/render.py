@@ -30,6 +30,7 @@ from hpt_ray.analysis.measures import text_format as wording
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import held_text, one_factor
 from hpt_ray.analysis.scope import scope
+from hpt_ray.analysis.so_far import so_far
 from hpt_ray.analysis.until_decided import METHOD, until_decided
 from hpt_ray.analysis.verdict import Table, Verdict
 from hpt_ray.core.identity import NEAR_BITS
@@ -79,9 +80,8 @@ def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     verdict: Callable[[Run, str], Verdict] = load("verdicts", dashboard.verdict)
     whole = getattr(module("verdicts", dashboard.verdict), "EVERY_FACTOR", False)
     shown = run if whole else one_factor(run)
-    held = held_text(shown)
-    about = scope(run.study)
-    return [replace(verdict(shown, target), held=held, scope=about) for target in run.study.targets]
+    held, about, part = held_text(shown), scope(run.study), so_far(run)
+    return [replace(verdict(shown, target), held=held, scope=about, so_far=part) for target in run.study.targets]
 
 
 def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequence[Handed] = ()) -> str:

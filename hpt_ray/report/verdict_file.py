@@ -22,6 +22,7 @@ from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.quantities import Cell, cell_text, interval_record
 from hpt_ray.analysis.scope import Scope, scope
 from hpt_ray.analysis.sentence import scope_text
+from hpt_ray.analysis.so_far import so_far
 from hpt_ray.analysis.until_decided import UntilDecided, until_decided
 from hpt_ray.analysis.verdict import Table, Verdict
 
@@ -38,6 +39,7 @@ def verdict_file(run: Run, verdicts: Sequence[Verdict], winners: Mapping[str, Ch
         "study": run.study.name,
         "plan": run.manifest.plan_id,
         "given_up": given_up,
+        "so_far": so_far(run),
         "scope": _scope(scope(run.study)),
         "targets": [
             _verdict(verdict, (winners or {}).get(verdict.target)) for verdict in ([] if given_up else verdicts)

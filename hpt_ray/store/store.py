@@ -1,7 +1,8 @@
 """The store: where stages and runs live, in a local folder, on a shared file system or in an object store.
 
     STORE/stages/ID/   stage.json (written last: it makes the stage finished), weights, tables
-    STORE/runs/STUDY-PLAN/   plan, results, predictions, curves, views and report of one run, and run.json (last)
+    STORE/runs/STUDY-PLAN/   plan, results, predictions, curves, views and report of one run, and run.json (last);
+                             heartbeat.json, and report.html with what is there so far, while the run goes on
 
 A record, ``stage.json`` or ``run.json``, has the checksum of every other file in its folder and of itself, so that
 damaged files are never used.
@@ -26,7 +27,7 @@ from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
 from hpt_ray.store.tables import from_parquet
 
 RECORD, FAILURE, CHECKPOINT, WEIGHTS = "stage.json", "failed.json", "checkpoint.pt", "weights.safetensors"
-MANIFEST, PLAN, VIEWS, VERDICT = "run.json", "plan.json", "views.parquet", "verdict.json"
+MANIFEST, PLAN, VIEWS, VERDICT, REPORT = "run.json", "plan.json", "views.parquet", "verdict.json", "report.html"
 #: What reading untrusted JSON raises: it may be no JSON, lack a key, have another type, or be nested too deeply.
 NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
 #: Files that are checked at the same time, each in memory; reading and hashing release Python's global lock.

@@ -236,11 +236,12 @@ def test_run_status_report_and_run_again(workplace):
     assert page.is_file()
     assert page.is_relative_to(workplace / "hpt-store")
     (state,) = json.loads(invoke("status", "--json"))
-    assert (state["state"], state["finished"], state["total"]) == ("complete", 23, 23)
+    assert (state["state"], state["finished"], state["total"]) == ("finished", 23, 23)
+    assert (state["cells"], state["cells_done"], state["seconds_left"]) == (7, 7, None)
     assert report == f"report: {state['report']}"
     status = invoke("status")
     assert "23/23" in status
-    assert "complete" in status
+    assert "finished" in status
     assert report in status
     page.unlink()
     again = invoke("report", "augment_ablation", "--csv", "claims.csv")

@@ -85,6 +85,7 @@ def test_a_run_leaves_complete_tables_and_a_report(finished):
         "views.parquet",
         "report.html",
         "verdict.json",
+        "heartbeat.json",
     }
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in results.TABLES}
     for name, table in tables.items():
@@ -182,7 +183,7 @@ def test_a_stage_that_fails_is_recorded_and_the_rest_finishes(tmp_path, monkeypa
         result = run(study, store=tmp_path, runner="inline", observer=spy)
     assert result.failures == {"HPT-BN, seed 0": "RuntimeError: out of memory"}
     assert spy.last is not None
-    assert (spy.last.done, list(spy.last.failed.values())) == (4, ["RuntimeError: out of memory"])
+    assert (spy.last.done, list(spy.last.failed.values())) == (11, ["RuntimeError: out of memory"])
     rows = [row for row in numbers(result) if row["iteration"] > 0]
     assert {row["status"] for row in rows if row["arm"] != "base>target:bn"} == {"done"}
     holes = [row for row in rows if row["arm"] == "base>target:bn"]
@@ -485,7 +486,7 @@ def test_a_run_whose_units_all_fail_for_one_reason_is_given_up_after_the_third(t
 
 
 def test_failures_of_several_reasons_or_among_successes_end_nothing():
-    progress = Progress(total=9, images=0)
+    progress = Progress()
 
     def fail(unit: str, reason: str) -> str | None:
         progress.update(Event(kind="failed", unit=unit, label=unit, reason=reason))

@@ -53,7 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result, Sp
 def test_a_search_runs_as_many_units_as_were_announced(finished):
     _, result, spy = finished
     assert result.failures == {}
-    assert spy.last is not None and spy.last.done == spy.last.total == len(spy.units)
+    assert spy.last is not None and spy.last.done == spy.last.total == sum(len(unit.stages) for unit in spy.units)
     assert spy.last.trained <= spy.last.images
     # Baseline and two random policies at two rungs; three asked for, one of them in full; two confirmed; the base.
     table = result.run.results.query("evaluation == 'linear' and split == 'val' and iteration > 0")

@@ -27,7 +27,7 @@ import torch
 from packaging.requirements import Requirement
 
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.cli import console, progress
+from hpt_ray.cli import console, progress, runs_output
 from hpt_ray.cli import main as cli
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import load
@@ -305,11 +305,11 @@ def test_the_terminal_shows_names_as_text(terminal: Callable[[], str]) -> None:
     console.result(result)  # type: ignore[arg-type]
     console.listing({EVIL: {EVIL: EVIL}})
     console.study(f"{EVIL}\n\n[text](http://evil)", [])
-    console.runs([], EVIL)
+    runs_output.show([], EVIL)
     with progress.decoding() as said, progress.live() as observer:
         said(EVIL, 1, 2)
         observer.decoding(EVIL, 1, 2)
-        state = RunProgress(total=2, images=0)
+        state = RunProgress()
         for kind in ("started", "failed"):
             event = Event(kind=kind, unit="u", label=EVIL, reason=EVIL)
             state.update(event)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hpt_ray.analysis.stats.bootstrap import Interval
 from hpt_ray.spec.arm import LABELS
+
+if TYPE_CHECKING:  # the command line writes durations without the statistics
+    from hpt_ray.analysis.stats.bootstrap import Interval
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -159,6 +159,7 @@ def test_a_run_leaves_a_whole_folder(on_ray: dict[int, tuple[Path, Result]]) -> 
         "curves.parquet",
         "views.parquet",
         "report.html",
+        "heartbeat.json",
         "verdict.json",
     }
     assert Path(result.report).read_text().lower().startswith("<!doctype html>")
