@@ -65,6 +65,16 @@ class Workers:
         assert isinstance(training, dist.ProcessGroup)  # every worker is a member
         return cls(rank, size, device, training)
 
+    def leave(self) -> None:
+        """Leave the other workers, when all is done.
+
+        The threads of gloo release tensors, for which they ask Python's lock: a process that ends meanwhile is aborted
+        ("terminate called without an active exception"). This ends those of the default group, and lets those of the
+        group for training end with this object. A process that is killed needs none of it.
+        """
+        if self.size > 1:
+            dist.destroy_process_group()
+
     def share(self, groups: int) -> range:
         """The groups this worker computes: contiguous, equally many for each.
 

@@ -44,6 +44,7 @@ def leave(rank: int, meeting: str, folder: Path) -> None:
         workers.gather(torch.zeros(3))
     except Exception as error:
         (folder / "seen").write_text(f"{peer_lost(error)}")
+    workers.leave()
 
 
 def test_the_loss_of_another_worker_is_told_from_a_failure(tmp_path: Path) -> None:
@@ -69,6 +70,7 @@ def hang(rank: int, meeting: str, folder: Path) -> None:
         workers.gather(torch.zeros(3))
     except Exception as error:
         (folder / "seen").write_text(f"{peer_lost(error)}")
+    workers.leave()
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
@@ -168,7 +167,7 @@ def work(rank: int, size: int, meeting: str, folder: Path) -> None:
     except StageError as error:
         made["error"] = str(error)
     torch.save(made, folder / f"{rank}.pt")
-    dist.destroy_process_group()
+    workers.leave()
 
 
 @pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])

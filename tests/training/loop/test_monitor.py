@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import scipy
 import torch
-import torch.distributed as dist
 import torch.multiprocessing as mp
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
@@ -172,8 +171,7 @@ def worker(rank: int, size: int, meeting: str, folder: Path) -> None:
     torch.save(
         trainer(coloured(600, strength=6), backbone=backbone, workers=workers).run().table, folder / f"{size}-{rank}.pt"
     )
-    if size > 1:
-        dist.destroy_process_group()
+    workers.leave()
 
 
 @pytest.mark.slow

@@ -65,6 +65,7 @@ def serve(config: dict[str, Any]) -> None:
             with locked(unit, store, tell) if unit else contextlib.nullcontext():
                 unit = workers.broadcast_object(unit)
                 if unit is None:
+                    workers.leave()
                     return
                 run_unit(unit, store, workers, config["threads"], tell)
                 workers.wait()
