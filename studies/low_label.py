@@ -45,7 +45,8 @@ def study(
         Evaluation(probe="finetune", name=f"finetune_{number}", options={**options, "labels": number})
         for number in sorted(labels or LABELS[scale])
     )
-    others = given.evaluations if "probe" in settings else given.evaluations[:1]
+    retained = tuple(evaluation for evaluation in given.evaluations if evaluation.data)
+    others = given.evaluations if "probe" in settings else given.evaluations[:1] + retained
     return Study(
         name="low_label",
         question="Which pretraining is best to fine-tune from when labels are few?",

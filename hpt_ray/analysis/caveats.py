@@ -43,7 +43,7 @@ def _exploratory(run: Run, claims: Sequence[Claim]) -> list[str]:
     claims = [claim for claim in claims if claim.difference is not None]
     first = list(dict.fromkeys(claim.family for claim in claims if not claim.exploratory))
     claimed = {name for claim in claims for name in claim.evaluation.split(" minus ")}
-    shown = [item.name for item in run.study.evaluations if item.name not in claimed]
+    shown = [item.name for item in run.study.evaluations if item.name not in claimed and not item.data]
     apart = "the claims that are marked so (Holm's correction is within each family of claims, and not over all)"
     parts = [
         *([apart] if any(claim.exploratory for claim in claims) else []),

@@ -118,6 +118,24 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Balance:
+    """An arm (its chain) against the base as it is: on the target, and on the data that the base was pretrained on."""
+
+    arm: str
+    gain: Claim
+    kept: Claim
+
+
+@dataclass(frozen=True)
+class Balances:
+    """What several arms gain on ``target`` and lose on the data set ``retained``."""
+
+    target: str
+    retained: str
+    balances: tuple[Balance, ...]
+
+
+@dataclass(frozen=True)
 class Speed:
     """Which of two arms is faster, with the speed-ups to the best of the one, and to that of the other.
 

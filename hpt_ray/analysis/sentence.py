@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import singledispatch
 
-from hpt_ray.analysis import amount_words, place_words
+from hpt_ray.analysis import amount_words, balance_words, place_words
 from hpt_ray.analysis.claim import Outcome
 from hpt_ray.analysis.claim_words import marked, predicate, without, words
 from hpt_ray.analysis.findings import (
+    Balances,
     Comparisons,
     Gains,
     Kept,
@@ -111,5 +112,6 @@ def _(finding: Gains) -> str:
 clause.register(Speed, amount_words.speed)
 clause.register(NoSpeed, amount_words.no_speed)
 clause.register(Kept, amount_words.kept)
+clause.register(Balances, balance_words.balances)
 clause.register(Map, place_words.of_map)
 clause.register(UnderMethods, place_words.under_methods)

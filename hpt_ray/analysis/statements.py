@@ -7,14 +7,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
 from hpt_ray.analysis.amount_words import KEPT_TEXT
 from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.claim_words import exploratory, joined, words
-from hpt_ray.analysis.findings import Comparisons, Gains, Kept, Map, NoSpeed, Question, Speed, UnderMethods
+from hpt_ray.analysis.findings import (
+    Balances,
+    Comparisons,
+    Gains,
+    Kept,
+    Map,
+    NoSpeed,
+    Question,
+    Speed,
+    UnderMethods,
+)
 from hpt_ray.analysis.measures.text_format import extent, lowered, margin_text
 from hpt_ray.analysis.phrases import FASTER
 from hpt_ray.analysis.quantities import Part
@@ -116,6 +126,14 @@ def _(finding: Gains) -> list[Statement]:
             briefs |= {Outcome.BETTER: f"{phase} adds {size}", Outcome.WORSE: f"{phase} takes {size}"}
         parts.append(Statement(_sentence(Gains((gain,))), claim.outcome, briefs.get(claim.outcome, ""), phase))
     return parts
+
+
+@stated.register
+def _(finding: Balances) -> list[Statement]:
+    return [
+        Statement(_sentence(replace(finding, balances=(each,))), each.kept.outcome, exploratory=True)
+        for each in finding.balances
+    ]
 
 
 @stated.register

@@ -54,7 +54,7 @@ def labelled(data: Dataset) -> dict[str, Indices]:
 
 
 def check_metric(study: str, name: str | None, targets: Mapping[str, Dataset]) -> None:
-    """Check that the metric of a study fits its targets, and that all of them are measured alike.
+    """Check that the metric of a study fits the data that it tests on, and that all of it is measured alike.
 
     Raises:
         StudyError: otherwise: nothing could be said across them, nor shown on one axis.
@@ -66,12 +66,12 @@ def check_metric(study: str, name: str | None, targets: Mapping[str, Dataset]) -
         metric = find(chosen(name, several))
         if metric.several != several:
             raise StudyError(
-                f"study {study}: metric {metric.name} needs {kinds[metric.several]}, and target {target} has "
+                f"study {study}: metric {metric.name} needs {kinds[metric.several]}, and {target} has "
                 f"{kinds[several]}: leave metric out, or choose another one."
             )
         if several != targets[first].several:
             raise StudyError(
-                f"study {study}: target {first} has {kinds[not several]} and {target} has {kinds[several]}, which "
+                f"study {study}: {first} has {kinds[not several]} and {target} has {kinds[several]}, which "
                 "are measured differently: give them a study each."
             )
 

@@ -10,6 +10,7 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage
+from hpt_ray.spec.grid import tested_on
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.device import gpus
@@ -137,16 +138,19 @@ def _recorded(plan: Plan, store: Store, finished: set[str]) -> dict[str, float]:
 
 
 def _passes(units: list[Unit], prepared: Prepared) -> dict[str, int]:
-    """How many forward passes of an image each evaluation takes; the first of a unit extracts the frozen features."""
+    """How many forward passes of an image each evaluation takes; the first of a unit on a data set extracts the frozen
+    features."""
     passes, probes, features = dict[str, int](), dict[str, int](), dict[str | None, int]()
-    for spec in prepared.plan.study.targets:
+    for spec in tested_on(prepared.plan.study):
         features[spec] = sum(map(len, prepared.datasets[spec].evaluation().values()))
     for unit in units:
-        for position, stage in enumerate(stage for stage in unit.stages if stage.kind == "evaluate"):
+        extracted = set[str]()
+        for stage in (stage for stage in unit.stages if stage.kind == "evaluate"):
             work = _work(stage)
             if work not in probes:
                 probes[work] = _of_probe(stage, prepared)
-            passes[stage.id] = probes[work] + (features[stage.data] if position == 0 else 0)
+            passes[stage.id] = probes[work] + (0 if stage.data in extracted else features[stage.data])
+            extracted.add(stage.data)
     return passes
 
 

@@ -18,7 +18,7 @@ from hpt_ray.data.records import source
 from hpt_ray.execute import rounds, stems
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.report import dashboard
-from hpt_ray.spec.grid import data_of, recipes_of
+from hpt_ray.spec.grid import data_of, recipes_of, tested_on
 from hpt_ray.spec.optimisation import told
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
@@ -99,16 +99,16 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             if recipe.layer_decay < 1:
                 layer_rates(backbone.outline(study.backbone, study.image_size), recipe.layer_decay)
     datasets = _datasets(study, progress)
-    tests = tuple(datasets[target] for target in study.targets)
+    tests = tuple(datasets[spec] for spec in tested_on(study))
     datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}
     for recipe in recipes:
         if isinstance(recipe, Pretraining):
             supervised = find_method(recipe.method).supervised
             for spec in [recipe.data] if recipe.data else study.targets:
                 pretraining_indices(recipe, datasets[spec], 0, supervised)  # raises if there are too few
-    check_metric(study.name, study.metric, {target: datasets[target] for target in study.targets})
+    check_metric(study.name, study.metric, {spec: datasets[spec] for spec in tested_on(study)})
     for evaluation, target in itertools.product(study.evaluations, study.targets):
-        check_data(evaluation, datasets[target])
+        check_data(evaluation, datasets[evaluation.data or target])
     plan = rounds.foreseen(study, datasets, store) if study.search else make_plan(study, datasets)
     for channels in {data.channels for data in datasets.values()}:
         backbone.check_channels(study.backbone, study.image_size, channels)

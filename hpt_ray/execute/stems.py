@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.grid import grid, recipes_at
@@ -30,8 +30,9 @@ def notes(study: Study, datasets: Mapping[str, Dataset], weights: Mapping[str, i
                     else:
                         data = datasets[recipe.data or target]
                         steps.append((data.name, data.channels))
-                steps.append((datasets[target].name, datasets[target].channels))
-                for (before, given), (after, channels) in pairwise(steps):
+                tested = [datasets[item.data or target] for item in study.evaluations]
+                ends = [(data.name, data.channels) for data in tested]
+                for (before, given), (after, channels) in [*pairwise(steps), *product(steps[-1:], ends)]:
                     if given != channels:
                         lines[f"From {before} to {after} the first layer {told(given, channels)}."] = None
     return list(lines)

@@ -19,7 +19,7 @@ from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.stage import PretrainingStage, Stage, evaluation_stage, pretraining_stage, weights_stage
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.bases import bases
-from hpt_ray.spec.grid import depends_on_seed, grid, recipes_at, seed_of
+from hpt_ray.spec.grid import depends_on_seed, grid, recipes_at, seed_of, tested_on
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.schema import AXES, TABLES
 
@@ -141,8 +141,9 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
         raise StudyError(f"study {study.name}: a plan needs the precision of its stages, float32 or bfloat16.")
     plan, planned = Plan(study), set[tuple[Any, ...]]()
     importing = functools.cache(functools.partial(weights_stage, study))  # hashes a checkpoint once, not per cell
+    for tested in tested_on(study):
+        datasets[tested].evaluation()
     for target in study.targets:
-        datasets[target].evaluation()
         for levels in grid(study):
             recipes = recipes_at(study, levels)
             for seed, arm in itertools.product(study.seeds, study.arms):
@@ -197,7 +198,8 @@ def _unfold(
 
     def evaluations(weights: Stage | int) -> tuple[str, ...]:
         label = f"random features, seed {weights}" if isinstance(weights, int) else weights.label
-        stages = (evaluation_stage(study, item, weights, target, datasets[target]) for item in study.evaluations)
+        tested = ((item, item.data or target) for item in study.evaluations)
+        stages = (evaluation_stage(study, item, weights, spec, datasets[spec]) for item, spec in tested)
         return tuple(_keep(plan, stage, label).id for stage in stages)
 
     last, before = phases[-1], phases[-2] if len(phases) > 1 else seeds[-1]

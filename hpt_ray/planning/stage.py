@@ -152,13 +152,13 @@ def weights_stage(study: Study, recipe: Weights) -> WeightsStage:
 
 
 def evaluation_stage(
-    study: Study, evaluation: Evaluation, weights: Stage | int, target: str, data: Dataset
+    study: Study, evaluation: Evaluation, weights: Stage | int, spec: str, data: Dataset
 ) -> EvaluationStage:
-    """The stage that evaluates weights on a target.
+    """The stage that evaluates weights on a data set.
 
     Args:
         weights: the stage whose weights are evaluated, or the seed of a random initialisation.
-        target: the target as the user wrote it. data: the same, loaded.
+        spec: the data set as the user wrote it. data: the same, loaded.
     """
     metric = chosen(study.metric, data.several)
     parent, init = (None, weights) if isinstance(weights, int) else (weights, None)
@@ -180,7 +180,7 @@ def evaluation_stage(
         level=parent.level + 1 if parent else 0,
         content=content,
         needs=parent.id if parent else None,
-        data=target,
+        data=spec,
         decode_size=study.decode_size,
         groups=_rules(data),
         encoded=_encoded(data),

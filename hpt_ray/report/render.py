@@ -26,6 +26,7 @@ from plotly.offline import get_plotlyjs
 from hpt_ray.analysis.across import across_targets
 from hpt_ray.analysis.by_class import by_class
 from hpt_ray.analysis.cells import cells
+from hpt_ray.analysis.forgetting import with_forgetting
 from hpt_ray.analysis.measures import text_format as wording
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import held_text, one_factor
@@ -71,6 +72,27 @@ ACROSS = Section(
 LOOKS = Section(title="Look by look", figure="looks", prose=METHOD)
 
 
+#: Stand on the page of a study that measures what is forgotten.
+FORGETTING = (
+    Section(
+        title="Gain on the target against forgetting",
+        figure="forgetting",
+        prose="""
+            Every arm against the base as it is, which stands where the lines of zero cross: to the top for what it
+            gains on the target, to the left for what it forgets of the data that the base was pretrained on. An arm at
+            the top right gains and forgets nothing; of two that gain as much, take the one further to the right if the
+            network has to stay good at what it was good at. All of this is exploratory, and weights are chosen on the
+            target alone.
+        """,
+    ),
+    Section(
+        title="Gains and losses in numbers",
+        figure="forgetting_table",
+        prose="The same, and each arm's {metric} on both data sets.",
+    ),
+)
+
+
 def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     """The verdict of a dashboard on each of a run's targets.
 
@@ -80,8 +102,9 @@ def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     verdict: Callable[[Run, str], Verdict] = load("verdicts", dashboard.verdict)
     whole = getattr(module("verdicts", dashboard.verdict), "EVERY_FACTOR", False)
     shown = run if whole else one_factor(run)
-    held, about, part = held_text(shown), scope(run.study), so_far(run)
-    return [replace(verdict(shown, target), held=held, scope=about, so_far=part) for target in run.study.targets]
+    held, about, part, view = held_text(shown), scope(run.study), so_far(run), one_factor(run)
+    judged = (with_forgetting(view, verdict(shown, target)) for target in run.study.targets)
+    return [replace(each, held=held, scope=about, so_far=part) for each in judged]
 
 
 def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequence[Handed] = ()) -> str:
@@ -96,7 +119,8 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequen
     view = one_factor(run)
     together = across_targets(view)
     looks = until_decided(run)
-    sections = [*([LOOKS] if looks else []), *([ACROSS] if together else []), *dashboard.sections]
+    retained = FORGETTING if run.study.retained else ()
+    sections = [*([LOOKS] if looks else []), *([ACROSS] if together else []), *retained, *dashboard.sections]
     shown = [_section(run, view, section) for section in sections]
     table = cells(run)
     if len(table) > MOST_CELLS:

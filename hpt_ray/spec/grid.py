@@ -55,7 +55,13 @@ def recipes_of(study: Study) -> list[Pretraining | Weights]:
 def data_of(study: Study) -> list[str]:
     """Every data set a study names, targets first."""
     named = {recipe.data for recipe in recipes_of(study) if isinstance(recipe, Pretraining) and recipe.data}
-    return [*study.targets, *sorted(named - set(study.targets))]
+    tested = tested_on(study)
+    return [*tested, *sorted(named - set(tested))]
+
+
+def tested_on(study: Study) -> list[str]:
+    """Every data set that weights are evaluated on, targets first."""
+    return list(dict.fromkeys([*study.targets, *(item.data for item in study.evaluations if item.data)]))
 
 
 def depends_on_seed(recipe: Pretraining | Weights) -> bool:

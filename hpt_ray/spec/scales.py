@@ -94,6 +94,9 @@ class Settings(optimisation.Optimisation, total=False):
     ]
     metric: Annotated[str | None, "what is measured; none: accuracy, or AUROC where images have several labels"]
     margin: Annotated[Margin, "points within which results are equivalent", _by_scale(lambda scale: scale.margin)]
+    retain: Annotated[
+        str | None, "labelled data, such as the base's own, to measure on what each arm forgets; none: not measured"
+    ]
     groups: Annotated[
         str | None,
         "which images of a target belong together: folder, a pattern such as '(patient\\d+)_'; none: its own groups",
@@ -159,10 +162,11 @@ class Scale(Frozen):
         recipe |= optimisation.fields(settings, settings.get("backbone", self.backbone), self.lr_of)
         size = settings.get("image_size", self.image_size)
         scale = self.model_copy(update={"methods": methods, "probes": of_probes})
+        evaluations, retain = tuple(map(scale.evaluation, probes)), settings.get("retain")
         return scale.model_copy(
             update={
                 **{name: settings.get(name, getattr(self, name)) for name in NETWORK},
-                "evaluations": tuple(map(scale.evaluation, probes)),
+                "evaluations": (*evaluations, *([evaluations[0].on(retain)] if retain else [])),
                 "decode_size": settings.get("decode_size", round(size * self.decode_size / self.image_size)),
                 "base": change(
                     self.base, iterations=settings.get("base_iterations"), seeds=settings.get("base_seeds"), **recipe

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.registry import name_of
-from hpt_ray.core.values import Frozen
+from hpt_ray.core.values import Frozen, later
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.recipe import Positive, Recipe
 
@@ -55,11 +55,15 @@ class Weights(Frozen):
 
 
 class Evaluation(Frozen):
-    """An evaluation of weights, by the name of its file in ``training/probes``; ``name`` is its name in the results."""
+    """An evaluation of weights, by the name of its file in ``training/probes``; ``name`` is its name in the results.
+
+    ``data``: what else than the cell's target it is done on, to tell what the target cost there; None: the target.
+    """
 
     probe: str
     options: dict[str, float | int] = Field(default_factory=dict)
     name: str = ""
+    data: Annotated[str, Field(min_length=1)] | None = later(None)
 
     @model_validator(mode="before")
     @classmethod
@@ -67,6 +71,10 @@ class Evaluation(Frozen):
         if not isinstance(values, dict) or not isinstance(probe := values.get("probe"), str):
             return values
         return {"name": name_of(probe), **values}
+
+    def on(self, data: str) -> Evaluation:
+        """The same on other data than the target."""
+        return self.model_copy(update={"name": f"{self.name}_retained", "data": data})
 
 
 class Factor(Frozen):
@@ -171,6 +179,20 @@ class Study(Frozen):
             return arms  # to be refused for its type
         return tuple(Arm.parse(arm) if isinstance(arm, str) else arm for arm in arms)
 
+    @property
+    def retained(self) -> Evaluation | None:
+        """The evaluation on other data than the target, which tells what an arm forgets; None without any."""
+        return next((evaluation for evaluation in self.evaluations if evaluation.data), None)
+
+    @property
+    def start(self) -> Arm | None:
+        """The first arm that is a network as it was before it saw the target; None without any."""
+        for arm in self.arms:
+            recipe = self.recipes[arm.phases[0].role]
+            if len(arm.phases) == 1 and (isinstance(recipe, Weights) or recipe.data is not None):
+                return arm
+        return None
+
     @model_validator(mode="after")
     def _check(self) -> Study:
         for arm in self.arms:
@@ -193,6 +215,13 @@ class Study(Frozen):
         for what, values in named.items():
             if len(set(values)) < len(values):
                 raise StudyError(f"study {self.name}: the same {what} is named twice in {list(values)}.")
+        if self.evaluations[0].data:
+            raise StudyError(f"study {self.name}: the first evaluation chooses weights, and must be on the target.")
+        if self.retained and self.start is None:
+            raise StudyError(
+                f"study {self.name}: what is forgotten on {self.retained.data} is measured against the base as it is: "
+                "add the arm 'base'."
+            )
         if self.decode_size < self.image_size:
             raise StudyError(
                 f"study {self.name}: views of {self.image_size} pixels cannot be cut from images decoded to "

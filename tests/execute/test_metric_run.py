@@ -116,7 +116,7 @@ def test_a_metric_by_path(imbalanced: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metric", "match"),
     [
-        ("auroc", "metric auroc needs several labels per image, and target .* has one label per image: leave metric"),
+        ("auroc", "metric auroc needs several labels per image, and .* has one label per image: leave metric"),
         ("ballanced_accuracy", "metric 'ballanced_accuracy'.*balanced_accuracy"),
         ("./none.py", "no metric at"),
     ],

@@ -242,5 +242,5 @@ class Run:
         return by_evaluation(self._scored, self._cells, self._groups)
 
     @functools.cached_property
-    def _groups(self) -> dict[str, pd.Series]:
+    def _groups(self) -> dict[tuple[str, str], pd.Series]:
         return groups(self.predictions)

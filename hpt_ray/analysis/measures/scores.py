@@ -32,7 +32,7 @@ NOTHING = Scores(np.empty(0, dtype=np.int64), {})
 
 
 def by_evaluation(
-    scored: pd.DataFrame, cells: pd.DataFrame, groups: Mapping[str, pd.Series]
+    scored: pd.DataFrame, cells: pd.DataFrame, groups: Mapping[tuple[str, str], pd.Series]
 ) -> dict[tuple[str, str], Scores]:
     """By target and evaluation, the scores of each cell on each test example that all cells share.
 
@@ -40,7 +40,7 @@ def by_evaluation(
         scored: ``cell``, ``example`` and ``correct``, the score, of which repeats are averaged.
         cells: ``target evaluation arm level step0 seed`` of each cell, by its number; those of a target and an
             evaluation follow each other.
-        groups: by target, the group of each example, as ``groups`` gives them.
+        groups: by target and evaluation, the group of each example, as ``groups`` gives them.
     """
     scores_by_evaluation = {}
     means = scored.groupby(["cell", "example"])["correct"].mean()
@@ -53,20 +53,25 @@ def by_evaluation(
         named = own[["arm", "level", "step0", "seed"]].to_numpy()
         for (arm, level, step0, seed), row in zip(named, scores, strict=True):
             by_cell.setdefault((arm, level, step0), {})[None if pd.isna(seed) else int(seed)] = row
-        units = units_of(groups.get(str(place[0])), examples)
+        target_and_evaluation = cast("tuple[str, str]", place)
+        units = units_of(groups.get(target_and_evaluation), examples)
         mean = float(np.mean(scores)) if scores.size else 0.0
-        scores_by_evaluation[cast("tuple[str, str]", place)] = Scores(
+        scores_by_evaluation[target_and_evaluation] = Scores(
             examples.to_numpy(), by_cell, units, mean, len(counts) - len(examples)
         )
     return scores_by_evaluation
 
 
-def groups(predictions: pd.DataFrame) -> dict[str, pd.Series]:
-    """By target whose test examples come in groups, the group of each example, missing of one that is alone."""
+def groups(predictions: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
+    """By target and evaluation whose test examples come in groups, the group of each, missing of one that is alone."""
     if "group" not in predictions or not predictions["group"].notna().any():  # of an earlier version, or without any
         return {}
-    names = predictions.drop_duplicates(["target", "example"]).set_index("example")
-    return {str(target): rows["group"] for target, rows in names.groupby("target") if rows["group"].notna().any()}
+    names = predictions.drop_duplicates(["target", "evaluation", "example"]).set_index("example")
+    return {
+        cast("tuple[str, str]", place): rows["group"]
+        for place, rows in names.groupby(["target", "evaluation"])
+        if rows["group"].notna().any()
+    }
 
 
 def units_of(names: pd.Series | None, examples: pd.Index) -> np.ndarray | None:

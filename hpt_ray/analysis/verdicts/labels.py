@@ -39,7 +39,7 @@ def label_counts(run: Run, target: str) -> tuple[Labels, ...]:
     """The fine-tuning evaluations, fewest labels first. Without a number of labels, all training images have one."""
     counts = []
     for evaluation in run.study.evaluations:
-        if evaluation.probe == PROBE:
+        if evaluation.probe == PROBE and not evaluation.data:
             given = int(evaluation.options.get("labels", 0))
             number = given or run.manifest.datasets[target].train
             counts.append(Labels(number, not given, evaluation.name))
