@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hpt_ray.execute.estimate import Estimate
     from hpt_ray.execute.prepare import Prepared
     from hpt_ray.planning.plan import Plan
+    from hpt_ray.planning.trunks import Sharing
 
 KINDS = {"pretrain": "pretrainings", "weights": "given weights", "evaluate": "evaluations"}
 
@@ -24,12 +25,24 @@ def plan(study_plan: Plan, cost: Estimate) -> None:
     rate = f", {cost.rate:,.0f} images/s each ({cost.measured_by})" if cost.images else ""
     lines = facts()
     lines.add_row("to train on", f"{cost.images:,} images")
+    if shared := cost.sharing:
+        lines.add_row("shared", _shared(shared))
     lines.add_row("estimate", f"{duration(cost.seconds)} with {counted(cost.slots, 'stage')} at a time{rate}")
     if cost.gpu_hours is not None:
         lines.add_row("on GPUs", f"about {cost.gpu_hours:,.0f} hours of a V100, at the rate MoCo's authors publish")
     data = f"{cost.cache / 1e6:,.0f} MB of data in the cache of each machine"
     lines.add_row("disk", f"{cost.bytes / 1e6:,.0f} MB in the store, and {data}")
     out.print(lines)
+
+
+def _shared(shared: Sharing) -> str:
+    """What budgets share, and how many images that saves."""
+    saved = 1 - shared.images / shared.alone
+    stored = f", {counted(shared.stored, 'stage')} from what is finished in the store" if shared.stored else ""
+    return (
+        f"{counted(shared.budgets, 'budget')} as cooldowns of {counted(shared.trunks, 'trunk')}{stored}: "
+        f"{shared.images:,} images, {saved:.0%} fewer than the {shared.alone:,} of each alone"
+    )
 
 
 def until_decided(prepared: Prepared, cost: Estimate, comparisons: Sequence[Claim]) -> None:
@@ -104,7 +117,8 @@ def _bases(study_plan: Plan) -> str:
     whose = "the same for every seed" if study_bases.number == 1 else "one for each seed"
     if 1 < study_bases.number < len(study.seeds):
         whose = f"{study_bases.number}, over which the seeds cycle"
-    images, everything = (sum(stage.images for stage in each) for each in (stages, study_plan.stages.values()))
+    behind = [study_plan.stages[name] for name in study_plan.behind(stage.id for stage in stages)]
+    images, everything = (sum(stage.images for stage in each) for each in (behind, study_plan.stages.values()))
     iterations = sum(stage.content.iterations for stage in stages)
     cost = f"{iterations:,} iterations, {images:,} images, {images / everything:.0%} of all"
     return f"{counted(len(stages), 'pretraining')} ({whose}{' and level' if study_bases.levels else ''}): {cost}"

@@ -10,6 +10,7 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.execute.prepare import Prepared
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage
+from hpt_ray.planning.trunks import Sharing, is_trunk, sharing
 from hpt_ray.spec.grid import tested_on
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import outline
@@ -21,6 +22,8 @@ from hpt_ray.training.loop.rate import MOCO_PASSES, gpu_hours, images_per_second
 FIXED_SECONDS = 25.0
 #: An evaluation without its passes through the network: the mean of a linear probe and kNN at the quick scale.
 EVALUATION_SECONDS = 1.0
+#: What a trunk keeps for those that go on from it, in weights: the network, one that follows it, and two moments.
+STATE_WEIGHTS = 4
 #: At most this many finished stages of a kind are read to learn how long one takes.
 SAMPLE = 8
 #: A plan that takes longer also gets an estimate for GPUs.
@@ -32,7 +35,7 @@ class Estimate(Frozen):
 
     Attributes:
         cached, to_run: numbers of stages that are finished and that are not.
-        images: number of images to train on.
+        images: number of images to train on. sharing: what of them budgets share; None: nothing.
         seconds: wall time on this machine. bytes: of the store. cache: bytes of data in the cache of each machine.
         rate: images per second of one slot, 0 if nothing is trained. measured_by: where the rate comes from.
         gpu_hours: on a V100, for a plan that takes long on this machine; else None.
@@ -41,6 +44,7 @@ class Estimate(Frozen):
     cached: int
     to_run: int
     images: int
+    sharing: Sharing | None
     seconds: float
     bytes: int
     cache: int
@@ -88,11 +92,13 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     seconds = FIXED_SECONDS + max(total / slots, *ends.values()) if units else 3.0
     weights = outline(plan.study.backbone, plan.study.image_size).state_dict()
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
-    disk = len(training) * (size + 20_000) + len(waiting) * 12_000 + 6_000_000
+    states = STATE_WEIGHTS * size * sum(map(is_trunk, training))
+    disk = len(training) * (size + 20_000) + states + len(waiting) * 12_000 + 6_000_000
     return Estimate(
         cached=len(finished),
         to_run=len(waiting),
         images=images,
+        sharing=sharing(plan.stages.values(), finished),
         seconds=seconds,
         bytes=disk,
         cache=sum(data.cached_bytes for data in prepared.datasets.values()),
@@ -132,7 +138,7 @@ def _recorded(plan: Plan, store: Store, finished: set[str]) -> dict[str, float]:
     for stage in [stage for stage in plan.stages.values() if stage.id in finished]:
         alike = samples.setdefault(_work(stage), [])
         if len(alike) < SAMPLE and (record := store.record(stage.id)):
-            alike.append((record.seconds, stage.images or 1))
+            alike.append((record.seconds, record.images or 1))
     totals = {work: tuple(map(sum, zip(*alike, strict=True))) for work, alike in samples.items() if alike}
     return {work: seconds / images for work, (seconds, images) in totals.items()}
 

@@ -186,7 +186,7 @@ def _cells(plan: Plan, stages: Collection[str]) -> dict[str, list[str]]:
     """The labels of the cells that need each of these stages, by stage id."""
     labels: dict[str, list[str]] = {stage: [] for stage in stages}
     for cell in plan.cells:
-        for stage in labels.keys() & {*cell.phases, *cell.evaluations, *cell.step0}:
+        for stage in labels.keys() & plan.behind(cell.stages):
             labels[stage].append(cell.label)
     return labels
 

@@ -19,6 +19,7 @@ from hpt_ray.execute.collect import collect
 from hpt_ray.execute.estimate import estimate
 from hpt_ray.execute.finalize import run_of
 from hpt_ray.execute.prepare import Prepared
+from hpt_ray.execute.trunks import continued
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.planning.sequence import grown
 from hpt_ray.report import dashboard
@@ -67,7 +68,7 @@ class Growing:
         """The plan with the rows of the next look; of a run that has ended, of the last one."""
         looks = self.looks
         before, rows = (looks.made[:-1], looks.made[-1].rows) if looks.ended else (looks.made, next_rows(looks))
-        return grown(self.prepared.plan.study, self.prepared.datasets, before, rows)
+        return continued(grown(self.prepared.plan.study, self.prepared.datasets, before, rows), self.store)
 
     def begin(
         self, manifest: Manifest, write: Callable[[Plan, Manifest], None]

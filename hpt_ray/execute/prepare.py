@@ -16,6 +16,7 @@ from hpt_ray.data.evaluable import check_metric
 from hpt_ray.data.pixels import ARRAYS
 from hpt_ray.data.records import source
 from hpt_ray.execute import rounds, stems
+from hpt_ray.execute.trunks import continued
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.report import dashboard
 from hpt_ray.spec.grid import data_of, recipes_of, tested_on
@@ -110,6 +111,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         check_data(evaluation, datasets[evaluation.data or target])
     plan = rounds.foreseen(study, datasets, store) if study.search else make_plan(study, datasets)
+    plan = continued(plan, store)
     for channels in {data.channels for data in datasets.values()}:
         backbone.check_channels(study.backbone, study.image_size, channels)
     on_stems = stems.notes(study, datasets, channels_of_weights)

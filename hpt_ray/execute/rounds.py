@@ -10,6 +10,7 @@ import numpy as np
 from hpt_ray.core.errors import StoreError
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.execute.collect import checked
+from hpt_ray.execute.trunks import continued
 from hpt_ray.execute.worker import RESULTS
 from hpt_ray.planning.plan import Cell, Plan, Unit
 from hpt_ray.planning.search import unfold
@@ -37,7 +38,7 @@ def rounds(study: Study, datasets: Mapping[str, Dataset], store: Store) -> Itera
     queued: set[str] = set()
     while True:
         unfolded = unfold(study, datasets, score(store, queued.__contains__))
-        left = unfolded.ready.units(without=store.finished())
+        left = continued(unfolded.ready, store).units(without=store.finished())
         units = [unit for unit in left if not queued.issuperset(stage.id for stage in unit.stages)]
         if not units:
             return

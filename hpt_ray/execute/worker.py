@@ -23,15 +23,17 @@ from hpt_ray.data import dataset
 from hpt_ray.data.pixels import Pixels
 from hpt_ray.execute.events import Event, Tell
 from hpt_ray.execute.stopping import Watch, interrupted_together
+from hpt_ray.execute.trunks import Continued
 from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
-from hpt_ray.store.store import WEIGHTS, Store
+from hpt_ray.store.store import STATE, WEIGHTS, Store
 from hpt_ray.store.tables import from_columns, occupied, parquet, to_table
 from hpt_ray.training import device
 from hpt_ray.training.answers import measured, predictions
 from hpt_ray.training.backbone import build
+from hpt_ray.training.loop.curve import Curve
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.probe import Subject
 from hpt_ray.training.weights import checkpoints
@@ -117,7 +119,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
     # Several workers must stop together: if one left a step, the others would wait in it for ever.
     with Watch(unit, tell, patience=STEP_PATIENCE if workers.size == 1 else None) as watch:
         pretrainer = _pretrainer(stage, store, workers)
-        reported, reported_at = 0, 0.0
+        reported, reported_at = content.iterations * content.recipe.batch - stage.images, 0.0
 
         def report(iteration: int, row: dict[str, float]) -> bool:
             nonlocal reported, reported_at
@@ -131,7 +133,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
             reported = images
             return go_on
 
-        curve = pretrainer.run(store.checkpoint(stage.id), report)
+        curve = pretrainer.run(Continued(stage, store), report)
     if pretrainer.iteration < content.iterations:
         raise StageInterruptedError(f"interrupted at iteration {pretrainer.iteration} of {content.iterations}")
     if workers.rank > 0:
@@ -140,15 +142,15 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
     files = {
         WEIGHTS: checkpoints.to_bytes(pretrainer.backbone),
         CURVES: packed(to_table(rows, results.CURVES)),
-    }
-    _finish(stage, store, files, workers, began, seconds=curve.seconds)
+    } | ({STATE: pretrainer.end} if pretrainer.end else {})
+    _finish(stage, store, files, workers, began, curve=curve)
 
 
 def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pretrainer:
     content = stage.content
     data = _data(stage)
     backbone = build(content.backbone, content.seed, content.image_size, data.channels)
-    if content.init:
+    if content.init and not stage.continues:
         checkpoints.load(backbone, checkpoints.from_bytes(store.weights(content.init)), threshold=1.0)
     return Pretrainer(
         content.recipe,
@@ -218,7 +220,7 @@ def _finish(
     files: dict[str, bytes],
     workers: Workers,
     began: float,
-    seconds: float | None = None,
+    curve: Curve | None = None,
     audit: Audit | None = None,
     chosen: Iterable[dict[str, Any]] = (),
 ) -> None:
@@ -226,13 +228,14 @@ def _finish(
 
     Args:
         began: when this attempt began, by ``time.perf_counter``.
-        seconds: training time over all attempts; None: the wall time of this attempt.
+        curve: of a pretraining, with its training time over all attempts.
     """
-    work_seconds = time.perf_counter() - began
+    wall_seconds = time.perf_counter() - began
+    own_seconds = curve.seconds - curve.seconds_before if curve else 0.0
     record = StageRecord(
-        seconds=work_seconds if seconds is None else seconds,
-        work_seconds=max(work_seconds, seconds or 0.0),
-        images=stage.images,
+        seconds=curve.seconds if curve else wall_seconds,
+        work_seconds=max(wall_seconds, own_seconds),
+        images=stage.content.iterations * stage.content.recipe.batch if stage.kind == "pretrain" else 0,
         device=device.describe(workers.device),
         versions=machine.versions(),
         workers=workers.size,

@@ -17,6 +17,7 @@ from hpt_ray.core.identity import content_id
 from hpt_ray.core.values import Frozen
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.stage import PretrainingStage, Stage, evaluation_stage, pretraining_stage, weights_stage
+from hpt_ray.planning.trunks import with_trunks
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.bases import bases
 from hpt_ray.spec.grid import depends_on_seed, grid, recipes_at, seed_of, tested_on
@@ -44,6 +45,11 @@ class Cell(Frozen):
     def axes(self) -> tuple[Any, ...]:
         """The coordinates of this cell in its study: no other cell has the same."""
         return (self.target, self.arm, *self.levels.values(), self.seed)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The ids of the stages that are its own."""
+        return (*self.phases, *self.evaluations, *self.step0)
 
     @property
     def label(self) -> str:
@@ -111,6 +117,21 @@ class Plan:
         first = dict.fromkeys(cell.phases[0] for cell in self.cells if cell.arm in chains)
         return [stage for name in first if (stage := self.stages[name]).kind == "pretrain"]
 
+    def behind(self, stages: Iterable[str]) -> set[str]:
+        """Some stages and all that they need, directly or not."""
+        ids, open_ids = set[str](), list(stages)
+        while open_ids:
+            stage = open_ids.pop()
+            if stage in self.stages and stage not in ids:
+                ids.add(stage)
+                open_ids += filter(None, [self.stages[stage].needs])
+        return ids
+
+    def stages_of(self, cells: Iterable[Cell]) -> dict[str, Stage]:
+        """The stages behind some of its cells, in the order of the plan."""
+        used = self.behind(itertools.chain.from_iterable(cell.stages for cell in cells))
+        return {name: stage for name, stage in self.stages.items() if name in used}
+
     @staticmethod
     def _work_ahead(units: list[Unit]) -> dict[str, int]:
         """The number of images on the longest chain of units that starts with each unit, by unit id."""
@@ -153,6 +174,7 @@ def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
                 if cell.axes not in planned:
                     planned.add(cell.axes)
                     _unfold(plan, cell, arm, recipes, seed, datasets, importing)
+    plan.stages = with_trunks(plan.stages)
     return plan
 
 

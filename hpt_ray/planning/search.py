@@ -4,9 +4,8 @@ The first round is random, and the same for every arm and target: it says how fl
 sampler's bias, on the same policies. Later rounds are proposed by a tree-structured Parzen estimator (TPE; Bergstra et
 al. 2011; Watanabe 2023, arXiv 2304.11127), one for each arm and target. In them a policy is first pretrained on a short
 budget and the best 1 / eta go on to the next rung (successive halving; Jamieson and Talwalkar 2016, arXiv 1502.07943);
-each rung is a run of its own with its own cosine schedule, as the paper's protocol demands, and so an ordinary stage.
-The random policies take every rung, which shows whether the short budget ranks policies as the full one does. The
-winners and the baseline are then pretrained on seeds that the search never saw.
+each rung has its own schedule and is an ordinary stage. The random policies take every rung, which shows whether the
+short budget ranks policies as the full one does. Winners and baseline are then pretrained on seeds it never saw.
 
 What is maximised is accuracy on val. Test is for what is claimed afterwards.
 
@@ -29,6 +28,7 @@ import numpy as np
 from hpt_ray.core.identity import derived_seed
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.plan import Cell, Plan, make_plan
+from hpt_ray.planning.trunks import with_trunks
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import DIGITS, SPACE, Point, random_policies, to_point, to_policy
@@ -73,7 +73,6 @@ class Unfolded:
     def ready(self) -> Plan:
         """The plan of the certain cells, with the policies that they use."""
         cells, (policy, rung) = self.plan.cells[: self.known], self.plan.study.factors
-        used = {stage for cell in cells for stage in (*cell.phases, *cell.evaluations, *cell.step0)}
         named = {policy.baseline, *(cell.levels[policy.name] for cell in cells)}
         chosen = policy.model_copy(
             update={
@@ -83,7 +82,7 @@ class Unfolded:
         )
         return Plan(
             self.plan.study.model_copy(update={"factors": (chosen, rung)}),
-            {name: stage for name, stage in self.plan.stages.items() if name in used},
+            self.plan.stages_of(cells),
             cells,
             self.plan.basis,
         )
@@ -103,11 +102,12 @@ def unfold(study: Study, datasets: Mapping[str, Dataset], value: Value) -> Unfol
         StudyError: as ``make_plan``.
     """
     study = declared(study)
-    opening = make_plan(study, datasets)
     assert study.search is not None
+    opening = make_plan(study, datasets)
     basis = [study.search.model_dump(mode="json"), [cell.model_dump() for cell in opening.cells]]
     replay = _Replay(Plan(study, basis=basis), study.search, datasets, value)
     replay.run()
+    replay.plan.stages = with_trunks(replay.plan.stages)  # a rung is planned by itself, and goes on from those before
     return Unfolded(replay.plan, len(replay.plan.cells) if replay.known is None else replay.known)
 
 

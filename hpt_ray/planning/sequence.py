@@ -31,9 +31,7 @@ def grown(study: Study, datasets: Mapping[str, Dataset], looks: tuple[Look, ...]
         look_before |= dict.fromkeys(whole.study.seeds[before:after], look)
     opening = [cell.model_dump() for cell in whole.cells if look_before[cell.seed] is None]
     cells = [cell for cell in whole.cells if _wanted(study, look_before[cell.seed], cell)]
-    used = {stage for cell in cells for stage in (*cell.phases, *cell.evaluations, *cell.step0)}
-    stages = {name: stage for name, stage in whole.stages.items() if name in used}
-    return Plan(whole.study, stages, cells, basis=["until decided", len(study.seeds), opening])
+    return Plan(whole.study, whole.stages_of(cells), cells, basis=["until decided", len(study.seeds), opening])
 
 
 def _wanted(study: Study, look: Look | None, cell: Cell) -> bool:

@@ -10,10 +10,11 @@ from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.identity import VERSIONS, content_id, file_hash
 from hpt_ray.core.metric import chosen
 from hpt_ray.core.registry import code_hash, name_of
-from hpt_ray.core.values import Frozen
+from hpt_ray.core.values import Frozen, later
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.planning.content import EvaluationContent, PretrainingContent, WeightsContent
 from hpt_ray.spec.arm import Tune
+from hpt_ray.spec.schedule import check_warmup
 from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
 from hpt_ray.spec.weights_source import WeightSource
 
@@ -51,6 +52,7 @@ class PretrainingStage(_Stage):
         data: the data set's name or path as the user wrote it; its fingerprint is in ``content``.
         decode_size: side in pixels at which its images are stored.
         apart: the data sets whose test images are left out of ``data``; empty if it contains none of them.
+        continues: the stage whose training it goes on with, from all of its state; None: it starts from weights.
     """
 
     kind: Literal["pretrain"] = "pretrain"
@@ -58,6 +60,7 @@ class PretrainingStage(_Stage):
     data: str
     decode_size: int
     apart: tuple[str, ...] = ()
+    continues: str | None = later(None)
 
 
 class WeightsStage(_Stage):
@@ -81,7 +84,7 @@ class EvaluationStage(_Stage):
 Stage = Annotated[PretrainingStage | WeightsStage | EvaluationStage, Field(discriminator="kind")]
 
 
-def _identity(content: PretrainingContent | WeightsContent | EvaluationContent) -> str:
+def identity(content: PretrainingContent | WeightsContent | EvaluationContent) -> str:
     """The hash of a content, in which a Python file stands by its name and its ``code``, wherever it lies."""
     names: dict[str, Any] = {"backbone": name_of(content.backbone)}
     if isinstance(content, PretrainingContent):
@@ -99,9 +102,13 @@ def pretraining_stage(
 
     Args:
         spec: the data set as the user wrote it. data: the same, loaded.
+
+    Raises:
+        StudyError: for a warm-up that does not fit into the iterations.
     """
     apart = data.apart if data.without else ()
     iterations = recipe.iterations if parent else recipe.iterations_from_scratch or recipe.iterations
+    check_warmup(recipe, iterations)
     content = PretrainingContent(
         version=VERSIONS["pretrain"],
         backbone=study.backbone,
@@ -118,7 +125,7 @@ def pretraining_stage(
         compile=study.compile,
     )
     return PretrainingStage(
-        id=_identity(content),
+        id=identity(content),
         level=parent.level + 1 if parent else 0,
         content=content,
         needs=parent.id if parent else None,
@@ -148,7 +155,7 @@ def weights_stage(study: Study, recipe: Weights) -> WeightsStage:
         place=source.place,
         code=code_hash(("backbones", study.backbone)),
     )
-    return WeightsStage(id=_identity(content), level=0, content=content, source=source)
+    return WeightsStage(id=identity(content), level=0, content=content, source=source)
 
 
 def evaluation_stage(
@@ -176,7 +183,7 @@ def evaluation_stage(
         code=code_hash(("backbones", study.backbone), ("probes", evaluation.probe), ("metrics", metric)),
     )
     return EvaluationStage(
-        id=_identity(content),
+        id=identity(content),
         level=parent.level + 1 if parent else 0,
         content=content,
         needs=parent.id if parent else None,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
-from hpt_ray.spec.recipe import Decay, LayerDecay, Norm, Optimizer, Recipe, Share
+from hpt_ray.spec.recipe import Cooldown, Decay, LayerDecay, Norm, Optimizer, Recipe, Warmup
 
 
 class Optimisation(TypedDict, total=False):
@@ -19,12 +19,21 @@ class Optimisation(TypedDict, total=False):
         Optimizer | None,
         "none: adamw for transformers and ConvNeXts, else sgd; where nothing is set the next four follow it",
     ]
-    warmup: Annotated[Share | None, "share of the iterations in which the learning rate rises from 0"]
+    warmup: Annotated[
+        Warmup | None,
+        "share of the iterations, or from 1 on their number, in which the learning rate rises from 0; with wsd a share "
+        "is of the scale's iterations",
+    ]
     weight_decay: Annotated[Decay | None, "by adamw and lars of all but biases, norms, tokens and positions"]
     layer_decay: Annotated[
         LayerDecay | None, "learning rate of a block, as a share of the next one's; for transformers"
     ]
     clip_grad: Annotated[Norm | None, "largest norm of the gradient of all parameters"]
+    schedule: Annotated[
+        Literal["cosine", "wsd"] | None,
+        "of the learning rate; none: cosine over each budget; wsd: budgets are cooldowns of one constant trunk",
+    ]
+    cooldown: Annotated[Cooldown | None, "share of the iterations in which the rate of wsd falls; none: 0.2"]
 
 
 #: What an optimizer is used with where nothing is set, at a batch of 256. SGD has the scale's recipe.
@@ -58,11 +67,20 @@ def fields(settings: Mapping[str, Any], backbone: str, lr_of: Mapping[str, float
     return {name: defaults.get(name) if value is None else value for name, value in given.items()}
 
 
+def shared_warmup(changes: Mapping[str, Any], iterations: int) -> dict[str, Any]:
+    """The fields of a recipe of ``wsd``, whose warm-up is the same in all budgets: its share is of these iterations."""
+    warmup = changes.get("warmup")
+    if changes.get("schedule") != "wsd" or warmup is None or warmup >= 1:
+        return dict(changes)
+    return {**changes, "warmup": float(round(warmup * iterations))}
+
+
 def told(recipe: Recipe) -> str | None:
     """What an optimizer other than SGD does, and whose recipe it follows, in one line; None for SGD."""
     if recipe.optimizer == "sgd":
         return None
-    extras = [f"weight decay {recipe.weight_decay:g}", f"a warm-up of {recipe.warmup:.0%}"]
+    warmup = f"{recipe.warmup:.0%}" if recipe.warmup < 1 else f"{recipe.warmup:,.0f} iterations"
+    extras = [f"weight decay {recipe.weight_decay:g}", f"a warm-up of {warmup}"]
     extras += [f"layer decay {recipe.layer_decay:g}"] if recipe.layer_decay < 1 else []
     extras += [f"gradients of norm {recipe.clip_grad:g} at most"] if recipe.clip_grad else []
     how = f"optimizer {recipe.optimizer} at lr {recipe.lr:g}, {', '.join(extras)}"

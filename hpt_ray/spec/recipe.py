@@ -8,12 +8,14 @@ from pydantic import Field, model_validator
 
 from hpt_ray.core.values import Frozen, later
 from hpt_ray.spec.policy import Policy
+from hpt_ray.spec.schedule import COOLDOWN, Schedule
 
 #: A whole number from 1 to 10^9: small enough that products of two are exact in every table.
 Positive = Annotated[int, Field(gt=0, le=10**9)]
 
 Optimizer = Literal["sgd", "adamw", "lars"]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Cooldown = Annotated[float, Field(gt=0, lt=1)]
+Warmup = Annotated[float, Field(ge=0, le=10**9)]
 Decay = Annotated[float, Field(ge=0)]
 LayerDecay = Annotated[float, Field(gt=0, le=1)]
 Norm = Annotated[float, Field(gt=0)]
@@ -24,7 +26,9 @@ class Recipe(Frozen):
 
     Attributes:
         fraction: share of the pretraining images that may be seen: nested, stratified subsets, by the phase's seed.
-        warmup: share of the iterations in which the learning rate rises from 0.
+        schedule: how the learning rate changes over the iterations, see ``hpt_ray.spec.schedule``.
+        cooldown: of ``wsd``: share of the iterations in which it falls.
+        warmup: in which share of the iterations, or from 1 on in how many, it rises from 0.
         layer_decay: learning rate of a block, as a share of the next one's.
         clip_grad: largest norm of the gradient of all parameters; None: any.
     """
@@ -39,7 +43,9 @@ class Recipe(Frozen):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Decay = 1e-4
     optimizer: Optimizer = later("sgd")
-    warmup: Share = later(0.0)
+    schedule: Schedule = later("cosine")
+    cooldown: Cooldown = later(COOLDOWN)
+    warmup: Warmup = later(0.0)
     layer_decay: LayerDecay = later(1.0)
     clip_grad: Norm | None = later(None)
 
@@ -47,6 +53,12 @@ class Recipe(Frozen):
     def _check(self) -> Recipe:
         if self.batch % self.group:
             raise ValueError(f"batch {self.batch} is not a multiple of the normalisation group {self.group}")
+        if self.warmup > 1 and not self.warmup.is_integer():
+            raise ValueError(f"warmup {self.warmup:g} is neither a share of the iterations nor a whole number of them")
+        if self.schedule != "cosine" and 0 < self.warmup < 1:
+            raise ValueError(
+                f"all budgets share the warm-up of schedule {self.schedule}: give warmup as a number of iterations"
+            )
         return self
 
 

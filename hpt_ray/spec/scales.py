@@ -19,6 +19,7 @@ from hpt_ray.core.values import Frozen
 from hpt_ray.spec import optimisation
 from hpt_ray.spec.options import Options, merged, parse
 from hpt_ray.spec.policy import Policy, with_hue
+from hpt_ray.spec.quick_methods import QUICK_METHODS
 from hpt_ray.spec.recipe import Positive, change
 from hpt_ray.spec.study import Evaluation, Margin, PixelChoice, Precision, Pretraining, Weights
 from hpt_ray.spec.weights_source import WeightSource, is_checkpoint
@@ -169,13 +170,16 @@ class Scale(Frozen):
                 "evaluations": (*evaluations, *([evaluations[0].on(retain)] if retain else [])),
                 "decode_size": settings.get("decode_size", round(size * self.decode_size / self.image_size)),
                 "base": change(
-                    self.base, iterations=settings.get("base_iterations"), seeds=settings.get("base_seeds"), **recipe
+                    self.base,
+                    iterations=settings.get("base_iterations"),
+                    seeds=settings.get("base_seeds"),
+                    **optimisation.shared_warmup(recipe, self.base.iterations),
                 ),
                 "target": change(
                     self.target,
                     iterations=settings.get("iterations"),
                     iterations_from_scratch=settings.get("scratch_iterations"),
-                    **recipe,
+                    **optimisation.shared_warmup(recipe, self.target.iterations),
                 ),
             }
         )
@@ -219,15 +223,8 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
     return Weights(source=base.removeprefix("weights:"))
 
 
-#: A short budget wants many small steps and a sharp softmax: see "The quick scale" in the README.
-_QUICK_METHODS: dict[str, Options] = {
-    "moco_v2": {"queue": 1024, "key_momentum": 0.99, "temperature": 0.1, "dim": 64},
-    "simclr": {"temperature": 0.2, "dim": 64},
-    "byol": {"momentum": 0.97, "hidden": 256, "dim": 64},
-    "lejepa": {"hidden": 256},
-}
 _QUICK = Pretraining(
-    iterations=90, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=_QUICK_METHODS["moco_v2"]
+    iterations=90, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=QUICK_METHODS["moco_v2"]
 )
 _PAPER = Pretraining(
     iterations=5_000, iterations_from_scratch=100_000, batch=256, group=64, lr=0.03, policy=with_hue(Policy(), 0.4)
@@ -240,7 +237,7 @@ SCALES: dict[str, Scale] = {
         decode_size=32,
         base=_QUICK.model_copy(update={"iterations": 600}),
         target=_QUICK,
-        methods=_QUICK_METHODS,
+        methods=QUICK_METHODS,
         probes={"finetune": {"iterations": 60, "batch": 64, "lr": 0.1, "head": 3.0}},
         lr_of={"adamw": 1e-3},
         evaluations=(Evaluation(probe="linear"), Evaluation(probe="knn")),

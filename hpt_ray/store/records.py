@@ -37,9 +37,10 @@ class StageRecord(Sealed):
     """How a stage was computed. ``stage.json`` also has the stage's fields in the plan.
 
     Attributes:
-        seconds: of a pretraining: its training iterations, over all attempts; of other stages: their wall time.
-        work_seconds: wall time of the last attempt, and at least ``seconds``.
-        images: number of images that it trained on.
+        seconds: of a pretraining: its training iterations, over all attempts, those of a trunk that it goes on from
+            among them; of other stages: their wall time.
+        work_seconds: wall time of the last attempt, and at least what of ``seconds`` is its own.
+        images: number of images that it trained on, those of such a trunk among them.
         device: a description of the device. versions: of the packages that can change a number.
         workers: number of processes; None: unknown.
         audit: of imported weights: what happened to each key, a ``training.weights.audit.Audit``.

@@ -27,6 +27,8 @@ from hpt_ray.store.records import AnyRecord, Manifest, Sealed, StageRecord
 from hpt_ray.store.tables import from_parquet
 
 RECORD, FAILURE, CHECKPOINT, WEIGHTS = "stage.json", "failed.json", "checkpoint.pt", "weights.safetensors"
+#: The file of a trunk that has all that a stage needs to go on with its training.
+STATE = "state.pt"
 MANIFEST, PLAN, VIEWS, VERDICT, REPORT = "run.json", "plan.json", "views.parquet", "verdict.json", "report.html"
 #: What reading untrusted JSON raises: it may be no JSON, lack a key, have another type, or be nested too deeply.
 NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
@@ -55,6 +57,15 @@ class Store(Files):
     def finished(self) -> set[str]:
         """The ids of all finished stages."""
         return _recorded(self.sizes("stages"), RECORD)
+
+    def trunks(self) -> set[str]:
+        """The ids of all finished stages that others can go on from."""
+        sizes = self.sizes("stages")
+        return _recorded(sizes, RECORD) & _recorded(sizes, STATE)
+
+    def planned_as(self, stage: str) -> dict[str, Any]:
+        """The fields of a finished stage in its plan. Raises StoreError if its record is damaged."""
+        return self._record(f"stages/{stage}/{RECORD}")
 
     def record(self, stage: str) -> StageRecord | None:
         """The record of a finished stage; None if it is not finished.

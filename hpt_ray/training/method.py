@@ -36,6 +36,8 @@ class Batch:
         size: images in the global batch. group: images in a normalisation group.
         view: which one of the method's ``views`` -> this worker's groups of it, each [group, C, S, S] and normalised.
         iterations: the stage's whole budget, for schedules that belong to a method.
+        trunk: so many iterations come before these schedules begin, as the learning rate's does: other budgets share
+            them.
         labels: of this worker's groups in the batch's order, each int64 [group], -1 where there is none.
         shuffled: the batch's positions in the order of shuffled views, int64 [size] on the device.
         drawn: what the method's ``draws`` gave, on the device.
@@ -49,6 +51,7 @@ class Batch:
     labels: tuple[Tensor, ...] = field(kw_only=True)
     shuffled: Tensor = field(kw_only=True)
     drawn: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
+    trunk: int = field(default=0, kw_only=True)
 
     @property
     def groups(self) -> int:

@@ -161,7 +161,7 @@ def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
             "options",
             "base_seeds",
             "groups",
-            *("optimizer", "warmup", "weight_decay", "layer_decay", "clip_grad"),
+            *("optimizer", "warmup", "weight_decay", "layer_decay", "clip_grad", "schedule", "cooldown"),
         }
     rows = {line.split()[0]: line for line in invoke("show", "augment_search").splitlines() if line.strip()}
     for name, value in {

@@ -71,7 +71,7 @@ def test_what_is_set_is_what_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("optimizer", "adam"), ("warmup", "1"), ("layer_decay", "0"), ("clip_grad", "0")]
+    ("name", "value"), [("optimizer", "adam"), ("warmup", "1.5"), ("layer_decay", "0"), ("clip_grad", "0")]
 )
 def test_what_cannot_be_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(StudyError, match=name):

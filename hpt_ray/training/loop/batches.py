@@ -13,6 +13,7 @@ from hpt_ray.core.errors import DataError, StudyError
 from hpt_ray.core.identity import stream
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.spec.recipe import Recipe
+from hpt_ray.spec.schedule import trunk_of
 from hpt_ray.training.ahead import Ahead, depth_on
 from hpt_ray.training.method import Batch, Method
 from hpt_ray.training.pixels import View
@@ -119,6 +120,7 @@ class Batches:
             recipe.group,
             view,
             iterations=self.iterations,
+            trunk=trunk_of(recipe, self.iterations),
             labels=torch.split(arrays["labels"], recipe.group),
             shuffled=arrays["shuffled"],
             drawn={name.removeprefix(DRAWN): array for name, array in arrays.items() if name.startswith(DRAWN)},

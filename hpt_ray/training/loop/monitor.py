@@ -12,6 +12,8 @@ from hpt_ray.core.identity import stream
 from hpt_ray.core.metrics import accuracy
 from hpt_ray.data.dataset import Dataset, Indices
 from hpt_ray.data.splits import nested
+from hpt_ray.spec.recipe import Recipe
+from hpt_ray.spec.schedule import trunk_of
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.features import Split, outputs
 from hpt_ray.training.normalisation import statistics
@@ -35,22 +37,32 @@ class Monitor:
 
     The images are fixed for a stage and drawn by its seed, stratified, from the whole data set whatever fraction of it
     is pretrained on, and never from test: a check measures and teaches nothing. How many there are follows from the
-    stage's budget. Nothing of the network is touched: each check works on a copy in eval mode, in float32, as the
-    probes see it, with the mean of the workers' running statistics, which is what the stage would end with.
+    stage's budget, unless it shares a trunk with other budgets. Nothing of the network is touched: each check works on
+    a copy in eval mode, in float32, as the probes see it, with the mean of the workers' running statistics, which is
+    what the stage would end with.
     """
 
     def __init__(
-        self, data: Dataset, logged: Sequence[int], *, batch: int, image_size: int, seed: int, workers: Workers
+        self,
+        data: Dataset,
+        logged: Sequence[int],
+        *,
+        batch: int,
+        image_size: int,
+        seed: int,
+        workers: Workers,
+        at: frozenset[int] | None = None,
     ) -> None:
         """
         Args:
             logged: the iterations to choose from, ascending, the first (0, before training) and last among the chosen.
+            at: those that are chosen already, whatever the budget.
         """
         self.data, self.image_size, self.workers = data, image_size, workers
         budget = round(SHARE * logged[-1] * batch)
         checks = min(MOST_CHECKS, max(FEWEST_CHECKS, budget // IMAGES_PER_CHECK), len(logged))
-        each = min(MOST_IMAGES, max(FEWEST_IMAGES, budget // checks // 2))
-        self.at = frozenset(logged[round(place)] for place in np.linspace(0, len(logged) - 1, checks))
+        each = min(MOST_IMAGES, max(FEWEST_IMAGES, budget // checks // 2)) if at is None else IMAGES_PER_CHECK // 2
+        self.at = at or frozenset(logged[round(place)] for place in np.linspace(0, len(logged) - 1, checks))
         train, val = (split[data.labels[split] >= 0] for split in (data.splits["train"], data.splits["val"]))
         self.labelled = len(val) > 0 and len(np.unique(data.labels[train])) > 1
         queries = val if self.labelled else data.pretraining()
@@ -83,6 +95,17 @@ class Monitor:
     def _split(self, network: Backbone, indices: Indices) -> Split:
         features = outputs(network, self.data, indices, self.image_size, self.workers.device)
         return Split(features, self.data.labels[indices], indices)
+
+
+def shared_checks(recipe: Recipe, iterations: int) -> frozenset[int]:
+    """The iterations at which to check a trunk, or a stage that shares one with other budgets.
+
+    They are the start, each doubling of the iterations that its share of the images pays for, and a cooldown's end.
+    """
+    trunk = trunk_of(recipe, iterations)
+    doublings = (1 << power for power in range(trunk.bit_length()))
+    paid = {at for at in doublings if SHARE * recipe.batch * at / 2 >= IMAGES_PER_CHECK}
+    return frozenset({0, *paid} if trunk == iterations else {0, *paid, iterations})
 
 
 def effective_rank(features: NDArray[np.float32]) -> float:

@@ -11,7 +11,6 @@ import io
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,50 +20,22 @@ from hpt_ray.core.errors import StageError, StudyError
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.arm import Tune
 from hpt_ray.spec.recipe import Recipe
+from hpt_ray.spec.schedule import learning_rate
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.compiler import compile_backbones
 from hpt_ray.training.loop.batches import Batches
 from hpt_ray.training.loop.checkpoint import Checkpoints, Snapshot, Writer
 from hpt_ray.training.loop.clock import Clock, Decision
+from hpt_ray.training.loop.curve import Curve, logged
 from hpt_ray.training.loop.groups import optimiser
-from hpt_ray.training.loop.monitor import Monitor
+from hpt_ray.training.loop.monitor import Monitor, shared_checks
 from hpt_ray.training.method import find, precision_context
 from hpt_ray.training.normalisation import GroupStatistics, adapt_only_norm, average_statistics, statistics
 from hpt_ray.training.workers import Workers
 
-CURVE_POINTS = 100
 CHECKPOINT_SECONDS = 60.0
 #: Called with an iteration and the latest row of the curve; returns whether to go on.
 Report = Callable[[int, dict[str, float]], bool]
-
-
-@dataclass
-class Curve:
-    """What is recorded while training: ``rows``, one per logged iteration, with columns as in ``results.CURVES``.
-
-    Those of the monitor are in some rows only; ``start`` has them as they were before the first iteration. ``seconds``
-    is training time over all attempts, the monitor's left out.
-    """
-
-    rows: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
-    start: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def table(self) -> list[dict[str, float]]:
-        """All rows, iteration 0 first; a column that a row lacks is null."""
-        return [{"iteration": 0, **self.start}, *self.rows]
-
-
-def learning_rate(recipe: Recipe, iteration: int, iterations: int) -> float:
-    """Cosine from ``lr`` to 0 over this stage's own budget (Loshchilov and Hutter, SGDR, eq. 5).
-
-    In the ``warmup`` it rises from 0 in a straight line before, as in MoCo v3.
-    """
-    rising = recipe.warmup * iterations
-    if iteration < rising:
-        return recipe.lr * iteration / rising
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (iteration - rising) / (iterations - rising)))
 
 
 class Pretrainer:
@@ -93,6 +64,7 @@ class Pretrainer:
         self.recipe, self.iterations, self.precision = recipe, iterations, precision
         self.workers = workers or Workers()
         self.iteration, self.curve = 0, Curve()
+        self.end: bytes | None = None  # of a trunk: what a stage needs that goes on from there
         device = self.workers.device
         method = find(recipe.method)
         self.batches = Batches(
@@ -121,9 +93,16 @@ class Pretrainer:
         self.optimiser = optimiser(recipe, self.method.bare_student, backbone)
         self.workers.wait()  # reading the data may take one of them longer than training lets another wait
         self.method.distribute(self.workers)
-        self.every = max(1, iterations // CURVE_POINTS)
-        logged = [*range(0, iterations, self.every), iterations]
-        self.monitor = Monitor(data, logged, batch=recipe.batch, image_size=image_size, seed=seed, workers=self.workers)
+        self.logged = logged(recipe, iterations)
+        self.monitor = Monitor(
+            data,
+            self.logged,
+            batch=recipe.batch,
+            image_size=image_size,
+            seed=seed,
+            workers=self.workers,
+            at=None if recipe.schedule == "cosine" else shared_checks(recipe, iterations),
+        )
         if self.workers.size > 1:
             self._warm_up()
 
@@ -146,17 +125,19 @@ class Pretrainer:
         with Writer(checkpoints) if checkpoints else contextlib.nullcontext() as writer:
             self._train(writer, report)
         if self.iteration == self.iterations:
+            if self.recipe.schedule == "constant":
+                self.end = Snapshot(self._state(self.curve.shared())).to_bytes()
             average_statistics(self.backbone, self.workers, self.iteration)
         return self.curve
 
     def _train(self, writer: Writer | None, report: Report | None) -> None:
         """Iterate until the end of the budget or until ``report`` says to stop."""
-        clock, saved = Clock(self.workers, self.iteration), time.monotonic()
+        clock, saved, points = Clock(self.workers, self.iteration), time.monotonic(), frozenset(self.logged)
         logged_at, logged_seconds, marked = self.iteration, self.curve.seconds, time.perf_counter()
         while self.iteration < self.iterations:
             loss = self.step()
             last = self.iteration == self.iterations
-            logged = last or self.iteration % self.every == 0
+            logged = self.iteration in points
             if not logged and not clock.due(self.iteration):
                 continue
             value = float(self.workers.gather(loss[None]).mean()) if logged else math.nan  # waits for the device
@@ -176,7 +157,7 @@ class Pretrainer:
             if last:
                 return
             if decided.save:
-                state = self._state()
+                state = self._state(self.curve)
                 if writer and self.workers.rank == 0:
                     writer.write(Snapshot(state))
                 saved = time.monotonic()
@@ -224,18 +205,16 @@ class Pretrainer:
 
     def state(self) -> bytes:
         """Everything that decides what follows, as a checkpoint; all workers take part."""
-        return Snapshot(self._state()).to_bytes()
+        return Snapshot(self._state(self.curve)).to_bytes()
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self, curve: Curve) -> dict[str, Any]:
         """The tensors in use; every worker's own running statistics, since they are averaged last."""
         return {
             "iteration": self.iteration,
             "method": _unwrapped(self.method.state_dict()),
             "optimiser": self.optimiser.state(),
             "statistics": [self.workers.gather(tensor[None]) for tensor in statistics(self.backbone)],
-            "rows": self.curve.rows,
-            "seconds": self.curve.seconds,
-            "start": self.curve.start,
+            **vars(curve),
         }
 
     def restore(self, data: bytes) -> None:
@@ -247,7 +226,7 @@ class Pretrainer:
         for tensor, each in zip(statistics(self.backbone), state["statistics"], strict=True):
             tensor.copy_(each[self.workers.rank] if len(each) == self.workers.size else each.mean(dim=0))
         self.iteration = state["iteration"]
-        self.curve = Curve(state["rows"], state["seconds"], state["start"])
+        self.curve = Curve(**{name: state[name] for name in vars(Curve()) if name in state})
 
 
 def _unwrapped_name(name: str) -> str:

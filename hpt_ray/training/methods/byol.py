@@ -26,9 +26,10 @@ from hpt_ray.training.method import Batch, Method, Projected, follow, follower, 
 from hpt_ray.training.workers import Workers
 
 
-def target_momentum(base: float, iteration: int, iterations: int) -> float:
-    """From ``base`` to 1 by half a cosine over the stage's budget (BYOL, section 3.3)."""
-    return 1 - (1 - base) * (math.cos(math.pi * iteration / iterations) + 1) / 2
+def target_momentum(base: float, iteration: int, iterations: int, trunk: int = 0) -> float:
+    """From ``base`` to 1 by half a cosine over the stage's budget (BYOL, section 3.3), from the end of a trunk on."""
+    elapsed, falling = max(0, iteration - trunk), max(1, iterations - trunk)
+    return 1 - (1 - base) * (math.cos(math.pi * elapsed / falling) + 1) / 2
 
 
 def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class BYOL(Method):
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         if batch.iteration > 0:  # the update that ends an iteration (BYOL, eq. 1) comes after its optimiser step: now
-            momentum = target_momentum(self.momentum, batch.iteration - 1, batch.iterations)
+            momentum = target_momentum(self.momentum, batch.iteration - 1, batch.iterations, batch.trunk)
             follow(self.target, self.bare_student, momentum)
         share = workers.share(batch.groups)
         views = [batch.view(which) for which in (0, 1)]

@@ -23,8 +23,9 @@ from hpt_ray.store.tables import run_schema, to_frame, to_table
 from hpt_ray.training.backbone import build
 from hpt_ray.training.features import extract
 from hpt_ray.training.loop import monitor, pretrain
+from hpt_ray.training.loop.curve import Curve, logged
 from hpt_ray.training.loop.monitor import Monitor, effective_rank
-from hpt_ray.training.loop.pretrain import Curve, Pretrainer
+from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.normalisation import statistics
 from hpt_ray.training.workers import Workers
 from tests.support import tiny
@@ -190,10 +191,9 @@ def test_the_number_of_workers_does_not_show(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("iterations", "batch"), [(1, 16), (90, 64), (500, 64), (1200, 64), (5000, 256), (10**5, 256)])
 def test_the_effort_follows_from_the_budget(iterations: int, batch: int) -> None:
-    every = max(1, iterations // pretrain.CURVE_POINTS)
-    logged = [*range(0, iterations, every), iterations]
-    found = made(tiny.dataset(6000, size=1), logged=logged, batch=batch)
-    assert {0, iterations} <= found.at <= set(logged)
+    points = logged(tiny.recipe(), iterations)
+    found = made(tiny.dataset(6000, size=1), logged=points, batch=batch)
+    assert {0, iterations} <= found.at <= set(points)
     assert 2 <= len(found.at) <= 10
     assert np.diff(sorted(found.at)).max() <= 2 * np.diff(sorted(found.at)).min()
     assert 50 <= len(found.train) == len(found.queries) <= 500

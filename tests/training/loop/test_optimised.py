@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from hpt_ray.spec.recipe import Recipe
+from hpt_ray.spec.schedule import learning_rate
 from hpt_ray.training.backbone import build
-from hpt_ray.training.loop.pretrain import Pretrainer, learning_rate
+from hpt_ray.training.loop.pretrain import Pretrainer
 from tests.support import tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -16,6 +16,7 @@ from hpt_ray.core.identity import stream
 from hpt_ray.core.metrics import accuracy
 from hpt_ray.data.dataset import Dataset
 from hpt_ray.spec.policy import ColorJitter, Policy, RandomResizedCrop
+from hpt_ray.spec.schedule import learning_rate
 from hpt_ray.spec.study import Pretraining
 from hpt_ray.training.augment import augment
 from hpt_ray.training.augment.draws import draw
@@ -23,7 +24,8 @@ from hpt_ray.training.backbone import build
 from hpt_ray.training.device import native_precision
 from hpt_ray.training.loop import clock, pretrain
 from hpt_ray.training.loop.checkpoint import Writer
-from hpt_ray.training.loop.pretrain import Curve, Pretrainer, learning_rate
+from hpt_ray.training.loop.curve import Curve
+from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.probe import Subject
 from hpt_ray.training.probes import knn, linear
 from hpt_ray.training.workers import Workers
