@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hpt_ray.cli.options import StorePath
+from hpt_ray.cli.options import RunName, StorePath
 
 
 class Library(StrEnum):
@@ -19,7 +19,7 @@ class Library(StrEnum):
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="A run's folder name as `status` lists it, or a study: its latest run.")],
+    run: RunName,
     to: Annotated[
         Library, typer.Option("--to", help="torchvision (.pth), timm (.safetensors), or this package's own names.")
     ],

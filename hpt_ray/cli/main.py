@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,20 +19,18 @@ from hpt_ray.cli.options import (
     Gpus,
     LatexFile,
     MaxSeeds,
+    RunName,
     Settings,
     StorePath,
     StudyName,
     UntilDecided,
     Workers,
     most_seeds,
-    seconds,
 )
+from hpt_ray.cli.run import run, show
 from hpt_ray.core import user_code
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import compiler_folder
-
-if TYPE_CHECKING:
-    from hpt_ray.execute.finalize import Result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -98,65 +96,14 @@ def plan(
         plan_output.until_decided(prepared, cost, comparisons(prepared.plan.study, prepared.fingerprints, existing))
 
 
-@app.command()
-@streams.interruptible()
-def run(
-    study: StudyName,
-    settings: Settings = None,
-    store: StorePath = "hpt-store",
-    runner: Annotated[
-        str, typer.Option(help="How stages are run: ray, inline (in this process), or a path to a Python file.")
-    ] = "ray",
-    workers: Workers = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; chosen from the machine.")] = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="Stages side by side; chosen from the machine.")] = None,
-    gpus: Gpus = None,
-    stages_per_gpu: Annotated[
-        int | None, typer.Option(min=1, help="Stages that share a GPU; chosen from their size and its memory.")
-    ] = None,
-    address: Address = None,
-    until_decided: UntilDecided = False,
-    max_seeds: MaxSeeds = None,
-    budget: Annotated[
-        str | None, typer.Option(help="With --until-decided: end before a look that costs more, such as 90m or 2h.")
-    ] = None,
-) -> None:
-    """Run a study: what is finished in the store is not run again."""
-    from hpt_ray.cli import progress
-    from hpt_ray.spec.parameters import given, make
-
-    most, time_to_spend = most_seeds(until_decided, max_seeds), seconds(budget, until_decided)
-    requested = make(study, given(settings))
-    with progress.live() as observer:
-        from hpt_ray.execute.run import run as execute
-
-        result = execute(
-            requested,
-            store=store,
-            runner=runner,
-            workers=workers,
-            threads=threads,
-            slots=slots,
-            gpus=gpus,
-            stages_per_gpu=stages_per_gpu,
-            address=address,
-            until_decided=most,
-            budget=time_to_spend,
-            observer=observer,
-        )
-    _show(result)
-    if result.failures:
-        if given_up := result.run.manifest.given_up:
-            streams.say(f"error: all that was tried failed for one reason: {given_up}")
-        raise typer.Exit(1)
-
-
+app.command()(run)
 app.command()(queries.status)
+app.command()(queries.note)
 
 
 @app.command()
 def report(
-    study: Annotated[str, typer.Argument(help="A run's folder name as `status` lists it, or a study: its latest run.")],
+    run: RunName,
     store: StorePath = "hpt-store",
     trust: Annotated[
         bool, typer.Option("--trust", help="Run the Python that a run was made with, where needed.")
@@ -172,9 +119,9 @@ def report(
         from hpt_ray.execute.runs import rewrite
         from hpt_ray.store.store import Store
 
-        result = rewrite(Store.existing(store), study, trust=trust)
+        result = rewrite(Store.existing(store), run, trust=trust)
         console.written(write_claims(result.verdicts, csv, latex))
-        _show(result)
+        show(result)
     finally:
         gc.enable()
 
@@ -208,12 +155,3 @@ def main() -> None:
     finally:
         if lost := streams.close(console.out.lost if (console := sys.modules.get("hpt_ray.cli.console")) else None):
             streams.say(f"error: the output cannot be written ({lost}); what was done is kept.")
-
-
-def _show(result: Result) -> None:
-    """Print a result; if standard output fails, print the paths of its files on standard error."""
-    from hpt_ray.cli import console
-
-    console.result(result)
-    if not streams.written(console.out.lost):
-        streams.say("\n".join(console.places(result)))

@@ -11,6 +11,7 @@ import typer
 from hpt_ray.core.errors import StudyError
 
 StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a Python file that defines one.")]
+RunName = Annotated[str, typer.Argument(help="A run by its id or name, or a study: its latest run.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the study (repeatable).")
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_ray.cli import streams
-from hpt_ray.cli.options import StorePath, StudyName
+from hpt_ray.cli.options import RunName, StorePath, StudyName
 from hpt_ray.core.errors import StudyError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def show(study: StudyName) -> None:
 
 def status(
     run: Annotated[
-        str | None, typer.Argument(help="A run as this lists it, or a study: its latest run. All runs if left out.")
+        str | None, typer.Argument(help="A run by id or name, or a study: its latest run. All runs if left out.")
     ] = None,
     store: StorePath = "hpt-store",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing it while a run goes on.")] = False,
@@ -45,8 +45,9 @@ def status(
 ) -> None:
     """List the runs in a store: running, interrupted, failed or finished, since when, and how much of each is there."""
     from hpt_ray.cli import console
-    from hpt_ray.execute.states import named, runs
+    from hpt_ray.execute.states import runs
     from hpt_ray.store.files import public
+    from hpt_ray.store.labels import latest
     from hpt_ray.store.store import Store
 
     if follow and as_json:
@@ -54,8 +55,7 @@ def status(
     opened = Store.existing(store)
 
     def look() -> list[RunState]:
-        states = runs(opened)
-        return states if run is None else [named(states, run)]
+        return runs(opened, None if run is None else [latest(opened, run)])
 
     if as_json:
         console.out.print_json(data=[state.model_dump() for state in look()])
@@ -67,6 +67,30 @@ def status(
             runs_output.follow(look, public(store))
     else:
         runs_output.show(look(), public(store))
+
+
+def note(
+    run: RunName,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help='What to remember of the run; "" for nothing.')
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Call the run so from now on.")] = None,
+    store: StorePath = "hpt-store",
+) -> None:
+    """Give a run a note, or another name, which `status` and `open` show."""
+    from hpt_ray.cli import console
+    from hpt_ray.store import labels
+    from hpt_ray.store.store import Store
+
+    opened = Store.existing(store)
+    chosen = labels.latest(opened, run)
+    label = labels.checked(opened, chosen, name, text)
+    if text is not None or name is not None:
+        labels.write(opened, chosen, label)
+    lines = console.facts()
+    for title, value in (("run", chosen), ("name", label.name), ("note", label.note)):
+        lines.add_row(title, value)
+    console.out.print(lines)
 
 
 weights = typer.Typer(help="Checkpoints from elsewhere.", no_args_is_help=True)

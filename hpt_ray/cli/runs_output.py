@@ -30,6 +30,8 @@ def show(states: list[RunState], store: str) -> None:
     out.print(overview(states))
     out.print()
     for state in states:
+        if state.note:
+            out.print(f"{called(state)}: {state.note}", soft_wrap=True)
         out.print(f"damaged: {state.damage}" if state.damage else f"report: {state.report}", soft_wrap=True)
 
 
@@ -41,13 +43,18 @@ def overview(states: list[RunState]) -> Group:
         failed = f", {state.failed} failed" if state.failed else ""
         cells = "" if state.cells is None else f"{state.cells_done}/{state.cells}"
         word = Text(state.state, COLOURS.get(state.state, ""))
-        lines.add_row(state.name, word, local(state.since), cells, stages + failed)
+        lines.add_row(called(state), word, local(state.since), cells, stages + failed)
         if state.state == "running":
-            running.add_row("running", state.name)
+            running.add_row("running", called(state))
             running.add_row("", pace(state))
             if state.dashboard:
                 running.add_row("Ray dashboard", state.dashboard)
     return Group(lines, "", running) if running.row_count else Group(lines)
+
+
+def called(state: RunState) -> str:
+    """A run as a user calls it: by its name, if it has one, and by its id."""
+    return f"{state.name} ({state.run})" if state.name else state.run
 
 
 def pace(state: RunState) -> str:
@@ -63,7 +70,7 @@ def line(state: RunState) -> str:
     stages = f"{state.finished}/{state.total} stages"
     cells = "" if state.cells is None else f"{state.cells_done}/{state.cells} cells, "
     rest = f", {pace(state)}" if state.state == "running" else f" since {local(state.since)}"
-    return f"{state.name}: {state.state}{'' if state.damage else f', {cells}{stages}{rest}'}"
+    return f"{called(state)}: {state.state}{'' if state.damage else f', {cells}{stages}{rest}'}"
 
 
 def follow(look: Callable[[], list[RunState]], store: str) -> None:
@@ -82,7 +89,7 @@ def follow(look: Callable[[], list[RunState]], store: str) -> None:
     else:
         before, printed_at = dict[str, str](), -LINE_SECONDS
         while running := [state for state in states if state.state == "running"]:
-            lines = {state.name: line(state) for state in running}
+            lines = {state.run: line(state) for state in running}
             if time.monotonic() - printed_at >= LINE_SECONDS and lines != before:
                 for text in lines.values():
                     out.print(text, soft_wrap=True)

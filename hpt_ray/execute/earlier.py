@@ -14,6 +14,7 @@ from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import run_of
 from hpt_ray.report import dashboard
 from hpt_ray.spec.study import Study
+from hpt_ray.store.labels import study_of
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.schema import VIEWS
 from hpt_ray.store.store import Store
@@ -54,7 +55,7 @@ def comparisons(study: Study, fingerprints: Mapping[str, str], store: Store) -> 
 def _runs(study: Study, fingerprints: Mapping[str, str], store: Store) -> Iterator[tuple[str, Manifest]]:
     """The runs that ask the same of the same data as a study, but for its seeds."""
     for run in sorted(store.runs()):
-        if run.rsplit("-", 1)[0] == study.name:
+        if study_of(run) == study.name:
             with contextlib.suppress(StoreError):  # what is damaged says nothing
                 earlier = store.manifest(run)
                 its = {spec: data.fingerprint for spec, data in earlier.datasets.items()}

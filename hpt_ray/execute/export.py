@@ -9,8 +9,9 @@ from hpt_ray.core.errors import StoreError, WeightsError
 from hpt_ray.core.paths import path_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.execute.handover import Handover, Level
-from hpt_ray.execute.runs import latest, read_run
+from hpt_ray.execute.runs import read_run
 from hpt_ray.store.files import replace_whole
+from hpt_ray.store.labels import latest
 from hpt_ray.store.store import NOT_OURS, VERDICT, Store
 from hpt_ray.training.weights.counterparts import SUFFIXES, Layout, check, loading
 from hpt_ray.training.weights.exported import Provenance, to_bytes

@@ -30,6 +30,7 @@ from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.grid import recipes_of
 from hpt_ray.spec.growing import growing
 from hpt_ray.spec.study import Pretraining, Study
+from hpt_ray.store import labels
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.store import PLAN, VIEWS, Store
 from hpt_ray.store.tables import parquet
@@ -48,6 +49,8 @@ def run(
     address: str | None = None,
     until_decided: int | None = None,
     budget: float | None = None,
+    name: str | None = None,
+    note: str | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Run a study; stages that are finished in the store are not run again.
@@ -63,18 +66,19 @@ def run(
         address: a Ray cluster to join; None starts Ray on this machine.
         until_decided: seeds are added until the claims are decided, to so many at most; None: the study's own seeds.
         budget: seconds of wall time after which no look at the claims is begun; None: without end.
+        name: stands for the run's id wherever a run is asked for. note: is shown with it. None: as they are.
 
     Raises:
         StudyError: for anything that the user can fix. A stage that fails raises nothing: see ``Result.failures``.
     """
     backend: Backend = registry.load("backends", runner)
     observer = observer or Observer()
-    began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
-    opened = Store(store)
-    several = growing(study, until_decided) if until_decided else study
-    prepared = _prepare(with_precision(several, runner, address, gpus), opened, observer)
+    began, started, opened = time.perf_counter(), datetime.datetime.now(datetime.UTC), Store(store)
+    requested = with_precision(growing(study, until_decided) if until_decided else study, runner, address, gpus)
+    prepared = _prepare(requested, opened, observer)
     growth = Growing(prepared, opened, budget, workers, observer.looked) if until_decided else None
     plan, already = growth.plan if growth else prepared.plan, opened.finished()
+    label = labels.checked(opened, plan.run, name, note)
     manifest = Manifest(
         study=plan.study,
         plan_id=plan.id,
@@ -90,12 +94,12 @@ def run(
     )
 
     views_table = None if study.search else views(prepared)  # those of a search follow at its end
-    progress = Progress(finished=set(already))
-    live = Live(opened, progress, observer)
+    live = Live(opened, progress := Progress(finished=set(already)), observer)
 
     def write_plan(known: Plan, manifest: Manifest) -> None:
         files = {PLAN: plan_json(known)} | ({} if views_table is None else {VIEWS: parquet(views_table)})
         opened.write_run(plan.run, files, manifest)
+        labels.write(opened, plan.run, label)
         live.know(known, manifest, views_table)
 
     units = plan.units(without=already)
@@ -140,15 +144,21 @@ def run(
             outcome = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
             manifest = manifest.model_copy(update=outcome | {"notes": (*manifest.notes, *progress.notes)})
         else:
-            # Nothing was left to run: the report keeps describing the run that trained the stages, if its manifest is
-            # readable.
-            with contextlib.suppress(StoreError):
-                manifest = opened.manifest(plan.run)
+            manifest = _earlier(opened, plan.run) or manifest
+            labels.write(opened, plan.run, label)
         if growth:
             cached = len(already & set(growth.plan.stages)) if units else manifest.cached
             manifest = manifest.model_copy(update={"looks": growth.looks, "cached": cached})
         prepared = replace(prepared, plan=growth.plan) if growth else with_results(prepared, opened)
         return finalize(prepared.plan, views(prepared) if views_table is None else views_table, opened, manifest)
+
+
+def _earlier(store: Store, run: str) -> Manifest | None:
+    """The manifest of the run that trained all stages, which the report of one without any keeps describing; None if
+    it is damaged."""
+    with contextlib.suppress(StoreError):
+        return store.manifest(run)
+    return None
 
 
 def _execute_on(backend: Backend, request: Request, work: Iterator[list[Unit]], live: Live) -> threading.Thread:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core import registry
-from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
+from hpt_ray.core.errors import StoreError, StudyError
 from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import Result, finalize, publish, run_of, views
 from hpt_ray.execute.prepare import Prepared, prepare, with_results
@@ -13,16 +13,8 @@ from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign
+from hpt_ray.store.labels import latest
 from hpt_ray.store.store import MANIFEST, Store
-
-
-def latest(store: Store, name: str) -> str:
-    """The run of this name, or the latest one of the study of this name. Raises UnknownNameError if there is none."""
-    known = store.runs()
-    named = [name] if name in known else sorted(run for run in known if run.rsplit("-", 1)[0] == name)
-    if not named:
-        raise UnknownNameError("run", name, known)
-    return max(named, key=lambda run: store.manifest(run).started)
 
 
 def read_run(store: Store, name: str) -> tuple[Plan, Run]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Literal
 
-from hpt_ray.core.errors import StoreError, UnknownNameError
+from hpt_ray.core.errors import StoreError
 from hpt_ray.core.values import Frozen
 from hpt_ray.store import heartbeat
 from hpt_ray.store.heartbeat import Heartbeat
+from hpt_ray.store.labels import label
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.store import REPORT, Store
 
@@ -19,6 +21,7 @@ class RunState(Frozen):
     """A run: its folder, how it stands, and how much of it is there.
 
     Attributes:
+        run: its id, the name of its folder. name, note: those that a user has given it, or "".
         state: "running"; "interrupted": nothing runs it, and it is not finished; "failed": some of its stages have;
             "finished"; "damaged": see ``damage``.
         since: when it came to that, as far as it is known. started: when it began, both in ISO 8601.
@@ -27,7 +30,9 @@ class RunState(Frozen):
         report: the path or address of its page. damage: why the rest is unknown; None if it is known.
     """
 
-    name: str
+    run: str
+    name: str = ""
+    note: str = ""
     state: State
     since: str = ""
     started: str = ""
@@ -43,35 +48,29 @@ class RunState(Frozen):
     damage: str | None = None
 
 
-def runs(store: Store, now: datetime.datetime | None = None) -> list[RunState]:
-    """Every run of a store, newest first; damaged ones last.
+def runs(store: Store, only: Iterable[str] | None = None, now: datetime.datetime | None = None) -> list[RunState]:
+    """The runs of a store, newest first; damaged ones last.
 
     Args:
-        now: None: the time by this machine's clock.
+        only: the ids of some; None: all. now: None: the time by this machine's clock.
     """
-    finished = store.finished()
-    states = [_state(store, name, finished, now or heartbeat.now()) for name in sorted(store.runs())]
+    finished, chosen = store.finished(), store.runs() if only is None else only
+    states = [_state(store, run, finished, now or heartbeat.now()) for run in sorted(chosen)]
     return sorted(states, key=lambda state: state.started, reverse=True)
 
 
-def named(states: list[RunState], name: str) -> RunState:
-    """The run of this name, or the latest one of the study of this name. Raises UnknownNameError if there is none."""
-    matching = [state for state in states if name in (state.name, state.name.rsplit("-", 1)[0])]
-    if not matching:
-        raise UnknownNameError("run", name, [state.name for state in states])
-    return next((state for state in matching if state.name == name), matching[0])
-
-
-def _state(store: Store, name: str, finished: set[str], now: datetime.datetime) -> RunState:
-    report = store.path(f"runs/{name}/{REPORT}")
+def _state(store: Store, run: str, finished: set[str], now: datetime.datetime) -> RunState:
+    given = label(store, run).model_dump()
+    report = store.path(f"runs/{run}/{REPORT}")
     try:
-        ids, manifest = store.planned(name), store.manifest(name)
+        ids, manifest = store.planned(run), store.manifest(run)
         failed = sum(store.failure(stage) is not None for stage in ids if stage not in finished)
     except StoreError as error:
-        return RunState(name=name, state="damaged", report=report, damage=str(error))
-    beat, done = heartbeat.read(store, name), len(finished.intersection(ids))
+        return RunState(run=run, **given, state="damaged", report=report, damage=str(error))
+    beat, done = heartbeat.read(store, run), len(finished.intersection(ids))
     state = RunState(
-        name=name,
+        run=run,
+        **given,
         state="interrupted",
         since=_last_sign(manifest, beat),
         started=manifest.started,

@@ -254,6 +254,23 @@ def test_run_status_report_and_run_again(workplace):
     assert "23 cached" in invoke("plan", "augment_ablation", *settings())
 
 
+def test_a_run_is_called_by_its_name_and_has_a_note(refused):
+    given = ["--runner", "inline", *settings(arms="base")]
+    invoke("run", "augment_ablation", *given, "--name", "first", "--note", "the weights alone")
+    (state,) = json.loads(invoke("status", "first", "--json"))
+    assert (state["name"], state["note"]) == ("first", "the weights alone")
+    assert f"first ({state['run']}): the weights alone" in invoke("status")
+    assert "on two cores" in invoke("note", "first", "on two cores")
+    assert invoke("report", "first").splitlines()[-1] == f"report: {state['report']}"
+    assert "nothing to train" in invoke("run", "augment_ablation", *given, "--name", "second")
+    (state,) = json.loads(invoke("status", "--json"))
+    assert (state["name"], state["note"]) == ("second", "on two cores")
+    assert "unknown run 'first'" in refused("report", "first")
+    assert "already means run" in refused(
+        "run", "augment_ablation", "--runner", "inline", *settings(arms="base", seeds="2"), "--name", "second"
+    )
+
+
 def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):
     from hpt_ray.training.loop.pretrain import Pretrainer
 

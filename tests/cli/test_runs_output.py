@@ -7,7 +7,7 @@ from hpt_ray.cli.runs_output import follow, line, pace
 from hpt_ray.execute.states import RunState
 
 RUNNING = RunState(
-    name="methods-0123",
+    run="methods-0123",
     state="running",
     since="2026-11-29T12:00:00+00:00",
     finished=5,
@@ -43,7 +43,7 @@ def test_a_run_is_followed_until_it_ends(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_a_table_of_runs_has_the_dashboard_of_one_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    damaged = RunState(name="methods-4567", state="damaged", report="", damage="plan.json is damaged")
+    damaged = RunState(run="methods-4567", state="damaged", report="", damage="plan.json is damaged")
     runs_output.show([RUNNING, damaged], "store")
     text = capsys.readouterr().out
     assert "127.0.0.1:8265" in text and "1,234 images/s, 4 min 0 s left" in text

@@ -141,10 +141,10 @@ def test_a_killed_run_is_interrupted_within_a_minute(tmp_path) -> None:
         process.wait()
     store = Store(tmp_path)
     (state,) = states.runs(store)
-    beat = heartbeat.read(store, state.name)
+    beat = heartbeat.read(store, state.run)
     assert beat is not None and beat.going
     later = beat.at + datetime.timedelta(seconds=heartbeat.DEAD_SECONDS)
-    (dead,) = states.runs(store, later)
+    (dead,) = states.runs(store, now=later)
     assert (dead.state, dead.since) == ("interrupted", beat.at.isoformat())
     assert dead.dashboard is None and dead.seconds_left is None
 

@@ -273,7 +273,7 @@ def test_runs_are_listed_and_a_report_is_written_again(finished):
     assert (state.finished, state.total, state.failed, state.report) == (STAGES, STAGES, 0, result.report)
     before = numbers(result)
     Path(result.report).unlink()
-    for name in ("small", state.name):
+    for name in ("small", state.run):
         assert numbers(rewrite(Store(store, create=False), name)) == before
     assert "<html" in Path(result.report).read_text()
     with pytest.raises(UnknownNameError, match=r"unknown run 'smal'\. Available: small-"):

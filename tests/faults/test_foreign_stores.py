@@ -169,19 +169,19 @@ def test_a_damaged_run_is_a_line_of_status_and_the_others_go_on(store, ends):
         store.write(f"runs/bad{number}/plan.json", store.read(f"runs/{name}/plan.json"))
     store.write("runs/folder/run.json/file", b"")
     bad = [state for state in runs(store) if state.damage]
-    assert {state.name for state in runs(store)} == {name, *(state.name for state in bad)}
+    assert {state.run for state in runs(store)} == {name, *(state.run for state in bad)}
     assert len(bad) == 7 + 5 + 5
     lines = ends("status", codes=(0,))
     for state in bad:
-        (line,) = [line for line in lines if line.startswith("damaged: ") and f"runs/{state.name}/" in line]
+        (line,) = [line for line in lines if line.startswith("damaged: ") and f"runs/{state.run}/" in line]
         assert "hpt-study verify" in line or "run the study again" in line
-        (line,) = ends("report", state.name, codes=(2,))
-        assert f"runs/{state.name}/" in line
+        (line,) = ends("report", state.run, codes=(2,))
+        assert f"runs/{state.run}/" in line
     assert any(line.startswith("report: ") and name in line for line in lines)
     lines = ends("verify", codes=(1,))
     assert any("bad10: plan.json names no stages" in line for line in lines)
     ends("verify", "--yes", codes=(1,))  # there is no date in five
-    left = {state.name for state in runs(store)}
+    left = {state.run for state in runs(store)}
     assert left >= {name} and not left & {f"bad{number}" for number in range(20)}
 
 

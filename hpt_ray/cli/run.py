@@ -1,0 +1,89 @@
+"""The command ``run``: run a study, show how it goes, and say where its results are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpt_ray.cli import streams
+from hpt_ray.cli.options import (
+    Address,
+    Gpus,
+    MaxSeeds,
+    Settings,
+    StorePath,
+    StudyName,
+    UntilDecided,
+    Workers,
+    most_seeds,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from hpt_ray.execute.finalize import Result
+
+
+@streams.interruptible()
+def run(
+    study: StudyName,
+    settings: Settings = None,
+    store: StorePath = "hpt-store",
+    runner: Annotated[
+        str, typer.Option(help="How stages are run: ray, inline (in this process), or a path to a Python file.")
+    ] = "ray",
+    workers: Workers = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; chosen from the machine.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Stages side by side; chosen from the machine.")] = None,
+    gpus: Gpus = None,
+    stages_per_gpu: Annotated[
+        int | None, typer.Option(min=1, help="Stages that share a GPU; chosen from their size and its memory.")
+    ] = None,
+    address: Address = None,
+    until_decided: UntilDecided = False,
+    max_seeds: MaxSeeds = None,
+    budget: Annotated[
+        str | None, typer.Option(help="With --until-decided: end before a look that costs more, such as 90m or 2h.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Call the run so: it stands for its id in every command.")] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remember this with the run.")] = None,
+) -> None:
+    """Run a study: what is finished in the store is not run again."""
+    from hpt_ray.cli import progress
+    from hpt_ray.spec.parameters import given, make
+
+    most, time_to_spend = most_seeds(until_decided, max_seeds), seconds(budget, until_decided)
+    requested = make(study, given(settings))
+    with progress.live() as observer:
+        from hpt_ray.execute.run import run as execute
+
+        result = execute(
+            requested,
+            store=store,
+            runner=runner,
+            workers=workers,
+            threads=threads,
+            slots=slots,
+            gpus=gpus,
+            stages_per_gpu=stages_per_gpu,
+            address=address,
+            until_decided=most,
+            budget=time_to_spend,
+            name=name,
+            note=note,
+            observer=observer,
+        )
+    show(result)
+    if result.failures:
+        if given_up := result.run.manifest.given_up:
+            streams.say(f"error: all that was tried failed for one reason: {given_up}")
+        raise typer.Exit(1)
+
+
+def show(result: Result) -> None:
+    """Print a result; if standard output fails, print the paths of its files on standard error."""
+    from hpt_ray.cli import console
+
+    console.result(result)
+    if not streams.written(console.out.lost):
+        streams.say("\n".join(console.places(result)))
