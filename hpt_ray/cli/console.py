@@ -133,7 +133,7 @@ def result(result: Result) -> None:
             "run the same command again to try them once more.",
         )
     out.print()
-    for handed in result.handover.handed:
+    for handed in result.handed:
         out.print(f"weights: {handed.command}", soft_wrap=True)
     for line in places(result):
         out.print(line, soft_wrap=True)

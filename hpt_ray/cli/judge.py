@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,7 @@ from hpt_ray.core.errors import StudyError
 COLUMNS, QUESTION = "Which column is what (else found by the usual names)", "What is asked"
 
 
-def _column(what: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(metavar="COLUMN", help=what, rich_help_panel=COLUMNS)
-    return option
+_column = functools.partial(typer.Option, metavar="COLUMN", rich_help_panel=COLUMNS)
 
 
 def judge(
@@ -27,13 +26,15 @@ def judge(
     baseline: Annotated[
         str, typer.Option(help="The arm that every other one is held against.", rich_help_panel=QUESTION)
     ],
-    arm: Annotated[str | None, _column("What is compared: methods, models.")] = None,
-    value: Annotated[str | None, _column("The metric; several, separated by commas, are of one data set each.")] = None,
-    unit: Annotated[str | None, _column("What arms are paired by: seeds, folds, data sets.")] = None,
-    example: Annotated[str | None, _column("Test examples, where each has a value.")] = None,
-    group: Annotated[str | None, _column("Groups of test examples: patients, scenes.")] = None,
-    target: Annotated[str | None, _column("Data sets, each judged and then together.")] = None,
-    level: Annotated[str | None, _column("Levels of a factor that is varied.")] = None,
+    arm: Annotated[str | None, _column(help="What is compared: methods, models.")] = None,
+    value: Annotated[
+        str | None, _column(help="The metric; several, separated by commas, are of one data set each.")
+    ] = None,
+    unit: Annotated[str | None, _column(help="What arms are paired by: seeds, folds, data sets.")] = None,
+    example: Annotated[str | None, _column(help="Test examples, where each has a value.")] = None,
+    group: Annotated[str | None, _column(help="Groups of test examples: patients, scenes.")] = None,
+    target: Annotated[str | None, _column(help="Data sets, each judged and then together.")] = None,
+    level: Annotated[str | None, _column(help="Levels of a factor that is varied.")] = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of a column of metrics, this one.", rich_help_panel=QUESTION)
     ] = None,

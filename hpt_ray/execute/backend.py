@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,7 +41,7 @@ class Request:
     stages_per_gpu: int | None = None
     demand: Callable[[], Demand] | None = None
     address: str | None = None
-    paths: tuple[str, ...] = ()
+    paths: Callable[[], Iterable[str]] = tuple
 
 
 class Runner(Protocol):

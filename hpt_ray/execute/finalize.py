@@ -13,6 +13,7 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
 from hpt_ray.execute.events import NEEDS
+from hpt_ray.execute.handed import handed
 from hpt_ray.execute.handover import Handover, Level
 from hpt_ray.execute.manifest import plan_json
 from hpt_ray.execute.prepare import Prepared
@@ -31,6 +32,7 @@ from hpt_ray.training.weights.exported import Pretrained
 
 if TYPE_CHECKING:
     from hpt_ray.analysis.verdict import Verdict
+    from hpt_ray.report.winner import Handed
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Result:
         verdicts: the answer for each target.
         results: path or address of the results table. report: of the HTML report.
         failures: reasons by stage label; empty if every cell has its results.
-        handover: the weights of the run, with the winners.
+        handover: the weights of the run, with the winners. handed: how to take these.
     """
 
     run: Run
@@ -51,6 +53,7 @@ class Result:
     report: str
     failures: dict[str, str]
     handover: Handover
+    handed: list[Handed]
 
     def weights(
         self, arm: str | None = None, level: Level | None = None, seed: int | None = None, target: str | None = None
@@ -136,9 +139,10 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     judged = verdicts(run, page)
     winners = {} if manifest.given_up else {verdict.target: winner(run, verdict) for verdict in judged}
     handover = Handover(store, plan, run, winners, {verdict.target: verdict.sentence for verdict in judged})
+    how_to_take = handed(plan, manifest, winners.values())
     files = {
         PLAN: plan_json(plan),
-        REPORT: render(run, page, judged, handover.handed).encode(),
+        REPORT: render(run, page, judged, how_to_take).encode(),
         VERDICT: verdict_file(run, judged, winners),
     }
     store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
@@ -148,7 +152,7 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
         if failure.reason != NOT_RUN
     }
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/{REPORT}")
-    return Result(run, tuple(judged), *paths, failures, handover)
+    return Result(run, tuple(judged), *paths, failures, handover, how_to_take)
 
 
 def run_of(tables: Mapping[str, pa.Table], manifest: Manifest) -> Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,12 @@ from hpt_ray.analysis.measures.choice import Choice, choose
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.errors import StudyError, UnknownNameError, WeightsError
 from hpt_ray.core.paths import path_of
-from hpt_ray.execute.manifest import export_command
 from hpt_ray.planning.plan import Plan
-from hpt_ray.report.winner import Handed
 from hpt_ray.spec.study import Factor
 from hpt_ray.spec.weights_source import WeightSource
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import Backbone, build, is_own_file
 from hpt_ray.training.weights import checkpoints, exported
-from hpt_ray.training.weights.counterparts import SUFFIXES, Layout, loading, usual
 from hpt_ray.training.weights.exported import Pretrained, Provenance
 
 #: A level by its name, several of them as ``LEVEL`` or ``FACTOR=LEVEL``, or levels by the names of their factors.
@@ -105,23 +101,6 @@ class Handover:
     def pretrained(self, choice: Choice) -> Pretrained:
         """The same in eval mode, with what its images must look like."""
         return Pretrained(self.network(choice), self.provenance(choice))
-
-    @property
-    def handed(self) -> list[Handed]:
-        """How to take each target's winner: the command, and the Python for the file that it writes."""
-        chosen = [choice for choice in self.winners.values() if choice is not None]
-        try:
-            return [self._handed(choice, usual(self.plan.study.backbone)) for choice in chosen]
-        except StudyError:  # of a store from elsewhere: this machine may lack the library, or it the network
-            return [self._handed(choice, "safetensors") for choice in chosen]
-
-    def _handed(self, choice: Choice, to: Layout) -> Handed:
-        study, data = self.plan.study, self.run.manifest.datasets[choice.target]
-        target, name = (choice.target, f"{study.name}-{data.name}") if len(study.targets) > 1 else ("", study.name)
-        file = re.sub(r"[^\w.-]+", "-", name) + SUFFIXES[to]
-        command = export_command(self.run.manifest.command, self.plan.run, target, to, file)
-        lines = loading(study.backbone, to, study.image_size, file, len(data.mean))
-        return Handed(choice.target, choice, command, lines)
 
     def _levels(self, level: Level | None) -> dict[str, str]:
         """Levels by factor; one that is named alone is of the only factor that has it."""

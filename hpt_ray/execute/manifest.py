@@ -25,7 +25,6 @@ from hpt_ray.store.files import public
 from hpt_ray.store.records import DataSummary, Shared
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.normalisation import describe
-from hpt_ray.training.weights.counterparts import Layout
 
 #: Number of pairs to show, and the longest side of their pictures in pixels.
 EXAMPLES, SIDE = 6, 48
@@ -54,20 +53,6 @@ def reproduce_command(study: Study, store: str, runner: str, until_decided: int 
     relative = not elsewhere or any(map(_is_relative, [study.made_from, *values.values(), runner]))
     enter = f"cd {shlex.quote(str(path_of('.').absolute()))} && " if relative else ""
     return enter + shlex.join(parts)
-
-
-def export_command(reproduce: str, run: str, target: str, to: Layout, file: str) -> str:
-    """The shell command that writes weights of a run to a file.
-
-    Args:
-        reproduce: the command that repeats the run, which says where its store is; "" where there is none.
-        target: "" of a run with one target.
-    """
-    words = shlex.split(reproduce)
-    store = words[words.index("--store") + 1 :][:1] if "--store" in words else [] if words else ["STORE"]
-    parts = ["hpt-study", "export", run, *(["--target", target] if target else []), "--to", to, "-o", file]
-    enter = shlex.join(words[: words.index("&&")]) + " && " if "&&" in words else ""
-    return enter + shlex.join([*parts, *(["--store", *store] if store else [])])
 
 
 def _is_relative(value: str) -> bool:

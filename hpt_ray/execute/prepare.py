@@ -15,7 +15,7 @@ from hpt_ray.data.channel_count import of_other_data
 from hpt_ray.data.evaluable import check_metric
 from hpt_ray.data.pixels import ARRAYS
 from hpt_ray.data.records import source
-from hpt_ray.execute import rounds, stems
+from hpt_ray.execute import rounds
 from hpt_ray.execute.trunks import continued
 from hpt_ray.planning.plan import Plan, make_plan
 from hpt_ray.report import dashboard
@@ -23,7 +23,7 @@ from hpt_ray.spec.grid import data_of, recipes_of, tested_on
 from hpt_ray.spec.optimisation import told
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
-from hpt_ray.training import backbone, compiler
+from hpt_ray.training import backbone, compiler, stem
 from hpt_ray.training.convolution_check import check_convolutions
 from hpt_ray.training.device import hardware
 from hpt_ray.training.group_check import check_group
@@ -114,7 +114,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
     plan = continued(plan, store)
     for channels in {data.channels for data in datasets.values()}:
         backbone.check_channels(study.backbone, study.image_size, channels)
-    on_stems = stems.notes(study, datasets, channels_of_weights)
+    on_stems = stem.notes(study, datasets, channels_of_weights)
     on_colour = colour.notes(study, {data.name: data.channels for data in datasets.values()})
     optimised = [told(recipe) for recipe in recipes if isinstance(recipe, Pretraining)]
     notes_on_optimisers = list(dict.fromkeys(note for note in optimised if note))

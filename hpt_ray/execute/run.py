@@ -25,7 +25,7 @@ from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command,
 from hpt_ray.execute.prepare import Prepared, prepare, with_precision, with_results
 from hpt_ray.execute.rounds import rounds
 from hpt_ray.execute.stopping import orderly
-from hpt_ray.execute.study_paths import paths_of
+from hpt_ray.execute.visible import paths_of
 from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.spec.grid import recipes_of
 from hpt_ray.spec.growing import growing
@@ -135,7 +135,7 @@ def run(
                 stages_per_gpu=stages_per_gpu,
                 demand=partial(demand_of, prepared),
                 address=address,
-                paths=paths_of(study),
+                paths=partial(paths_of, study),
             )
             ending.enter_context(live)
             closing = _execute_on(backend, request, begun_rounds(), live)

@@ -8,8 +8,8 @@ from hpt_ray.core.errors import StoreError, StudyError
 from hpt_ray.execute import stored
 from hpt_ray.execute.finalize import Result, finalize, publish, run_of, views
 from hpt_ray.execute.prepare import Prepared, prepare, with_results
-from hpt_ray.execute.study_paths import python_files_of
 from hpt_ray.planning.plan import Plan
+from hpt_ray.spec.grid import python_files_of
 from hpt_ray.spec.study import Study
 from hpt_ray.store import schema as results
 from hpt_ray.store.files import foreign

@@ -13,8 +13,13 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError
+from hpt_ray.core.paths import path_of
 from hpt_ray.core.values import Frozen
+from hpt_ray.data import patterns
+from hpt_ray.spec.grid import data_of, python_files_of, recipes_of
+from hpt_ray.spec.study import Study, Weights
 from hpt_ray.store.store import Store
 
 #: How many names in a folder are compared: listing a million takes minutes on a network file system.
@@ -32,6 +37,27 @@ class Visible(Frozen):
     store: str
     token: str
     paths: dict[str, int | tuple[str, ...]]
+
+
+def paths_of(study: Study) -> tuple[str, ...]:
+    """The paths of data, weights and Python files of a study that exist, absolute; of a pattern its fixed folder."""
+    named = [*data_of(study), *(recipe.source for recipe in recipes_of(study) if isinstance(recipe, Weights))]
+    places = filter(None, map(_place, named + python_files_of(study)))
+    return tuple(sorted({str(place.absolute()) for place in places}))
+
+
+def _place(text: str) -> Path | None:
+    """The path in the name of data, of weights or of a file; None where it names none."""
+    name, colon, argument = text.partition(":")
+    if colon and name in registry.names("datasets"):
+        text = argument
+    elif name.endswith(".py"):
+        text = name
+    if patterns.is_pattern(text):
+        start = patterns.fixed(text)
+        text = start if start.endswith("/") else str(Path(start).parent)
+    path = path_of(text)
+    return path if text and path.exists() else None
 
 
 @contextlib.contextmanager

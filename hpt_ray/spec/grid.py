@@ -6,6 +6,7 @@ import itertools
 
 from pydantic import ValidationError
 
+from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError, explain
 from hpt_ray.spec.study import Pretraining, Study, Weights
 
@@ -62,6 +63,15 @@ def data_of(study: Study) -> list[str]:
 def tested_on(study: Study) -> list[str]:
     """Every data set that weights are evaluated on, targets first."""
     return list(dict.fromkeys([*study.targets, *(item.data for item in study.evaluations if item.data)]))
+
+
+def python_files_of(study: Study) -> list[str]:
+    """The paths of Python files in a study: data sets, backbone, methods, probes, metric, dashboard."""
+    named = {recipe.method for recipe in recipes_of(study) if isinstance(recipe, Pretraining)}
+    named |= {evaluation.probe for evaluation in study.evaluations} | {study.metric or "", study.dashboard or ""}
+    named.add(registry.family("backbones", study.backbone)[0])
+    data = {spec for spec in data_of(study) if spec.partition(":")[0].endswith(".py")}
+    return sorted(data.union(filter(registry.is_path, named)))
 
 
 def depends_on_seed(recipe: Pretraining | Weights) -> bool:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise, product
 
 import torch
 from torch import Size, Tensor, nn
 
 from hpt_ray.core.channels import RGB
 from hpt_ray.core.errors import StudyError
+from hpt_ray.data.dataset import Dataset
+from hpt_ray.spec.grid import grid, recipes_at
+from hpt_ray.spec.study import Study, Weights
 
 
 @torch.no_grad()
@@ -89,3 +93,30 @@ def told(given: int, channels: int) -> str:
         return f"{before} becomes one of 1: the sum of its weights, as timm does"
     how = "its weights repeated in their order" if channels > given else f"the weights of the first {channels}"
     return f"{before} becomes one of {channels}: {how}, scaled by {given}/{channels} as timm does"
+
+
+def notes(study: Study, datasets: Mapping[str, Dataset], weights: Mapping[str, int]) -> list[str]:
+    """A line for every change of channels along the study's arms, of phases and of evaluations.
+
+    Args:
+        weights: the channels of the images that given weights are made for, by their source.
+    """
+    lines = dict[str, None]()
+    for levels in grid(study):
+        recipes = recipes_at(study, levels)
+        for target in study.targets:
+            for arm in study.arms:
+                steps = []
+                for phase in arm.phases:
+                    recipe = recipes[phase.role]
+                    if isinstance(recipe, Weights):
+                        steps.append((recipe.source, weights[recipe.source]))
+                    else:
+                        data = datasets[recipe.data or target]
+                        steps.append((data.name, data.channels))
+                tested = [datasets[item.data or target] for item in study.evaluations]
+                ends = [(data.name, data.channels) for data in tested]
+                for (before, given), (after, channels) in [*pairwise(steps), *product(steps[-1:], ends)]:
+                    if given != channels:
+                        lines[f"From {before} to {after} the first layer {told(given, channels)}."] = None
+    return list(lines)

@@ -17,6 +17,7 @@ from hpt_ray.cli import main as cli
 from hpt_ray.data import dataset
 from hpt_ray.execute.export import opened
 from hpt_ray.execute.finalize import Result
+from hpt_ray.execute.handed import handed
 from hpt_ray.execute.run import run
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.spec.weights_source import WeightSource
@@ -122,8 +123,8 @@ def test_the_report_and_the_verdict_file_name_the_winner(made: Result) -> None:
     assert winner is not None
     page = Path(made.report).read_text()
     assert f"stages/{winner.stage}/weights.safetensors" in page
-    (handed,) = made.handover.handed
-    assert handed.command == f"hpt-study export {made.handover.plan.run} --to torchvision -o small.pth --store STORE"
+    (taken,) = made.handed
+    assert taken.command == f"hpt-study export {made.handover.plan.run} --to torchvision -o small.pth --store STORE"
     assert "torch.load(&#39;small.pth&#39;, weights_only=True)" in page
 
 
@@ -134,8 +135,8 @@ def test_a_page_is_written_without_the_library_that_a_store_from_elsewhere_names
     monkeypatch.setitem(sys.modules, "timm", None)
     study = made.handover.plan.study.model_copy(update={"backbone": backbone})
     plan = dataclasses.replace(made.handover.plan, study=study)
-    (handed,) = dataclasses.replace(made.handover, plan=plan).handed
-    assert "--to safetensors -o small.safetensors" in handed.command and "hpt_ray.load_backbone(" in handed.loading
+    (taken,) = handed(plan, made.run.manifest, made.handover.winners.values())
+    assert "--to safetensors -o small.safetensors" in taken.command and "hpt_ray.load_backbone(" in taken.loading
 
 
 def test_what_cannot_be_exported_is_one_line_and_leaves_no_file(made: Result, command: Command, tmp_path: Path) -> None:

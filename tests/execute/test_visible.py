@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.execute.study_paths import paths_of
-from hpt_ray.execute.visible import NAMES, Visible, check, shown
+from hpt_ray.execute.visible import NAMES, Visible, check, paths_of, shown
 from hpt_ray.spec.study import Weights
 from hpt_ray.store.store import Store
 from tests.support import small

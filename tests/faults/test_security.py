@@ -299,9 +299,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
 def test_the_terminal_shows_names_as_text(terminal: Callable[[], str]) -> None:
     run = simulate_studies.run(simulate_studies.sequential(targets=(EVIL, "two")), lambda cell: 0.5, examples=20)
     verdict = verdicts(run, load("dashboards", "sequential"))
-    handover = SimpleNamespace(handed=[SimpleNamespace(command=EVIL)])
     result = SimpleNamespace(verdicts=verdict, run=run, failures={EVIL: EVIL}, results=EVIL, report=EVIL)
-    result.handover = handover
+    result.handed = [SimpleNamespace(command=EVIL)]
     console.result(result)  # type: ignore[arg-type]
     console.listing({EVIL: {EVIL: EVIL}})
     console.study(f"{EVIL}\n\n[text](http://evil)", [])

@@ -77,7 +77,7 @@ class RayRunner:
             return tell(event)
 
         new, left = queued(), list[list[Unit]]()
-        with visible.shown(store, self.request.run, self.request.paths) as seen:
+        with visible.shown(store, self.request.run, self.request.paths()) as seen:
             while True:
                 try:
                     return self._run(itertools.chain(left, new), store, seen, heard, stopping)
