@@ -1,4 +1,4 @@
-"""The value of each class, where the metric that claims are made on is the mean of them."""
+"""The value of each class: what the mean of the metric that claims are made on comes from."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from hpt_ray.analysis.verdict import Table
 
 
 def by_class(run: Run, target: str) -> Table | None:
-    """Test value of each class and arm in the first evaluation, a mean over seeds; None of a metric without any.
+    """Test value of each class and arm in the first evaluation, a mean over seeds; None without any result.
 
-    Arms are taken at the level they are compared at; a class without a value, or an arm without a result, is a dash.
+    Where the metric has no value of a class, it is the mean score of the images of one label. Arms are taken at the
+    level they are compared at; a class without a value, or an arm without a result, is a dash.
     """
+    if run.metric.by_class is None:
+        return None if run.metric.several else _by_label(run, target)
     rows = run.rows(by_class=True)
     rows = rows[(rows["target"] == target) & (rows["evaluation"] == run.evaluation)]
     if rows.empty:
@@ -25,5 +28,18 @@ def by_class(run: Run, target: str) -> Table | None:
     lines = [
         (str(name), *("–" if pd.isna(value := column.get(name)) else percent(value) for column in columns))
         for name in rows["class"].unique()
+    ]
+    return Table(("Class", *run.arms.values()), tuple(lines))
+
+
+def _by_label(run: Run, target: str) -> Table | None:
+    labels, names = run.labels(target), run.manifest.datasets[target].classes
+    if not labels.size:
+        return None
+    means = [pd.DataFrame(run.by_seed(target, arm, run.standard_level(arm))).mean() for arm in run.arms]
+    columns = [mean.groupby(labels).mean() for mean in means]
+    lines = [
+        (name, *("–" if pd.isna(value := column.get(number)) else percent(value) for column in columns))
+        for number, name in enumerate([*names, *map(str, range(len(names), int(labels.max()) + 1))])
     ]
     return Table(("Class", *run.arms.values()), tuple(lines))

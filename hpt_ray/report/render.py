@@ -37,6 +37,7 @@ from hpt_ray.analysis.verdict import Table, Verdict
 from hpt_ray.core.identity import NEAR_BITS
 from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
+from hpt_ray.report.compared import compared
 from hpt_ray.report.contents import anchored
 from hpt_ray.report.dashboard import Dashboard, Section
 from hpt_ray.report.figure import Drawing, Figure
@@ -137,6 +138,7 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequen
         near=NEAR_BITS,
         started=_moment(run.manifest.started),
         across=together,
+        compared=compared(run),
         looks=looks,
         verdicts=judged,
         handed=handed,

@@ -174,6 +174,12 @@ class Run:
                     scores_by_seed[row] = row_scores
         return scores_by_seed
 
+    def labels(self, target: str) -> np.ndarray:
+        """The label of each example of ``by_seed`` in the first evaluation, [examples]; of single labels."""
+        examples = self._scores.get((target, self.evaluation), NOTHING).examples
+        labels = self.predictions[self.predictions["target"] == target].drop_duplicates("example").set_index("example")
+        return labels["label"].reindex(examples).to_numpy()
+
     def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
         """Whether each repeat classified each test example correctly, or its component, after the arm's last phase.
 

@@ -58,8 +58,8 @@ class Ahead:
 
 def curve(run: Run, target: str, arm: str, unit: str) -> dict[float, np.ndarray]:
     """Cost of each of an arm's budgets, a mean over its seeds, to correctness [seeds, examples], in rising order."""
-    costs = _costs(run, target, arm, unit)
-    by_cost = {costs[level]: run.scores(target, arm, level) for level in numbers(run) if level in costs}
+    spent = costs(run, target, arm, unit)
+    by_cost = {spent[level]: run.scores(target, arm, level) for level in numbers(run) if level in spent}
     return {cost: by_cost[cost] for cost in sorted(by_cost) if _complete(by_cost[cost]).any()}
 
 
@@ -67,7 +67,7 @@ def before(run: Run, target: str, arm: str, unit: str) -> float | None:
     """What the phases before an arm's last one cost: None where one was given, or is no arm of the study."""
     links = arm.split(">")[:-1]
     chains = [">".join(links[: position + 1]) for position in range(len(links))]
-    spent = [_costs(run, target, chain, unit).get("") for chain in chains]
+    spent = [costs(run, target, chain, unit).get("") for chain in chains]
     known = [cost for cost in spent if cost is not None]
     return sum(known) if known and len(known) == len(spent) else None
 
@@ -176,7 +176,7 @@ def digits(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 0.995 else f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
 
 
-def _costs(run: Run, target: str, arm: str, unit: str) -> dict[str, float]:
+def costs(run: Run, target: str, arm: str, unit: str) -> dict[str, float]:
     """Level to the cost of an arm's last phase, a mean over the seeds that finished; "" where it does not vary."""
     rows = run.rows()
     rows = rows[(rows["target"] == target) & (rows["arm"] == arm) & (rows["status"] == "done")]
