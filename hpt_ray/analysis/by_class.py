@@ -16,7 +16,7 @@ def by_class(run: Run, target: str) -> Table | None:
     level they are compared at; a class without a value, or an arm without a result, is a dash.
     """
     if run.metric.by_class is None:
-        return None if run.metric.several else _by_label(run, target)
+        return None if run.metric.multilabel else _by_label(run, target)
     rows = run.rows(by_class=True)
     rows = rows[(rows["target"] == target) & (rows["evaluation"] == run.evaluation)]
     if rows.empty:

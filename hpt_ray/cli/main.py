@@ -87,9 +87,8 @@ def plan(
 
     requested, existing = make(study, given(settings)), Store(store, create=False)
     most = most_seeds(until_decided, max_seeds)
-    several = growing(requested, most) if most else requested
     with progress.decoding() as show_decoding:
-        prepared = prepare(with_precision(several, "ray", address, gpus), existing, show_decoding)
+        prepared = prepare(with_precision(growing(requested, most), "ray", address, gpus), existing, show_decoding)
     cost = estimate(prepared, existing, workers)
     plan_output.plan(prepared.plan, cost)
     if most:

@@ -53,7 +53,7 @@ class Metric:
         label: its name in a sentence, such as "accuracy".
         plural: the name of several such values, such as "accuracies".
         definition: what it is, to complete "Accuracy is ...".
-        several: whether it needs several labels per image; else it needs exactly one.
+        multilabel: whether it needs several labels per image; else it needs exactly one.
         scores: (answers, truth) -> [n], the score of each example. Their mean is the metric, and the variance of
             their mean when examples are resampled is that of the metric.
         chance: truth -> the highest value of answers that do not depend on the image.
@@ -65,7 +65,7 @@ class Metric:
     label: str
     plural: str
     definition: str
-    several: bool
+    multilabel: bool
     scores: Callable[[Answers, Truth], Values]
     chance: Callable[[Truth], float]
     by_class: ByClass | None = None
@@ -76,7 +76,7 @@ class Metric:
         """The metric itself, of all examples."""
         if self.by_class is None:
             return float(np.mean(self.scores(answers, truth)))
-        classes = truth.shape[1] if self.several else int(truth.max()) + 1
+        classes = truth.shape[1] if self.multilabel else int(truth.max()) + 1
         return float(np.nanmean(self.by_class.values(answers, truth, classes)))
 
     @property
@@ -113,9 +113,9 @@ def find(name: str) -> Metric:
     return replace(metric, name=name_of(name))
 
 
-def chosen(metric: str | None, several: bool) -> str:
+def chosen(metric: str | None, multilabel: bool) -> str:
     """The metric that a study names, or the default of images with several labels or with one."""
-    return metric or DEFAULT[several]
+    return metric or DEFAULT[multilabel]
 
 
 def _capital(text: str) -> str:

@@ -44,8 +44,8 @@ def _contradictions(data: Dataset) -> list[Indices]:
     """The labelled images that have copies of another label, as one array of indices for each picture."""
     labelled = np.flatnonzero(data.strata >= 0)
     _, picture, counts = np.unique(data.hashes[labelled], return_inverse=True, return_counts=True)
-    several = np.flatnonzero(counts[picture] > 1)
-    order = several[np.argsort(picture[several], kind="stable")]
+    copied = np.flatnonzero(counts[picture] > 1)
+    order = copied[np.argsort(picture[copied], kind="stable")]
     if not len(order):
         return []
     starts, images = np.flatnonzero(np.diff(picture[order], prepend=-1)), labelled[order]

@@ -112,7 +112,7 @@ class Dataset:
         return self.resident.nbytes if self.encoded is None else self.encoded.cached_bytes
 
     @property
-    def several(self) -> bool:
+    def multilabel(self) -> bool:
         """Whether images have several labels each, and not exactly one."""
         return self.targets is not None
 

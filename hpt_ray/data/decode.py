@@ -28,7 +28,7 @@ from hpt_ray.core.file_kinds import HEAD, IMAGE, head_of, kind_of
 from hpt_ray.data import bands, dicom, ranges, tiff
 from hpt_ray.data.picture import Picture, check_extent, form, of_array, rgb, too_large
 from hpt_ray.data.place import Place
-from hpt_ray.data.reading import PLAIN, Look, Reading, look
+from hpt_ray.data.reading import PLAIN, Evidence, Reading, evidence_of
 from hpt_ray.data.records import Example
 
 #: Pillow's decoders in use; the others (EPS starts an interpreter, for one) must not read untrusted files.
@@ -67,13 +67,13 @@ class Decoded(NamedTuple):
 
     Attributes:
         pixels: uint8 [C, size, size] or, at full resolution, [C, H, W]; by default red, green and blue.
-        look: What the image shows about how to read the data set, None if that is not in question.
+        evidence: What the image shows about how to read the data set, None if that is not in question.
         extent: Its height and width at full resolution, upright.
         form: Its channels and depth, see ``picture.form``.
     """
 
     pixels: npt.NDArray[np.uint8]
-    look: Look | None
+    evidence: Evidence | None
     extent: tuple[int, int]
     form: str
 
@@ -93,11 +93,11 @@ def pixels(example: Example, size: int | None, reading: Reading = PLAIN, channel
         picture = _picture(image, example.where, size, channels)
         shape = form(picture)
         if channels == RGB:
-            seen = look(picture)
+            seen = evidence_of(picture)
             planes = [rgb(_in_eight_bits(picture, reading, seen))]
         else:
             picture = bands.chosen(picture, channels, example.where)
-            seen = look(picture, each=True)
+            seen = evidence_of(picture, each=True)
             planes = list(bands.planes(picture, reading))
         if size is not None:
             planes = [ImageOps.fit(plane, (size, size), method=Image.Resampling.BICUBIC) for plane in planes]
@@ -187,7 +187,7 @@ def _swapped(tile: Any) -> Any:
     return tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))
 
 
-def _in_eight_bits(picture: Picture, reading: Reading, seen: Look | None) -> Image.Image:
+def _in_eight_bits(picture: Picture, reading: Reading, seen: Evidence | None) -> Image.Image:
     """An image with its values scaled to eight bits, and without a band that is no transparency."""
     eight = picture.shown
     if picture.values is not None:

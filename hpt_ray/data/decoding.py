@@ -22,7 +22,7 @@ from hpt_ray.data.bad_images import refused
 from hpt_ray.data.channel_count import ChannelCount
 from hpt_ray.data.examining import Part, content_hash, examine
 from hpt_ray.data.place import changed
-from hpt_ray.data.reading import PLAIN, Look, Reading, reading
+from hpt_ray.data.reading import PLAIN, Evidence, Reading, reading
 from hpt_ray.data.records import Example, Records
 from hpt_ray.data.shards import SHARD, Shard, Shards, spelled
 
@@ -90,16 +90,16 @@ class _Unfinished:
         """The shard once all its parts are there."""
         columns = {name: np.concatenate([part.columns[name] for part in self.parts]) for name in self.parts[0].columns}
         numbers = np.cumsum([0, *(len(part.columns["labels"]) for part in self.parts)])
-        looks: dict[int, Look] = {
-            int(self.rows[first + number]): look
+        evidence: dict[int, Evidence] = {
+            int(self.rows[first + number]): shown
             for first, part in zip(numbers, self.parts, strict=False)
-            for number, look in part.looks.items()
+            for number, shown in part.evidence.items()
         }
         if self.stored is not None and not self.complete:
             for name, column in columns.items():
                 self.stored.columns[name][self.rows] = column
-            columns, looks = self.stored.columns, self.stored.looks
-        return Shard(columns, looks, spelled(how))
+            columns, evidence = self.stored.columns, self.stored.evidence
+        return Shard(columns, evidence, spelled(how))
 
 
 def decode_all(
@@ -120,7 +120,7 @@ def decode_all(
             many there are, and the names of a few.
     """
     _decode(records, PLAIN, decoding, progress)
-    how = reading(decoding.shards.looks())
+    how = reading(decoding.shards.evidence())
     if not how.plain:
         _decode(again(), how, decoding, progress)
     return how
@@ -194,7 +194,7 @@ def _rows(start: int, stop: int, stored: Shard | None, how: Reading, decoding: D
         return np.arange(stop - start)
     if how.plain or stored.reading == spelled(how):
         return np.arange(0)
-    return np.array(sorted(stored.looks), dtype=np.int64)
+    return np.array(sorted(stored.evidence), dtype=np.int64)
 
 
 def _pack(part: Part, shard: _Unfinished, file: Path) -> None:

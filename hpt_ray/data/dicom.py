@@ -133,23 +133,23 @@ def _through_window(file: Dataset, values: npt.NDArray[Any]) -> tuple[npt.NDArra
     from pydicom.pixels.processing import apply_voi
 
     if tables := file.get("VOILUTSequence"):
-        several = ("have several VOI LUTs: the first is applied",) if len(tables) > 1 else ()
+        first_taken = ("have several VOI LUTs: the first is applied",) if len(tables) > 1 else ()
         white = 2 ** int(tables[0].LUTDescriptor[2]) - 1
-        return apply_voi(values, file) / white, ("are shown by the VOI LUT of their DICOM file", *several)
-    centres, widths = _several(file.get("WindowCenter")), _several(file.get("WindowWidth"))
+        return apply_voi(values, file) / white, ("are shown by the VOI LUT of their DICOM file", *first_taken)
+    centres, widths = _values(file.get("WindowCenter")), _values(file.get("WindowWidth"))
     if not centres or not widths:
         return None, ()
     function = str(file.get("VOILUTFunction") or "LINEAR").upper()
     if widths[0] < (1 if function == "LINEAR" else 1e-9):
         return None, ("have a window without width, which is left out",)
-    several = ("have several windows: the first is applied",) if len(widths) > 1 else ()
+    first_taken = ("have several windows: the first is applied",) if len(widths) > 1 else ()
     return window(values, centres[0], widths[0], function), (
         "are shown through the window of their DICOM file",
-        *several,
+        *first_taken,
     )
 
 
-def _several(value: Any) -> list[float]:
+def _values(value: Any) -> list[float]:
     """The numbers of an element that has none, one or several."""
     if value is None or value == "":
         return []

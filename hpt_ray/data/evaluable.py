@@ -62,16 +62,16 @@ def check_metric(study: str, name: str | None, targets: Mapping[str, Dataset]) -
     kinds = {False: "one label per image", True: "several labels per image"}
     first = next(iter(targets))
     for target, data in targets.items():
-        several = data.several
-        metric = find(chosen(name, several))
-        if metric.several != several:
+        multilabel = data.multilabel
+        metric = find(chosen(name, multilabel))
+        if metric.multilabel != multilabel:
             raise StudyError(
-                f"study {study}: metric {metric.name} needs {kinds[metric.several]}, and {target} has "
-                f"{kinds[several]}: leave metric out, or choose another one."
+                f"study {study}: metric {metric.name} needs {kinds[metric.multilabel]}, and {target} has "
+                f"{kinds[multilabel]}: leave metric out, or choose another one."
             )
-        if several != targets[first].several:
+        if multilabel != targets[first].multilabel:
             raise StudyError(
-                f"study {study}: {first} has {kinds[not several]} and {target} has {kinds[several]}, which "
+                f"study {study}: {first} has {kinds[not multilabel]} and {target} has {kinds[multilabel]}, which "
                 "are measured differently: give them a study each."
             )
 

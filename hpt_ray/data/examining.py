@@ -19,7 +19,7 @@ from hpt_ray.data.decode import pixels
 from hpt_ray.data.duplicates import perceptual
 from hpt_ray.data.groups import readable
 from hpt_ray.data.place import Place
-from hpt_ray.data.reading import Look, Reading
+from hpt_ray.data.reading import Evidence, Reading
 from hpt_ray.data.records import Example
 
 
@@ -29,13 +29,13 @@ class Part:
 
     Attributes:
         columns: What is known of each: arrays of length n.
-        looks: What those show, by their number among the n, of which it is open how they are read.
+        evidence: What those show, by their number among the n, of which it is open how they are read.
         packed: The encoded bytes of those that have no place of their own, such as rows of a Parquet file.
         bad: What names those that cannot be used, by their number, and why they cannot.
     """
 
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
-    looks: dict[int, Look] = field(default_factory=dict)
+    evidence: dict[int, Evidence] = field(default_factory=dict)
     packed: list[bytes] = field(default_factory=list)
     bad: dict[int, tuple[str, str]] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ def examine(
                 content = encoded_bytes(example)
                 places.append(_place(example, content, folder, part.packed))
                 example = replace(example, image=content)  # noqa: PLW2901  # its file is read once
-            decoded, look, extents[number], form = pixels(example, size, how, channels.channels)
+            decoded, shown, extents[number], form = pixels(example, size, how, channels.channels)
             channels.check(len(decoded), example.where)
             images[number] = decoded
             forms.append(form)
@@ -78,8 +78,8 @@ def examine(
         except DataError as error:
             part.bad[number] = example.where, str(error)
         else:
-            if look is not None:
-                part.looks[number] = look
+            if shown is not None:
+                part.evidence[number] = shown
     part.columns |= _of_pixels(images) | _of_examples(examples, classes)
     part.columns |= {"sizes": extents, "group": np.array(groups), "forms": np.array(forms)}
     if folder is not None and not part.bad:

@@ -189,8 +189,8 @@ def check(spec: str, groups: Groups, labels: Indices) -> None:
     """
     known = labels >= 0
     pairs = np.unique(np.stack([groups.units[known], labels[known]]), axis=1)
-    several, classes = len(np.unique(pairs[0])) > 1, len(np.unique(pairs[1]))
-    if several and pairs.shape[1] == classes:
+    many_groups, classes = len(np.unique(pairs[0])) > 1, len(np.unique(pairs[1]))
+    if many_groups and pairs.shape[1] == classes:
         raise DataError(
             f"{spec}: each class lies in one group, so that no class could be both trained on and tested; group what "
             "belongs together within a class, as the images of a patient do."

@@ -22,7 +22,7 @@ Ranges = tuple[Range, ...]
 
 
 @dataclass(frozen=True)
-class Look:
+class Evidence:
     """What one image shows about how to read its data set.
 
     Attributes:
@@ -107,11 +107,11 @@ def _content(ranges: Ranges) -> Any:
 
 
 def _stored(content: Any) -> Ranges:
-    several = content if isinstance(content, list) else [content]
-    return tuple(Range(**{**each, "nodata": tuple(each["nodata"])}) for each in several)
+    each_range = content if isinstance(content, list) else [content]
+    return tuple(Range(**{**each, "nodata": tuple(each["nodata"])}) for each in each_range)
 
 
-def look(picture: Picture, *, each: bool = False) -> Look | None:
+def evidence_of(picture: Picture, *, each: bool = False) -> Evidence | None:
     """What an image says; None where nothing is left open.
 
     Args:
@@ -126,10 +126,10 @@ def look(picture: Picture, *, each: bool = False) -> Look | None:
         soft = float(((alpha > 0) & (alpha < 255)).mean())
     if values is None or values.dtype == np.uint8:
         open_questions = bands or soft is not None or picture.notes
-        return Look(soft=soft, bands=bands, notes=picture.notes) if open_questions else None
+        return Evidence(soft=soft, bands=bands, notes=picture.notes) if open_questions else None
     missing = declared(tags)
     spans = [span_of(part, missing) for part in (np.moveaxis(values, -1, 0) if each else [values])]
-    return Look(
+    return Evidence(
         kind="real" if values.dtype.kind == "f" else "whole",
         short=values.dtype == np.uint16,
         spans=tuple(span for span, _ in spans),
@@ -141,15 +141,15 @@ def look(picture: Picture, *, each: bool = False) -> Look | None:
     )
 
 
-def reading(looks: Sequence[Look]) -> Reading:
+def reading(evidence: Sequence[Evidence]) -> Reading:
     """How to read a data set, of what each of its images says."""
-    soft = [each.soft for each in looks if each.soft is not None]
+    soft = [each.soft for each in evidence if each.soft is not None]
     opaque = bool(soft) and sum(soft) / len(soft) > 1 / 2
-    ranges = {kind: _ranges([each.spans for each in looks if each.kind == kind], kind) for kind in ("whole", "real")}
-    notes = Counter(note for each in looks for note in each.notes)
+    ranges = {kind: _ranges([each.spans for each in evidence if each.kind == kind], kind) for kind in ("whole", "real")}
+    notes = Counter(note for each in evidence for note in each.notes)
     remarks = [f"{notes[note]:,} images {note}" for note in sorted(notes)]
     for kind, what in (("whole", "more than 8 bits"), ("real", "values in float")):
-        if spans := [each.spans for each in looks if each.kind == kind]:
+        if spans := [each.spans for each in evidence if each.kind == kind]:
             remarks.append(f"{len(spans):,} images have {what}: {_listed(ranges[kind])}")
             remarks += _constant(ranges[kind], spans) or _narrow(spans, ranges[kind])
     if opaque:
@@ -157,9 +157,9 @@ def reading(looks: Sequence[Look]) -> Reading:
             f"{len(soft):,} TIFF images have a band beside their colours that is no transparency, for most of it lies "
             "strictly between 0 and 255: it is left out"
         )
-    for bands in sorted({each.bands for each in looks} - {0}):
-        remarks.append(f"{sum(each.bands == bands for each in looks):,} images have {bands} bands: {_first(bands)}")
-    deep = [each for each in looks if each.kind]
+    for bands in sorted({each.bands for each in evidence} - {0}):
+        remarks.append(f"{sum(each.bands == bands for each in evidence):,} images have {bands} bands: {_first(bands)}")
+    deep = [each for each in evidence if each.kind]
     negatives = sum(each.negative for each in deep)
     if negatives:
         remarks.append(f"{negatives:,} of these images say that their least value is white: their shades are inverted")

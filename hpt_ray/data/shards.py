@@ -18,13 +18,13 @@ import numpy.typing as npt
 
 from hpt_ray.data import cache
 from hpt_ray.data.ranges import Span
-from hpt_ray.data.reading import Look, Reading
+from hpt_ray.data.reading import Evidence, Reading
 
 #: Images in a shard.
 SHARD = 1024
 
 #: The columns of a shard that are only needed while decoding.
-COUNTS, LOOKS, READING = "counts", "looks", "reading"
+COUNTS, EVIDENCE, READING = "counts", "looks", "reading"
 
 
 @dataclass
@@ -33,12 +33,12 @@ class Shard:
 
     Attributes:
         columns: What is known of each: arrays of one length.
-        looks: What those show, by row, of which it is open how they are read.
+        evidence: What those show, by row, of which it is open how they are read.
         reading: How they were read, as ``spelled``.
     """
 
     columns: dict[str, npt.NDArray[Any]]
-    looks: dict[int, Look]
+    evidence: dict[int, Evidence]
     reading: str
 
 
@@ -60,8 +60,9 @@ class Shards:
         try:
             with np.load(self.file(start), allow_pickle=False) as stored:
                 columns = {name: stored[name] for name in stored.files}
-            looks = json.loads(columns.pop(LOOKS).tobytes())
-            shard = Shard(columns, {int(row): _look(each) for row, each in looks.items()}, str(columns.pop(READING)))
+            by_row = json.loads(columns.pop(EVIDENCE).tobytes())
+            evidence = {int(row): _evidence(shown) for row, shown in by_row.items()}
+            shard = Shard(columns, evidence, str(columns.pop(READING)))
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             return None
         return shard if all(len(column) == stop - start for column in columns.values()) else None
@@ -72,9 +73,9 @@ class Shards:
         Raises:
             DataError: if the cache cannot be written.
         """
-        looks = json.dumps({row: _plain(each) for row, each in shard.looks.items()})
+        evidence = json.dumps({row: _plain(each) for row, each in shard.evidence.items()})
         content = io.BytesIO()
-        named = {LOOKS: np.frombuffer(looks.encode(), dtype=np.uint8), READING: np.array(shard.reading)}
+        named = {EVIDENCE: np.frombuffer(evidence.encode(), dtype=np.uint8), READING: np.array(shard.reading)}
         np.savez(content, allow_pickle=False, **shard.columns, **named)
         cache.write_atomically(self.file(start), content.getvalue())
 
@@ -99,9 +100,9 @@ class Shards:
         total: npt.NDArray[np.int64] = np.sum(parts, axis=0, dtype=np.int64)
         return total
 
-    def looks(self) -> list[Look]:
+    def evidence(self) -> list[Evidence]:
         """What all images show about how they are read."""
-        return [look for _, _, shard in self if shard is not None for look in shard.looks.values()]
+        return [shown for _, _, shard in self if shard is not None for shown in shard.evidence.values()]
 
     def file(self, start: int) -> Path:
         """The file of the shard that begins with an image."""
@@ -113,12 +114,12 @@ def spelled(how: Reading) -> str:
     return json.dumps(None if how.plain else how.content())
 
 
-def _plain(look: Look) -> dict[str, Any]:
-    """A look as JSON holds it."""
-    spans = [{**asdict(span), "odd": sorted(span.odd)} for span in look.spans]
-    return {**asdict(look), "spans": spans}
+def _plain(evidence: Evidence) -> dict[str, Any]:
+    """Evidence as JSON holds it."""
+    spans = [{**asdict(span), "odd": sorted(span.odd)} for span in evidence.spans]
+    return {**asdict(evidence), "spans": spans}
 
 
-def _look(stored: dict[str, Any]) -> Look:
+def _evidence(stored: dict[str, Any]) -> Evidence:
     spans = tuple(Span(**{**span, "odd": frozenset(span["odd"])}) for span in stored["spans"])
-    return Look(**{**stored, "spans": spans, "notes": tuple(stored["notes"])})
+    return Evidence(**{**stored, "spans": spans, "notes": tuple(stored["notes"])})

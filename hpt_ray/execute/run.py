@@ -74,7 +74,7 @@ def run(
     backend: Backend = registry.load("backends", runner)
     observer = observer or Observer()
     began, started, opened = time.perf_counter(), datetime.datetime.now(datetime.UTC), Store(store)
-    requested = with_precision(growing(study, until_decided) if until_decided else study, runner, address, gpus)
+    requested = with_precision(growing(study, until_decided), runner, address, gpus)
     prepared = _prepare(requested, opened, observer)
     growth = Growing(prepared, opened, budget, workers, observer.looked) if until_decided else None
     plan, already = growth.plan if growth else prepared.plan, opened.finished()

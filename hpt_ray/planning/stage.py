@@ -167,7 +167,7 @@ def evaluation_stage(
         weights: the stage whose weights are evaluated, or the seed of a random initialisation.
         spec: the data set as the user wrote it. data: the same, loaded.
     """
-    metric = chosen(study.metric, data.several)
+    metric = chosen(study.metric, data.multilabel)
     parent, init = (None, weights) if isinstance(weights, int) else (weights, None)
     content = EvaluationContent(
         version=VERSIONS["evaluate"],

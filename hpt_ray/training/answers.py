@@ -21,7 +21,7 @@ def measured(subject: Subject, probe: str, answers: list[Answer]) -> list[dict[s
             rows.append({**common, "value": metric.value(predicted, wanted), "n": len(indices)})
             if metric.by_class is not None:
                 number = len(data.classes)
-                known = (wanted >= 0).sum(axis=0) if metric.several else np.bincount(wanted, minlength=number)
+                known = (wanted >= 0).sum(axis=0) if metric.multilabel else np.bincount(wanted, minlength=number)
                 values = metric.by_class.values(predicted, wanted, number).tolist()
                 rows += [
                     {**common, "class": name, "value": None if math.isnan(value) else value, "n": n}

@@ -52,7 +52,7 @@ class Subject:
     @cached_property
     def metric(self) -> Metric:
         """What a probe maximises on val, and what is measured on test."""
-        return find(chosen(self.measured_by, self.data.several))
+        return find(chosen(self.measured_by, self.data.multilabel))
 
     @cached_property
     def features(self) -> dict[str, Split]:

@@ -16,7 +16,7 @@ from hpt_ray.core.metric import Metric
 from hpt_ray.core.metrics.accuracy import correct
 
 metric = Metric(
-    label="hit rate", plural="hit rates", definition="the share of hits", several=False, scores=correct,
+    label="hit rate", plural="hit rates", definition="the share of hits", multilabel=False, scores=correct,
     chance=lambda labels: 0.25,
 )
 """
@@ -57,7 +57,7 @@ def test_words() -> None:
     assert find("auroc").worded("{Metrics} and {metric}, {n} of them") == "AUROCs and AUROC, {n} of them"
 
 
-@pytest.mark.parametrize("name", [name for name in names("metrics") if not find(name).several])
+@pytest.mark.parametrize("name", [name for name in names("metrics") if not find(name).multilabel])
 def test_no_constant_answer_is_above_chance(name: str) -> None:
     labels = np.repeat([0, 1, 3], [70, 20, 10])
     metric = find(name)

@@ -131,7 +131,9 @@ def test_a_band_that_a_tiff_marks_as_transparency_is_read_by_its_number_alone(tm
     every, picked = (pixels(Example(file, "x"), SIDE, channels=channels) for channels in ("all", (4, 1)))
     assert np.array_equal(every.pixels, values[..., :3].transpose(2, 0, 1))
     assert np.array_equal(picked.pixels, values[..., [3, 0]].transpose(2, 0, 1))
-    assert every.look is not None and "mark band 4 as transparency: it is no channel unless" in every.look.notes[0]
+    assert (
+        every.evidence is not None and "mark band 4 as transparency: it is no channel unless" in every.evidence.notes[0]
+    )
 
 
 def test_rows_shards_and_drawn_arrays_have_channels_too(tmp_path: Path) -> None:
@@ -242,9 +244,9 @@ def test_pages_that_are_not_read_are_said_and_overviews_are_no_pages(tmp_path: P
         writer.write(image, photometric="minisblack", planarconfig="contig")
         writer.write(image[::2, ::2], photometric="minisblack", planarconfig="contig", subfiletype=1)
     for file, notes in ((stack, ("have 4 pages: the first is read, and pages are no channels",)), (pyramid, ())):
-        look = pixels(Example(file, "x"), SIDE, channels="all").look
-        assert look is not None
-        assert look.notes == notes
+        evidence = pixels(Example(file, "x"), SIDE, channels="all").evidence
+        assert evidence is not None
+        assert evidence.notes == notes
 
 
 def test_images_of_other_depths_are_counted_in_words(tmp_path: Path) -> None:

@@ -163,8 +163,8 @@ def test_predictions_of_before_multi_label_data_have_no_lists(plan, tmp_path):
 def test_a_missing_cell_has_the_metric_of_its_target(tmp_path):
     study = small.study()
     targets = np.arange(40, dtype=np.int8).reshape(20, 2) // 2 % 2
-    several = dataclasses.replace(small.dataset(small.TARGET), targets=targets)
-    plan = make_plan(study, {small.TARGET: several, small.BASE: small.dataset(small.BASE)})
+    multilabel = dataclasses.replace(small.dataset(small.TARGET), targets=targets)
+    plan = make_plan(study, {small.TARGET: multilabel, small.BASE: small.dataset(small.BASE)})
     table = collect(plan, Store(tmp_path / "empty"))["results"]
     assert set(table["metric"].to_pylist()) == {"auroc"}
     assert set(table["class"].to_pylist()) == {None}

@@ -31,7 +31,7 @@ def scores(classes, labels):
     return (abs(classes - labels) <= 1).astype(float)
 
 metric = Metric(label="near hit", plural="near hits", definition="the share of answers that are one class off at most",
-                several=False, scores=scores, chance=lambda labels: 1.0)
+                multilabel=False, scores=scores, chance=lambda labels: 1.0)
 """
 
 

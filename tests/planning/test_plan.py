@@ -144,8 +144,8 @@ def test_the_ids_of_single_label_evaluations_have_no_metric_in_them():
     assert stage.content.model_dump(mode="json") == content
     assert stage.id == content_id(content)
     targets = np.arange(40, dtype=np.int8).reshape(20, 2) // 2 % 2
-    several = dataclasses.replace(small.dataset(small.TARGET), targets=targets)
-    other = make_plan(small.study(), {small.TARGET: several, small.BASE: small.dataset(small.BASE)})
+    multilabel = dataclasses.replace(small.dataset(small.TARGET), targets=targets)
+    other = make_plan(small.study(), {small.TARGET: multilabel, small.BASE: small.dataset(small.BASE)})
     found = other.stages[other.cells[0].evaluations[0]]
     assert found.content.model_dump(mode="json") == content | {"metric": "auroc"}
     assert found.id != stage.id

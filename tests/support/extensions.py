@@ -101,7 +101,7 @@ def scores(classes, labels):
     return (classes != labels).astype(float)
 
 
-metric = Metric(label="miss rate", plural="miss rates", definition="the share of wrong answers", several=False,
+metric = Metric(label="miss rate", plural="miss rates", definition="the share of wrong answers", multilabel=False,
                 scores=scores, chance=lambda labels: 0.5)
 """
 VERDICT = """

@@ -46,5 +46,5 @@ def chance_level(run: Run, target: str, evaluation: str | None = None) -> float:
     """The metric of answers that do not depend on the image, on the target's test examples; NaN without any."""
     table = run.predictions
     table = table[(table["target"] == target) & (table["evaluation"] == (evaluation or run.evaluation))]
-    truth = table.drop_duplicates("example")["labels" if run.metric.several else "label"]
+    truth = table.drop_duplicates("example")["labels" if run.metric.multilabel else "label"]
     return run.metric.chance(np.stack(list(truth))) if len(truth) else float("nan")

@@ -230,7 +230,7 @@ class Run:
         table = self._leveled(self._located(self.predictions))
         factors = [factor.name for factor in self.study.factors]
         one_answer = ["target", "arm", *factors, "seed", "evaluation", "iteration", "repeat"]
-        answers, truth = ("scores", "labels") if self.metric.several else ("prediction", "label")
+        answers, truth = ("scores", "labels") if self.metric.multilabel else ("prediction", "label")
         columns = table[answers].to_numpy(), table[truth].to_numpy()
         scores = np.full(len(table), np.nan)
         for rows in table.groupby(one_answer, dropna=False).indices.values():

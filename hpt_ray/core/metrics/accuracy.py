@@ -23,7 +23,7 @@ metric = Metric(
     label="accuracy",
     plural="accuracies",
     definition="the share of images that are classified correctly",
-    several=False,
+    multilabel=False,
     scores=correct,
     chance=most_frequent,
 )

@@ -83,7 +83,7 @@ metric = Metric(
     plural="AUROCs",
     definition="the area under the ROC curve, the mean over the classes that have both positives and negatives in "
     "train and in test",
-    several=True,
+    multilabel=True,
     scores=scores,
     chance=lambda targets: 0.5,
     by_class=ByClass(

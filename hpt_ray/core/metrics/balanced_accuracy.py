@@ -52,7 +52,7 @@ metric = Metric(
     label="balanced accuracy",
     plural="balanced accuracies",
     definition="the mean over classes of the share of a class's images that are classified correctly (its recall)",
-    several=False,
+    multilabel=False,
     scores=scores,
     chance=one_in_all,
     by_class=ByClass(recalls, label="recall", undefined="{split} has no image of it"),

@@ -35,7 +35,7 @@ class Entry:
         home: Where it is to be had.
         folder: Its folder below the data root, where the lists' paths begin.
         lists: The image lists, with {} for train, val and test.
-        several: Whether an image has several labels, and not one.
+        multilabel: Whether an image has several labels, and not one.
         images: The sub-folder with the class folders, for those who have no lists.
         names: Of the classes, in the order of their numbers; () where they are not known.
         licence: What its makers ask, where known.
@@ -51,7 +51,7 @@ class Entry:
     home: str
     folder: str
     lists: str
-    several: bool = False
+    multilabel: bool = False
     images: str = ""
     names: tuple[str, ...] = ()
     licence: str | None = None
@@ -112,7 +112,7 @@ _ALL = (
         name="xview",
         title="xView, in tiles",
         classes=36,  # of its home's 60
-        several=True,
+        multilabel=True,
         sizes=Sizes(),
         # RESISC45's, which the authors' xView configurations carry; their detection configuration has xView's own,
         # 0.2267, 0.1873, 0.1521 and 0.1687, 0.1357, 0.1249.
@@ -172,7 +172,7 @@ _ALL = (
         title="VIPER (Playing for Benchmarks)",
         # As the evaluations are configured; utils/pretrain-configs/viper.sh has six classes of weather instead.
         classes=23,
-        several=True,
+        multilabel=True,
         sizes=Sizes(),
         mean=(0.3485, 0.3422, 0.3395),
         std=(0.2449, 0.2408, 0.2390),
@@ -184,7 +184,7 @@ _ALL = (
         name="chexpert",
         title="CheXpert",
         classes=5,
-        several=True,
+        multilabel=True,
         sizes=Sizes(223_414, 234),  # its home's train and valid; its test is not handed out
         mean=(0.5028, 0.5028, 0.5028),
         std=(0.2919, 0.2919, 0.2919),
@@ -212,7 +212,7 @@ _ALL = (
         name="coco_2014",
         title="COCO 2014",
         classes=80,
-        several=True,
+        multilabel=True,
         sizes=Sizes(82_783, 40_504),  # its home's, which gives test no labels
         mean=(0.4702, 0.4470, 0.4076),
         std=(0.2785, 0.2740, 0.2889),
@@ -226,7 +226,7 @@ _ALL = (
         name="pascal",
         title="Pascal VOC",
         classes=20,
-        several=True,
+        multilabel=True,
         sizes=Sizes(),  # which years were taken is not said
         mean=(0.4511, 0.4292, 0.3967),
         std=(0.2764, 0.2729, 0.2849),

@@ -52,16 +52,16 @@ def dataset(argument: str | None) -> Source:
         )
     data_source = _listed(entry, root) if listed else source(str(folder))
     # Not the files alone: the entry says what the labels in them mean and how many there must be.
-    meaning = [data_source.fingerprint, DEFAULT[entry.several], entry.classes, entry.names]
-    if entry.several and listed:
+    meaning = [data_source.fingerprint, DEFAULT[entry.multilabel], entry.classes, entry.names]
+    if entry.multilabel and listed:
         meaning.append("multilabel")  # what the cache may hold from before they were read has no labels
-    several = "several labels an image, which only the authors' lists give"
+    from_lists = "several labels an image, which only the authors' lists give"
     return replace(
         data_source,
         name=entry.name,
         fingerprint=content_id(meaning, length=32),
         read=lambda: _labelled(entry, root, data_source.read()),
-        labels=several if entry.several else data_source.labels,
+        labels=from_lists if entry.multilabel else data_source.labels,
     )
 
 
@@ -72,7 +72,7 @@ def data_root() -> Path:
 
 def describe(entry: Entry) -> str:
     """What a data set is and where it is to be had, in half a line."""
-    labels = "several labels an image" if entry.several else ""
+    labels = "several labels an image" if entry.multilabel else ""
     sizes = [f"{size:,} {split}" for split in SPLITS if (size := getattr(entry.sizes, split))]
     facts = "; ".join(filter(None, [f"{entry.classes} classes", labels, ", ".join(sizes), entry.licence]))
     return f"{entry.title} ({facts}) from {entry.home}" + (f" ({entry.hint})" if entry.hint else "")
@@ -82,7 +82,7 @@ def layout(entry: Entry) -> str:
     """How a data set is to be laid out in its folder, in half a line."""
     lists = ", ".join(entry.lists.format(split) for split in SPLITS)
     folders = f"{entry.images}/" if entry.images else "the folder itself"
-    single = not entry.several
+    single = not entry.multilabel
     kind = "class folders" if single else "images, for pretraining alone,"
     return (
         f"its images and the lists {lists} with lines 'PATH LABEL'{'' if single else ', a label being 1,0,...'} (val "
@@ -103,7 +103,7 @@ def _listed(entry: Entry, root: Path) -> Source:
                 listed = Line(number, name, _named(entry, label), split)
                 lines.append(_line(f"{path}, line {number}", places, listed))
     files = [*filter(Path.is_file, lists.values()), *dict.fromkeys(line.path for line in lines)]
-    read = functools.partial(_several, entry) if entry.several else _records
+    read = functools.partial(_all_labels, entry) if entry.multilabel else _records
     return Source(
         entry.name,
         cache.fingerprint(files, root),
@@ -113,7 +113,7 @@ def _listed(entry: Entry, root: Path) -> Source:
     )
 
 
-def _several(entry: Entry, lines: list[_Line]) -> Records:
+def _all_labels(entry: Entry, lines: list[_Line]) -> Records:
     """Several labels an image; the lists have no unknown ones."""
     known = [
         replace(line, label=",".join("1" if MARKS[mark.strip()] == 1 else "0" for mark in line.label.split(",")))
@@ -143,7 +143,7 @@ def _labelled(entry: Entry, root: Path, records: Records) -> Records:
     Raises:
         DataError: for a data set of the paper's name that has not the paper's classes.
     """
-    if entry.several and not records.multilabel:
+    if entry.multilabel and not records.multilabel:
         return Records(records.count, (), (replace(example, label=None) for example in records.examples))
     if records.classes and len(records.classes) != entry.classes:
         raise DataError(

@@ -40,10 +40,10 @@ def compute(run: Run) -> tuple[Cost, ...]:
 
 
 def draw(value: tuple[Cost, ...]) -> Table:
-    several = len({cost.target for cost in value}) > 1
+    several_targets = len({cost.target for cost in value}) > 1
     rows = [
         (
-            f"{cost.label}, {cost.target}" if several else cost.label,
+            f"{cost.label}, {cost.target}" if several_targets else cost.label,
             str(cost.runs),
             duration(cost.seconds),
             duration(cost.seconds / cost.runs),

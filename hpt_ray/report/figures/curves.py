@@ -140,18 +140,20 @@ def draw(value: Curves) -> go.Figure:
     drawn.update_xaxes(title="iteration", zeroline=False)
     drawn.update_yaxes(zeroline=False)
     if len(choices) > 1:
-        drawn.update_layout(meta={"choices": _choices(choices, owners, several=len(targets) > 1)})
+        drawn.update_layout(meta={"choices": _choices(choices, owners, several_targets=len(targets) > 1)})
     return drawn
 
 
-def _choices(choices: list[tuple[str, str]], owners: list[Owner], *, several: bool) -> list[dict[str, object]]:
+def _choices(choices: list[tuple[str, str]], owners: list[Owner], *, several_targets: bool) -> list[dict[str, object]]:
     """What the page's menu of a figure offers: the curves of one level, of several targets on one of them.
 
     Each has its ``label``, as plain text, and which traces are ``visible``.
     """
     return [
         {
-            "label": visible(", ".join([*([target] if several else []), *([level_name(level)] if level else [])])),
+            "label": visible(
+                ", ".join([*([target] if several_targets else []), *([level_name(level)] if level else [])])
+            ),
             "visible": [owner.visible(target, level) for owner in owners],
         }
         for target, level in choices

@@ -41,14 +41,14 @@ def _table(run: Run, measured: Forgetting) -> Table:
 
 
 def draw(value: tuple[Panel, ...]) -> Markup:
-    return Markup("").join(_drawn(panel, several=len(value) > 1) for panel in value)
+    return Markup("").join(_drawn(panel, several_targets=len(value) > 1) for panel in value)
 
 
-def _drawn(panel: Panel, several: bool) -> Markup:
+def _drawn(panel: Panel, several_targets: bool) -> Markup:
     heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in panel.table.columns)
     lines = Markup("").join(
         Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            f"{name}, {panel.target}" if several else name,
+            f"{name}, {panel.target}" if several_targets else name,
             Markup("").join(Markup("<td>{}</td>").format(cell) for cell in cells),
         )
         for name, *cells in panel.table.rows

@@ -55,19 +55,19 @@ def compute(run: Run) -> tuple[DifferenceMap, ...]:
 
 
 def draw(value: tuple[DifferenceMap, ...]) -> Markup:
-    several = len({panel.target for panel in value}) > 1
+    several_targets = len({panel.target for panel in value}) > 1
     most = _most(value)
-    maps = [_map(panel, most, several=several) for panel in value]
+    maps = [_map(panel, most, several_targets=several_targets) for panel in value]
     return Markup('<div class="maps">{}{}</div>').format(Markup("").join(maps), _scale(most) if maps else "")
 
 
-def _map(panel: DifferenceMap, most: float, *, several: bool) -> Markup:
+def _map(panel: DifferenceMap, most: float, *, several_targets: bool) -> Markup:
     heads = [Markup('<th scope="col">{}</th>').format(name) for name in (panel.corner, *panel.columns.values())]
     lines = []
     for row, name in panel.rows.items():
         cells = [_cell(panel.cells[Place(row, column)], most) for column in panel.columns]
         lines.append(Markup('<tr><th scope="row">{}</th>{}</tr>').format(name, Markup("").join(cells)))
-    title = f"{panel.title}, {panel.target}" if several else panel.title
+    title = f"{panel.title}, {panel.target}" if several_targets else panel.title
     return Markup(
         '<div><h3>{}</h3><div class="scroll"><table class="map"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
         "</div></div>"

@@ -40,7 +40,7 @@ def compute(run: Run) -> tuple[MethodClaims, ...]:
 
 
 def draw(value: tuple[MethodClaims, ...]) -> go.Figure:
-    several = len({panel.target for panel in value}) > 1
+    several_targets = len({panel.target for panel in value}) > 1
     plots = []
     for panel in value:
         lines = [_line(level_name(level), claim, STYLES[HPT]) for level, claim in panel.under.items()]
@@ -49,7 +49,7 @@ def draw(value: tuple[MethodClaims, ...]) -> go.Figure:
             for (first, second), claim in panel.changes.items()
         ]
         title = f"HPT minus {panel.against.lower()}"
-        plots.append(Plot(f"{title}, {panel.target}" if several else title, tuple(filter(None, lines))))
+        plots.append(Plot(f"{title}, {panel.target}" if several_targets else title, tuple(filter(None, lines))))
     return forest(plots)
 
 

@@ -65,10 +65,10 @@ def _uncertainty(run: Run, target: str, arm: str) -> Uncertainty | None:
 
 
 def draw(value: tuple[Uncertainty, ...]) -> Table:
-    several = len({row.target for row in value}) > 1
+    several_targets = len({row.target for row in value}) > 1
     rows = [
         (
-            f"{row.label}, {row.target}" if several else row.label,
+            f"{row.label}, {row.target}" if several_targets else row.label,
             f"{row.parts.seeds} × {row.parts.repeats}",
             row.unknown if row.parts.base is None else _points(row.parts.base),
             *map(_points, (row.parts.seed, row.parts.probe, row.parts.test, row.rest, row.together)),

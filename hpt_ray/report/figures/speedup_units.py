@@ -39,8 +39,8 @@ def compute(run: Run) -> tuple[Line, ...]:
 
 
 def draw(value: tuple[Line, ...]) -> Table:
-    several = len({line.target for line in value}) > 1
-    rows = [(f"{line.label}, {line.target}" if several else line.label, *_cells(line)) for line in value]
+    several_targets = len({line.target for line in value}) > 1
+    rows = [(f"{line.label}, {line.target}" if several_targets else line.label, *_cells(line)) for line in value]
     names = ("Arm", "Best reached", "Arm needs", "From scratch needs", "Speed-up", "with the base")
     return Table(names, tuple(rows))
 

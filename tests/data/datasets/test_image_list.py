@@ -66,7 +66,7 @@ def test_several_labels_an_image(folder: Path, header: str | None) -> None:
     lines[0], targets[0] = 'images/0.png,"1,",train', (1, -1)
     lines[1], targets[1] = "images/1.png,,val", -1
     data = load(_listed(folder, *([header] if header else []), *lines), 8)
-    assert data.several
+    assert data.multilabel
     assert data.classes == (("cat", "dog") if header and "cat" in header else ("0", "1"))
     np.testing.assert_array_equal(data.targets, targets)
     assert set(data.labels.tolist()) == {-1}
@@ -83,7 +83,7 @@ def test_several_labels_are_counted_and_checked(folder: Path) -> None:
 def test_a_class_may_have_a_comma_in_its_name(folder: Path) -> None:
     lines = [f'images/{i}.png,"{("cat, wild", "cat, tame")[i % 2]}"' for i in range(20)]
     data = load(_listed(folder, *lines), 8)
-    assert (data.several, data.classes, data.targets) == (False, ("cat, tame", "cat, wild"), None)
+    assert (data.multilabel, data.classes, data.targets) == (False, ("cat, tame", "cat, wild"), None)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_several_labels_an_image_without_lists_serve_pretraining(data: Path, put
         )
     assert _sizes("paper:chexpert") == splits
     listed = load("paper:chexpert", 8)
-    assert (listed.several, listed.classes) == (True, ENTRIES["chexpert"].names)
+    assert (listed.multilabel, listed.classes) == (True, ENTRIES["chexpert"].names)
     # Unknown is absent in the authors' map; the lines of a split alternate.
     wanted = {(1, 0, 0, 0, 0), (1, 0, 0, 0, 1)}
     assert listed.targets is not None

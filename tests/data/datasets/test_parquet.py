@@ -211,7 +211,7 @@ def test_a_column_of_splits_gives_them(tmp_path: Path, column: str, written: Any
 def test_several_labels_an_image_have_splits_too(tmp_path: Path) -> None:
     _write(tmp_path / "all.parquet", _pictures(20, 0), [[i % 2, 1 - i % 2] for i in range(20)], split=SPLITS)
     data = load(str(tmp_path), 8)
-    assert (data.several, _sizes(data)) == (True, {"train": 12, "val": 4, "test": 4})
+    assert (data.multilabel, _sizes(data)) == (True, {"train": 12, "val": 4, "test": 4})
 
 
 def test_numbers_are_splits_where_the_metadata_names_them(tmp_path: Path) -> None:
