@@ -18,7 +18,7 @@ ENDS = ("finished", "interrupted", "failed")
 #: How the reason of a unit begins that could not run because another one failed.
 NEEDS = "needs "
 
-#: A run is given up when this many units in a row fail for the same reason, as the rest would.
+#: A run without any result is given up when its first units, so many, fail for the same reason, as the rest would.
 HOPELESS = 3
 
 
@@ -50,6 +50,8 @@ class Progress:
         failed: the reasons of units that ended without a result, by their ids. running: the last event of each
             running unit.
         cells: of the plan as it is known so far, the evaluations that each cell needs.
+        hopeless: the reason for which the first ``HOPELESS`` units failed, if it is the same for all and nothing has
+            finished, in an earlier run either; else None.
     """
 
     finished: set[str] = field(default_factory=set)
@@ -62,7 +64,7 @@ class Progress:
     cells: tuple[tuple[str, ...], ...] = ()
     started: float = field(default_factory=time.monotonic)
     first: float | None = None
-    in_a_row: list[str] = field(default_factory=list)
+    hopeless: str | None = None
     notes: list[str] = field(default_factory=list)
     stages_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -91,22 +93,16 @@ class Progress:
             stages = self.stages_of.get(event.unit, ())
             self.finished.update(stages)
             self.done += len(stages)
-            self.in_a_row.clear()
         elif event.kind == "failed":
             self.failed[event.unit] = event.reason
-            if not event.reason.startswith(NEEDS):
-                self.in_a_row.append(event.reason)
+            reasons = [reason for reason in self.failed.values() if not reason.startswith(NEEDS)]
+            if len(reasons) == HOPELESS and len(set(reasons)) == 1 and not self.done and not self.cells_done:
+                self.hopeless = reasons[0]
 
     @property
     def cells_done(self) -> int:
         """Number of cells whose evaluations have all finished."""
         return sum(self.finished.issuperset(evaluations) for evaluations in self.cells)
-
-    @property
-    def hopeless(self) -> str | None:
-        """The reason for which the last ``HOPELESS`` units failed, if it is the same for all; else None."""
-        last = self.in_a_row[-HOPELESS:]
-        return last[0] if len(last) == HOPELESS and len(set(last)) == 1 else None
 
     @property
     def rate(self) -> float:

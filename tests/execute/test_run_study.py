@@ -485,17 +485,22 @@ def test_a_run_whose_units_all_fail_for_one_reason_is_given_up_after_the_third(t
     assert mended.failures == {} and mended.run.manifest.given_up is None
 
 
-def test_failures_of_several_reasons_or_among_successes_end_nothing():
-    progress = Progress()
-
-    def fail(unit: str, reason: str) -> str | None:
+@pytest.mark.parametrize(
+    ("before", "finished", "given_up"),
+    [([], (), True), (["failed"], (), False), (["finished"], (), False), ([], ("evaluation",), False)],
+    ids=["nothing else", "another failure", "a success", "a result of an earlier run"],
+)
+def test_only_the_first_units_that_fail_alike_end_a_run(
+    before: list[str], finished: tuple[str, ...], given_up: bool
+) -> None:
+    progress = Progress(finished=set(finished), cells=(("evaluation",),), stages_of={"0": ("base",)})
+    for kind in before:
+        progress.update(Event.model_validate({"kind": kind, "unit": "0", "label": "0", "reason": "out of memory"}))
+    for unit, reason in (("1", "nan"), ("2", "nan"), ("3", "needs 2, which failed")):
         progress.update(Event(kind="failed", unit=unit, label=unit, reason=reason))
-        return progress.hopeless
-
-    assert [fail("1", "nan"), fail("2", "nan"), fail("3", "out of memory"), fail("4", "nan")] == [None] * 4
-    progress.update(Event(kind="finished", unit="5", label="5"))
-    assert [fail("6", "nan"), fail("7", "nan"), fail("8", "needs 7, which failed")] == [None] * 3
-    assert fail("9", "nan") == "nan"
+        assert progress.hopeless is None
+    progress.update(Event(kind="failed", unit="4", label="4", reason="nan"))
+    assert progress.hopeless == ("nan" if given_up else None)
 
 
 def test_a_study_of_two_factors_is_shown_at_the_baseline_of_the_second(tmp_path):
