@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.claim_words import needed
+from hpt_ray.analysis.few_seeds import few_seeds
 from hpt_ray.analysis.measures import colour, health, robustness, views
 from hpt_ray.analysis.measures.holes import Hole, holes
 from hpt_ray.analysis.measures.robustness import mean
@@ -31,7 +32,7 @@ def caveats(run: Run, target: str, claims: Sequence[Claim]) -> tuple[Caveat, ...
         "needed": list(settling.values()),
         "margin": _margin(run, claims),
         "exploratory": _exploratory(run, claims),
-        "seeds": _few_seeds(run, claims),
+        "seeds": _fewest_seeds(run, claims),
         "looks": _looked_at(run),
         "missing": _missing(run, parts, target),
     }
@@ -70,20 +71,12 @@ def _margin(run: Run, claims: Sequence[Claim]) -> list[str]:
     ]
 
 
-def _few_seeds(run: Run, claims: Sequence[Claim]) -> list[str]:
+def _fewest_seeds(run: Run, claims: Sequence[Claim]) -> list[str]:
     """Where claims rest on one seed or two: those of the study, or what failures and a search leave of them."""
     planned = scope(run.study).seeds
     incomplete = [claim.failed for claim in claims if claim.failed and claim.difference]
     fewest = min((failed.total - failed.number for failed in incomplete), default=planned)
-    where = "" if fewest == planned else " in some comparisons"
-    return {
-        1: [f"One seed{where}: intervals account for the test sample alone, not for the luck of a pretraining run."],
-        2: [
-            f"Two seeds{where} are too few: one difference between them is all that is known of the luck of a "
-            "pretraining run, and intervals are as wide as that makes them (Student's quantile is 12.7; of three seeds "
-            "it is 4.3)."
-        ],
-    }.get(fewest, [])
+    return few_seeds(fewest, "pretraining run", "" if fewest == planned else " in some comparisons")
 
 
 def _looked_at(run: Run) -> list[str]:

@@ -55,7 +55,7 @@ class Claim:
         margin: the share that a difference is equivalent within. floor: the smallest such margin that the test images
             can show, whatever the number of seeds; None where it is not known.
         path: how it was judged at each look, of a run that grows until it is decided; ``recorded``: whether it is as a
-            look before this one had it.
+            look before this one had it. closed_at: the seeds of that look, where the run has more of them by now.
         unit: how the difference and the margin are written.
     """
 
@@ -80,6 +80,7 @@ class Claim:
     floor: float | None = None
     path: tuple[ClaimAtLook, ...] = ()
     recorded: bool = False
+    closed_at: int | None = None
     unit: Unit = SHARES
 
     @property
@@ -196,7 +197,7 @@ def compare_changes(
         lacking: why there is none, if there is none; ``what``: as in ``Need``.
     """
     difference = mean(values, most=CHANGES_APART)
-    missing = int(np.isnan(values).any(axis=1).sum())
+    missing = tuple(np.flatnonzero(np.isnan(values).any(axis=1)).tolist())
     return of_measure(
         run,
         measure,
@@ -204,7 +205,7 @@ def compare_changes(
         difference,
         lacking=lacking,
         evaluation=evaluation,
-        failed=Failed(missing, len(values)) if difference and missing else None,
+        failed=Failed(len(missing), len(values), rows=missing) if difference and missing else None,
         needed=few_images(values, run.margin, CHANGES_APART, what=what),
     )
 

@@ -66,11 +66,16 @@ def lack(claim: Claim) -> str:
 
 
 def without(claim: Claim) -> str:
-    """Which seeds a difference leaves out, and what it would be if these had failed to chance, to append to it."""
+    """Which seeds a difference is over, where they are not all, and what it would be with those that failed at chance.
+
+    It is to be appended to the difference.
+    """
+    over = f"; over the first {claim.closed_at} seeds" if claim.closed_at else ""
     if claim.failed is None:
-        return ""
-    verb = "has" if claim.failed.number == 1 else "have"
-    left_out = f"; {claim.failed.number} of {claim.failed.total} seeds {verb} no result"
+        return over
+    one = claim.failed.number == 1
+    again, once = f"failed again and {'is' if one else 'are'} left out", f"{'has' if one else 'have'} no result"
+    left_out = f"{over}; {claim.failed.number} of {claim.failed.total} seeds {again if claim.failed.lost else once}"
     if claim.failed.at_chance is None:
         return left_out
     return f"{left_out}, {change_interval(claim.failed.at_chance)} with what failed at chance"

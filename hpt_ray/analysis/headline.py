@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpt_ray.analysis.claim import Outcome
-from hpt_ray.analysis.claim_words import joined
+from hpt_ray.analysis.claim_words import EXPLORATORY, joined
 from hpt_ray.analysis.measures.text_format import extent, listed, lowered, margin_text
 from hpt_ray.analysis.statements import Statement
 
@@ -37,10 +37,12 @@ def headline(statements: Sequence[Statement]) -> str:
     """What is shown, and what is left open.
 
     As many of the decided statements as there is room for, with the place and the size of a single comparison if there
-    is room for them; then what is undecided, by its name if it is one thing. Exploratory statements are left out. A
-    comparison that comes out differently elsewhere is always said with its place.
+    is room for them; then what is undecided, by its name if it is one thing. Exploratory statements are left out where
+    anything else is decided, and called so where they are not. A comparison that comes out differently elsewhere is
+    always said with its place.
     """
-    statements = [each for each in statements if not each.exploratory] or statements
+    confirming = [each for each in statements if not each.exploratory]
+    beside, statements = (statements, confirming) if confirming else ((), statements)
     undecided = [each for each in statements if each.outcome is Outcome.UNDECIDED]
     decided = [each for each in statements if each.outcome is not Outcome.UNDECIDED]
     differing, topics = _differing(statements), _topics(undecided)
@@ -51,7 +53,11 @@ def headline(statements: Sequence[Statement]) -> str:
     if not most:
         others = f"{len(topics) - 1} other question{'s' * (len(topics) > 2)}"
         return _fitting(
-            [f"Not enough evidence on {listed(topics)}", f"Not enough evidence on {topics[0]} and {others}"]
+            [
+                *_exploratory(beside, topics),
+                f"Not enough evidence on {listed(topics)}",
+                f"Not enough evidence on {topics[0]} and {others}",
+            ]
         )
     named = len(topics) == 1 and not any(_pair(each) in differing for each in undecided)
     silent = any(not each.comparison and not each.brief for each in decided if each.outcome)
@@ -62,6 +68,19 @@ def headline(statements: Sequence[Statement]) -> str:
         for detail in DETAILS
     ]
     return _fitting([*texts, phrases[PLAIN][0]])
+
+
+def _exploratory(statements: Sequence[Statement], topics: Sequence[str]) -> list[str]:
+    """What to say where only exploratory statements are decided, the best first; nothing where none is."""
+    exploratory = [each for each in statements if each.exploratory]
+    decided = [each for each in exploratory if each.outcome is not Outcome.UNDECIDED]
+    differing = _differing(exploratory)
+    phrases = {detail: _phrases(decided, differing, detail) for detail in DETAILS}
+    return [
+        f"{listed([*topics])} undecided; {EXPLORATORY}: {'; '.join(phrases[detail][:number])}"
+        for number in range(len(phrases[PLAIN]), 0, -1)
+        for detail in DETAILS
+    ]
 
 
 def _tails(topics: Sequence[str], *, named: bool, all_said: bool) -> list[str]:

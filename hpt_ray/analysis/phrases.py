@@ -27,7 +27,7 @@ WORST_CHANGE = Phrases(
         Outcome.UNDECIDED: "there is {lack} that the worst changes of {subject} and {against} from their baselines "
         "differ",
     },
-    beside=" ({subject}: {worst}; {against}: {other_worst}; difference {difference} points)",
+    beside=" ({subject}: {worst}; {against}: {other_worst}; difference {difference} points{without})",
     unknown="the worst changes of {subject} and {against} from their baselines cannot be compared ({lacking})",
 )
 

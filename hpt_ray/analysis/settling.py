@@ -17,6 +17,7 @@ import numpy as np
 
 from hpt_ray.analysis.claim import Claim, Outcome, judge
 from hpt_ray.analysis.measures import looks
+from hpt_ray.analysis.measures.failures import Failed
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.need import Need
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
@@ -94,7 +95,7 @@ def _at_look(run: Run, history: Looks, target: str, claims: Sequence[Claim]) -> 
         path = looks.path(run, history, _name(target, claim))
         # What was recorded stays: a closed claim, and every one if this look was made before.
         if path and (path[-1].closed or (now and now.claims)):
-            held.append(_as_recorded(replace(claim, path=path), path[-1]))
+            held.append(_as_recorded(replace(claim, path=path), path[-1], len(run.study.seeds)))
         else:
             difference = claim.difference and looks.over_looks(run, claim.difference)
             held.append(replace(claim, difference=difference, needed=None, path=path))
@@ -106,9 +107,13 @@ def _at_look(run: Run, history: Looks, target: str, claims: Sequence[Claim]) -> 
         if judged.recorded or judged.difference is None or claim.difference is None:
             settled.append(judged)
             continue
-        # A failure decides nothing: which seeds fail may depend on what they would have shown.
-        outcome = judge(judged.difference, claim.margin, p) if now and not claim.failed else Outcome.UNDECIDED
-        decided = replace(judged, p=p, outcome=outcome)
+        # A failure decides nothing, since which seeds fail may depend on what they would have shown; unless it repeats.
+        before = looks.failed_before(history, judged.path, _name(target, claim))
+        lost = claim.failed is not None and before.issuperset(claim.failed.rows)
+        waits = claim.failed is not None and not lost
+        outcome = judge(judged.difference, claim.margin, p) if now and not waits else Outcome.UNDECIDED
+        failed = replace(claim.failed, lost=lost) if claim.failed else None
+        decided = replace(judged, p=p, outcome=outcome, failed=failed)
         path = (*judged.path, _record(run, history, target, decided, claim.difference, left)) if now else judged.path
         settled.append(replace(decided, path=path))
     return tuple(settled)
@@ -120,10 +125,18 @@ def _name(target: str, claim: Claim) -> str:
     return json.dumps([target, claim.family, claim.measure, claim.evaluation, claim.place, *sides])
 
 
-def _as_recorded(claim: Claim, record: ClaimAtLook) -> Claim:
+def _as_recorded(claim: Claim, record: ClaimAtLook, rows: int) -> Claim:
+    """A claim as a look recorded it, of a run that has so many rows now."""
     outcome = Outcome(record.decision)
     kept = replace(claim, difference=looks.interval_of(record), p=record.p_corrected, outcome=outcome, recorded=True)
-    return replace(kept, needed=None, lacking="", failed=None)
+    failed = Failed(len(record.failed_rows), record.rows, rows=record.failed_rows, lost=not record.waits)
+    return replace(
+        kept,
+        needed=None,
+        lacking="",
+        failed=failed if record.failed_rows else None,
+        closed_at=record.rows if record.rows < rows else None,
+    )
 
 
 def _record(run: Run, history: Looks, target: str, claim: Claim, at_one_look: Interval, left: int) -> ClaimAtLook:
@@ -147,5 +160,6 @@ def _record(run: Run, history: Looks, target: str, claim: Claim, at_one_look: In
         p_corrected=claim.p,
         decision=str(claim.outcome),
         decided=claim.outcome is not Outcome.UNDECIDED,
-        failed=claim.failed.number if claim.failed else 0,
+        failed_rows=claim.failed.rows if claim.failed else (),
+        waits=claim.failed is not None and not claim.failed.lost,
     )

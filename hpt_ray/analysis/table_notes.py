@@ -9,6 +9,7 @@ import numpy as np
 
 from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.claim_words import needed
+from hpt_ray.analysis.few_seeds import few_seeds
 from hpt_ray.analysis.measures.long_table import LongTable
 from hpt_ray.analysis.measures.robustness import mean, over_levels
 from hpt_ray.analysis.measures.text_format import SHARES, level_name, listed, percent
@@ -41,11 +42,6 @@ LEVELS = (
     "examples (--example)."
 )
 UNPAIRED = "arms are compared as independent samples, whose difference is less certain than that of pairs"
-ONE_SEED = "One seed: intervals account for the test sample alone, not for the luck of a training run."
-TWO_SEEDS = (
-    "Two seeds are too few: one difference between them is all that is known of the luck of a training run (Student's "
-    "quantile is 12.7; of three seeds it is 4.3)."
-)
 
 
 def about(table: LongTable, target: str) -> str:
@@ -141,8 +137,6 @@ def notes(table: LongTable, target: str, claims: Sequence[Claim]) -> tuple[Cavea
     if judged and not table.margin:
         by_kind.append(("margin", "Without --margin, a difference without weight, nothing is found to be equivalent."))
     seeds = min((claim.difference.seeds for claim in judged if claim.difference), default=0)
-    if judged and table.by_example and seeds == 1:
-        by_kind.append(("seeds", ONE_SEED))
-    if judged and seeds == 2:
-        by_kind.append(("seeds", TWO_SEEDS))
+    if judged and (table.by_example or seeds > 1):
+        by_kind += [("seeds", text) for text in few_seeds(seeds, "training run")]
     return tuple(Caveat(kind, text) for kind, text in by_kind)

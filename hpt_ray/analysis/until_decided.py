@@ -71,13 +71,14 @@ def claim_text(run: Run, claim: ClaimAtLook) -> str:
 
 def decision_text(claim: ClaimAtLook, looks: Looks) -> str:
     """What became of a claim, and after how many seeds."""
+    seeds = f"{claim.rows} seeds{f', {len(claim.failed_rows)} of them lost' if claim.failed_rows else ''}"
     if claim.decided:
-        return f"{claim.decision} after {claim.rows} seeds"
+        return f"{claim.decision} after {seeds}"
     if claim.futile:
         why = ": too few test images" if claim.futile == "few test images" else ""
-        return f"futile after {claim.rows} seeds{why}"
-    if claim.failed:
-        return f"open: {claim.failed} of {claim.rows} seeds failed"
+        return f"futile after {seeds}{why}"
+    if claim.waits:
+        return f"open: {len(claim.failed_rows)} of {claim.rows} seeds failed"
     return "not decided" if looks.ended else "open"
 
 

@@ -60,8 +60,8 @@ class Growing:
             self.looks = self.looks.model_copy(update={"ended": ""})
         # What failed is tried again, and decided nothing: so the last look is made again with what it lacked.
         made = self.looks.made
-        if made and any(claim.failed for claim in made[-1].claims):
-            self.looks = self.looks.model_copy(update={"made": made[:-1], "ended": ""})
+        if made and any(claim.waits for claim in made[-1].claims):
+            self.looks = self.looks.model_copy(update={"made": made[:-1], "again": made[-1], "ended": ""})
         self.plan = self._planned()
 
     def _planned(self) -> Plan:
@@ -138,7 +138,8 @@ class Growing:
         still_open = [claim for claim in claims.values() if not claim.closed]
         ended = "closed" if not still_open else "rows" if rows >= self.looks.most else ""
         looks = (*made, Look(rows=rows, claims=tuple(claims.values())))
-        self.looks = self.looks.model_copy(update={"made": looks, "cells": len(self.plan.cells), "ended": ended})
+        numbers = {"cells": len(self.plan.cells), "ended": ended, "again": None}
+        self.looks = self.looks.model_copy(update={"made": looks} | numbers)
         write(self.plan, manifest.model_copy(update={"study": self.plan.study, "looks": self.looks}))
         decided = sum(claim.decided for claim in claims.values())
         self.looked(

@@ -128,7 +128,8 @@ class ClaimAtLook(_Open):
         seeds: how many it rests on. level: of the look. p: over all looks; p_corrected: by Holm's steps, too.
         decision: what it says, an ``analysis.claim.Outcome``.
         futile: why more seeds will hardly decide it; "" where they may.
-        failed: how many of its seeds have no result, for which it stays open.
+        failed_rows: which of the look's seeds have no result, counted from 0. waits: whether one of them has failed
+            for the first time, so that the look decided nothing; what fails again is left out.
     """
 
     name: str
@@ -150,7 +151,8 @@ class ClaimAtLook(_Open):
     decision: str
     decided: bool
     futile: Futile = ""
-    failed: Count = 0
+    failed_rows: tuple[Count, ...] = ()
+    waits: bool = False
 
     @property
     def closed(self) -> bool:
@@ -172,10 +174,12 @@ class Looks(_Open):
         most: rows at the last look that there may be. made: those made so far.
         cells: how many it has. fixed_cells: how many it would have with ``most`` rows of every one.
         ended: why it ended; "" while it goes on.
+        again: the last look as it was, while it is made again because seeds had failed.
     """
 
     most: Count
     made: tuple[Look, ...] = ()
+    again: Look | None = None
     cells: Count = 0
     fixed_cells: Count = 0
     ended: Literal["", "closed", "rows", "budget"] = ""

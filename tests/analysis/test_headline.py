@@ -75,7 +75,19 @@ DIRECT_OPEN = claim("Direct transfer", -0.01, 0.03, UNDECIDED)
         ),
         (
             [robustness(UNDECIDED), Comparisons((replace(SCRATCH_BETTER, exploratory=True),), "after 90 iterations")],
+            "Robustness undecided; exploratory: HPT is 5 to 11 points better than from scratch",
+        ),
+        (
+            [robustness(UNDECIDED), Comparisons((replace(DIRECT_OPEN, exploratory=True),), "after 90 iterations")],
             "Not enough evidence on robustness",
+        ),
+        (
+            [
+                robustness(UNDECIDED),
+                Comparisons((replace(SCRATCH_BETTER, exploratory=True),), "after 30 iterations"),
+                Comparisons((replace(SCRATCH_OPEN, exploratory=True),), "after 90 iterations"),
+            ],
+            "Robustness undecided; exploratory: HPT is better than from scratch after 30 iterations",
         ),
         ([robustness(BETTER)], "HPT is more robust to the policy than from scratch"),
         (

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from hpt_ray.analysis.claim import Claim, Outcome, compare
+from hpt_ray.analysis.claim_words import predicate
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.settling import by_place, settle, settle_each, settle_parts
 from hpt_ray.analysis.verdicts.robustness import verdict
@@ -65,7 +66,9 @@ def test_what_a_look_decided_stays_whatever_later_rows_say(run: Run) -> None:
     later = claims(run, Looks(most=24, made=(Look(rows=3, claims=contrary), Look(rows=5))))
     kept = [claim for claim in later if claim.outcome is Outcome.WORSE]
     assert len(kept) == len(decided) > 0
-    assert all(claim.recorded and len(claim.path) == 1 for claim in kept)
+    assert all(claim.recorded and len(claim.path) == 1 and claim.closed_at == 3 for claim in kept)
+    assert all("points; over the first 3 seeds)" in predicate(claim) for claim in kept)
+    assert all("over the first" not in predicate(claim) for claim in later if claim not in kept)
     open_ones = [claim for claim in later if claim.outcome is not Outcome.WORSE]
     assert open_ones and all(claim.path[-1].rows == 5 for claim in open_ones)
 

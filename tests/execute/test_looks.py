@@ -175,11 +175,34 @@ def test_a_failure_decides_nothing_and_its_look_is_made_again(
         part = run(STUDY, store=tmp_path, runner="inline", until_decided=MOST)
     assert part.failures
     (claim,) = looks(part).made[-1].claims
-    assert claim.failed == 1 and not claim.closed
+    assert len(claim.failed_rows) == 1 and claim.waits and not claim.closed
     decisions = until_decided(part.run)
     assert decisions is not None and decisions.table.rows[0][1] == "open: 1 of 5 seeds failed"
     again = run(STUDY, store=tmp_path, runner="inline", until_decided=MOST)
     assert looks(again) == looks(result) and rows(again) == rows(result)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["at the next look", "when its look is made again"])
+def test_a_seed_that_fails_again_is_lost_and_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """The third seed never trains, of the first look or, where the same command is given again, of the last one."""
+    whole, most = inline.run_unit, 3 if again else MOST
+
+    def failing(unit: Unit, *arguments: Any) -> None:
+        if "seed 2" in unit.label:
+            raise RuntimeError("the disk is gone")
+        whole(unit, *arguments)
+
+    monkeypatch.setattr(inline, "run_unit", failing)
+    result = run(STUDY, store=tmp_path, runner="inline", until_decided=most)
+    if again:
+        assert looks(result).made[-1].claims[0].waits
+        result = run(STUDY, store=tmp_path, runner="inline", until_decided=most)
+    (claim,) = looks(result).made[-1].claims
+    assert claim.failed_rows == (2,) and claim.seeds == most - 1 and not claim.waits
+    assert f"1 of {most} seeds failed again and is left out" in result.verdicts[0].sentence
+    assert looks(run(STUDY, store=tmp_path, runner="inline", until_decided=most)) == looks(result)
 
 
 @pytest.mark.slow

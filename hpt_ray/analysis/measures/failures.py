@@ -24,12 +24,15 @@ class Failed:
     """The seeds without a result that a comparison leaves out, ``number`` of ``total``.
 
     ``at_chance``: the difference with each failed pretraining at the chance level; None where that says nothing, as of
-    a difference between differences.
+    a difference between differences. ``rows``: which of the run's seeds they are, counted from 0. ``lost``: of a run
+    that grows, whether each of them had failed at an earlier look, too, so that nothing waits for it any more.
     """
 
     number: int
     total: int
     at_chance: Interval | None = None
+    rows: tuple[int, ...] = ()
+    lost: bool = False
 
 
 def failed(run: Run, target: str, sides: tuple[Side, Side], evaluation: str | None = None) -> Failed | None:
@@ -39,7 +42,8 @@ def failed(run: Run, target: str, sides: tuple[Side, Side], evaluation: str | No
         return None
     chance = chance_level(run, target, evaluation)
     mine, others = (run.scores(target, arm, level, evaluation, failed=chance) for arm, level in sides)
-    return Failed(len(missing), len(run.study.seeds), mean(mine - others))
+    rows = tuple(row for row, seed in enumerate(run.study.seeds) if seed in missing)
+    return Failed(len(missing), len(run.study.seeds), mean(mine - others), rows)
 
 
 def chance_level(run: Run, target: str, evaluation: str | None = None) -> float:

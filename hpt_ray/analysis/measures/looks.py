@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hpt_ray.analysis.measures.run import Run
@@ -34,6 +35,12 @@ def path(run: Run, looks: Looks, name: str) -> tuple[ClaimAtLook, ...]:
     return tuple(claim for look in looks.made if look.rows <= rows for claim in look.claims if claim.name == name)
 
 
+def failed_before(looks: Looks, path: Sequence[ClaimAtLook], name: str) -> set[int]:
+    """The rows that a claim lacked at an earlier look, which its ``path`` has, or at the one that is made again."""
+    again = [claim for claim in looks.again.claims if claim.name == name] if looks.again else []
+    return {row for claim in (*path, *again) for row in claim.failed_rows}
+
+
 def over_looks(run: Run, interval: Interval) -> Interval:
     """An interval and its p-value as they hold over all looks together; of a run without looks, as they are."""
     looks = run.manifest.looks
@@ -56,7 +63,7 @@ def record(
         fields: the other fields of the record.
     """
     rows, noise = rows_of(run, looks), noise_of(at_one_look)
-    not_futile = fields["decided"] or fields["failed"] or rows[-1] >= looks.most
+    not_futile = fields["decided"] or fields["waits"] or rows[-1] >= looks.most
     numbers = {name: getattr(judged, name) for name in ("estimate", "low", "high", "seeds", "p")}
     return ClaimAtLook(
         rows=rows[-1],

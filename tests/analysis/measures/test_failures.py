@@ -84,7 +84,7 @@ def test_of_a_difference_between_differences_the_failures_are_counted() -> None:
     values = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], (5, 300))
     values[[1, 3]] = np.nan
     made = compare_changes(found, "change", ("one", "other"), values, lacking="")
-    assert made.failed == Failed(2, 5)
+    assert made.failed == Failed(2, 5, rows=(1, 3))
     assert without(made) == "; 2 of 5 seeds have no result"
 
 
