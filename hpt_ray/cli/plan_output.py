@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from hpt_ray.planning.plan import Plan
     from hpt_ray.planning.trunks import Sharing
 
-KINDS = {"pretrain": "pretrainings", "weights": "given weights", "evaluate": "evaluations"}
+KINDS = {
+    "pretrain": "pretrainings",
+    "weights": "given weights",
+    "interpolate": "averages of weights",
+    "evaluate": "evaluations",
+}
 
 
 def plan(study_plan: Plan, cost: Estimate) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 #: Increased by hand when the code of a stage kind changes its numbers; part of every id of that kind.
-VERSIONS = {"pretrain": 2, "weights": 1, "evaluate": 1, "data": 1}
+VERSIONS = {"pretrain": 2, "weights": 1, "interpolate": 1, "evaluate": 1, "data": 1}
 
 #: Perceptual hashes of near-duplicates differ in at most this many of their 64 bits: see ``data/duplicates.py``.
 NEAR_BITS = 4

@@ -57,36 +57,39 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
     factors = [factor.name for factor in plan.study.factors]
     finished_stages = finished(plan, store) if known is None else known
     phases = {chain: Arm.parse(chain).phases for chain in {cell.arm for cell in plan.cells}}
+    stages_of_last = {chain: 1 if own[-1].weight is None else 2 for chain, own in phases.items()}
     parts: dict[str, list[Part]] = {name: [] for name in results.TABLES}
     for cell in plan.cells:
         axes = {"study": plan.study.name, "target": cell.target, "arm": cell.arm, **cell.levels, "seed": cell.seed}
+        earlier, last = cell.phases[: -stages_of_last[cell.arm]], cell.phases[-stages_of_last[cell.arm] :]
         for iteration, stages in ((0, cell.step0), (cell.iterations, cell.evaluations)):
-            trained = finished_stages.get(cell.phases[-1]) if iteration else None
+            trained = [finished_stages[stage].record for stage in last if iteration and stage in finished_stages]
+            trained = trained if len(trained) == len(last) else []
             for evaluation, stage in zip(plan.study.evaluations, stages, strict=bool(stages)):
                 # A stage does not know the study's name for an evaluation, since other studies may share the stage.
                 axes_of_rows = axes | {"evaluation": evaluation.name, "iteration": iteration}
                 evaluated, planned = finished_stages.get(stage), plan.stages[stage]
                 assert planned.kind == "evaluate"
-                measured = trained or evaluated
+                measured = trained[-1] if trained else evaluated and evaluated.record
                 reason = None if evaluated else store.failure(stage)
                 row = axes_of_rows | {
-                    "seconds": trained.record.seconds if trained else None,
-                    "images": trained.record.images if trained else None,
-                    "device": measured.record.device if measured else None,
+                    "seconds": sum(record.seconds for record in trained) if trained else None,
+                    "images": sum(record.images for record in trained) if trained else None,
+                    "device": measured.device if measured else None,
                     "status": "done" if evaluated else "failed" if reason else "missing",
                     "reason": None if evaluated else reason or NOT_RUN,
                     "stage": stage,
                     "weights": planned.content.weights,
-                    "parents": list(cell.phases if iteration else cell.phases[:-1]),
+                    "parents": list(cell.phases if iteration else earlier),
                     "version": evaluated.record.versions.get("hpt_ray") if evaluated else None,
                 }
                 parts["results"].append((row, evaluated.tables[RESULTS] if evaluated else _no_result(planned)))
                 if evaluated:
                     parts["predictions"].append((axes_of_rows, evaluated.tables[PREDICTIONS]))
-        for phase, stage in zip(phases[cell.arm], cell.phases, strict=True):
+        pretrained = [stage for stage in cell.phases if plan.stages[stage].kind != "interpolate"]
+        for phase, stage in zip(phases[cell.arm], pretrained, strict=True):
             if stage in finished_stages and CURVES in finished_stages[stage].tables:
-                name = phase.role + (":bn" if phase.tune == "bn" else "")
-                parts["curves"].append((axes | {"phase": name}, finished_stages[stage].tables[CURVES]))
+                parts["curves"].append((axes | {"phase": phase.name}, finished_stages[stage].tables[CURVES]))
     tables = {name: _concatenated(parts[name], run_schema(results.TABLES[name], factors)) for name in parts}
     return tables | {"results": _with_reasons(tables["results"], _metric(plan))}
 

@@ -93,7 +93,8 @@ def estimate(prepared: Prepared, store: Store | None, workers: int) -> Estimate:
     weights = outline(plan.study.backbone, plan.study.image_size).state_dict()
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     states = STATE_WEIGHTS * size * sum(map(is_trunk, training))
-    disk = len(training) * (size + 20_000) + states + len(waiting) * 12_000 + 6_000_000
+    averages = sum(stage.kind == "interpolate" for stage in waiting)
+    disk = (len(training) + averages) * (size + 20_000) + states + len(waiting) * 12_000 + 6_000_000
     return Estimate(
         cached=len(finished),
         to_run=len(waiting),

@@ -24,7 +24,7 @@ from hpt_ray.spec.study import Study
 from hpt_ray.store.files import public
 from hpt_ray.store.records import DataSummary, Shared
 from hpt_ray.training.backbone import outline
-from hpt_ray.training.normalisation import describe
+from hpt_ray.training.normalisation import batch_norms, describe
 
 #: Number of pairs to show, and the longest side of their pictures in pixels.
 EXAMPLES, SIDE = 6, 48
@@ -69,9 +69,15 @@ def _is_relative(value: str) -> bool:
 
 def reader_notes(study: Study) -> list[str]:
     """What a reader of the report should know about how the study was run."""
-    adapted = any(phase.tune == "bn" for arm in study.arms for phase in arm.phases)
-    note = describe(outline(study.backbone, study.image_size)) if adapted else None
-    return [note] if note else []
+    phases = [phase for arm in study.arms for phase in arm.phases]
+    adapted, averaged = (any(phase.tune == "bn" for phase in phases), any(phase.weight is not None for phase in phases))
+    if not adapted and not averaged:
+        return []
+    network = outline(study.backbone, study.image_size)
+    notes = [describe(network) if adapted else None]
+    if averaged and not batch_norms(network):
+        notes.append("The backbone has no batch norm, so an average of weights has no statistics to estimate again.")
+    return [note for note in notes if note]
 
 
 def summarize(data: Dataset) -> DataSummary:

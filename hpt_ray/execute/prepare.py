@@ -17,7 +17,8 @@ from hpt_ray.data.pixels import ARRAYS
 from hpt_ray.data.records import source
 from hpt_ray.execute import rounds
 from hpt_ray.execute.trunks import continued
-from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.plan import Plan
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.report import dashboard
 from hpt_ray.spec.grid import data_of, recipes_of, tested_on
 from hpt_ray.spec.optimisation import told

@@ -96,10 +96,11 @@ def _misfits(study: Study, stages: Mapping[str, Stage], cells: Iterable[Cell]) -
         known = {factor.name: list(factor.levels) if factor.varies(arm) else [None] for factor in study.factors}
         if list(cell.levels) != list(known) or any(level not in known[name] for name, level in cell.levels.items()):
             yield f"the study has no cell with the levels {cell.levels}"
-        kinds = [(cell.phases, {"pretrain", "weights"}), (cell.evaluations, {"evaluate"}), (cell.step0, {"evaluate"})]
+        phases = {"pretrain", "weights", "interpolate"}
+        kinds = [(cell.phases, phases), (cell.evaluations, {"evaluate"}), (cell.step0, {"evaluate"})]
         for named, fitting in kinds:
             if any(stage not in stages or stages[stage].kind not in fitting for stage in named):
                 yield f"cell {cell.label} names a stage that is not there, or is of another kind"
         numbers = len(cell.phases), len(cell.evaluations), len(cell.step0) or evaluations
-        if numbers != (len(arm.phases), evaluations, evaluations):
+        if numbers != (arm.stages, evaluations, evaluations):
             yield f"cell {cell.label} has other phases or evaluations than the study"

@@ -6,7 +6,6 @@ Every backend calls this, in its own process or in a worker group.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,16 +15,14 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from hpt_ray.core import machine, user_code
-from hpt_ray.core.channels import RGB
-from hpt_ray.core.errors import StageError, StageInterruptedError, StoreError, StudyError
+from hpt_ray.core.errors import StageInterruptedError, StoreError, StudyError
 from hpt_ray.core.registry import load, name_of
-from hpt_ray.data import dataset
-from hpt_ray.data.pixels import Pixels
 from hpt_ray.execute.events import Event, Tell
+from hpt_ray.execute.stage_data import stage_data
 from hpt_ray.execute.stopping import Watch, interrupted_together
 from hpt_ray.execute.trunks import Continued
 from hpt_ray.planning.plan import Unit
-from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage, WeightsStage
+from hpt_ray.planning.stage import EvaluationStage, InterpolationStage, PretrainingStage, Stage, WeightsStage
 from hpt_ray.store import schema as results
 from hpt_ray.store.records import StageRecord
 from hpt_ray.store.store import STATE, WEIGHTS, Store
@@ -36,8 +33,10 @@ from hpt_ray.training.backbone import build
 from hpt_ray.training.loop.curve import Curve
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.probe import Subject
+from hpt_ray.training.statistics import re_estimate_statistics
 from hpt_ray.training.weights import checkpoints
 from hpt_ray.training.weights.audit import Audit
+from hpt_ray.training.weights.interpolation import interpolate
 from hpt_ray.training.weights.sources import load_weights
 from hpt_ray.training.workers import Workers
 
@@ -105,7 +104,10 @@ def run_unit(unit: Unit, store: Store, workers: Workers, threads: int, tell: Tel
                     _pretrain(stage, unit, store, workers, tell)
                 elif workers.rank == 0:
                     with Watch(unit, tell, patience=0.0):
-                        _import_weights(stage, store)
+                        if stage.kind == "weights":
+                            _import_weights(stage, store)
+                        else:
+                            _interpolate(stage, store, workers)
         # The first worker has written the weights by now, for all to read.
         with interrupted_together(workers):
             for stage in evaluations[workers.rank :: workers.size]:
@@ -148,7 +150,7 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
 
 def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pretrainer:
     content = stage.content
-    data = _data(stage)
+    data = stage_data(stage)
     backbone = build(content.backbone, content.seed, content.image_size, data.channels)
     if content.init and not stage.continues:
         checkpoints.load(backbone, checkpoints.from_bytes(store.weights(content.init)), threshold=1.0)
@@ -173,13 +175,26 @@ def _import_weights(stage: WeightsStage, store: Store) -> None:
     _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(backbone)}, Workers(), began, audit=audit)
 
 
+def _interpolate(stage: InterpolationStage, store: Store, workers: Workers) -> None:
+    began, content = time.perf_counter(), stage.content
+    data = stage_data(stage)
+    network = build(content.backbone, 0, content.image_size, data.channels)
+    checkpoints.load(network, checkpoints.from_bytes(store.weights(content.start)), threshold=1.0)
+    start = {name: tensor.clone() for name, tensor in checkpoints.tensors(network).items()}
+    checkpoints.load(network, checkpoints.from_bytes(store.weights(content.end)), threshold=1.0)
+    interpolate(network, start, content.weight)
+    if 0 < content.weight < 1:
+        re_estimate_statistics(network, data, content.image_size, workers.device)
+    _finish(stage, store, {WEIGHTS: checkpoints.to_bytes(network)}, workers, began)
+
+
 def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict[str, Subject]) -> None:
     content = stage.content
     began = time.perf_counter()
     key = f"{content.weights} {content.init} {content.data}"
     if key not in warm:
         warm.clear()
-        data = _data(stage)
+        data = stage_data(stage)
         backbone = build(content.backbone, content.init or 0, content.image_size, data.channels)
         if content.weights:
             checkpoints.load(backbone, checkpoints.from_bytes(store.weights(content.weights)), threshold=1.0)
@@ -196,22 +211,6 @@ def _evaluate(stage: EvaluationStage, store: Store, workers: Workers, warm: dict
 def packed(rows: pa.Table) -> bytes:
     """The Parquet file of a stage's table."""
     return parquet(occupied(rows))
-
-
-def _data(stage: PretrainingStage | EvaluationStage) -> dataset.Dataset:
-    """The stage's data set without the images that are left out, checked to be the one that was planned."""
-    apart, without = (stage.apart, stage.content.without) if stage.kind == "pretrain" else ((), None)
-    tests, data = tuple(_loaded(stage, spec) for spec in apart), _loaded(stage, stage.data)
-    data = dataclasses.replace(data, apart=tests)
-    if (data.fingerprint, data.without) != (stage.content.data, without):
-        raise StageError(f"data set {stage.data} has changed since the study was planned: run the command again.")
-    return data
-
-
-def _loaded(stage: PretrainingStage | EvaluationStage, spec: str) -> dataset.Dataset:
-    pixels: Pixels = "encoded" if spec in stage.encoded else "resident"
-    channels = stage.channels.get(spec, RGB)
-    return dataset.load(spec, stage.decode_size, stage.groups.get(spec), pixels=pixels, channels=channels)
 
 
 def _finish(

@@ -62,6 +62,28 @@ class WeightsContent(Frozen):
     code: str | None = later(None)
 
 
+class InterpolationContent(Frozen):
+    """Everything that determines the average of two networks.
+
+    Attributes:
+        version: of the code of this kind of stage.
+        image_size: side of the images in pixels.
+        weight: of the end. start, end: the ids of the stages whose weights are averaged.
+        data: the fingerprint of the data set whose train images batch norm's statistics are of.
+        code: a hash of the network's Python where it is not this package's own; None where it is.
+    """
+
+    kind: Literal["interpolate"] = "interpolate"
+    version: int
+    backbone: str
+    image_size: int
+    weight: float
+    start: str
+    end: str
+    data: str
+    code: str | None = later(None)
+
+
 class EvaluationContent(Frozen):
     """Everything that determines the predictions of an evaluation.
 

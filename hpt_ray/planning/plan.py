@@ -6,23 +6,17 @@ only stages of earlier levels; the evaluations of one stage's weights run as one
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpt_ray.core.errors import StudyError
 from hpt_ray.core.identity import content_id
 from hpt_ray.core.values import Frozen
-from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.stage import PretrainingStage, Stage, evaluation_stage, pretraining_stage, weights_stage
-from hpt_ray.planning.trunks import with_trunks
+from hpt_ray.planning.stage import PretrainingStage, Stage
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.bases import bases
-from hpt_ray.spec.grid import depends_on_seed, grid, recipes_at, seed_of, tested_on
-from hpt_ray.spec.study import Pretraining, Study, Weights
-from hpt_ray.store.schema import AXES, TABLES
+from hpt_ray.spec.study import Study
 
 
 class Cell(Frozen):
@@ -105,8 +99,9 @@ class Plan:
         units = []
         for head, stages in groups.items():
             # A unit of evaluations alone needs no other: the weights that they evaluate are finished.
-            needs = stages[0].needs if stages[0].kind != "evaluate" else None
-            units.append(Unit(id=head, stages=tuple(stages), needs=needs if needs not in finished else None))
+            parents = stages[0].parents if stages[0].kind != "evaluate" else ()
+            needs = next((parent for parent in parents if parent not in finished), None)
+            units.append(Unit(id=head, stages=tuple(stages), needs=needs))
         ahead = self._work_ahead(units)
         return sorted(units, key=lambda unit: -ahead[unit.id])
 
@@ -142,112 +137,3 @@ class Plan:
         for unit in reversed(units):  # children come after their parents
             ahead[unit.id] = unit.images + max((ahead[child.id] for child in children.get(unit.id, [])), default=0)
         return ahead
-
-
-def make_plan(study: Study, datasets: Mapping[str, Dataset]) -> Plan:
-    """Unfold a study, whose precision is resolved, with its data sets by name or path.
-
-    Raises:
-        DataError: if a target has no labels to evaluate with. WeightsError: if a checkpoint file is missing.
-        StudyError: for a factor level that makes no valid recipe, or a factor named like a column of the results.
-    """
-    columns = {name for schema in (AXES, *TABLES.values()) for name in schema.names}
-    for factor in study.factors:
-        if factor.name in columns:
-            raise StudyError(
-                f"study {study.name}: factor {factor.name!r} has the name of a column of the results: "
-                f"call it something else, such as {factor.roles[0]}_{factor.name}."
-            )
-    if study.precision == "auto":
-        raise StudyError(f"study {study.name}: a plan needs the precision of its stages, float32 or bfloat16.")
-    plan, planned = Plan(study), set[tuple[Any, ...]]()
-    importing = functools.cache(functools.partial(weights_stage, study))  # hashes a checkpoint once, not per cell
-    for tested in tested_on(study):
-        datasets[tested].evaluation()
-    for target in study.targets:
-        for levels in grid(study):
-            recipes = recipes_at(study, levels)
-            for seed, arm in itertools.product(study.seeds, study.arms):
-                if any(levels[f.name] not in f.levels_of(arm) for f in study.factors if f.varies(arm)):
-                    continue
-                cell = _cell(study, target, arm, levels, recipes, seed)
-                if cell.axes not in planned:
-                    planned.add(cell.axes)
-                    _unfold(plan, cell, arm, recipes, seed, datasets, importing)
-    plan.stages = with_trunks(plan.stages)
-    return plan
-
-
-def _cell(
-    study: Study, target: str, arm: Arm, levels: dict[str, str], recipes: dict[str, Pretraining | Weights], seed: int
-) -> Cell:
-    """A cell whose stages are not planned yet."""
-    roles = {phase.role for phase in arm.phases}
-    return Cell(
-        target=target,
-        arm=arm.chain,
-        levels={f.name: levels[f.name] if f.varies(arm) else None for f in study.factors},
-        seed=seed if any(depends_on_seed(recipes[role]) for role in roles) else None,
-        phases=(),
-        evaluations=(),
-        step0=(),
-        iterations=0,
-    )
-
-
-def _unfold(
-    plan: Plan,
-    cell: Cell,
-    arm: Arm,
-    recipes: dict[str, Pretraining | Weights],
-    seed: int,
-    datasets: Mapping[str, Dataset],
-    importing: Callable[[Weights], Stage],
-) -> None:
-    """Add a cell and the stages behind it."""
-    study, target = plan.study, cell.target
-    seeds = [seed_of(recipes[phase.role], seed) for phase in arm.phases]
-    phases: list[Stage] = []
-    for phase, phase_seed in zip(arm.phases, seeds, strict=True):
-        recipe, parent = recipes[phase.role], phases[-1] if phases else None
-        if isinstance(recipe, Weights):
-            stage = importing(recipe)
-        else:
-            spec = recipe.data or target
-            stage = pretraining_stage(study, recipe, phase.tune, spec, datasets[spec], phase_seed, parent)
-        first = None if phases else phase_seed
-        phases.append(_keep(plan, stage, _label(study, cell, phase.role, recipe, first)))
-
-    def evaluations(weights: Stage | int) -> tuple[str, ...]:
-        label = f"random features, seed {weights}" if isinstance(weights, int) else weights.label
-        tested = ((item, item.data or target) for item in study.evaluations)
-        stages = (evaluation_stage(study, item, weights, spec, datasets[spec]) for item, spec in tested)
-        return tuple(_keep(plan, stage, label).id for stage in stages)
-
-    last, before = phases[-1], phases[-2] if len(phases) > 1 else seeds[-1]
-    cell = cell.model_copy(
-        update={
-            "phases": tuple(stage.id for stage in phases),
-            "step0": evaluations(before) if isinstance(recipes[arm.phases[-1].role], Pretraining) else (),
-            "evaluations": evaluations(last),
-            "iterations": last.content.iterations if last.kind == "pretrain" else 0,
-        }
-    )
-    plan.cells.append(cell)
-
-
-def _label(study: Study, cell: Cell, role: str, recipe: Pretraining | Weights, first: int | None) -> str:
-    """The label of a phase: its cell, or its role where that never saw the target.
-
-    Args:
-        first: the seed of a first phase; None of a later one, which is known by its cell.
-    """
-    if isinstance(recipe, Pretraining) and depends_on_seed(recipe) and (first is None or recipe.data is None):
-        return f"{cell.label} on {cell.target}" if len(study.targets) > 1 else cell.label
-    levels = [str(cell.levels[factor.name]) for factor in study.factors if role in factor.roles]
-    seeds = [f"seed {first}"] if depends_on_seed(recipe) else []
-    return ", ".join([f"{role} pretraining" if isinstance(recipe, Pretraining) else f"{role} weights", *levels, *seeds])
-
-
-def _keep(plan: Plan, stage: Stage, label: str) -> Stage:
-    return plan.stages.setdefault(stage.id, stage.model_copy(update={"label": label}))

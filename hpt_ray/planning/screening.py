@@ -16,8 +16,9 @@ import numpy as np
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.search import Value
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.spec.candidates import Candidate
 from hpt_ray.spec.study import Study
 

@@ -27,8 +27,9 @@ import numpy as np
 
 from hpt_ray.core.identity import derived_seed
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.plan import Cell, Plan, make_plan
+from hpt_ray.planning.plan import Cell, Plan
 from hpt_ray.planning.trunks import with_trunks
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.policy_space import DIGITS, SPACE, Point, random_policies, to_point, to_policy

@@ -10,7 +10,8 @@ import itertools
 from collections.abc import Mapping
 
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.plan import Cell, Plan, make_plan
+from hpt_ray.planning.plan import Cell, Plan
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.spec.study import Study
 from hpt_ray.store.records import ClaimAtLook, Look
 

@@ -12,7 +12,7 @@ from hpt_ray.core.metric import chosen
 from hpt_ray.core.registry import code_hash, name_of
 from hpt_ray.core.values import Frozen, later
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.content import EvaluationContent, PretrainingContent, WeightsContent
+from hpt_ray.planning.content import EvaluationContent, InterpolationContent, PretrainingContent, WeightsContent
 from hpt_ray.spec.arm import Tune
 from hpt_ray.spec.schedule import check_warmup
 from hpt_ray.spec.study import Evaluation, Pretraining, Study, Weights
@@ -44,6 +44,11 @@ class _Stage(Frozen):
     encoded: tuple[str, ...] = ()
     channels: dict[str, Channels] = Field(default_factory=dict)
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The stages whose weights this one is computed from, the last first."""
+        return () if self.needs is None else (self.needs,)
+
 
 class PretrainingStage(_Stage):
     """A pretraining phase.
@@ -71,6 +76,24 @@ class WeightsStage(_Stage):
     source: WeightSource
 
 
+class InterpolationStage(_Stage):
+    """The average of the end of a pretraining phase, which it ``needs``, and of its start.
+
+    Attributes:
+        data: the target's name or path as the user wrote it; its fingerprint is in ``content``.
+        decode_size: side in pixels at which its images are stored.
+    """
+
+    kind: Literal["interpolate"] = "interpolate"
+    content: InterpolationContent
+    data: str
+    decode_size: int
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.content.end, self.content.start)
+
+
 class EvaluationStage(_Stage):
     """An evaluation of weights on ``data``, the data set's name or path as the user wrote it."""
 
@@ -81,10 +104,10 @@ class EvaluationStage(_Stage):
 
 
 #: One unit of work with an identity.
-Stage = Annotated[PretrainingStage | WeightsStage | EvaluationStage, Field(discriminator="kind")]
+Stage = Annotated[PretrainingStage | WeightsStage | InterpolationStage | EvaluationStage, Field(discriminator="kind")]
 
 
-def identity(content: PretrainingContent | WeightsContent | EvaluationContent) -> str:
+def identity(content: PretrainingContent | WeightsContent | InterpolationContent | EvaluationContent) -> str:
     """The hash of a content, in which a Python file stands by its name and its ``code``, wherever it lies."""
     names: dict[str, Any] = {"backbone": name_of(content.backbone)}
     if isinstance(content, PretrainingContent):
@@ -133,9 +156,7 @@ def pretraining_stage(
         decode_size=study.decode_size,
         images=iterations * recipe.batch,
         apart=tuple(other.spec for other in apart),
-        groups=_rules(data, *apart),
-        encoded=_encoded(data, *apart),
-        channels=_channels(data, *apart),
+        **_reading(data, *apart),
     )
 
 
@@ -156,6 +177,35 @@ def weights_stage(study: Study, recipe: Weights) -> WeightsStage:
         code=code_hash(("backbones", study.backbone)),
     )
     return WeightsStage(id=identity(content), level=0, content=content, source=source)
+
+
+def interpolation_stage(
+    study: Study, weight: float, start: Stage, end: Stage, spec: str, data: Dataset
+) -> InterpolationStage:
+    """The stage that averages the start and the end of a pretraining phase.
+
+    Args:
+        weight: of the end. spec: the data set of the phase as the user wrote it. data: the same, loaded.
+    """
+    content = InterpolationContent(
+        version=VERSIONS["interpolate"],
+        backbone=study.backbone,
+        image_size=study.image_size,
+        weight=weight,
+        start=start.id,
+        end=end.id,
+        data=data.fingerprint,
+        code=code_hash(("backbones", study.backbone)),
+    )
+    return InterpolationStage(
+        id=identity(content),
+        level=end.level + 1,
+        content=content,
+        needs=end.id,
+        data=spec,
+        decode_size=study.decode_size,
+        **_reading(data),
+    )
 
 
 def evaluation_stage(
@@ -189,20 +239,14 @@ def evaluation_stage(
         needs=parent.id if parent else None,
         data=spec,
         decode_size=study.decode_size,
-        groups=_rules(data),
-        encoded=_encoded(data),
-        channels=_channels(data),
+        **_reading(data),
     )
 
 
-def _encoded(*datasets: Dataset) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(data.spec for data in datasets if data.pixels == "encoded"))
-
-
-def _channels(*datasets: Dataset) -> dict[str, Channels]:
-    return {data.spec: data.channels_read for data in datasets if data.channels_read != RGB}
-
-
-def _rules(*datasets: Dataset) -> dict[str, str]:
-    """The rules by which the images of some data sets are grouped, by data set."""
-    return {data.spec: data.groups.rule for data in datasets if data.groups is not None and data.groups.rule}
+def _reading(*datasets: Dataset) -> dict[str, Any]:
+    """How some data sets are read: the rules by which their images are grouped, which stay encoded, which channels."""
+    return {
+        "groups": {data.spec: data.groups.rule for data in datasets if data.groups is not None and data.groups.rule},
+        "encoded": tuple(dict.fromkeys(data.spec for data in datasets if data.pixels == "encoded")),
+        "channels": {data.spec: data.channels_read for data in datasets if data.channels_read != RGB},
+    }

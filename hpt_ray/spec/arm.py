@@ -1,7 +1,13 @@
-"""Arms: pretraining hierarchies, written as chains of roles."""
+"""Arms: pretraining hierarchies, written as chains of roles.
+
+One grammar: ``ROLE`` and, for each later phase, ``>ROLE`` or ``~WEIGHT~ROLE``, each with an optional ``:bn``. Every
+phase starts from the weights of the phase before. After ``~0.5~`` its end is averaged with its start.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,6 +16,8 @@ from hpt_ray.core.errors import StudyError
 from hpt_ray.core.values import Frozen
 
 Tune = Literal["all", "bn"]
+#: The share of the end in the average of a phase's start and end.
+Weight = Annotated[float, Field(ge=0, le=1)]
 
 #: What the paper calls the chains it compares; any other chain is shown as it is written.
 LABELS = {
@@ -18,13 +26,23 @@ LABELS = {
     "base>target": "HPT",
     "base>target:bn": "HPT-BN",
 }
+_JOINT = re.compile(r"(>|~[^~>]*~)")
 
 
 class Phase(Frozen):
-    """One link of a pretraining hierarchy: a role (base, source, target) and what it may change."""
+    """One link of a pretraining hierarchy: a role (base, source, target) and what it may change.
+
+    ``weight``: that of its end in the average of its end and its start, to which the phase leads; None: its end.
+    """
 
     role: str
     tune: Tune = "all"
+    weight: Weight | None = None
+
+    @property
+    def name(self) -> str:
+        """What is pretrained in it: ``target:bn``."""
+        return self.role if self.tune == "all" else f"{self.role}:{self.tune}"
 
 
 class Arm(Frozen):
@@ -34,26 +52,56 @@ class Arm(Frozen):
 
     @classmethod
     def parse(cls, chain: str) -> Arm:
-        """Read a chain of ``role`` or ``role:bn`` links joined by ``>``.
+        """Read a chain.
 
         Raises:
-            StudyError: for an empty link or an unknown modifier.
+            StudyError: for an empty link, an unknown modifier, or a weight that is none.
         """
-        phases = []
-        for link in chain.split(">"):
-            role, _, tune = link.strip().partition(":")
-            if not role.isidentifier() or tune not in ("", "all", "bn"):
-                raise StudyError(
-                    f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', with an optional ':bn', "
-                    "such as 'target', 'base>target' or 'base>target:bn'."
-                )
-            phases.append(Phase(role=role, tune="bn" if tune == "bn" else "all"))
-        return cls(phases=tuple(phases))
+        first, *rest = _JOINT.split(chain)
+        joints, links = [">", *rest[::2]], [first, *rest[1::2]]
+        return cls(phases=tuple(_phase(chain, joint, link) for joint, link in zip(joints, links, strict=True)))
 
     @property
     def chain(self) -> str:
-        return ">".join(phase.role + (":bn" if phase.tune == "bn" else "") for phase in self.phases)
+        first, *rest = self.phases
+        return first.name + "".join((">" if each.weight is None else f"~{each.weight:g}~") + each.name for each in rest)
 
     @property
     def label(self) -> str:
         return LABELS.get(self.chain, self.chain)
+
+    @property
+    def stages(self) -> int:
+        """How many stages lead to its weights: one for each phase, and one for each average."""
+        return sum(1 if phase.weight is None else 2 for phase in self.phases)
+
+    def until(self, phases: int) -> Arm:
+        """The arm of its first ``phases`` phases, with the end of the last as it was pretrained."""
+        *before, last = self.phases[:phases]
+        return Arm(phases=(*before, last.model_copy(update={"weight": None})))
+
+
+def _phase(chain: str, joint: str, link: str) -> Phase:
+    """The phase of a link, which ``joint`` joins to the one before."""
+    role, _, tune = link.strip().partition(":")
+    if not role.isidentifier() or tune not in ("", "all", "bn"):
+        raise StudyError(
+            f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', with an optional ':bn', "
+            "such as 'target', 'base>target' or 'base>target:bn', or by '~WEIGHT~', such as 'base~0.5~target'."
+        )
+    return Phase(role=role, tune="bn" if tune == "bn" else "all", weight=_weight(chain, joint))
+
+
+def _weight(chain: str, joint: str) -> float | None:
+    if joint == ">":
+        return None
+    try:
+        weight = float(f"{float(joint.strip('~')):g}")
+    except ValueError:
+        weight = math.nan
+    if not 0 <= weight <= 1:
+        raise StudyError(
+            f"arm {chain!r} cannot be read at {joint!r}: write the weight of the end as a number from 0 to 1, such as "
+            "'base~0.5~target'."
+        )
+    return weight

@@ -64,6 +64,14 @@ def evaluating(network: nn.Module, device: torch.device) -> Iterator[None]:
         network.train(was_training)
 
 
+def prepared(data: Dataset, indices: NDArray[np.int64], image_size: int, device: torch.device) -> Tensor:
+    """Some images of a data set as ``outputs`` gives them to a network, all at once: [n, C, image_size, image_size]."""
+    mean, std = to_device(np.array([data.mean, data.std], np.float32), device).view(2, 1, -1, 1, 1)
+    images = centre(torch.from_numpy(np.ascontiguousarray(data.images[indices])), image_size).to(device)
+    normalised: Tensor = (images.float() / 255 - mean) / std
+    return normalised.contiguous(memory_format=torch.channels_last)
+
+
 @torch.no_grad()  # not inference mode, whose tensors could never be trained again
 def outputs(
     network: nn.Module, data: Dataset, indices: NDArray[np.int64], image_size: int, device: torch.device

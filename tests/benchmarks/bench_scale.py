@@ -34,8 +34,8 @@ from hpt_ray.execute.prepare import Prepared, prepare
 from hpt_ray.execute.runs import rewrite
 from hpt_ray.execute.states import runs
 from hpt_ray.execute.worker import CURVES, PREDICTIONS, RESULTS, packed
-from hpt_ray.planning.plan import make_plan
 from hpt_ray.planning.stage import Stage
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.report import dashboard
 from hpt_ray.report.dashboard import Dashboard
 from hpt_ray.report.render import render, verdicts

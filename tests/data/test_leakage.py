@@ -15,8 +15,9 @@ from hpt_ray.core.errors import DataError
 from hpt_ray.data.dataset import Dataset, load
 from hpt_ray.data.leakage import remarks
 from hpt_ray.execute.manifest import shared
-from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.stage import Stage
+from hpt_ray.planning.unfold import make_plan
 from tests.support import small
 from tests.support.places import SHARED_DATA
 

@@ -13,8 +13,9 @@ import pytest
 
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.collect import collect
-from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.stage import Stage
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.store import schema as results
 from hpt_ray.store.store import Store
 from hpt_ray.store.tables import parquet, run_schema, to_table

@@ -13,8 +13,9 @@ import torch
 from hpt_ray.execute import estimate as module
 from hpt_ray.execute.estimate import EVALUATION_SECONDS, FIXED_SECONDS, estimate
 from hpt_ray.execute.prepare import Prepared
-from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.stage import Stage
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.spec.grid import data_of
 from hpt_ray.spec.study import Evaluation, Study
 from hpt_ray.store.records import StageRecord

@@ -8,7 +8,8 @@ import pytest
 
 from hpt_ray.core.errors import DataError, StudyError, WeightsError
 from hpt_ray.core.identity import VERSIONS, content_id
-from hpt_ray.planning.plan import Cell, Plan, make_plan
+from hpt_ray.planning.plan import Cell, Plan
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.spec.grid import data_of, recipes_of
 from hpt_ray.spec.policy import ColorJitter, Policy
 from hpt_ray.spec.study import Evaluation, Factor, Study, Weights

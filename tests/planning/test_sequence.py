@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.plan import Plan
 from hpt_ray.planning.sequence import grown
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.spec.grid import data_of
 from hpt_ray.spec.growing import growing
 from hpt_ray.spec.study import Study

@@ -1,62 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.spec.arm import Arm, Phase
 from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study, Weights
 from tests.support import small
-
-roles = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
-phases = st.lists(st.builds(Phase, role=roles, tune=st.sampled_from(["all", "bn"])), min_size=1, max_size=5)
-space = st.sampled_from(["", " ", "  "])
-
-
-@given(phases)
-def test_a_chain_reads_back_as_the_arm_it_was_written_from(links):
-    arm = Arm(phases=tuple(links))
-    assert Arm.parse(arm.chain) == arm
-
-
-@given(phases, st.data())
-def test_spaces_around_links_and_an_explicit_all_mean_nothing(links, data):
-    arm = Arm(phases=tuple(links))
-    written = [
-        data.draw(space)
-        + link.role
-        + (":bn" if link.tune == "bn" else data.draw(st.sampled_from(["", ":all"])))
-        + data.draw(space)
-        for link in links
-    ]
-    assert Arm.parse(">".join(written)) == arm
-
-
-@given(st.text(alphabet="ab:>- .", max_size=8))
-def test_whatever_is_written_is_read_or_refused_in_one_line(text):
-    try:
-        assert Arm.parse(Arm.parse(text).chain) == Arm.parse(text)
-    except StudyError as error:
-        assert "cannot be read" in str(error)
-
-
-@pytest.mark.parametrize("chain", ["", ">", "base>", ">target", "base>>target", "base>target:batchnorm", "1a", "a-b"])
-def test_a_broken_chain_is_refused(chain):
-    with pytest.raises(StudyError, match="write roles joined by '>'"):
-        Arm.parse(chain)
-
-
-def test_arms_have_the_names_of_the_paper():
-    labels = {chain: Arm.parse(chain).label for chain in (*small.ARMS, "base>source>target")}
-    assert labels == {
-        "target": "From scratch",
-        "base": "Direct transfer",
-        "base>target": "HPT",
-        "base>target:bn": "HPT-BN",
-        "base>source>target": "base>source>target",
-    }
 
 
 def test_a_study_is_frozen_and_survives_the_way_through_json():

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from hpt_ray.data.dataset import Dataset
-from hpt_ray.planning.plan import Plan, make_plan
+from hpt_ray.planning.plan import Plan
+from hpt_ray.planning.unfold import make_plan
 from hpt_ray.spec.grid import data_of
 from hpt_ray.spec.policy import Policy
 from hpt_ray.spec.study import Evaluation, Factor, Pretraining, Study

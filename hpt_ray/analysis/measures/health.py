@@ -10,7 +10,7 @@ import pandas as pd
 
 from hpt_ray.analysis.measures.run import DIRECT
 from hpt_ray.analysis.measures.text_format import level_name, percent, points
-from hpt_ray.spec.arm import LABELS
+from hpt_ray.spec.arm import LABELS, Arm
 
 #: Collapse is an end below a tenth of the start. A healthy run keeps the order of magnitude it starts with or gains: at
 #: the quick scale the projections' standard deviation goes from 0.05 to 0.05-0.06 and the effective rank from 53 to 69,
@@ -143,8 +143,8 @@ def _groups(curves: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
     for (stage, target, arm, phase, *levels), (targets, *varied) in zip(
         used.drop_duplicates("stage").to_numpy(), shared.to_numpy(), strict=True
     ):
-        links = arm.split(">")
-        chain = ">".join(links[: links.index(phase) + 1])
+        parsed = Arm.parse(arm)
+        chain = parsed.until([each.name for each in parsed.phases].index(phase) + 1).chain
         name = "The base" if chain == DIRECT else LABELS.get(chain, chain)
         # What cells of several targets or levels share depends on neither.
         if several and not targets:

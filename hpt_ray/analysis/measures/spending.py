@@ -17,6 +17,7 @@ from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.measures.speedup import Bound, Curve, SpeedUp, monotone, speed_up
 from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import Interval, replicate
+from hpt_ray.spec.arm import Arm
 
 #: Units of cost to the columns of the results that hold them, each of an arm's last phase.
 UNITS = {"iterations": "iteration", "images": "images", "seconds": "seconds"}
@@ -65,8 +66,8 @@ def curve(run: Run, target: str, arm: str, unit: str) -> dict[float, np.ndarray]
 
 def before(run: Run, target: str, arm: str, unit: str) -> float | None:
     """What the phases before an arm's last one cost: None where one was given, or is no arm of the study."""
-    links = arm.split(">")[:-1]
-    chains = [">".join(links[: position + 1]) for position in range(len(links))]
+    parsed = Arm.parse(arm)
+    chains = [parsed.until(number).chain for number in range(1, len(parsed.phases))]
     spent = [costs(run, target, chain, unit).get("") for chain in chains]
     known = [cost for cost in spent if cost is not None]
     return sum(known) if known and len(known) == len(spent) else None
