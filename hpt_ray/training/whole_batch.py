@@ -46,3 +46,9 @@ def backward(
     start = 2 * batch.group * workers.share(batch.groups).start
     projections.backward(slope[start : start + len(projections)] * workers.size)  # type: ignore[no-untyped-call]
     return loss.detach(), gathered.detach()
+
+
+def views_of(projections: Tensor, batch: Batch) -> Tensor:
+    """The projections [2, batch size, d] of the first views and of the second, from the order of ``project_pairs``."""
+    rows = projections.view(batch.groups, 2, batch.group, -1)
+    return rows.transpose(0, 1).reshape(2, batch.size, -1)

@@ -25,6 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "byol": {"hidden": 32, "dim": 8},
     "lejepa": {"hidden": 32, "dim": 8, "directions": 32},
     "supervised": {},
+    "vicreg": {"hidden": 32, "dim": 8},
 }
 CROP = Policy().without("color_jitter", "grayscale", "blur")
 

@@ -17,6 +17,9 @@ from hpt_ray.training.method import Method
 from hpt_ray.training.workers import Workers
 from tests.support import small, tiny
 
+#: Methods that pass both views of a group at once.
+TOGETHER = ("simclr", "lejepa", "vicreg")
+
 
 @pytest.mark.parametrize(
     ("backbone", "size"),
@@ -43,9 +46,9 @@ def test_what_is_refused_is_what_fails_in_training(method: str, backbone: str, g
     except ValueError as error:
         assert "more than 1 value per channel" in str(error)
         fails = True
-    # BYOL's heads have no positions; the last map of the two ResNets has one; SimCLR and LeJEPA pass two views at once.
+    # BYOL's heads have no positions; the last map of the two ResNets has one; three pass two views at once.
     one_position = (backbone, size) in (("resnet_small", 8), ("resnet18", 32))
-    assert fails == (group == 1 and (method == "byol" or (one_position and method not in ("simclr", "lejepa"))))
+    assert fails == (group == 1 and (method == "byol" or (one_position and method not in TOGETHER)))
     if fails:
         with pytest.raises(StudyError, match=r"^group=1 gives .* one value of each channel.*: use group=2 or more\.$"):
             check_group(recipe, backbone, size)

@@ -19,6 +19,7 @@ WRITTEN = {
     "simclr": "SimCLR",
     "byol": "BYOL",
     "lejepa": "LeJEPA",
+    "vicreg": "VICReg",
     "": "all",
 }
 

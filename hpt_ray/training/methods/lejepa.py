@@ -18,13 +18,14 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from hpt_ray.core.identity import stream
 from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.heads import projector
 from hpt_ray.training.method import Batch, Method, Projected, initialised
-from hpt_ray.training.whole_batch import backward, project_pairs
+from hpt_ray.training.whole_batch import backward, project_pairs, views_of
 from hpt_ray.training.workers import Workers
 
 #: The integral over frequencies is taken from -LAST to LAST by the trapezoidal rule; both halves are equal.
@@ -74,7 +75,7 @@ class LeJEPA(Method):
 
     def __init__(self, backbone: Backbone, options: Options, seed: int, classes: int) -> None:
         super().__init__(backbone, options, seed, classes)
-        self.weight, self.dim = options.weight, options.dim
+        self.weight = options.weight
         with initialised(seed, "head"):
             self.student = Projected(backbone, projector(backbone.dim, options.hidden, options.dim))
         self._latest = torch.empty(0, options.dim)
@@ -87,10 +88,8 @@ class LeJEPA(Method):
 
     def step(self, batch: Batch, workers: Workers) -> Tensor:
         def loss_of(gathered: Tensor) -> Tensor:
-            rows = gathered.view(batch.groups, 2, batch.group, self.dim)
-            views = rows.transpose(0, 1).reshape(2, batch.size, self.dim)
             with torch.autocast(gathered.device.type, enabled=False):
-                return lejepa(views, batch.drawn["directions"], self.weight)
+                return lejepa(views_of(gathered, batch), batch.drawn["directions"], self.weight)
 
         # Every projection changes the statistic of the whole batch.
         loss, gathered = backward(project_pairs(self, batch, workers), loss_of, batch, workers)
@@ -99,15 +98,6 @@ class LeJEPA(Method):
 
     def feature_std(self) -> Tensor:
         return self._latest.std(dim=0).mean()
-
-
-def projector(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers with batch norm, which takes the biases before it away, and one without."""
-    layers = list[nn.Module]()
-    for width, wider in ((inputs, hidden), (hidden, hidden)):
-        norm = nn.BatchNorm1d(wider, track_running_stats=False)
-        layers += [nn.Linear(width, wider, bias=False), norm, nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(hidden, outputs))
 
 
 method = LeJEPA
