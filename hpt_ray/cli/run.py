@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_ray.cli import streams
+from hpt_ray.cli.opening import show_in_browser
 from hpt_ray.cli.options import (
     Address,
     Gpus,
@@ -47,6 +48,7 @@ def run(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Call the run so: it stands for its id in every command.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remember this with the run.")] = None,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report at the end.")] = False,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
     from hpt_ray.cli import progress
@@ -74,6 +76,8 @@ def run(
             observer=observer,
         )
     show(result)
+    if open_report:
+        show_in_browser(result.report)
     if result.failures:
         if given_up := result.run.manifest.given_up:
             streams.say(f"error: all that was tried failed for one reason: {given_up}")

@@ -158,13 +158,13 @@ class Run:
         """
         by_seed = self.by_seed(target, arm, level, evaluation, step0=step0)
         values = by_row(self.study, np.where(np.isnan(by_seed), failed, by_seed))
-        return self._scores.get((target, evaluation or self.evaluation), NOTHING).columns(values)
+        return self.tested(target, evaluation).columns(values)
 
     def by_seed(
         self, target: str, arm: str, level: str, evaluation: str | None = None, *, step0: bool = False
     ) -> np.ndarray:
         """The same for every seed and example, [seeds, examples], whichever bases and groups they share."""
-        scores = self._scores.get((target, evaluation or self.evaluation), NOTHING)
+        scores = self.tested(target, evaluation)
         scores_by_seed = np.full((len(self.study.seeds), len(scores.examples)), np.nan)
         for name in ("", level):  # predictions at the level itself replace those that depend on no level
             by_seed = scores.by_cell.get((arm, name, step0), {})
@@ -176,9 +176,13 @@ class Run:
 
     def labels(self, target: str) -> np.ndarray:
         """The label of each example of ``by_seed`` in the first evaluation, [examples]; of single labels."""
-        examples = self._scores.get((target, self.evaluation), NOTHING).examples
+        examples = self.tested(target).examples
         labels = self.predictions[self.predictions["target"] == target].drop_duplicates("example").set_index("example")
         return labels["label"].reindex(examples).to_numpy()
+
+    def tested(self, target: str, evaluation: str | None = None) -> Scores:
+        """The test examples that all cells of a target share in an evaluation, with their groups."""
+        return self._scores.get((target, evaluation or self.evaluation), NOTHING)
 
     def answers(self, target: str, arm: str, level: str, evaluation: str | None = None) -> np.ndarray:
         """Whether each repeat classified each test example correctly, or its component, after the arm's last phase.
@@ -187,7 +191,7 @@ class Run:
         one row. A repeat that a seed lacks is a row of NaN. Columns are those of ``correct``.
         """
         evaluation = evaluation or self.evaluation
-        scores = self._scores.get((target, evaluation), NOTHING)
+        scores = self.tested(target, evaluation)
         examples = scores.examples
         cells = self._cells
         selected = (cells["target"] == target) & (cells["arm"] == arm) & (cells["evaluation"] == evaluation)
