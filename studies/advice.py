@@ -38,15 +38,8 @@ def study(
     **settings: Unpack[Settings],
 ) -> Study:
     given = SCALES[scale].adjusted(uses=methods or (), **settings)
-    tried = methods or (given.target.method,)
     bases = {name: given_base(name, given.base) for name in base}
-    every = candidates(
-        [(name, isinstance(recipe, Weights)) for name, recipe in bases.items()],
-        arms,
-        tried,
-        policies,
-        budgets or BUDGETS[scale],
-    )
+    every = candidates(base, arms, methods or (given.target.method,), policies, budgets or BUDGETS[scale])
     recipes: dict[str, Pretraining | Weights] = {}
     for candidate in every:
         method = {"method": candidate.method, "options": given.options(candidate.method)}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hpt_ray.analysis.verdict import Verdict
     from hpt_ray.execute.export import Exported
     from hpt_ray.execute.finalize import Result
+    from hpt_ray.report.advised import Advised
     from hpt_ray.spec.parameters import Parameter
     from hpt_ray.training.weights.inspect_weights import Inspection
 
@@ -110,6 +111,8 @@ def result(result: Result) -> None:
     from hpt_ray.analysis.measures.views import one_factor
     from hpt_ray.analysis.until_decided import until_decided
 
+    if result.advice:
+        advice(result.advice)
     given_up = result.run.manifest.given_up
     if given_up:
         out.print()
@@ -137,6 +140,18 @@ def result(result: Result) -> None:
         out.print(f"weights: {handed.command}", soft_wrap=True)
     for line in places(result):
         out.print(line, soft_wrap=True)
+
+
+def advice(advised: Advised) -> None:
+    """The recommendation, what trains and exports it, and what the advice cost."""
+    out.print()
+    out.print(advised.sentences[0], style="bold")
+    out.print(advised.sentences[1])
+    out.print()
+    for command in advised.commands:
+        out.print(command, soft_wrap=True)
+    out.print()
+    out.print(advised.spent, style="dim")
 
 
 def verdict(verdict: Verdict) -> None:

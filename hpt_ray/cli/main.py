@@ -1,4 +1,4 @@
-"""The command line: ``hpt-study list | show | plan | run | status | open | note | report | export | judge | ...``.
+"""The command line: ``hpt-study run``, ``advise``, ``plan`` and the others that ``hpt-study --help`` lists.
 
 Commands import torch, Ray and plotly only when they need them, so that ``--help`` answers at once.
 """
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from hpt_ray.cli import export, judge, opening, queries, repair, streams
+from hpt_ray.cli import advise, export, judge, opening, queries, repair, streams
 from hpt_ray.cli.options import (
     Address,
     CsvFile,
@@ -96,6 +96,7 @@ def plan(
 
 
 app.command()(run)
+app.command()(advise.advise)
 app.command()(queries.status)
 app.command()(queries.note)
 app.command("open")(opening.open_page)

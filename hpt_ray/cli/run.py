@@ -75,6 +75,11 @@ def run(
             note=note,
             observer=observer,
         )
+    end(result, open_report)
+
+
+def end(result: Result, open_report: bool = False) -> None:
+    """Show the result of a run, and end with exit code 1 where a stage failed."""
     show(result)
     if open_report:
         show_in_browser(result.report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.core.errors import StoreError
+from hpt_ray.execute.advice_commands import commands
 from hpt_ray.execute.collect import NOT_RUN, Finished, collect, finished
 from hpt_ray.execute.events import NEEDS
 from hpt_ray.execute.handed import handed
@@ -32,6 +34,7 @@ from hpt_ray.training.weights.exported import Pretrained
 
 if TYPE_CHECKING:
     from hpt_ray.analysis.verdict import Verdict
+    from hpt_ray.report.advised import Advised
     from hpt_ray.report.winner import Handed
 
 
@@ -45,6 +48,7 @@ class Result:
         results: path or address of the results table. report: of the HTML report.
         failures: reasons by stage label; empty if every cell has its results.
         handover: the weights of the run, with the winners. handed: how to take these.
+        advice: what an advice recommends; None of any other run.
     """
 
     run: Run
@@ -54,6 +58,7 @@ class Result:
     failures: dict[str, str]
     handover: Handover
     handed: list[Handed]
+    advice: Advised | None = None
 
     def weights(
         self, arm: str | None = None, level: Level | None = None, seed: int | None = None, target: str | None = None
@@ -128,6 +133,7 @@ def _collected(plan: Plan, views: pa.Table, store: Store, manifest: Manifest) ->
 
 def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: Manifest) -> Result:
     """Write the folder of a run: its tables, its manifest, and what follows from them as a report and as JSON."""
+    from hpt_ray.report.advised import advised
     from hpt_ray.report.render import render, verdicts
     from hpt_ray.report.verdict_file import verdict_file
     from hpt_ray.report.winner import winner
@@ -140,11 +146,12 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     winners = {} if manifest.given_up else {verdict.target: winner(run, verdict) for verdict in judged}
     handover = Handover(store, plan, run, winners, {verdict.target: verdict.sentence for verdict in judged})
     how_to_take = handed(plan, manifest, winners.values())
+    advice = None if manifest.given_up else advised(run, judged[0], partial(commands, manifest))
     files = {
         PLAN: plan_json(plan),
-        REPORT: render(run, page, judged, how_to_take).encode(),
+        REPORT: render(run, page, judged, how_to_take, advice).encode(),
         VERDICT: verdict_file(run, judged, winners),
-    }
+    } | ({"advice.json": advice.json} if advice else {})
     store.write_run(plan.run, files | {f"{name}.parquet": parquet(tables[name]) for name in tables}, manifest)
     failures = {
         plan.stages[failure.stage].label: failure.reason
@@ -152,7 +159,7 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
         if failure.reason != NOT_RUN
     }
     paths = store.path(f"{folder}/results.parquet"), store.path(f"{folder}/{REPORT}")
-    return Result(run, tuple(judged), *paths, failures, handover, how_to_take)
+    return Result(run, tuple(judged), *paths, failures, handover, how_to_take, advice)
 
 
 def run_of(tables: Mapping[str, pa.Table], manifest: Manifest) -> Run:

@@ -28,18 +28,19 @@ def _handed(plan: Plan, manifest: Manifest, choice: Choice, to: Layout) -> Hande
     target, name = (choice.target, f"{study.name}-{data.name}") if len(study.targets) > 1 else ("", study.name)
     file = re.sub(r"[^\w.-]+", "-", name) + SUFFIXES[to]
     lines = loading(study.backbone, to, study.image_size, file, len(data.mean))
-    return Handed(choice.target, choice, _export_command(manifest.command, plan.run, target, to, file), lines)
+    return Handed(choice.target, choice, export_command(manifest.command, plan.run, target, to, file), lines)
 
 
-def _export_command(reproduce: str, run: str, target: str, to: Layout, file: str) -> str:
+def export_command(reproduce: str, run: str, target: str, to: Layout, file: str, arm: str = "") -> str:
     """The shell command that writes weights of a run to a file.
 
     Args:
         reproduce: the command that repeats the run, which says where its store is; "" where there is none.
-        target: "" of a run with one target.
+        target: "" of a run with one target. arm: "" for the one that won.
     """
     words = shlex.split(reproduce)
     store = words[words.index("--store") + 1 :][:1] if "--store" in words else [] if words else ["STORE"]
-    parts = ["hpt-study", "export", run, *(["--target", target] if target else []), "--to", to, "-o", file]
+    named = [*(["--arm", arm] if arm else []), *(["--target", target] if target else [])]
+    parts = ["hpt-study", "export", run, *named, "--to", to, "-o", file]
     enter = shlex.join(words[: words.index("&&")]) + " && " if "&&" in words else ""
     return enter + shlex.join([*parts, *(["--store", *store] if store else [])])

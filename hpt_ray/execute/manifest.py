@@ -6,6 +6,8 @@ import base64
 import io
 import re
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,20 +41,39 @@ def reproduce_command(study: Study, store: str, runner: str, until_decided: int 
     """
     if study.made_from is None:
         return ""
-    values = {
-        name: ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        for name, value in study.parameters.items()
-    }
-    parts = ["hpt-study", "run", study.made_from]
+    more = ["--until-decided", "--max-seeds", str(until_decided)] if until_decided else []
+    return _command(["run", study.made_from], study.parameters, more, store, runner)
+
+
+def advise_command(study: Study, store: str, runner: str, budget: float | None) -> str:
+    """The shell command that repeats an advice, as ``reproduce_command``.
+
+    Args:
+        study: that of all candidates, with its parameters. budget: in seconds.
+    """
+    settings = dict(study.parameters)
+    target, bases = (_text(settings.pop(name, ())) for name in ("target", "base"))
+    more = [*(["--bases", bases] if bases else []), *([] if budget is None else ["--budget", f"{budget:g}s"])]
+    return _command(["advise", target], settings, more, store, runner)
+
+
+def _command(start: list[str], settings: Mapping[str, Any], more: list[str], store: str, runner: str) -> str:
+    values = {name: _text(value) for name, value in settings.items()}
+    parts = ["hpt-study", *start]
     for name, value in values.items():
         parts += ["--set", f"{name}={value}"]
-    parts += ["--until-decided", "--max-seeds", str(until_decided)] if until_decided else []
+    parts += more
     parts += [] if runner == "ray" else ["--runner", runner]
     parts += [] if store == "hpt-store" else ["--store", public(store)]
     elsewhere = store == "hpt-store" or "://" in store or path_of(store).is_absolute()  # it may not exist yet
-    relative = not elsewhere or any(map(_is_relative, [study.made_from, *values.values(), runner]))
+    relative = not elsewhere or any(map(_is_relative, [*start, *values.values(), *more, runner]))
     enter = f"cd {shlex.quote(str(path_of('.').absolute()))} && " if relative else ""
     return enter + shlex.join(parts)
+
+
+def _text(value: Any) -> str:
+    """A parameter as it is typed."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _is_relative(value: str) -> bool:

@@ -32,6 +32,7 @@ from hpt_ray.spec.growing import growing
 from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store import labels
 from hpt_ray.store.records import Manifest
+from hpt_ray.store.screening import Screening
 from hpt_ray.store.store import PLAN, VIEWS, Store
 from hpt_ray.store.tables import parquet
 
@@ -51,6 +52,7 @@ def run(
     budget: float | None = None,
     name: str | None = None,
     note: str | None = None,
+    screening: Screening | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Run a study; stages that are finished in the store are not run again.
@@ -67,6 +69,7 @@ def run(
         until_decided: seeds are added until the claims are decided, to so many at most; None: the study's own seeds.
         budget: seconds of wall time after which no look at the claims is begun; None: without end.
         name: stands for the run's id wherever a run is asked for. note: is shown with it. None: as they are.
+        screening: how the arms of an advice were found; None of any other study.
 
     Raises:
         StudyError: for anything that the user can fix. A stage that fails raises nothing: see ``Result.failures``.
@@ -82,7 +85,7 @@ def run(
     manifest = Manifest(
         study=plan.study,
         plan_id=plan.id,
-        command=reproduce_command(study, str(store), runner, until_decided),
+        command=screening.command if screening else reproduce_command(study, str(store), runner, until_decided),
         versions=machine.versions(),
         hardware=machine.hardware(),
         started=started.isoformat(timespec="seconds"),
@@ -90,6 +93,7 @@ def run(
         notes=(*reader_notes(study), *prepared.notes),
         cached=len(already & set(plan.stages)),
         looks=growth.looks if growth else None,
+        screening=screening,
         looked_at=() if study.search else looked_at(prepared.plan.study, prepared.fingerprints, opened, plan.run),
     )
 
@@ -123,7 +127,7 @@ def run(
 
     with contextlib.ExitStack() as ending:
         if units:
-            _check_workers(plan.study, workers)
+            check_workers(plan.study, workers)
             request = Request(
                 study=plan.study.name,
                 run=f"{plan.run}-{uuid.uuid4().hex[:6]}",  # unique, since the same study may run twice on one cluster
@@ -210,7 +214,7 @@ def execute(work: Iterator[list[Unit]], progress: Progress, store: Store, runner
         runner.run(work, store, tell, ending)
 
 
-def _check_workers(study: Study, workers: int) -> None:
+def check_workers(study: Study, workers: int) -> None:
     from hpt_ray.training.workers import Workers
 
     for recipe in recipes_of(study):

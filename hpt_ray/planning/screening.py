@@ -40,9 +40,18 @@ class Standing:
     base: str
 
     @property
+    def training(self) -> tuple[Candidate, ...]:
+        """Those that pretrain on the target, from the best on."""
+        return tuple(candidate for candidate in self.left if candidate.trains)
+
+    @property
+    def finalists(self) -> tuple[Candidate, ...]:
+        return self.training[:FINALISTS]
+
+    @property
     def settled(self) -> bool:
         """Whether a further rung has nothing to drop."""
-        return sum(candidate.trains for candidate in self.left) <= FINALISTS
+        return len(self.training) <= FINALISTS
 
 
 def rung(study: Study, datasets: Mapping[str, Dataset], left: Sequence[Candidate], rows: int) -> Plan:
@@ -66,7 +75,7 @@ def values(plan: Plan, value: Value) -> dict[str, float | None]:
 
 def costs(plan: Plan) -> dict[str, int]:
     """How many images an arm trains on in one row, by arm."""
-    return {cell.arm: sum(plan.stages[stage].images for stage in cell.phases) for cell in plan.cells}
+    return {cell.arm: sum(plan.stages[stage].images for stage in plan.behind(cell.phases)) for cell in plan.cells}
 
 
 def standing(left: Sequence[Candidate], means: Mapping[str, float | None], images: Mapping[str, int]) -> Standing:
@@ -99,15 +108,14 @@ def final(study: Study, every: Sequence[Candidate], now: Standing) -> Study:
 
     Its first seed follows those of the rungs; a run until it is decided adds the others.
     """
-    finalists = [candidate for candidate in now.left if candidate.trains][:FINALISTS]
-    roles = {candidate.base_role for candidate in finalists}
+    roles = {candidate.base_role for candidate in now.finalists}
     baselines = [
         candidate
         for candidate in every
         if candidate.chain == "target"
         or (not candidate.trains and (candidate.base_role in roles or candidate.arm == now.base))
     ]
-    chosen = [candidate for candidate in every if candidate in finalists or candidate in baselines]
+    chosen = [candidate for candidate in every if candidate in now.finalists or candidate in baselines]
     return _part(study, chosen, (ROWS[-1],))
 
 

@@ -37,6 +37,7 @@ from hpt_ray.analysis.verdict import Table, Verdict
 from hpt_ray.core.identity import NEAR_BITS
 from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
+from hpt_ray.report.advised import Advised
 from hpt_ray.report.compared import compared
 from hpt_ray.report.contents import anchored
 from hpt_ray.report.dashboard import Dashboard, Section
@@ -108,11 +109,13 @@ def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
     return [replace(each, held=held, scope=about, so_far=part) for each in judged]
 
 
-def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequence[Handed] = ()) -> str:
+def render(
+    run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequence[Handed] = (), advised: Advised | None = None
+) -> str:
     """The report of a run, finished or partly failed, as HTML text.
 
     Args:
-        judged: its verdicts. handed: how to take the weights that won.
+        judged: its verdicts. handed: how to take the weights that won. advised: what an advice recommends.
 
     Raises:
         StudyError: for a dashboard that names a figure which does not exist.
@@ -142,6 +145,7 @@ def render(run: Run, dashboard: Dashboard, judged: list[Verdict], handed: Sequen
         looks=looks,
         verdicts=judged,
         handed=handed,
+        advised=advised,
         classes={target: by_name for target in run.study.targets if (by_name := by_class(view, target))},
         cells=table.head(MOST_CELLS).astype(object).where(table.notna(), None).to_dict("records"),
         total=len(table),

@@ -11,6 +11,7 @@ from hpt_ray.core.errors import StudyError
 from hpt_ray.core.registry import name_of
 from hpt_ray.core.values import Frozen
 from hpt_ray.spec.arm import Arm
+from hpt_ray.spec.weights_source import is_given
 
 #: The roles that a user writes an arm with.
 ROLES = {"base", "target"}
@@ -37,13 +38,18 @@ class Candidate(Frozen):
     target_role: str = ""
 
     @property
+    def ways(self) -> tuple[str, str]:
+        """The method and the policy, as results name them."""
+        return name_of(self.method), name_of(self.policy)
+
+    @property
     def trains(self) -> bool:
         """Whether it pretrains on the target."""
         return bool(self.target_role)
 
 
 def candidates(
-    bases: Sequence[tuple[str, bool]],
+    bases: Sequence[str],
     chains: Sequence[str],
     methods: Sequence[str],
     policies: Sequence[str],
@@ -52,8 +58,8 @@ def candidates(
     """Every base as it is, every arm from it under each method, policy and budget, and the target from scratch.
 
     Args:
-        bases: each with whether it is given weights, which no method changes.
-        chains: arms with the roles ``base`` and ``target``. budgets: target iterations; from scratch has the largest.
+        bases: as the user names them. chains: arms with the roles ``base`` and ``target``.
+        methods, policies: the first of each is that of from scratch. budgets: target iterations, the largest likewise.
 
     Raises:
         StudyError: for an arm with other roles, or two names that cannot be told apart.
@@ -62,9 +68,9 @@ def candidates(
     standard = (methods[0], policies[0], max(budgets))
     varied = [len(set(levels)) > 1 for levels in (methods, policies, budgets)]
     every = [_candidate("target", "", "", "target", standard)]
-    for base, given in bases:
+    for base in dict.fromkeys(bases):
         name = "base" if len(bases) == 1 else _name(base)
-        several = len(methods) > 1 and not given
+        several = len(methods) > 1 and not is_given(base)
         roles = {method: _identifier(f"{name}_{name_of(method)}") if several else name for method in methods}
         as_it_is = {role: method for method, role in reversed(roles.items())}
         every += [

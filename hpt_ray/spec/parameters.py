@@ -121,6 +121,19 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Study:
     return study.model_copy(update=update)
 
 
+def resolved(study: Study) -> dict[str, Any]:
+    """Every parameter of a study by name: as it was given, or the default at its scale."""
+    function: Callable[..., Study] = load("studies", study.made_from or study.name)
+    known = parameters(function)
+    values = {parameter.name: parameter.default for parameter in known} | study.parameters
+    scale = values.get("scale")
+    defaults = {each.name: each.default for each in known if isinstance(each.default, dict)}
+    return {
+        name: defaults[name].get(scale) if name in defaults and value in (None, defaults[name]) else value
+        for name, value in values.items()
+    }
+
+
 def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
     if isinstance(value, str) and value.lower() == "none" and type(None) in _members(hint):
         value = None

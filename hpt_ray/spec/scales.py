@@ -22,7 +22,7 @@ from hpt_ray.spec.policy import Policy, with_hue
 from hpt_ray.spec.quick_methods import QUICK_METHODS
 from hpt_ray.spec.recipe import Positive, change
 from hpt_ray.spec.study import Evaluation, Margin, PixelChoice, Precision, Pretraining, Weights
-from hpt_ray.spec.weights_source import WeightSource, is_checkpoint
+from hpt_ray.spec.weights_source import is_given
 
 ScaleName = Annotated[Literal["quick", "paper"], "quick: minutes on a laptop; paper: the paper's protocol"]
 Base = Annotated[str, "data set to pretrain the base on, or weights: a file (or FILE#PLACE), weights:torchvision:NAME"]
@@ -212,8 +212,7 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
     Raises:
         StudyError: if several bases are asked for and given weights are one.
     """
-    given = base.startswith("weights:")
-    if not given and not is_checkpoint(WeightSource.parse(base).address):
+    if not is_given(base):
         return change(recipe, data=base)
     if recipe.seeds is not None and recipe.seeds > 1:
         raise StudyError(

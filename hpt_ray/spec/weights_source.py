@@ -81,6 +81,11 @@ class WeightSource(Frozen):
             )
 
 
+def is_given(base: str) -> bool:
+    """Whether a base is weights that are loaded, and no data set to pretrain on."""
+    return base.startswith("weights:") or is_checkpoint(WeightSource.parse(base).address)
+
+
 def is_checkpoint(name: str) -> bool:
     """Whether a base is weights: by its suffix, or a file that is no data set, as many checkpoints have no suffix."""
     suffix = Path(name).suffix.lower()

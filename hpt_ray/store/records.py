@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field
 
 from hpt_ray.core.values import Frozen, Moment
-from hpt_ray.spec.candidates import Candidate
 from hpt_ray.spec.study import Study
+from hpt_ray.store.screening import Screening
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -187,32 +187,6 @@ class Looks(_Open):
     def before(self, rows: int) -> tuple[Look, ...]:
         """The looks after fewer rows."""
         return tuple(look for look in self.made if look.rows < rows)
-
-
-class Rung(_Open):
-    """The candidates of an advice on so many rows: the mean on val by arm, None of one that failed."""
-
-    rows: Count
-    values: dict[str, float | None]
-
-
-class Screening(_Open):
-    """How the candidates of an advice were screened, before the run decided about the best of them.
-
-    Attributes:
-        candidates: all that were tried. rungs: in their order.
-        base: the arm that was the best on val of the bases as they are.
-        ended: why there were no more rungs: none was left to drop, or the budget did not pay for one.
-        budget: seconds of wall time for all of the advice; None: without end.
-        compute_seconds: sum over the stages of the rungs.
-    """
-
-    candidates: tuple[Candidate, ...]
-    rungs: tuple[Rung, ...]
-    base: str
-    ended: Literal["settled", "budget"]
-    budget: Seconds | None = None
-    compute_seconds: Seconds = 0.0
 
 
 class Manifest(Sealed):

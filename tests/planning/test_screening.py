@@ -19,7 +19,7 @@ from tests.support import small
 
 BASES = ("synthetic:objects,n=80", "synthetic:texture,n=80")
 CHAINS, POLICIES, BUDGETS = ("base>target", "base>target:bn"), ("baseline", "crop_only"), (3, 9)
-EVERY = candidates([(base, False) for base in BASES], CHAINS, ["moco_v2"], POLICIES, BUDGETS)
+EVERY = candidates(BASES, CHAINS, ["moco_v2"], POLICIES, BUDGETS)
 
 
 def study(**changes: Any) -> Study:

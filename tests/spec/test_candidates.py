@@ -9,8 +9,8 @@ from hpt_ray.spec.candidates import candidates
 from hpt_ray.spec.parameters import make
 from hpt_ray.spec.study import Weights
 
-ONE = [("synthetic:objects,n=80", False)]
-TWO = [("./there/cifar10", False), ("weights:torchvision:resnet50", True)]
+ONE = ["synthetic:objects,n=80"]
+TWO = ["./there/cifar10", "weights:torchvision:resnet50"]
 FURTHER = ("base>target", "base>target:bn")
 
 
@@ -38,7 +38,7 @@ def test_each_base_and_each_way_is_a_role_of_its_own() -> None:
     [
         (ONE, ("base>source>target",), "has the role 'source'"),
         (ONE, ("base>target>",), "cannot be read"),
-        ([("a/cifar10", False), ("b/cifar10", False)], FURTHER, "two candidates are called 'cifar10'"),
+        (["a/cifar10", "b/cifar10"], FURTHER, "two candidates are called 'cifar10'"),
     ],
 )
 def test_what_cannot_be_told_apart_or_read_is_refused(bases, chains, words: str) -> None:

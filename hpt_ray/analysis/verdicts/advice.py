@@ -1,7 +1,7 @@
 """Is what pretrains on the target better than the bases as they are, and than pretraining from scratch?
 
 Every arm that pretrains on the target is held against the base that it starts from, against the base that was the best
-as it is on val, and against from scratch, as far as the study has them.
+as it is on val, and against from scratch, as far as the study has them; of an advice, every finalist.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ TILES = 6
 
 def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target, on all pairs of arms."""
+    screening = run.manifest.screening
     own_bases = {arm.chain: arm.phases[0].role for arm in run.study.arms}
-    as_they_are = [chain for chain, role in own_bases.items() if chain == role and chain != SCRATCH]
-    best = [run.manifest.screening.base] if run.manifest.screening else []
+    training = [chain for chain, role in own_bases.items() if chain != role or chain == SCRATCH]
+    best = [screening.base] if screening else []
     pairs = [
         (chain, other)
-        for chain, role in own_bases.items()
-        for other in dict.fromkeys([role, *best, SCRATCH])
-        if chain not in as_they_are and other in run.arms and other != chain
+        for chain in (screening.finalists if screening else training)
+        for other in dict.fromkeys([own_bases[chain], *best, SCRATCH])
+        if other in run.arms and other != chain
     ]
     claims_by_pair = {(chain, other): compare(run, target, chain, other, "") for chain, other in pairs}
     settled = settle_each(run, target, claims_by_pair, "candidates against what there is without them")
