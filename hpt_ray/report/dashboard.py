@@ -2,7 +2,8 @@
 
 ``dashboards/NAME.py`` defines ``dashboard = Dashboard(title, verdict, sections)``. Prose is plain text, whose line
 breaks and indentation mean nothing; titles and prose have the run's metric as ``{metric}`` ("accuracy"), ``{metrics}``,
-``{Metric}`` or ``{Metrics}``.
+``{Metric}`` or ``{Metrics}``; prose has what the losses of the run's methods do
+as ``{losses}``.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def training(more: str) -> Section:
     return Section(
         title="Training",
         figure="curves",
-        prose="Curves show whether training ran as it should: a loss that falls and settles, features that stay spread "
-        f"out. {more}",
+        prose="Curves show whether training ran as it should: a loss that settles, and features that stay spread out. "
+        f"{{losses}} {more}",
     )
 
 

@@ -10,7 +10,8 @@ from hpt_ray.core.paths import path_of
 from hpt_ray.report.dashboard import Section
 from hpt_ray.report.figure import STYLES
 from hpt_ray.report.forest import Line, Plot, forest
-from hpt_ray.report.render import Shown, drawn_section, page
+from hpt_ray.report.render import page
+from hpt_ray.report.sections import Shown, drawn_section
 
 CAPTION = (
     "Difference of each arm from {baseline} with its 95 % interval{unit}; right of zero is better. Filled symbols: "

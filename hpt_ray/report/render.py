@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -32,67 +32,20 @@ from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.views import held_text, one_factor
 from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.so_far import so_far
-from hpt_ray.analysis.until_decided import METHOD, until_decided
-from hpt_ray.analysis.verdict import Table, Verdict
+from hpt_ray.analysis.until_decided import until_decided
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.identity import NEAR_BITS
 from hpt_ray.core.registry import folder, load, module
 from hpt_ray.core.text import visible
 from hpt_ray.report.advised import Advised
 from hpt_ray.report.compared import compared
 from hpt_ray.report.contents import anchored
-from hpt_ray.report.dashboard import Dashboard, Section
-from hpt_ray.report.figure import Drawing, Figure
+from hpt_ray.report.dashboard import Dashboard
+from hpt_ray.report.sections import Shown, sections
 from hpt_ray.report.winner import Handed
 
 #: Cells that a page lists: a browser still sorts so many while one waits.
 MOST_CELLS = 5000
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A section as the template sees it, with what its figure drew: one of a plot, a table and HTML, or nothing."""
-
-    section: Section
-    caption: str = ""
-    html: Markup | None = None
-    table: Table | None = None
-    plot: go.Figure | None = None
-
-
-#: Stands on every page of a study with several targets.
-ACROSS = Section(
-    title="Target by target",
-    figure="across_targets",
-    prose="""
-        One line per target. Symbols that lie on one side of zero say that the finding does not hang on the choice of
-        the target; how far they scatter says how much it may differ on the next one.
-    """,
-)
-
-
-#: Stands on the page of a run that grew until its claims were decided.
-LOOKS = Section(title="Look by look", figure="looks", prose=METHOD)
-
-
-#: Stand on the page of a study that measures what is forgotten.
-FORGETTING = (
-    Section(
-        title="Gain on the target against forgetting",
-        figure="forgetting",
-        prose="""
-            Every arm against the base as it is, which stands where the lines of zero cross: to the top for what it
-            gains on the target, to the left for what it forgets of the data that the base was pretrained on. An arm at
-            the top right gains and forgets nothing; of two that gain as much, take the one further to the right if the
-            network has to stay good at what it was good at. All of this is exploratory, and weights are chosen on the
-            target alone.
-        """,
-    ),
-    Section(
-        title="Gains and losses in numbers",
-        figure="forgetting_table",
-        prose="The same, and each arm's {metric} on both data sets.",
-    ),
-)
 
 
 def verdicts(run: Run, dashboard: Dashboard) -> list[Verdict]:
@@ -123,16 +76,13 @@ def render(
     view = one_factor(run)
     together = across_targets(view)
     looks = until_decided(run)
-    retained = FORGETTING if run.study.retained else ()
-    sections = [*([LOOKS] if looks else []), *([ACROSS] if together else []), *retained, *dashboard.sections]
-    shown = [_section(run, view, section) for section in sections]
     table = cells(run)
     if len(table) > MOST_CELLS:
         lost = table["status"] != "done"
         table = pd.concat([table[lost], table[~lost]])
     return page(
         "template.html.j2",
-        shown,
+        sections(run, dashboard),
         name=run.study.name,
         title=run.metric.worded(dashboard.title),
         run=run,
@@ -153,7 +103,7 @@ def render(
     )
 
 
-def page(template: str, sections: Sequence[Shown], **content: Any) -> str:
+def page(template: str, shown: Sequence[Shown], **content: Any) -> str:
     """A page as HTML text.
 
     Args:
@@ -180,38 +130,15 @@ def page(template: str, sections: Sequence[Shown], **content: Any) -> str:
         "anchored": anchored,
     }
     script = Markup((place / "page.js").read_text(encoding="utf-8"))
-    packed, *hashes = _plotly() if any(part.plot is not None for part in sections) else [""]
+    packed, *hashes = _plotly() if any(part.plot is not None for part in shown) else [""]
     return environment.get_template(template).render(
         **content,
-        sections=sections,
+        sections=shown,
         style=Markup((place / "style.css").read_text(encoding="utf-8")),
         script=script,
         packed=packed,
         hashes=[*hashes, _hash(script)],
     )
-
-
-def _section(run: Run, view: Run, section: Section) -> Shown:
-    """A section with its figure, which is given the run or, if it shows one factor, the view of one."""
-    worded = run.metric.worded
-    section = section.model_copy(update={"title": worded(section.title), "prose": worded(section.prose)})
-    if section.figure is None:
-        return Shown(section)
-    figure: Figure[Any] = load("figures", section.figure, Figure)
-    shown = run if figure.every_factor else view
-    where = f" Shown {held}." if (held := held_text(shown)) else ""
-    return drawn_section(section, figure.draw(figure.compute(shown)), worded(figure.caption) + where)
-
-
-def drawn_section(section: Section, drawn: Drawing, caption: str) -> Shown:
-    """A section with what was drawn for it."""
-    if isinstance(drawn, Markup):
-        return Shown(section, caption, html=Markup(visible(drawn, lines=True)))
-    if isinstance(drawn, Table) and drawn.cells:
-        return Shown(section, caption, table=drawn)
-    if isinstance(drawn, go.Figure) and any(trace.x for trace in drawn.data):
-        return Shown(section, caption, plot=drawn)
-    return Shown(section, caption, html=Markup('<p class="quiet">Nothing finished that this figure could show.</p>'))
 
 
 def _script_json(drawn: go.Figure) -> Markup:

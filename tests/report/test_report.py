@@ -67,6 +67,7 @@ def test_says_the_verdict_the_question_and_how_to_reproduce(source: str) -> None
     assert run.manifest.command in page.text and run.manifest.plan_id in page.text
     assert all(run.metric.worded(section.title) in page.text for section in DASHBOARD.sections)
     assert json.dumps(run.study.recipes["base"].lr) in page.text
+    assert "features that stay spread out. MoCo's loss rises at first, while its queue of negatives fills" in page.text
     assert len(source.encode()) < 2_500_000
 
 

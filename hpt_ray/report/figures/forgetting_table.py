@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from hpt_ray.analysis.forgetting import Forgetting, forgetting
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.quantities import change
@@ -40,22 +38,14 @@ def _table(run: Run, measured: Forgetting) -> Table:
     return Table(columns, tuple(rows))
 
 
-def draw(value: tuple[Panel, ...]) -> Markup:
-    return Markup("").join(_drawn(panel, several_targets=len(value) > 1) for panel in value)
-
-
-def _drawn(panel: Panel, several_targets: bool) -> Markup:
-    heads = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in panel.table.columns)
-    lines = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            f"{name}, {panel.target}" if several_targets else name,
-            Markup("").join(Markup("<td>{}</td>").format(cell) for cell in cells),
-        )
-        for name, *cells in panel.table.rows
-    )
-    return Markup(
-        '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(heads, lines)
+def draw(value: tuple[Panel, ...]) -> Table:
+    several_targets = len(value) > 1
+    rows = [
+        (f"{cells[0]}, {panel.target}" if several_targets else cells[0], *cells[1:])
+        for panel in value
+        for cells in panel.table.cells
+    ]
+    return Table(value[0].table.columns if value else (), tuple(rows))
 
 
 figure = Figure(

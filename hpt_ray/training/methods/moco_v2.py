@@ -40,6 +40,8 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
 class MoCoV2(Method):
     """Query network trained by gradient, key network by momentum, and a first-in first-out queue of keys."""
 
+    loss_text = "MoCo's loss rises at first, while its queue of negatives fills with keys, and falls afterwards."
+
     views = ("batch", "shuffled")
 
     class Options(Frozen):
