@@ -34,7 +34,7 @@ def write_claims(verdicts: Sequence[Verdict], csv: Path | None, latex: Path | No
         if path.resolve() in taken:
             raise StudyError(f"{path} is the table itself, or named for CSV and for LaTeX: choose another place.")
         taken.add(path.resolve())
-    return _write({path: text(verdicts) for path, text in named})
+    return write_files({path: text(verdicts).encode() for path, text in named})
 
 
 def write_judged(judged: Judged, folder: Path) -> list[Path]:
@@ -46,18 +46,23 @@ def write_judged(judged: Judged, folder: Path) -> list[Path]:
     from hpt_ray.report.verdict_file import judged_file
 
     tables = write_claims(judged.verdicts, folder / "claims.csv", folder / "claims.tex", judged.table.file)
-    rest = {"verdict.json": judged_file(judged).decode(), "report.html": judged_page(judged)}
-    return [*tables, *_write({folder / name: content for name, content in rest.items()})]
+    rest = {"verdict.json": judged_file(judged), "report.html": judged_page(judged).encode()}
+    return [*tables, *write_files({folder / name: content for name, content in rest.items()})]
 
 
-def _write(files: Mapping[Path, str]) -> list[Path]:
+def write_files(files: Mapping[Path, bytes]) -> list[Path]:
+    """Write files where a user wants them, with the folders above them.
+
+    Raises:
+        StudyError: if one cannot be written.
+    """
     for path, content in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists() and not path.is_file():  # /dev/stdout is written to, and never replaced
-                path.write_bytes(content.encode())
+                path.write_bytes(content)
             else:
-                replace_whole(path.resolve(), content.encode())
+                replace_whole(path.resolve(), content)
         except OSError as error:
             raise StudyError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
     return list(files)

@@ -49,21 +49,22 @@ def rewrite(store: Store, name: str, *, trust: bool = False) -> Result:
     lacked = {failure.stage for failure in manifest.failures or ()}
     if not (lacked <= plan.stages.keys() and manifest.datasets.keys() >= set(plan.study.targets)):
         raise StoreError(foreign(store.path(f"runs/{chosen}/{MANIFEST}"), "it does not fit the plan beside it"))
-    if not trust and (files := _code_of_page(plan)):
-        raise StoreError(
-            f"run {chosen} is measured or shown by Python of its own ({', '.join(files)}), which writing its report "
-            "would run: look at it, and if you trust it, add --trust."
-        )
+    check_trusted(plan, trust)
     # If stages have been deleted since, their results are only in the run's tables.
     if manifest.collected and not plan.stages.keys() - lacked <= store.finished():
         return publish(plan, {**stored.tables(store, chosen, plan.study), "views": shown}, store, manifest)
     return finalize(plan, shown, store, manifest)
 
 
-def _code_of_page(plan: Plan) -> list[str]:
-    """The metrics and the dashboard of a plan that are given by path."""
+def check_trusted(plan: Plan, trust: bool) -> None:
+    """Raise StoreError for a run whose metrics or dashboard are Python of its own, which is not trusted."""
     named = {stage.content.metric for stage in plan.stages.values() if stage.kind == "evaluate"}
-    return sorted(filter(registry.is_path, named | {plan.study.metric or "", plan.study.dashboard or ""}))
+    files = sorted(filter(registry.is_path, named | {plan.study.metric or "", plan.study.dashboard or ""}))
+    if files and not trust:
+        raise StoreError(
+            f"run {plan.run} is measured or shown by Python of its own ({', '.join(files)}), which writing its report "
+            "would run: look at it, and if you trust it, add --trust."
+        )
 
 
 def _prepare_again(store: Store, run: str, study: Study, trust: bool, lacking: StoreError) -> Prepared:

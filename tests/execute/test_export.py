@@ -165,3 +165,21 @@ def test_what_cannot_be_exported_is_one_line_and_leaves_no_file(made: Result, co
     assert f"stage {winner.stage} is not finished" in refused()
     store.remove_folder("runs")
     assert "unknown run 'small'" in refused()
+
+
+def test_tables_go_to_a_folder_and_weights_to_a_file(made: Result, command: Command, tmp_path: Path) -> None:
+    store = made.handover.store.where
+    code, output, _ = command("export", "small", "--tables", "-o", "shown", "--store", store)
+    assert code == 0 and "written: " in output
+    assert {"claims.csv", "arms-at-a-glance.csv", "arms-at-a-glance.tex", "arms-at-a-glance.txt", "every-cell.csv"} <= {
+        path.name for path in (tmp_path / "shown").iterdir()
+    }
+    refused = {
+        (): "nothing to export",
+        ("--to", "timm", "--tables"): "give one of the two",
+        ("--tables", "--seed", "1"): "--seed chooses weights",
+        ("--to", "timm", "--trust"): "--trust is for --figures and --tables",
+    }
+    for words, reason in refused.items():
+        code, _, error = command("export", "small", *words, "-o", "x", "--store", store)
+        assert code == 2 and reason in error and error.count("\n") == 1
