@@ -18,13 +18,14 @@ from hpt_ray.core import user_code
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import report_so_far
+from hpt_ray.execute.manifest import plan_json
 from hpt_ray.execute.stopping import StopNow
 from hpt_ray.planning.plan import Plan
-from hpt_ray.store import heartbeat
+from hpt_ray.store import heartbeat, labels, schema
 from hpt_ray.store.heartbeat import BEAT_SECONDS, Heartbeat
 from hpt_ray.store.records import Manifest
-from hpt_ray.store.schema import VIEWS
-from hpt_ray.store.store import Store
+from hpt_ray.store.store import PLAN, VIEWS, Store
+from hpt_ray.store.tables import parquet
 
 #: Seconds between two reports at least, and the largest share of the run's time that goes into them.
 REPORT_SECONDS, REPORT_SHARE = 30.0, 0.02
@@ -57,13 +58,19 @@ class Known(NamedTuple):
 
     plan: Plan
     manifest: Manifest
-    views: pa.Table
 
 
 class Live:
-    """A context that keeps a run's heartbeat and its report so far, from the first call of ``know`` on."""
+    """A context that keeps a run's heartbeat and its report so far, from the first call of ``write_plan`` on."""
 
-    def __init__(self, store: Store, progress: Progress, observer: Observer) -> None:
+    def __init__(
+        self, store: Store, progress: Progress, observer: Observer, label: labels.Label, views: pa.Table | None
+    ) -> None:
+        """
+        Args:
+            label: what the user calls the run. views: for its report; None where they follow at its end.
+        """
+        self.label, self.views = label, views
         self.store, self.progress, self.observer = store, progress, observer
         self.dashboard: str | None = None
         self._known: Known | None = None
@@ -72,9 +79,17 @@ class Live:
         self._reports = threading.Thread(target=self._write_reports, name="report so far", daemon=True)
         self._beats = threading.Thread(target=self._write_heartbeats, name="heartbeat", daemon=True)
 
-    def know(self, plan: Plan, manifest: Manifest, views: pa.Table | None) -> None:
-        """Note what the run is, once its folder exists and whenever it learns of more cells."""
-        self._known = Known(plan, manifest, VIEWS.empty_table() if views is None else views)
+    def write_plan(self, plan: Plan, manifest: Manifest) -> None:
+        """Write the run's folder as far as the run is known: when it begins, and whenever it learns of more cells."""
+        files = {PLAN: plan_json(plan)} | ({} if self.views is None else {VIEWS: parquet(self.views)})
+        self.store.write_run(plan.run, files, manifest)
+        labels.write(self.store, plan.run, self.label)
+        self._known = Known(plan, manifest)
+
+    def outcome(self, manifest: Manifest, seconds: float) -> Manifest:
+        """The manifest with how the run went: its wall time, and what its backend noted."""
+        notes, given_up = (*manifest.notes, *self.progress.notes), self.progress.hopeless
+        return manifest.model_copy(update={"seconds": seconds, "given_up": given_up, "notes": notes})
 
     def __enter__(self) -> Live:
         self._reports.start()
@@ -129,7 +144,8 @@ class Live:
             cells, begun = self.progress.cells_done, time.monotonic()
             if self._known is None or not pace.due(begun, cells):
                 continue
-            plan, manifest, views = self._known
+            plan, manifest = self._known
+            views = schema.VIEWS.empty_table() if self.views is None else self.views
             manifest = manifest.model_copy(update={"seconds": begun - pace.began})
             try:
                 report_so_far(plan, manifest, views, self.store, self._reported.is_set)

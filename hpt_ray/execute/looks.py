@@ -81,6 +81,10 @@ class Growing:
         first = next(rounds, None)
         return (self.plan, [], rounds) if first is None else (*first, itertools.chain([first], rounds))
 
+    def final(self) -> Plan:
+        """The plan for the report, at the end."""
+        return self.plan
+
     def rounds(self, manifest: Manifest, write: Callable[[Plan, Manifest], None]) -> Iterator[tuple[Plan, list[Unit]]]:
         """The units left to run, look by look, each with the plan at that time.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import io
 import re
 import shlex
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hpt_ray.core import machine
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.paths import path_of
 from hpt_ray.data import inventory
@@ -20,11 +22,13 @@ from hpt_ray.data.duplicates import near
 from hpt_ray.data.leakage import copies
 from hpt_ray.data.patterns import is_pattern
 from hpt_ray.data.picture import for_a_reader
+from hpt_ray.execute.prepare import Prepared
 from hpt_ray.execute.stored import StoredPlan
 from hpt_ray.planning.plan import Plan
 from hpt_ray.spec.study import Study
 from hpt_ray.store.files import public
-from hpt_ray.store.records import DataSummary, Shared
+from hpt_ray.store.records import DataSummary, Looks, Manifest, Shared
+from hpt_ray.store.screening import Screening
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.normalisation import batch_norms, describe
 
@@ -86,6 +90,38 @@ def _is_relative(value: str) -> bool:
         )
     except StudyError:  # too long to be a path
         return False
+
+
+def begun_manifest(
+    prepared: Prepared,
+    plan: Plan,
+    started: datetime.datetime,
+    command: str,
+    cached: int,
+    looks: Looks | None,
+    looked_at: tuple[int, ...],
+    screening: Screening | None,
+) -> Manifest:
+    """The manifest of a run that begins.
+
+    Args:
+        plan: as far as it is known. command: that repeats the run. cached, looks, looked_at, screening: as in the
+            manifest.
+    """
+    return Manifest(
+        study=plan.study,
+        plan_id=plan.id,
+        command=command,
+        versions=machine.versions(),
+        hardware=machine.hardware(),
+        started=started.isoformat(timespec="seconds"),
+        datasets={spec: summarize(data) for spec, data in prepared.datasets.items()},
+        notes=(*reader_notes(plan.study), *prepared.notes),
+        cached=cached,
+        looks=looks,
+        looked_at=looked_at,
+        screening=screening,
+    )
 
 
 def reader_notes(study: Study) -> list[str]:

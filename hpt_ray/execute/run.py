@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hpt_ray.core import machine, registry
+from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError
 from hpt_ray.execute.backend import Backend, Request, Runner
 from hpt_ray.execute.earlier import looked_at
@@ -21,7 +21,7 @@ from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.finalize import Result, finalize, views
 from hpt_ray.execute.live import Live
 from hpt_ray.execute.looks import Growing
-from hpt_ray.execute.manifest import plan_json, reader_notes, reproduce_command, summarize
+from hpt_ray.execute.manifest import begun_manifest, reproduce_command
 from hpt_ray.execute.prepare import Prepared, prepare, with_precision, with_results
 from hpt_ray.execute.rounds import rounds
 from hpt_ray.execute.stopping import orderly
@@ -33,8 +33,10 @@ from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.store import labels
 from hpt_ray.store.records import Manifest
 from hpt_ray.store.screening import Screening
-from hpt_ray.store.store import PLAN, VIEWS, Store
-from hpt_ray.store.tables import parquet
+from hpt_ray.store.store import Store
+
+#: Rounds of units, each with the plan at that time.
+Rounds = Iterator[tuple[Plan, list[Unit]]]
 
 
 def run(
@@ -74,57 +76,25 @@ def run(
     Raises:
         StudyError: for anything that the user can fix. A stage that fails raises nothing: see ``Result.failures``.
     """
+    began, started = time.perf_counter(), datetime.datetime.now(datetime.UTC)
     backend: Backend = registry.load("backends", runner)
-    observer = observer or Observer()
-    began, started, opened = time.perf_counter(), datetime.datetime.now(datetime.UTC), Store(store)
-    requested = with_precision(growing(study, until_decided), runner, address, gpus)
-    prepared = _prepare(requested, opened, observer)
-    growth = Growing(prepared, opened, budget, workers, observer.looked) if until_decided else None
-    plan, already = growth.plan if growth else prepared.plan, opened.finished()
-    label = labels.checked(opened, plan.run, name, note)
-    manifest = Manifest(
-        study=plan.study,
-        plan_id=plan.id,
-        command=screening.command if screening else reproduce_command(study, str(store), runner, until_decided),
-        versions=machine.versions(),
-        hardware=machine.hardware(),
-        started=started.isoformat(timespec="seconds"),
-        datasets={spec: summarize(data) for spec, data in prepared.datasets.items()},
-        notes=(*reader_notes(study), *prepared.notes),
-        cached=len(already & set(plan.stages)),
-        looks=growth.looks if growth else None,
-        screening=screening,
-        looked_at=() if study.search else looked_at(prepared.plan.study, prepared.fingerprints, opened, plan.run),
-    )
+    opened, observer = Store(store), observer or Observer()
+    prepared = _prepare(with_precision(growing(study, until_decided), runner, address, gpus), opened, observer)
+    already = opened.finished()
+    course: Growing | Given = Given(prepared, opened, already)
+    if until_decided:
+        course = Growing(prepared, opened, budget, workers, observer.looked)
+    first_plan, cached = course.plan, len(already & course.plan.stages.keys())
+    command = screening.command if screening else reproduce_command(study, str(store), runner, until_decided)
+    looked = () if study.search else looked_at(prepared.plan.study, prepared.fingerprints, opened, first_plan.run)
+    manifest = begun_manifest(prepared, first_plan, started, command, cached, course.looks, looked, screening)
+    views_at_once = None if study.search else views(prepared)  # those of a search follow at its end
+    label = labels.checked(opened, first_plan.run, name, note)
+    live = Live(opened, Progress(finished=set(already)), observer, label, views_at_once)
 
-    views_table = None if study.search else views(prepared)  # those of a search follow at its end
-    live = Live(opened, progress := Progress(finished=set(already)), observer)
-
-    def write_plan(known: Plan, manifest: Manifest) -> None:
-        files = {PLAN: plan_json(known)} | ({} if views_table is None else {VIEWS: parquet(views_table)})
-        opened.write_run(plan.run, files, manifest)
-        labels.write(opened, plan.run, label)
-        live.know(known, manifest, views_table)
-
-    units = plan.units(without=already)
-    work = iter([(plan, units)] if units else [])
-    if growth:
-        plan, units, work = growth.begin(manifest, write_plan)
-    elif study.search and units:
-        work = rounds(plan.study, prepared.datasets, opened)
-    observer.planned(plan, units, len(already & set(plan.stages)))
-    progress.expect(units)
-
-    def begun_rounds() -> Iterator[list[Unit]]:
-        """The rounds; the plan is written when one begins, so that a run that cannot begin leaves nothing behind."""
-        for known, todo in work:
-            looks = growth.looks if growth else None
-            write_plan(known, manifest.model_copy(update={"study": known.study, "looks": looks}))
-            if growth and todo is not units:
-                progress.expect(todo)
-            progress.begin(known, todo)
-            yield todo
-
+    plan, units, rounds_left = course.begin(manifest, live.write_plan)
+    observer.planned(plan, units, len(already & plan.stages.keys()))
+    live.progress.expect(units)
     with contextlib.ExitStack() as ending:
         if units:
             check_workers(plan.study, workers)
@@ -142,19 +112,56 @@ def run(
                 paths=partial(paths_of, study),
             )
             ending.enter_context(live)
-            closing = _execute_on(backend, request, begun_rounds(), live)
+            closing = _execute_on(backend, request, _begun(rounds_left, units, course, manifest, live), live)
             ending.callback(closing.join)
             live.end_reports()
-            outcome = {"seconds": time.perf_counter() - began, "given_up": progress.hopeless}
-            manifest = manifest.model_copy(update=outcome | {"notes": (*manifest.notes, *progress.notes)})
+            manifest = live.outcome(manifest, time.perf_counter() - began)
         else:
             manifest = _earlier(opened, plan.run) or manifest
             labels.write(opened, plan.run, label)
-        if growth:
-            cached = len(already & set(growth.plan.stages)) if units else manifest.cached
-            manifest = manifest.model_copy(update={"looks": growth.looks, "cached": cached})
-        prepared = replace(prepared, plan=growth.plan) if growth else with_results(prepared, opened)
-        return finalize(prepared.plan, views(prepared) if views_table is None else views_table, opened, manifest)
+        plan = course.final()
+        if course.looks:
+            cached = len(already & plan.stages.keys()) if units else manifest.cached
+            manifest = manifest.model_copy(update={"looks": course.looks, "cached": cached})
+        shown = views(replace(prepared, plan=plan)) if views_at_once is None else views_at_once
+        return finalize(plan, shown, opened, manifest)
+
+
+class Given:
+    """The course of a study whose seeds are given: one round or, of a search, as many as its results ask for."""
+
+    looks = None
+
+    def __init__(self, prepared: Prepared, store: Store, already: set[str]) -> None:
+        """``already``: the stages that are finished."""
+        self.prepared, self.store, self.already, self.plan = prepared, store, already, prepared.plan
+
+    def begin(self, *_: object) -> tuple[Plan, list[Unit], Rounds]:
+        """The plan, the units that are left to run, of a search estimated, and the rounds. See ``Growing.begin``."""
+        units = self.plan.units(without=self.already)
+        if units and self.plan.study.search:
+            return self.plan, units, rounds(self.plan.study, self.prepared.datasets, self.store)
+        return self.plan, units, iter([(self.plan, units)] if units else [])
+
+    def final(self) -> Plan:
+        """The plan for the report, at the end."""
+        return with_results(self.prepared, self.store).plan
+
+
+def _begun(
+    rounds_left: Rounds, foreseen: list[Unit], course: Growing | Given, manifest: Manifest, live: Live
+) -> Iterator[list[Unit]]:
+    """The rounds; the plan is written when one begins, so that a run that cannot begin leaves nothing behind.
+
+    Args:
+        foreseen: units that the progress expects already.
+    """
+    for plan, units in rounds_left:
+        live.write_plan(plan, manifest.model_copy(update={"study": plan.study, "looks": course.looks}))
+        if course.looks and units is not foreseen:
+            live.progress.expect(units)
+        live.progress.begin(plan, units)
+        yield units
 
 
 def _earlier(store: Store, run: str) -> Manifest | None:
