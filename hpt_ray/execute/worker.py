@@ -152,7 +152,7 @@ def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pret
     content = stage.content
     data = stage_data(stage)
     backbone = build(content.backbone, content.seed, content.image_size, data.channels)
-    if content.init and not stage.continues:
+    if content.init and (content.tune == "keep" or not stage.continues):
         checkpoints.load(backbone, checkpoints.from_bytes(store.weights(content.init)), threshold=1.0)
     return Pretrainer(
         content.recipe,

@@ -67,6 +67,12 @@ class PretrainingStage(_Stage):
     apart: tuple[str, ...] = ()
     continues: str | None = later(None)
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """A stage that keeps features needs the weights that it starts from, also where it goes on with a training."""
+        kept = self.content.init if self.content.tune == "keep" else None
+        return tuple(dict.fromkeys((*super().parents, *([kept] if kept else []))))
+
 
 class WeightsStage(_Stage):
     """Weights from a file, a download or another stage."""
@@ -138,7 +144,7 @@ def pretraining_stage(
         image_size=study.image_size,
         precision=study.precision,
         tune=tune,
-        recipe=recipe.recipe,
+        recipe=recipe.recipe_for(tune),
         iterations=iterations,
         seed=seed,
         data=data.fingerprint,

@@ -17,7 +17,11 @@ from hpt_ray.spec.arm import Arm, Phase
 from hpt_ray.spec.study import Factor, Pretraining, Weights
 
 #: How a phase learns, where not all of the network does.
-TUNES = {"all": "", "bn": ", where only batch-norm parameters and statistics change"}
+TUNES = {
+    "all": "",
+    "bn": ", where only batch-norm parameters and statistics change",
+    "keep": ", where features are kept near those that it starts from",
+}
 
 #: Levels that are named one by one.
 MOST_LEVELS = 12
@@ -102,7 +106,8 @@ def _images(run: Run, phase: Phase) -> str:
 
 
 def _tuned(phase: Phase) -> str:
-    return TUNES.get(phase.tune, f" ({phase.tune})")
+    averaged = f", and averaged with what it starts from (weight {phase.weight:g})" if phase.weight is not None else ""
+    return TUNES.get(phase.tune, f" ({phase.tune})") + averaged
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
@@ -111,7 +116,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield f"Varied: {level_name(factor.name)}", _levels(factor)
     for name, data in run.manifest.datasets.items():
         roles = [role for role, recipe in study.recipes.items() if getattr(recipe, "data", None) == name]
-        uses = listed([*(["target"] if name in study.targets else []), *roles])
+        kept = study.retained and study.retained.data == name
+        uses = listed([*(["target"] if name in study.targets else []), *roles, *(["forgetting"] if kept else [])])
         classes = f" in {len(data.classes):,} classes" if data.classes else ""
         images = f"{data.train:,} train, {data.val:,} val and {data.test:,} test images{classes}"
         yield f"Data: {data.name}", f"{images} ({uses})" if uses else images

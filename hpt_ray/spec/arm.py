@@ -1,21 +1,22 @@
 """Arms: pretraining hierarchies, written as chains of roles.
 
-One grammar: ``ROLE`` and, for each later phase, ``>ROLE`` or ``~WEIGHT~ROLE``, each with an optional ``:bn``. Every
-phase starts from the weights of the phase before. After ``~0.5~`` its end is averaged with its start.
+One grammar: ``ROLE`` and, for each later phase, ``>ROLE`` or ``~WEIGHT~ROLE``, each with an optional ``:bn`` or
+``:keep``. Every phase starts from the weights of the phase before. After ``~0.5~`` its end is averaged with its start.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import Field
 
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.values import Frozen
 
-Tune = Literal["all", "bn"]
+#: What a phase changes: all weights, batch norm alone, or all of them near the features that it starts from.
+Tune = Literal["all", "bn", "keep"]
 #: The share of the end in the average of a phase's start and end.
 Weight = Annotated[float, Field(ge=0, le=1)]
 
@@ -84,12 +85,12 @@ class Arm(Frozen):
 def _phase(chain: str, joint: str, link: str) -> Phase:
     """The phase of a link, which ``joint`` joins to the one before."""
     role, _, tune = link.strip().partition(":")
-    if not role.isidentifier() or tune not in ("", "all", "bn"):
+    if not role.isidentifier() or (tune and tune not in get_args(Tune)):
         raise StudyError(
-            f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', with an optional ':bn', "
+            f"arm {chain!r} cannot be read at {link!r}: write roles joined by '>', with an optional ':bn' or ':keep', "
             "such as 'target', 'base>target' or 'base>target:bn', or by '~WEIGHT~', such as 'base~0.5~target'."
         )
-    return Phase(role=role, tune="bn" if tune == "bn" else "all", weight=_weight(chain, joint))
+    return Phase(role=role, tune=cast("Tune", tune or "all"), weight=_weight(chain, joint))
 
 
 def _weight(chain: str, joint: str) -> float | None:

@@ -34,6 +34,7 @@ class Optimisation(TypedDict, total=False):
         "of the learning rate; none: cosine over each budget; wsd: budgets are cooldowns of one constant trunk",
     ]
     cooldown: Annotated[Cooldown | None, "share of the iterations in which the rate of wsd falls; none: 0.2"]
+    keep: Annotated[Norm | None, "weight in the loss of how far features move, in arms with :keep; none: 1"]
 
 
 #: What an optimizer is used with where nothing is set, at a batch of 256. SGD has the scale's recipe.

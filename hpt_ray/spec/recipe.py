@@ -31,6 +31,7 @@ class Recipe(Frozen):
         warmup: in which share of the iterations, or from 1 on in how many, it rises from 0.
         layer_decay: learning rate of a block, as a share of the next one's.
         clip_grad: largest norm of the gradient of all parameters; None: any.
+        keep: of phases with ``:keep``: the weight of the distance from the features that they start from.
     """
 
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -48,6 +49,7 @@ class Recipe(Frozen):
     warmup: Warmup = later(0.0)
     layer_decay: LayerDecay = later(1.0)
     clip_grad: Norm | None = later(None)
+    keep: Norm = later(1.0)
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:

@@ -15,7 +15,7 @@ from hpt_ray.core.channels import RGB, Channels
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.registry import name_of
 from hpt_ray.core.values import Frozen, later
-from hpt_ray.spec.arm import Arm
+from hpt_ray.spec.arm import Arm, Tune
 from hpt_ray.spec.recipe import Positive, Recipe
 
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -40,10 +40,12 @@ class Pretraining(Recipe):
             raise ValueError("a phase has one seed that is given, or several over which the cells' seeds cycle")
         return self
 
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe alone."""
-        return Recipe.model_construct(**{name: getattr(self, name) for name in Recipe.model_fields})
+    def recipe_for(self, tune: Tune) -> Recipe:
+        """The recipe alone, as it is for phases that change so: others than ``:keep`` have nothing to keep."""
+        fields = {name: getattr(self, name) for name in Recipe.model_fields}
+        if tune != "keep":
+            fields["keep"] = Recipe.model_fields["keep"].default
+        return Recipe.model_construct(**fields)
 
 
 class Weights(Frozen):
@@ -199,11 +201,14 @@ class Study(Frozen):
             for position, phase in enumerate(arm.phases):
                 if phase.role not in self.recipes:
                     raise UnknownNameError(f"role in arm {arm.chain!r}", phase.role, self.recipes)
-                if isinstance(self.recipes[phase.role], Weights) and (position or phase.tune == "bn"):
+                if isinstance(self.recipes[phase.role], Weights) and (position or phase.tune != "all"):
                     raise StudyError(f"arm {arm.chain!r}: {phase.role} is given weights and can only come first.")
-            if arm.phases[0].tune == "bn":
+            if (tune := arm.phases[0].tune) != "all":
+                what = {"bn": "adapts the batch norm", "keep": "keeps the features"}[tune]
+                raise StudyError(f"arm {arm.chain!r}: ':{tune}' {what} of an earlier phase and cannot come first.")
+            if self.compile and any(phase.tune == "keep" for phase in arm.phases):
                 raise StudyError(
-                    f"arm {arm.chain!r}: ':bn' adapts the batch norm of an earlier phase and cannot come first."
+                    f"arm {arm.chain!r}: ':keep' works with networks that are not compiled: leave compile out."
                 )
         named = {
             "arm": [arm.chain for arm in self.arms],

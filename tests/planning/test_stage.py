@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from hpt_ray.planning.stage import Stage, WeightsStage, weights_stage
-from hpt_ray.spec.study import Evaluation, Weights
+from hpt_ray.spec.study import Evaluation, Pretraining, Weights
 from tests.support import small
 
 METHOD = "from hpt_ray.training.methods.moco_v2 import method as method\n"
@@ -62,3 +62,14 @@ def test_a_source_of_weights_is_taken_apart_once_and_stored_as_it_was_written(tm
     assert TypeAdapter(Stage).validate_python(stored) == stage
     file.unlink()  # a worker may lack it: what the text means there is not asked again
     assert isinstance(stage, WeightsStage) and pickle.loads(pickle.dumps(stage)) == stage
+
+
+def test_the_weight_of_what_is_kept_is_part_of_those_stages_alone() -> None:
+    arms = ("base", "base>target", "base>target:keep")
+    plans = [small.plan(small.study(arms=arms, factors=(), recipes=recipes(keep))) for keep in (1.0, 0.5)]
+    one, other = ({cell.arm: cell.phases[-1] for cell in plan.cells} for plan in plans)
+    assert [one[arm] == other[arm] for arm in arms] == [True, True, False]
+
+
+def recipes(keep: float) -> dict[str, Pretraining]:
+    return {"base": small.recipe(data=small.BASE, keep=keep), "target": small.recipe(keep=keep)}

@@ -9,7 +9,7 @@ from hpt_ray.spec.arm import Arm, Phase
 from tests.support import small
 
 roles = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
-tunes = st.sampled_from(["all", "bn"])
+tunes = st.sampled_from(["all", "bn", "keep"])
 weights = st.none() | st.integers(0, 100).map(lambda number: number / 100)
 later = st.lists(st.builds(Phase, role=roles, tune=tunes, weight=weights), max_size=4)
 phases = st.builds(lambda first, rest: [first, *rest], st.builds(Phase, role=roles, tune=tunes), later)
@@ -28,7 +28,7 @@ def test_spaces_around_links_and_an_explicit_all_mean_nothing(links, data):
     written = [
         data.draw(space)
         + link.role
-        + (":bn" if link.tune == "bn" else data.draw(st.sampled_from(["", ":all"])))
+        + (data.draw(st.sampled_from(["", ":all"])) if link.tune == "all" else f":{link.tune}")
         + data.draw(space)
         for link in links
     ]

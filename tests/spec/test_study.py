@@ -25,6 +25,8 @@ def test_chains_may_be_given_as_text():
     [
         ({"arms": ("bse>target",)}, r"unknown role in arm 'bse>target' 'bse'\. Did you mean 'base'\?"),
         ({"arms": ("target:bn",)}, "':bn' adapts the batch norm of an earlier phase and cannot come first"),
+        ({"arms": ("target:keep",)}, "':keep' keeps the features of an earlier phase and cannot come first"),
+        ({"arms": ("base>target:keep",), "compile": True}, "':keep' works with networks that are not compiled"),
         ({"arms": ("target", "target")}, "the same arm is named twice"),
         ({"seeds": (1, 1)}, "the same seed is named twice"),
         ({"targets": ("digits", "digits")}, "the same target is named twice"),

@@ -23,7 +23,7 @@ from hpt_ray.training.pixels import Sent
 from hpt_ray.training.workers import Workers
 from tests.support import photographs, tiny
 
-CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn")]
+CASES = [*((method, "all") for method in tiny.OPTIONS), ("moco_v2", "bn"), ("moco_v2", "keep"), ("simclr", "keep")]
 #: On other pixels than those in the memory map: sent with each step, which a thread prepares, and crops of files.
 CASES += [("moco_v2", "all", "sent"), ("moco_v2", "all", "encoded")]
 #: Other optimisers, with everything that they are used with.

@@ -23,6 +23,7 @@ from hpt_ray.spec.recipe import Recipe
 from hpt_ray.spec.schedule import learning_rate
 from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.compiler import compile_backbones
+from hpt_ray.training.distillation import Distillation, frozen_copy
 from hpt_ray.training.loop.batches import Batches
 from hpt_ray.training.loop.checkpoint import Checkpoints, Snapshot, Writer
 from hpt_ray.training.loop.clock import Clock, Decision
@@ -80,6 +81,10 @@ class Pretrainer:
         groups = self.workers.share(recipe.batch // recipe.group)
         if tune == "bn" and not adapt_only_norm(backbone):
             raise StudyError("HPT-BN needs normalisation layers, and this backbone has none.")
+        self.distillation: Distillation | None = None
+        if tune == "keep":
+            frozen = frozen_copy(backbone).to(memory_format=torch.channels_last).to(device)
+            self.distillation = Distillation(frozen, recipe.keep, len(groups) * recipe.group)
         options = method.options(recipe.options)
         method.check(options, recipe.batch)
         self.method = method(backbone, options, seed, len(data.classes))
@@ -89,6 +94,8 @@ class Pretrainer:
             compile_backbones(self.method)
         self.backbone = backbone
         GroupStatistics(backbone, len(groups))
+        if self.distillation:
+            self.distillation.follow(backbone)
         self.trained = [p for p in self.method.bare_student.parameters() if p.requires_grad]
         self.optimiser = optimiser(recipe, self.method.bare_student, backbone)
         self.workers.wait()  # reading the data may take one of them longer than training lets another wait
@@ -188,7 +195,7 @@ class Pretrainer:
             loss = self.method.step(batch, self.workers)
         self.optimiser.step(learning_rate(self.recipe, self.iteration, self.iterations))
         self.iteration += 1
-        return loss
+        return loss + self.distillation.taken() if self.distillation else loss
 
     def _warm_up(self) -> None:
         """Run one iteration and discard it, so that sums over workers have their final order.
@@ -201,6 +208,8 @@ class Pretrainer:
         with precision_context(self.workers.device, self.precision):
             self.method.step(self.batches.batch(0), self.workers)
         self.optimiser.clear()
+        if self.distillation:
+            self.distillation.taken()
         self.restore(before)
 
     def state(self) -> bytes:
