@@ -301,6 +301,7 @@ def test_the_terminal_shows_names_as_text(terminal: Callable[[], str]) -> None:
     verdict = verdicts(run, load("dashboards", "sequential"))
     result = SimpleNamespace(verdicts=verdict, run=run, failures={EVIL: EVIL}, results=EVIL, report=EVIL)
     result.handed = [SimpleNamespace(command=EVIL)]
+    result.advice = SimpleNamespace(sentences=(EVIL, EVIL), commands=(EVIL,), spent=EVIL)
     console.result(result)  # type: ignore[arg-type]
     console.listing({EVIL: {EVIL: EVIL}})
     console.study(f"{EVIL}\n\n[text](http://evil)", [])

@@ -69,7 +69,7 @@ def test_levels_and_changes_are_shown_where_something_is_varied(two: Run) -> Non
 
 def test_the_console_says_what_the_targets_say_together(two: Run) -> None:
     paths = {"results": "r.parquet", "report": "r.html"}
-    made = SimpleNamespace(verdicts=(), run=two, failures={}, handed=[], **paths)
+    made = SimpleNamespace(verdicts=(), run=two, failures={}, handed=[], advice=None, **paths)
     with console.out.capture() as captured:
         console.result(made)  # type: ignore[arg-type]  # stands for a Result
     together = across_targets(two)

@@ -74,7 +74,7 @@ def written(number: dict[str, Any]) -> str:
 
 def terminal(run: Run, found: list[Any]) -> str:
     paths = {"results": "r.parquet", "report": "r.html"}
-    result = SimpleNamespace(verdicts=found, run=run, failures={}, handed=[], **paths)
+    result = SimpleNamespace(verdicts=found, run=run, failures={}, handed=[], advice=None, **paths)
     with console.out.capture() as captured:
         console.result(result)  # type: ignore[arg-type]  # stands for a Result
     return " ".join(captured.get().split())

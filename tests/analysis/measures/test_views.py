@@ -136,7 +136,9 @@ def test_page_and_terminal_say_at_which_level_of_the_other_factor_they_show(run:
     assert '<p class="quiet">At 270 iterations.</p>' in page
     heads = page.split('class="sortable')[1].split("</thead>")[0]
     assert "Policy" in heads and ">Iterations<" in heads
-    result = SimpleNamespace(verdicts=found, run=run, failures={}, results="r.parquet", report="r.html", handed=[])
+    result = SimpleNamespace(
+        verdicts=found, run=run, failures={}, results="r.parquet", report="r.html", handed=[], advice=None
+    )
     with console.out.capture() as captured:
         console.result(result)  # type: ignore[arg-type]  # stands for a Result
     assert "On aerial, at 270 iterations, " in captured.get() and "\nAt 270 iterations:\n" in captured.get()
