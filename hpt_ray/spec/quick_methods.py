@@ -10,5 +10,6 @@ QUICK_METHODS: dict[str, Options] = {
     "simclr": {"temperature": 0.2, "dim": 64},
     "byol": {"momentum": 0.97, "hidden": 256, "dim": 64},
     "lejepa": {"hidden": 256},
+    "dino": {"momentum": 0.97, "hidden": 256, "dim": 64, "prototypes": 1024},
     "vicreg": {"hidden": 256, "dim": 256},
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import torch
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from hpt_ray.training.backbone import Backbone
 from hpt_ray.training.normalisation import batch_norms
 from hpt_ray.training.workers import Workers
 
+Network = TypeVar("Network", bound=nn.Module)
 #: The order in which a view's images fill the groups: that of the batch, or another one in each iteration.
 Order = Literal["batch", "shuffled"]
 
@@ -199,7 +201,7 @@ def initialised(seed: int, name: str) -> Iterator[None]:
         yield
 
 
-def follower(network: nn.Module) -> nn.Module:
+def follower(network: Network) -> Network:
     """A copy without gradients, to follow by momentum. It normalises by the images it is given, so nothing reads its
     running statistics, and they stay as they are."""
     copied = copy.deepcopy(network).requires_grad_(False)
@@ -213,6 +215,13 @@ def follow(network: nn.Module, leader: nn.Module, momentum: float) -> None:
     """Each parameter becomes momentum x itself + (1 - momentum) x the leader's of its name (MoCo, eq. 2)."""
     followers, leading = dict(network.named_parameters()), dict(leader.named_parameters())
     torch._foreach_lerp_(list(followers.values()), [leading[name].detach() for name in followers], 1 - momentum)
+
+
+def target_momentum(base: float, iteration: int, iterations: int, trunk: int = 0) -> float:
+    """The momentum of a network that follows: from ``base`` to 1 by half a cosine over the stage's budget, from the end
+    of a trunk on (BYOL, arXiv 2006.07733, section 3.3)."""
+    elapsed, falling = max(0, iteration - trunk), max(1, iterations - trunk)
+    return 1 - (1 - base) * (math.cos(math.pi * elapsed / falling) + 1) / 2
 
 
 def precision_context(device: torch.device, precision: str) -> AbstractContextManager[Any]:

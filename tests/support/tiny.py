@@ -26,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "lejepa": {"hidden": 32, "dim": 8, "directions": 32},
     "supervised": {},
     "vicreg": {"hidden": 32, "dim": 8},
+    "dino": {"hidden": 32, "dim": 8, "prototypes": 16},
 }
 CROP = Policy().without("color_jitter", "grayscale", "blur")
 

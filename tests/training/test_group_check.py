@@ -18,7 +18,7 @@ from hpt_ray.training.workers import Workers
 from tests.support import small, tiny
 
 #: Methods that pass both views of a group at once.
-TOGETHER = ("simclr", "lejepa", "vicreg")
+TOGETHER = ("simclr", "lejepa", "vicreg", "dino")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_is_refused_is_what_fails_in_training(method: str, backbone: str, g
     except ValueError as error:
         assert "more than 1 value per channel" in str(error)
         fails = True
-    # BYOL's heads have no positions; the last map of the two ResNets has one; three pass two views at once.
+    # BYOL's heads have no positions; the last map of the two ResNets has one; others pass two views at once.
     one_position = (backbone, size) in (("resnet_small", 8), ("resnet18", 32))
     assert fails == (group == 1 and (method == "byol" or (one_position and method not in TOGETHER)))
     if fails:

@@ -20,6 +20,7 @@ WRITTEN = {
     "byol": "BYOL",
     "lejepa": "LeJEPA",
     "vicreg": "VICReg",
+    "dino": "DINO",
     "": "all",
 }
 

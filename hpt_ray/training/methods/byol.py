@@ -12,7 +12,6 @@ Those of the heads and the target would never be used, so none are kept.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 import torch
@@ -22,14 +21,8 @@ from torch import Tensor, nn
 
 from hpt_ray.core.values import Frozen
 from hpt_ray.training.backbone import Backbone
-from hpt_ray.training.method import Batch, Method, Projected, follow, follower, initialised
+from hpt_ray.training.method import Batch, Method, Projected, follow, follower, initialised, target_momentum
 from hpt_ray.training.workers import Workers
-
-
-def target_momentum(base: float, iteration: int, iterations: int, trunk: int = 0) -> float:
-    """From ``base`` to 1 by half a cosine over the stage's budget (BYOL, section 3.3), from the end of a trunk on."""
-    elapsed, falling = max(0, iteration - trunk), max(1, iterations - trunk)
-    return 1 - (1 - base) * (math.cos(math.pi * elapsed / falling) + 1) / 2
 
 
 def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:

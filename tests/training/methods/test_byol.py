@@ -15,7 +15,8 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
 from hpt_ray.core.errors import StudyError
-from hpt_ray.training.methods.byol import BYOL, regression_loss, target_momentum
+from hpt_ray.training.method import target_momentum
+from hpt_ray.training.methods.byol import BYOL, regression_loss
 from hpt_ray.training.normalisation import GroupStatistics
 from hpt_ray.training.workers import Workers
 from tests.support import tiny
