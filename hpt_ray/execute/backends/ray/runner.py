@@ -76,7 +76,8 @@ class RayRunner:
                 unfinished.pop(event.unit, None)
             return tell(event)
 
-        new, left = queued(), list[list[Unit]]()
+        new = queued()
+        left: list[list[Unit]] = []
         with visible.shown(store, self.request.run, self.request.paths()) as seen:
             while True:
                 try:

@@ -255,4 +255,5 @@ def test_what_is_not_to_be_shared_any_further_ends_the_run(slots, error, monkeyp
     monkeypatch.setattr("hpt_ray.execute.backends.ray.worker_group.start", lambda *arguments: threading.Thread())
     runner = RayRunner(MagicMock(exceptions=ray.exceptions), Layout(slots=slots, workers=1, threads=1), REQUEST)
     with pytest.raises(error):
-        runner._run(iter(()), Visible(store=str(tmp_path), token="", paths={}), lambda event: True, lambda: False)
+        seen = Visible(store=str(tmp_path), token="", paths={})
+        runner._run(iter(()), Store(tmp_path), seen, lambda event: True, lambda: False)
