@@ -95,6 +95,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def parse(command: Any, arguments: list[str]) -> bool:
     """Have a command line of click's take the arguments, running nothing. False for the name of a command alone."""
     while hasattr(command, "get_command"):
+        if arguments[0].startswith("--"):  # an option of the program itself
+            assert any(arguments[0] in option.opts for option in command.params)
+            return False
         command, arguments = command.get_command(None, arguments[0]), arguments[1:]
         assert command, "no such command"
     if not arguments and any(parameter.required for parameter in command.params):

@@ -82,10 +82,13 @@ def listing(kinds: dict[str, dict[str, str]]) -> None:
         out.print()
 
 
-def study(text: str, parameters: list[Parameter]) -> None:
+def study(question: str, text: str, parameters: list[Parameter]) -> None:
+    if question:
+        out.print(" ".join(question.split()), style="bold")
+        out.print()
     out.print(Markdown(visible(text, lines=True), hyperlinks=False))
     out.print()
-    lines = table("parameter", "type", "default", "meaning")
+    lines = table("parameter", "type", "value", "meaning")
     for column in lines.columns:
         column.overflow = "fold"  # names and values can be copied, so none is cut short
     for item in parameters:
@@ -94,12 +97,9 @@ def study(text: str, parameters: list[Parameter]) -> None:
 
 
 def _default(value: Any) -> str:
-    """A default as --set takes it; if it depends on the scale, the value of each scale."""
+    """A value as --set takes it; of one that depends on a scale that is not known, each."""
     if isinstance(value, dict):
-        texts = {scale: _default(each) for scale, each in value.items()}
-        if len(set(texts.values())) > 1:
-            return "; ".join(f"{scale} {each}" for scale, each in texts.items())
-        return next(iter(texts.values()))
+        return "; ".join(f"{scale} {_default(each)}" for scale, each in value.items())
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -15,6 +15,7 @@ import typer
 from hpt_ray.cli import advise, export, judge, opening, queries, repair, streams
 from hpt_ray.cli.options import (
     Address,
+    Config,
     CsvFile,
     Gpus,
     LatexFile,
@@ -26,6 +27,7 @@ from hpt_ray.cli.options import (
     UntilDecided,
     Workers,
     most_seeds,
+    requested,
 )
 from hpt_ray.cli.run import run, show
 from hpt_ray.core import user_code
@@ -34,7 +36,6 @@ from hpt_ray.execute import compiler_folder
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -69,6 +70,7 @@ app.command()(queries.show)
 def plan(
     study: StudyName,
     settings: Settings = None,
+    config: Config = None,
     store: StorePath = "hpt-store",
     workers: Workers = 1,
     gpus: Gpus = None,
@@ -82,17 +84,19 @@ def plan(
     from hpt_ray.execute.estimate import estimate
     from hpt_ray.execute.prepare import prepare, with_precision
     from hpt_ray.spec.growing import growing
-    from hpt_ray.spec.parameters import given, make
     from hpt_ray.store.store import Store
 
-    requested, existing = make(study, given(settings)), Store(store, create=False)
+    asked, existing = requested(study, settings, config), Store(store, create=False)
     most = most_seeds(until_decided, max_seeds)
     with progress.decoding() as show_decoding:
-        prepared = prepare(with_precision(growing(requested, most), "ray", address, gpus), existing, show_decoding)
+        prepared = prepare(with_precision(growing(asked, most), "ray", address, gpus), existing, show_decoding)
     cost = estimate(prepared, existing, workers)
     plan_output.plan(prepared.plan, cost)
+    earlier = comparisons(prepared.plan.study, prepared.fingerprints, existing)
     if most:
-        plan_output.until_decided(prepared, cost, comparisons(prepared.plan.study, prepared.fingerprints, existing))
+        plan_output.until_decided(prepared, cost, earlier)
+    else:
+        plan_output.can_show(prepared, earlier)
 
 
 app.command()(run)

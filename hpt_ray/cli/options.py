@@ -8,12 +8,31 @@ from typing import Annotated
 
 import typer
 
+from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError
+from hpt_ray.spec import settings_file
+from hpt_ray.spec.parameters import given, make
+from hpt_ray.spec.study import Study
 
-StudyName = Annotated[str, typer.Argument(help="A study by name, or a path to a Python file that defines one.")]
+
+def _studies(incomplete: str) -> list[str]:
+    """The studies that a shell offers for what is typed so far."""
+    return [name for name in registry.names("studies") if name.startswith(incomplete)]
+
+
+StudyName = Annotated[
+    str,
+    typer.Argument(help="A study by name, or a path to a Python file that defines one.", autocompletion=_studies),
+]
 RunName = Annotated[str, typer.Argument(help="A run by its id or name, or a study: its latest run.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the study (repeatable).")
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Settings from a .toml, .yaml or .json file, or a run's run.json; --set comes on top."
+    ),
 ]
 Workers = Annotated[
     int, typer.Option(min=1, help="Processes that share each stage's batch (distributed data parallel).")
@@ -59,3 +78,9 @@ def seconds(budget: str | None, until_decided: bool) -> float | None:
     if not length > 0:
         raise StudyError(f"--budget {budget!r} is no time: write one with its unit, such as 90m, 2h or 1d.")
     return float(length)
+
+
+def requested(study: str, settings: list[str] | None, config: str | None) -> Study:
+    """The study that a user asks for: ``--set`` comes before what ``--config`` says."""
+    known = settings_file.read(config, study) if config else {}
+    return make(study, known | given(settings))

@@ -40,6 +40,40 @@ def plan(study_plan: Plan, cost: Estimate) -> None:
     out.print(lines)
 
 
+def can_show(prepared: Prepared, comparisons: Sequence[Claim]) -> None:
+    """The smallest difference that the study can show, and a warning where it is large."""
+    from hpt_ray.analysis import expectation
+    from hpt_ray.analysis.measures.rows import rows
+
+    study, metrics = (
+        prepared.plan.study,
+        {s.content.metric for s in prepared.plan.stages.values() if s.kind == "evaluate"},
+    )
+    if not comparisons and metrics != {"accuracy"}:  # the noise is known of accuracy alone
+        return
+    target = min(study.targets, key=lambda name: len(prepared.datasets[name].splits["test"]))
+    images, number = len(prepared.datasets[target].splits["test"]), len(rows(study))
+    shared = bases(study)
+    own_bases = shared is not None and shared.number > 1
+    shown = expectation.can_show(comparisons, images, number, own_bases=own_bases)
+    what = "bases" if own_bases and number < len(study.seeds) else "seeds"
+    on = f"{counted(images, 'test image')}" + (f" of {target}, the fewest" if len(study.targets) > 1 else "")
+    source = "measured in this store" if shown.measured else "as measured at the quick scale"
+    lines = facts()
+    if shown.smallest is None:
+        lines.add_row("can show", "nothing that holds for other seeds: one does not show how much seeds differ")
+    else:
+        least = f"differences from {points(shown.smallest, signed=False)} points on"
+        lines.add_row("can show", f"{least} (one claim, 80 % power; {number} {what}, {on}; noise {source})")
+    out.print(lines)
+    if shown.smallest is None or shown.smallest > expectation.LARGE:
+        large = f"{points(expectation.LARGE, signed=False)} points"
+        advice = (
+            f"{shown.needed} {what} would" if shown.needed else "no number of seeds will: more test images are needed"
+        )
+        out.print(f"warning: this study will hardly show a difference of {large}; {advice}.", soft_wrap=True)
+
+
 def _shared(shared: Sharing) -> str:
     """What budgets share, and how many images that saves."""
     saved = 1 - shared.images / shared.alone
@@ -100,10 +134,8 @@ def describe_plan(study_plan: Plan, cached: int) -> None:
     kinds = [stage.kind for stage in study_plan.stages.values()]
     counts = ", ".join(f"{kinds.count(kind)} {word}" for kind, word in KINDS.items() if kind in kinds)
     lines.add_row("cells", str(len(study_plan.cells)))
-    lines.add_row(
-        "stages",
-        f"{len(kinds)} ({counts}) in {1 + max(s.level for s in study_plan.stages.values())} levels, {cached} cached",
-    )
+    deep = 1 + max(stage.level for stage in study_plan.stages.values())
+    lines.add_row("stages", f"{len(kinds)} ({counts}), at most {deep} in a row, {cached} cached")
     lines.add_row("network", f"{study.backbone}, {study.image_size} px, {study.precision}")
     out.print(lines)
     for note in study_plan.notes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_ray.cli import streams
-from hpt_ray.cli.options import RunName, StorePath, StudyName
+from hpt_ray.cli.options import Config, RunName, Settings, StorePath, StudyName, requested
 from hpt_ray.core.errors import StudyError
 
 if TYPE_CHECKING:
@@ -25,14 +25,21 @@ def list_files() -> None:
     console.listing({kind: {name: registry.summary(kind, name) for name in registry.names(kind)} for kind in LISTED})
 
 
-def show(study: StudyName) -> None:
-    """Show what a study asks, and its parameters."""
+def show(study: StudyName, settings: Settings = None, config: Config = None) -> None:
+    """Show what a study asks, and its parameters with what they are where nothing is set."""
     from hpt_ray.cli import console
     from hpt_ray.core import registry
-    from hpt_ray.spec.parameters import parameters
+    from hpt_ray.spec.parameters import defaults, parameters
 
-    function = registry.load("studies", study)
-    console.study(registry.module("studies", study).__doc__ or "", parameters(function))
+    listed, text = parameters(registry.load("studies", study)), registry.module("studies", study).__doc__ or ""
+    try:
+        asked = requested(study, settings, config)
+    except StudyError:
+        if settings or config:
+            raise
+        console.study("", text, listed)  # it needs settings, which are listed
+    else:
+        console.study(asked.question, text, defaults(listed, asked))
 
 
 def status(

@@ -10,6 +10,7 @@ from hpt_ray.cli import streams
 from hpt_ray.cli.opening import show_in_browser
 from hpt_ray.cli.options import (
     Address,
+    Config,
     Gpus,
     MaxSeeds,
     Settings,
@@ -18,6 +19,7 @@ from hpt_ray.cli.options import (
     UntilDecided,
     Workers,
     most_seeds,
+    requested,
     seconds,
 )
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 def run(
     study: StudyName,
     settings: Settings = None,
+    config: Config = None,
     store: StorePath = "hpt-store",
     runner: Annotated[
         str, typer.Option(help="How stages are run: ray, inline (in this process), or a path to a Python file.")
@@ -51,16 +54,15 @@ def run(
     open_report: Annotated[bool, typer.Option("--open", help="Open the report at the end.")] = False,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
-    from hpt_ray.cli import progress
-    from hpt_ray.spec.parameters import given, make
-
     most, time_to_spend = most_seeds(until_decided, max_seeds), seconds(budget, until_decided)
-    requested = make(study, given(settings))
+    asked = requested(study, settings, config)
+    from hpt_ray.cli import progress  # after what is refused at once
+
     with progress.live() as observer:
         from hpt_ray.execute.run import run as execute
 
         result = execute(
-            requested,
+            asked,
             store=store,
             runner=runner,
             workers=workers,

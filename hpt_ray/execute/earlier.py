@@ -40,13 +40,16 @@ def looked_at(study: Study, fingerprints: Mapping[str, str], store: Store, own: 
 
 def comparisons(study: Study, fingerprints: Mapping[str, str], store: Store) -> list[Claim]:
     """The comparisons of two arms in the earlier run with most seeds, each as at a single look."""
-    from hpt_ray.report.render import verdicts
-
     finished = [(run, earlier) for run, earlier in _runs(study, fingerprints, store) if earlier.collected]
     if not finished:
         return []
+    from hpt_ray.report.render import verdicts
+
     run, earlier = max(finished, key=lambda each: len(each[1].study.seeds))
-    tables = stored.tables(store, run, study) | {"views": VIEWS.empty_table()}
+    try:
+        tables = stored.tables(store, run, study) | {"views": VIEWS.empty_table()}
+    except StoreError:  # what is damaged says nothing
+        return []
     made = run_of(tables, earlier.model_copy(update={"looks": None}))
     claims = [claim for verdict in verdicts(made, dashboard.find(earlier.study)) for claim in verdict.claims]
     return [claim for claim in claims if claim.difference is not None and claim.floor is not None]

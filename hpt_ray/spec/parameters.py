@@ -16,7 +16,9 @@ from hpt_ray.core.paths import path_of
 from hpt_ray.core.registry import beside, file, load
 from hpt_ray.core.user_code import place
 from hpt_ray.core.values import Frozen
-from hpt_ray.spec.study import Study
+from hpt_ray.spec.bases import bases
+from hpt_ray.spec.optimisation import Optimisation
+from hpt_ray.spec.study import Pretraining, Study
 
 #: A path is looked for with as many commas in it.
 COMMAS = 10
@@ -70,6 +72,24 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     if default is None:
         default = next((item for item in annotations if isinstance(item, dict)), None)
     return Parameter(name=name, type=_spell(hint), default=default, help=help_text)
+
+
+def defaults(listed: Iterable[Parameter], study: Study) -> list[Parameter]:
+    """Parameters with their values in a study: as they were set, as they follow from others, or those of its scale.
+
+    What depends on the data or the method (a metric, options) is None where it was not set.
+    """
+    scale = study.parameters.get("scale") or next((item.default for item in listed if item.name == "scale"), None)
+    target, shared = study.recipes.get("target"), bases(study)
+    followed: dict[str, Any] = {"decode_size": study.decode_size, "base_seeds": shared.number if shared else None}
+    if isinstance(target, Pretraining):
+        followed |= {name: getattr(target, name) for name in ("lr", *Optimisation.__annotations__)}
+
+    def value(item: Parameter) -> Any:
+        at_scale = item.default.get(scale) if isinstance(item.default, dict) else item.default
+        return study.parameters.get(item.name, followed.get(item.name, at_scale))
+
+    return [item.model_copy(update={"default": value(item)}) for item in listed]
 
 
 def given(pairs: Iterable[str] | None) -> dict[str, str]:

@@ -23,7 +23,7 @@ from hpt_ray.cli import main as cli
 from hpt_ray.core import registry
 from hpt_ray.data import cache
 from hpt_ray.execute.compiler_folder import COMPILER
-from hpt_ray.spec.parameters import parameters
+from hpt_ray.spec.parameters import defaults, make, parameters
 from hpt_ray.spec.scales import SCALES
 from hpt_ray.training.backbone import build
 from hpt_ray.training.weights.checkpoints import to_bytes
@@ -146,32 +146,35 @@ def test_list_names_every_study_data_set_and_policy():
 def test_show_lists_the_parameters_of_a_study(monkeypatch):
     monkeypatch.setattr("hpt_ray.cli.console.out.width", 200, raising=False)
     text = invoke("show", "augment_ablation")
+    assert text.startswith(make("augment_ablation").question)
     for word in ("hpt-study run augment_ablation", "seeds", "int", "scale", "quick | paper", "policies", "list of str"):
         assert word in text
 
 
-def test_show_gives_the_value_of_each_scale_and_no_value_is_cut(monkeypatch):
+def _rows(text: str) -> dict[str, str]:
+    return {line.split()[0]: line for line in text.splitlines() if line.strip()}
+
+
+def test_show_gives_the_values_at_a_scale_and_none_is_cut(monkeypatch):
     monkeypatch.setattr("hpt_ray.cli.console.out.width", 250, raising=False)
     for study in registry.names("studies"):
-        values = {item.name: item.default for item in parameters(registry.load("studies", study))}
-        # What these are where nothing is set, their meaning says.
-        assert {name for name, value in values.items() if value is None} <= {
-            "metric",
-            "margin",
-            "options",
-            "base_seeds",
-            "groups",
-            *("optimizer", "warmup", "weight_decay", "layer_decay", "clip_grad", "schedule", "cooldown"),
-        }
-    rows = {line.split()[0]: line for line in invoke("show", "augment_search").splitlines() if line.strip()}
-    for name, value in {
-        "random": "quick 8; paper 32",
-        "arms": "quick target,base,base>target; paper target,base,base>target,base>target:bn",
-        "backbone": "quick resnet_small; paper resnet50",
-        "scratch_iterations": "quick 90; paper 100000",
-        "lr": "0.03",
-    }.items():
-        assert f"  {value}  " in rows[name]
+        for item in defaults(parameters(registry.load("studies", study)), make(study)):
+            # What it is where nothing is set, its meaning says.
+            assert item.default is not None or "none:" in item.help or item.name in ("clip_grad", "options"), item
+    expected = {
+        "random": ("8", "32"),
+        "arms": ("target,base,base>target", "target,base,base>target,base>target:bn"),
+        "backbone": ("resnet_small", "resnet50"),
+        "scratch_iterations": ("90", "100000"),
+        "lr": ("0.03", "0.03"),
+        "optimizer": ("sgd", "sgd"),  # what follows from the network
+    }
+    for place, scale in enumerate(SCALES):
+        rows = _rows(invoke("show", "augment_search", "--set", f"scale={scale}"))
+        for name, values in expected.items():
+            assert f"  {values[place]}  " in rows[name]
+    rows = _rows(invoke("show", "augment_search", "--set", "backbone=timm/vit_tiny_patch16_224", "--set", "seeds=7"))
+    assert "  adamw  " in rows["optimizer"] and "  0.1  " in rows["weight_decay"] and "  7  " in rows["seeds"]
     monkeypatch.setattr("hpt_ray.cli.console.out.width", 60, raising=False)
     assert "…" not in invoke("show", "augment_search")
 
@@ -204,7 +207,7 @@ def test_plan_tells_cells_stages_and_cost_and_writes_nothing(workplace):
     text = invoke("plan", "augment_ablation", *settings())
     for word in (
         "cells",
-        "23 (7 pretrainings, 16 evaluations) in 3 levels, 0 cached",
+        "23 (7 pretrainings, 16 evaluations), at most 3 in a row, 0 cached",
         "224 images",
         "estimate",
         "disk",
@@ -224,6 +227,41 @@ def test_plan_tells_cells_stages_and_cost_and_writes_nothing(workplace):
 )
 def test_plan_tells_how_many_bases_there_are_and_their_cost(workplace, given, line):
     assert line in invoke("plan", "augment_ablation", *settings(**given))
+
+
+def test_settings_come_from_a_file_and_from_an_earlier_run(workplace, refused):
+    given = settings(arms="base", seeds="2")
+    names = {word.partition("=")[0]: word.partition("=")[2] for word in given[1::2]}
+    lines = [
+        f"{name} = {json.dumps(value if value.isdigit() is False else int(value))}" for name, value in names.items()
+    ]
+    Path("mine.toml").write_text("\n".join(lines))
+    invoke("run", "augment_ablation", "--runner", "inline", "--config", "mine.toml")
+    (record,) = workplace.glob("hpt-store/runs/*/run.json")
+    for ways in (given, ["--config", "mine.toml"], ["--config", str(record)]):
+        assert "nothing to train" in invoke("run", "augment_ablation", "--runner", "inline", *ways)
+    assert "seeds          0   1   2" in invoke("plan", "augment_ablation", "--config", str(record), "--set", "seeds=3")
+    assert "is of study augment_ablation, not of methods" in refused("plan", "methods", "--config", str(record))
+
+
+def test_plan_warns_of_a_difference_that_the_study_can_hardly_show():
+    text = invoke("plan", "augment_ablation", *settings(seeds="3"))
+    assert "differences from" in text and "3 seeds, 16 test images" in text
+    assert "warning: this study will hardly show a difference of 3.0 points" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("hpt-study sta", "status"), ("hpt-study run augment_a", "augment_ablation")]
+)
+def test_a_shell_completes_commands_and_studies(typed, offered):
+    environment = os.environ | {
+        "_HPT_STUDY_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(typed.count(" ")),
+    }
+    command = [sys.executable, "-c", f"import sys; sys.argv = ['hpt-study']; {MAIN}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout.split() == [offered], done.stderr
 
 
 def test_run_status_report_and_run_again(workplace):
