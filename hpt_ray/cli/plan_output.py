@@ -91,17 +91,17 @@ def until_decided(prepared: Prepared, cost: Estimate, comparisons: Sequence[Clai
     study, most = prepared.plan.study, len(prepared.plan.study.seeds)
     images, shared = len(prepared.datasets[study.targets[0]].splits["test"]), bases(study)
     own_bases = shared is not None and shared.number == most
-    found = expectation(comparisons, images, study.margin / 100, most, own_bases=own_bases)
-    source = "measured in this store" if found.measured else "as measured at the quick scale"
+    outlook = expectation(comparisons, images, study.margin / 100, most, own_bases=own_bases)
+    source = "measured in this store" if outlook.measured else "as measured at the quick scale"
     lines = facts()
-    lines.add_row("looks", f"after {listed([str(rows) for rows in found.looks])} seeds, until every claim is decided")
-    spread = ", ".join(f"{what} {points(value**0.5, signed=False)}" for what, value in found.parts.items())
+    lines.add_row("looks", f"after {listed([str(rows) for rows in outlook.looks])} seeds, until every claim is decided")
+    spread = ", ".join(f"{what} {points(value**0.5, signed=False)}" for what, value in outlook.parts.items())
     lines.add_row("luck", f"of a difference, as standard deviations in points: {spread} ({source})")
-    smallest = f"{points(found.smallest, signed=False)} points, with however many seeds (80 % power)"
+    smallest = f"{points(outlook.smallest, signed=False)} points, with however many seeds (80 % power)"
     lines.add_row("test images", f"{images:,}, which can show a difference of {smallest}")
     out.print(lines)
     expected = table("true difference", "seeds", "10 to 90 %", "shown", "equivalent", "cells", "time")
-    for difference, foreseen in found.foreseen.items():
+    for difference, foreseen in outlook.foreseen.items():
         share = foreseen.rows.mean() / most
         expected.add_row(
             f"{points(difference)} points",

@@ -50,8 +50,8 @@ def comparisons(study: Study, fingerprints: Mapping[str, str], store: Store) -> 
         tables = stored.tables(store, run, study) | {"views": VIEWS.empty_table()}
     except StoreError:  # what is damaged says nothing
         return []
-    made = run_of(tables, earlier.model_copy(update={"looks": None}))
-    claims = [claim for verdict in verdicts(made, dashboard.find(earlier.study)) for claim in verdict.claims]
+    run_as_given = run_of(tables, earlier.model_copy(update={"looks": None}))
+    claims = [claim for verdict in verdicts(run_as_given, dashboard.find(earlier.study)) for claim in verdict.claims]
     return [claim for claim in claims if claim.difference is not None and claim.floor is not None]
 
 
@@ -62,11 +62,11 @@ def _runs(study: Study, fingerprints: Mapping[str, str], store: Store) -> Iterat
             with contextlib.suppress(StoreError):  # what is damaged says nothing
                 earlier = store.manifest(run)
                 its = {spec: data.fingerprint for spec, data in earlier.datasets.items()}
-                if its == fingerprints and _asked(earlier.study) == _asked(study):
+                if its == fingerprints and _content(earlier.study) == _content(study):
                     yield run, earlier
 
 
-def _asked(study: Study) -> dict[str, object]:
+def _content(study: Study) -> dict[str, object]:
     """What a study asks, but for its seeds and what changes none of its numbers."""
     return study.model_dump(
         mode="json", exclude={"seeds", "parameters", "made_from", "question", "dashboard", "margin"}

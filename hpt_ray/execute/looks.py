@@ -59,9 +59,9 @@ class Growing:
         if self.looks.ended == "budget":
             self.looks = self.looks.model_copy(update={"ended": ""})
         # What failed is tried again, and decided nothing: so the last look is made again with what it lacked.
-        made = self.looks.made
-        if made and any(claim.waits for claim in made[-1].claims):
-            self.looks = self.looks.model_copy(update={"made": made[:-1], "again": made[-1], "ended": ""})
+        looks_made = self.looks.made
+        if looks_made and any(claim.waits for claim in looks_made[-1].claims):
+            self.looks = self.looks.model_copy(update={"made": looks_made[:-1], "again": looks_made[-1], "ended": ""})
         self.plan = self._planned()
 
     def _planned(self) -> Plan:
@@ -129,19 +129,19 @@ class Growing:
         """Judge the claims at the rows that the plan has, and record that; whether there is more to run."""
         from hpt_ray.report.render import verdicts
 
-        rows, made = len(self.plan.study.seeds), self.looks.made
-        begun = self.looks.model_copy(update={"made": (*made, Look(rows=rows))})
+        rows, looks_made = len(self.plan.study.seeds), self.looks.made
+        begun = self.looks.model_copy(update={"made": (*looks_made, Look(rows=rows))})
         tables = {**collect(self.plan, self.store), "views": VIEWS.empty_table()}
         run = run_of(tables, manifest.model_copy(update={"study": self.plan.study, "looks": begun}))
         judged = [
             claim.record for verdict in verdicts(run, dashboard.find(self.plan.study)) for claim in verdict.claims
         ]
         claims = {claim.name: claim for claim in judged if claim is not None}
-        if not claims and not made:  # every comparison has failed, which is no look
+        if not claims and not looks_made:  # every comparison has failed, which is no look
             return False
         still_open = [claim for claim in claims.values() if not claim.closed]
         ended = "closed" if not still_open else "rows" if rows >= self.looks.most else ""
-        looks = (*made, Look(rows=rows, claims=tuple(claims.values())))
+        looks = (*looks_made, Look(rows=rows, claims=tuple(claims.values())))
         numbers = {"cells": len(self.plan.cells), "ended": ended, "again": None}
         self.looks = self.looks.model_copy(update={"made": looks} | numbers)
         write(self.plan, manifest.model_copy(update={"study": self.plan.study, "looks": self.looks}))

@@ -1,4 +1,4 @@
-"""A resident worker group: started once by Ray Train, it serves units until the broker has no more.
+"""What each worker of a resident group does: started once by Ray Train, it serves units until the broker has no more.
 
 Starting a process and importing torch takes ten seconds and more; passing a unit to a running group takes
 milliseconds. Ray Train places the workers, gives them their ranks and restarts the group when one dies.
@@ -13,19 +13,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
 import uuid
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-from hpt_ray.core.layout import Layout
-from hpt_ray.execute.backends.ray.cluster import low_on_memory
-from hpt_ray.execute.visible import Visible
-
-#: How often a group is started at most. Ray Train restarts the workers of a group, but a controller that is killed or
-#: cannot start them ends its group.
-STARTS = 10
 
 
 def serve(config: dict[str, Any]) -> None:
@@ -114,76 +103,3 @@ def _meeting_place(scratch: str) -> str:
     with socket.socket() as probe:
         probe.bind(("", 0))
         return f"tcp://{address}:{probe.getsockname()[1]}"
-
-
-def start(
-    broker: Any, number: int, name: str, layout: Layout, visible: Visible, scratch: str, over: threading.Event
-) -> threading.Thread:
-    """Start a worker group in the background.
-
-    The group ends when the broker closes, and is not started again once the run is ``over``.
-
-    Args:
-        number: of the group. name: of the run. visible: the store, and what else every worker must see.
-        scratch: a folder for Ray's files.
-    """
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-
-    from hpt_ray.execute.backends.ray.trainer import GroupTrainer, Placement
-
-    # 0.9 of a core each: trials need some cores, too.
-    worker, gpu = {"CPU": 0.9 * layout.threads}, layout.stages_per_gpu > 0
-    if gpu:
-        worker["GPU"] = int(1e4 / layout.stages_per_gpu) / 1e4  # Ray counts in ten thousandths, and rounds
-
-    def trainer(attempt: int) -> GroupTrainer:
-        return GroupTrainer(
-            serve,
-            placement=Placement(broker, number),
-            train_loop_config={
-                "broker": broker,
-                "group": number,
-                "threads": layout.threads,
-                "visible": visible,
-                "scratch": scratch,
-                "folder": str(Path.cwd()),
-                "gpu": gpu,
-            },
-            scaling_config=ScalingConfig(
-                num_workers=layout.workers,
-                use_gpu=gpu,
-                resources_per_worker=worker,
-                placement_strategy="STRICT_PACK" if layout.packed else "PACK",
-            ),
-            run_config=RunConfig(
-                name=f"{name}-group{number}.{attempt}",
-                storage_path=scratch,
-                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=0),  # type: ignore[call-arg]
-            ),
-        )
-
-    thread = threading.Thread(target=_fit, args=(trainer, broker, number, over), name=f"group-{number}", daemon=True)
-    thread.start()
-    return thread
-
-
-def _fit(trainer: Callable[[int], Any], broker: Any, number: int, over: threading.Event) -> None:
-    """Keep a group running. Ray's logs have the traceback of a failure."""
-    import ray
-
-    for attempt in range(STARTS):
-        try:
-            trainer(attempt).fit()
-            return
-        except Exception as error:
-            if os.environ.get("HPT_DEBUG"):
-                raise
-            low = low_on_memory(error)
-        if over.is_set():
-            return
-        # The next controller may wait a minute for resources: another group gets the unit.
-        with contextlib.suppress(ray.exceptions.RayError):  # Ray itself may have ended
-            if low:
-                ray.get(broker.run_low.remote(number))
-            if not ray.get(broker.abandon.remote(number)):
-                return

@@ -81,11 +81,6 @@ def begun(monkeypatch) -> Any:
     """Groups on one node of two cores; their threads end when the event is set. Time is at the next look at nodes."""
     end, clock = threading.Event(), [0.0]
 
-    def start(*arguments: Any) -> threading.Thread:
-        thread = threading.Thread(target=end.wait, daemon=True)
-        thread.start()
-        return thread
-
     def begin(**request: Any) -> Groups:
         asked = Request(**{"study": "s", "run": "s-1", "units": 9} | request)
         begun = Groups(fake({"CPU": 2.0}), Layout(slots=2, workers=1, threads=1), asked)
@@ -93,7 +88,7 @@ def begun(monkeypatch) -> Any:
         clock[0] += groups.NODES_SECONDS
         return begun
 
-    monkeypatch.setattr(groups.worker_group, "start", start)
+    monkeypatch.setattr(Groups, "_keep", lambda *_: end.wait())
     monkeypatch.setattr(groups.time, "monotonic", lambda: clock[0])
     yield begin
     end.set()

@@ -8,7 +8,6 @@ import re
 import shutil
 import stat
 import tempfile
-import threading
 import time
 from collections import namedtuple
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from hpt_ray.core.errors import StudyError
 from hpt_ray.core.layout import Layout
 from hpt_ray.execute.backend import Request
 from hpt_ray.execute.backends.ray.broker import News
+from hpt_ray.execute.backends.ray.groups import Groups
 from hpt_ray.execute.backends.ray.runner import BrokerKilledError, RayRunner
 from hpt_ray.execute.backends.ray.session import ray_session
 from hpt_ray.execute.events import Event, Observer, Progress, Tell
@@ -190,7 +190,7 @@ def test_a_tune_that_fails_is_a_note_and_no_failure(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.delenv("HPT_DEBUG", raising=False)
     monkeypatch.setattr("ray.tune.with_parameters", full)
-    monkeypatch.setattr("hpt_ray.execute.backends.ray.worker_group.start", lambda *arguments: threading.Thread())
+    monkeypatch.setattr(Groups, "_keep", lambda *_: None)
     monkeypatch.setattr(RayRunner, "_follow", lambda *arguments: iter(()))  # every unit ends
     runner = RayRunner(MagicMock(exceptions=ray.exceptions), Layout(slots=1, workers=1, threads=1), REQUEST)
     events: list[Event] = []
@@ -225,7 +225,7 @@ def test_where_ray_kills_the_broker_for_its_memory_the_run_goes_on_with_a_slot_f
     units = small.plan().units()
     attempts: list[tuple[int, list[list[Unit]]]] = []
 
-    def run(self: RayRunner, rounds: Iterator[list[Unit]], seen: Visible, tell: Tell, *_: object) -> None:
+    def run(self: RayRunner, rounds: Iterator[list[Unit]], store: Store, seen: Visible, tell: Tell, *_: object) -> None:
         if not attempts:
             attempts.append((self.layout.slots, [next(rounds)]))
             tell(Event(kind="finished", unit=units[0].id))
@@ -252,8 +252,8 @@ def test_what_is_not_to_be_shared_any_further_ends_the_run(slots, error, monkeyp
 
     monkeypatch.setattr(RayRunner, "_follow", killed)
     monkeypatch.setattr("hpt_ray.execute.backends.ray.runner.Experiment", MagicMock())
-    monkeypatch.setattr("hpt_ray.execute.backends.ray.worker_group.start", lambda *arguments: threading.Thread())
+    monkeypatch.setattr(Groups, "_keep", lambda *_: None)
     runner = RayRunner(MagicMock(exceptions=ray.exceptions), Layout(slots=slots, workers=1, threads=1), REQUEST)
+    seen = Visible(store=str(tmp_path), token="", paths={})
     with pytest.raises(error):
-        seen = Visible(store=str(tmp_path), token="", paths={})
         runner._run(iter(()), Store(tmp_path), seen, lambda event: True, lambda: False)
