@@ -96,7 +96,9 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             channels_of_weights[recipe.source] = checked.channels
         else:
             method = find_method(recipe.method)
-            method.check(method.options(recipe.options), recipe.batch)
+            options = method.options(recipe.options)
+            method.check(options, recipe.batch)
+            method.check_backbone(options, backbone.outline(study.backbone, study.image_size), study.image_size)
             check_group(recipe, study.backbone, study.image_size)
             if recipe.layer_decay < 1:
                 layer_rates(backbone.outline(study.backbone, study.image_size), recipe.layer_decay)

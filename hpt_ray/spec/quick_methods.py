@@ -11,5 +11,6 @@ QUICK_METHODS: dict[str, Options] = {
     "byol": {"momentum": 0.97, "hidden": 256, "dim": 64},
     "lejepa": {"hidden": 256},
     "dino": {"momentum": 0.97, "hidden": 256, "dim": 64, "prototypes": 1024},
+    "mae": {"patch": 4, "dim": 64, "depth": 2, "heads": 2},
     "vicreg": {"hidden": 256, "dim": 256},
 }

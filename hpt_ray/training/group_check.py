@@ -39,8 +39,9 @@ def check_group(recipe: Recipe, backbone: str, image_size: int) -> None:
     for name, layer in method.named_modules():
         if isinstance(layer, _BatchNorm):
             layer.register_forward_pre_hook(_refusal(f"{recipe.method}'s {name}", backbone, image_size))
-    drawn = {name: torch.from_numpy(array) for name, array in kind.draws(options, 0, 0).items()}
-    method.step(_groups_of_one(min(recipe.batch, 2), image_size, drawn), Workers())
+    size = min(recipe.batch, 2)
+    drawn = {name: torch.from_numpy(array) for name, array in kind.draws(options, 0, 0, size, image_size).items()}
+    method.step(_groups_of_one(size, image_size, drawn), Workers())
 
 
 def _groups_of_one(size: int, image_size: int, drawn: dict[str, Tensor]) -> Batch:

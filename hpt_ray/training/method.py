@@ -105,13 +105,21 @@ class Method(nn.Module, ABC):
             raise StudyError(f"{cls.__name__}: {error}") from error
 
     @classmethod
-    def draws(cls, options: Any, seed: int, iteration: int) -> dict[str, NDArray[Any]]:
-        """What a step draws besides its views, by name: it goes to the device with them, in the step's one copy."""
+    def draws(cls, options: Any, seed: int, iteration: int, batch: int, image_size: int) -> dict[str, NDArray[Any]]:
+        """What a step draws besides its views, by name: it goes to the device with them, in the step's one copy.
+
+        Args:
+            batch: images in the global batch. image_size: the side of a view in pixels.
+        """
         return {}
 
     @classmethod
     def check(cls, options: Any, batch: int) -> None:
-        """Refuse a global batch that the method cannot work with. Raises StudyError."""
+        """Refuse options, or a global batch, that the method cannot work with. Raises StudyError."""
+
+    @classmethod
+    def check_backbone(cls, options: Any, backbone: Backbone, image_size: int) -> None:
+        """Refuse a network that the method cannot train at an image size; it has no numbers. Raises StudyError."""
 
     @abstractmethod
     def step(self, batch: Batch, workers: Workers) -> Tensor:

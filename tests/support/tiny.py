@@ -18,7 +18,7 @@ from hpt_ray.training.method import Batch, Order
 from hpt_ray.training.workers import Workers
 
 SIZE = 16
-#: Of each method: options that make it small. MoCo's queue holds two batches.
+#: Of each method that trains any network: options that make it small. MoCo's queue holds two batches.
 OPTIONS: dict[str, dict[str, Any]] = {
     "moco_v2": {"queue": 32, "dim": 8},
     "simclr": {"dim": 8},

@@ -32,12 +32,12 @@ TOGETHER = ("simclr", "lejepa", "vicreg", "dino")
     ],
 )
 @pytest.mark.parametrize("group", [1, 2])
-@pytest.mark.parametrize("method", registry.names("methods"))
+@pytest.mark.parametrize("method", tiny.OPTIONS)
 def test_what_is_refused_is_what_fails_in_training(method: str, backbone: str, group: int, size: int) -> None:
     recipe = tiny.recipe(method=method, batch=group, group=group)
     kind: type[Method] = registry.load("methods", method)
     options = kind.options(recipe.options)
-    made, drawn = kind(build(backbone, 0, size), options, 0, 2).train(), kind.draws(options, 0, 0)
+    made, drawn = kind(build(backbone, 0, size), options, 0, 2).train(), kind.draws(options, 0, 0, group, size)
     pair = (torch.randn(group, 3, size, size), torch.randn(group, 3, size, size))
     try:
         labels = torch.zeros(group, dtype=torch.long)

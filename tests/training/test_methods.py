@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError
 from hpt_ray.training.loop.pretrain import Pretrainer
 from hpt_ray.training.method import Projected, find, follow, follower
@@ -19,7 +18,7 @@ from tests.support import tiny
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(params=registry.names("methods"))
+@pytest.fixture(params=[*tiny.OPTIONS])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -21,6 +21,7 @@ WRITTEN = {
     "lejepa": "LeJEPA",
     "vicreg": "VICReg",
     "dino": "DINO",
+    "mae": "MAE",
     "": "all",
 }
 

@@ -135,6 +135,6 @@ class Batches:
         for which, order in enumerate(self.method.views):
             draws = self.views.draw(stream(self.seed, "augment", iteration, which), indices)
             views.append(View(indices[places[order]], draws[places[order]]))
-        drawn = self.method.draws(self.options, self.seed, iteration)
+        drawn = self.method.draws(self.options, self.seed, iteration, self.recipe.batch, self.views.size)
         others = {DRAWN + name: array for name, array in drawn.items()}
         return self.views.prepare(views, labels=self.data.labels[indices[self.own]], shuffled=shuffled, **others)

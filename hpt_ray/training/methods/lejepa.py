@@ -81,7 +81,7 @@ class LeJEPA(Method):
         self._latest = torch.empty(0, options.dim)
 
     @classmethod
-    def draws(cls, options: Options, seed: int, iteration: int) -> dict[str, NDArray[Any]]:
+    def draws(cls, options: Options, seed: int, iteration: int, batch: int, image_size: int) -> dict[str, NDArray[Any]]:
         """Random directions [dim, count] of length 1, new ones in each iteration."""
         drawn = stream(seed, "directions", iteration).standard_normal((options.dim, options.directions))
         return {"directions": (drawn / np.linalg.norm(drawn, axis=0)).astype(np.float32)}

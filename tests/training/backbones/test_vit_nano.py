@@ -11,8 +11,8 @@ import torch
 
 from hpt_ray.spec.arm import Tune
 from hpt_ray.training.backbone import build, outline
-from hpt_ray.training.backbones.vit_nano import positions
 from hpt_ray.training.loop.pretrain import Pretrainer
+from hpt_ray.training.transformer import positions
 from tests.support import tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")

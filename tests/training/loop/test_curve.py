@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from hpt_ray.core import registry
 from hpt_ray.spec.recipe import Recipe
 from hpt_ray.training.loop.curve import logged
 from hpt_ray.training.loop.monitor import shared_checks
@@ -56,7 +55,7 @@ def assert_equal(one: Any, other: Any) -> None:
     assert rows(one) == rows(other)
 
 
-@pytest.mark.parametrize("method", registry.names("methods"))
+@pytest.mark.parametrize("method", tiny.OPTIONS)
 def test_a_branch_is_bit_identical_to_the_stage_alone(method: str) -> None:
     alone = stage(ITERATIONS, method=method)
     alone.run()

@@ -79,7 +79,7 @@ def test_the_loss_is_the_formula() -> None:
 def test_a_step_has_the_gradient_of_the_loss_of_the_whole_batch() -> None:
     batch, group = 16, 4
     options = LeJEPA.options({"hidden": 16, "dim": 4, "directions": 10})
-    method, drawn = LeJEPA(tiny.backbone(0), options, 3, 0), LeJEPA.draws(options, 3, 5)
+    method, drawn = LeJEPA(tiny.backbone(0), options, 3, 0), LeJEPA.draws(options, 3, 5, batch, tiny.SIZE)
     method.train()
     pair = tiny.views(0, batch)
     loss = method.step(tiny.batch(5, pair, group, orders=LeJEPA.views, drawn=drawn), Workers())
