@@ -21,6 +21,7 @@ SMALL = {
 }
 SHORT = {"iterations": 2, "scratch_iterations": 2, "base_iterations": 2}
 OWN = {
+    "adapt": SHORT,
     "advice": {"base_iterations": 2, "policies": "baseline,crop_only", "budgets": "1,2"},
     "augment_ablation": SHORT | {"policies": "baseline,crop_only"},
     "augment_search": {"base_iterations": 2},

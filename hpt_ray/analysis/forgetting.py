@@ -17,6 +17,7 @@ from hpt_ray.analysis.measures.text_format import lowered
 from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.stats.bootstrap import LEVEL
 from hpt_ray.analysis.verdict import Caveat, Verdict
+from hpt_ray.spec.arm import Arm
 
 #: How often each of the two intervals of an arm may err.
 RATE = (1 - LEVEL) / 2
@@ -70,7 +71,7 @@ def with_forgetting(run: Run, verdict: Verdict) -> Verdict:
     measured = forgetting(run, verdict.target)
     if measured is None:
         return verdict
-    shown = tuple(each for each in measured.balances if each.arm.startswith(f"{measured.base}>"))
+    shown = tuple(each for each in measured.balances if Arm.parse(each.arm).phases[0].role == measured.base)
     claims = tuple(claim for each in measured.balances for claim in (each.gain, each.kept))
     note = (
         f"Exploratory: what arms gain on the target and lose on {measured.retained}, against "

@@ -75,6 +75,7 @@ def collect(plan: Plan, store: Store, known: dict[str, Finished] | None = None) 
                 row = axes_of_rows | {
                     "seconds": sum(record.seconds for record in trained) if trained else None,
                     "images": sum(record.images for record in trained) if trained else None,
+                    "trained": next((record.trained for record in trained if record.trained is not None), None),
                     "device": measured.device if measured else None,
                     "status": "done" if evaluated else "failed" if reason else "missing",
                     "reason": None if evaluated else reason or NOT_RUN,

@@ -145,7 +145,8 @@ def _pretrain(stage: PretrainingStage, unit: Unit, store: Store, workers: Worker
         WEIGHTS: checkpoints.to_bytes(pretrainer.backbone),
         CURVES: packed(to_table(rows, results.CURVES)),
     } | ({STATE: pretrainer.end} if pretrainer.end else {})
-    _finish(stage, store, files, workers, began, curve=curve)
+    trained = sum(value.numel() for value in pretrainer.backbone.parameters() if value.requires_grad)
+    _finish(stage, store, files, workers, began, curve, trained)
 
 
 def _pretrainer(stage: PretrainingStage, store: Store, workers: Workers) -> Pretrainer:
@@ -220,6 +221,7 @@ def _finish(
     workers: Workers,
     began: float,
     curve: Curve | None = None,
+    trained: int | None = None,
     audit: Audit | None = None,
     chosen: Iterable[dict[str, Any]] = (),
 ) -> None:
@@ -227,7 +229,7 @@ def _finish(
 
     Args:
         began: when this attempt began, by ``time.perf_counter``.
-        curve: of a pretraining, with its training time over all attempts.
+        curve: of a pretraining, with its training time over all attempts. trained: how many weights it trained.
     """
     wall_seconds = time.perf_counter() - began
     own_seconds = curve.seconds - curve.seconds_before if curve else 0.0
@@ -238,6 +240,7 @@ def _finish(
         device=device.describe(workers.device),
         versions=machine.versions(),
         workers=workers.size,
+        trained=trained,
         audit=audit.model_dump(mode="json") if audit else None,
         chosen=tuple(chosen),
     )

@@ -41,6 +41,7 @@ class StageRecord(Sealed):
             among them; of other stages: their wall time.
         work_seconds: wall time of the last attempt, and at least what of ``seconds`` is its own.
         images: number of images that it trained on, those of such a trunk among them.
+        trained: number of weights of the network that it trained; None: none, or unknown.
         device: a description of the device. versions: of the packages that can change a number.
         workers: number of processes; None: unknown.
         audit: of imported weights: what happened to each key, a ``training.weights.audit.Audit``.
@@ -52,6 +53,7 @@ class StageRecord(Sealed):
     images: Count
     device: str
     versions: dict[str, str]
+    trained: Count | None = None
     workers: int | None = None
     audit: dict[str, Any] | None = None
     chosen: tuple[dict[str, Any], ...] = ()

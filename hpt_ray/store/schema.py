@@ -43,6 +43,7 @@ RESULTS = pa.schema(
         *STAGE_RESULTS,
         ("seconds", pa.float64()),  # of the last pretraining phase
         ("images", pa.int64()),  # images seen by the last pretraining phase
+        ("trained", pa.int64()),  # weights of the network that the last pretraining phase trained
         ("device", pa.string()),
         ("status", pa.string()),  # done, failed, missing
         ("reason", pa.string()),
@@ -83,7 +84,7 @@ CURVES = pa.schema(
 )
 
 #: Columns that a run of an earlier version lacks: all null.
-LATER = {"predictions": ("group",)}
+LATER = {"predictions": ("group",), "results": ("trained",)}
 
 TABLES = {"results": RESULTS, "predictions": PREDICTIONS, "curves": CURVES}
 

@@ -237,6 +237,7 @@ def test_shared_parameters_are_parameters_like_any_other(write):
 
 
 STUDIES = (
+    "adapt",
     "augment_ablation",
     "base_robustness",
     "data_fraction",

@@ -67,7 +67,14 @@ def study(name: str, arms: tuple[str, ...], **changes: Any) -> Study:
 
 SEQUENTIAL = ("base", "target", "base>target", "base>source", "source>target", "base>source>target")
 FOUR = ("target", "base", "base>target", "base>target:bn")
+ADAPT = (*FOUR, "base~0.5~target", "base>target:keep")
 METHODS = ("moco_v2", "simclr", "byol")
+
+
+def adapt(**changes: Any) -> Study:
+    """All ways of going on from one base, evaluated on its own data too."""
+    linear = Evaluation(probe="linear")
+    return study("adapt", ADAPT, **{"evaluations": (linear, linear.on("objects"))} | changes)
 
 
 def sequential(**changes: Any) -> Study:
@@ -188,7 +195,7 @@ def _curve(axes: dict[str, Any]) -> pd.DataFrame:
     watched = np.where(iteration % 50 == 0, 1.0, np.nan)
     noise = np.random.default_rng(zlib.crc32(_stage(axes).encode())).normal(0, 0.02, len(iteration))
     found = {
-        "phase": axes["arm"].split(">")[-1],
+        "phase": Arm.parse(axes["arm"]).phases[-1].name,
         "iteration": iteration,
         "loss": np.where(iteration > 0, 2 + 2 * np.exp(-iteration / 40) + noise, np.nan),
         "feature_std": np.where(iteration > 0, 0.06 + noise / 10, np.nan),
