@@ -79,6 +79,7 @@ def test_one_of_each_kind_by_path(workplace, monkeypatch, capsys):
     constant = rows.query("evaluation == 'always_a' and split == 'test'")
     assert len(constant) and constant["value"].between(0.3, 0.7).all() and constant["value"].nunique() == 1
     assert (workplace / "mine" / "stepped").exists() and (workplace / "mine" / "opened").exists()
+    assert (workplace / "mine" / "watched").read_text().startswith("mine, ")
     with safe_open(next((workplace / "hpt-store" / "stages").glob("*/weights.safetensors")), "np") as weights:
         assert "my_conv.weight" in weights.keys()  # noqa: SIM118
     page = (folder / "report.html").read_text()
@@ -181,6 +182,7 @@ def test_one_of_each_kind_from_an_installed_package(tmp_path):
     assert set(rows["status"]) == {"done"} and set(rows["metric"]) == {"lab_misses"}
     assert set(rows["policy"].dropna()) == {"baseline", "lab_gentle"}
     assert (site / "our_lab" / "methods" / "stepped").exists() and (site / "our_lab" / "backends" / "opened").exists()
+    assert (site / "our_lab" / "writers" / "watched").exists()
     page = (made / "report.html").read_text()
     assert "A page of my own" in page and "A verdict of my own counts" in page and "drawn by me" in page
     assert_repeats(made, tmp_path / "elsewhere", site)

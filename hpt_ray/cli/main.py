@@ -25,11 +25,12 @@ from hpt_ray.cli.options import (
     StorePath,
     StudyName,
     UntilDecided,
+    Watch,
     Workers,
     most_seeds,
     requested,
 )
-from hpt_ray.cli.run import run, show
+from hpt_ray.cli.run import run, show, show_to
 from hpt_ray.core import user_code
 from hpt_ray.core.errors import StudyError
 from hpt_ray.execute import compiler_folder
@@ -115,6 +116,7 @@ def report(
     ] = False,
     csv: CsvFile = None,
     latex: LatexFile = None,
+    watch: Watch = None,
 ) -> None:
     """Write a run's report again from what is in the store."""
     gc.disable()  # hardly any of millions of objects are in cycles, and looking for them takes a seventh of the time
@@ -122,10 +124,13 @@ def report(
         from hpt_ray.cli import console
         from hpt_ray.execute.claim_files import write_claims
         from hpt_ray.execute.runs import rewrite
+        from hpt_ray.execute.watching import writers
         from hpt_ray.store.store import Store
 
+        chosen = writers(watch)
         result = rewrite(Store.existing(store), run, trust=trust)
         console.written(write_claims(result.verdicts, csv, latex))
+        show_to(chosen, result)
         show(result)
     finally:
         gc.enable()

@@ -48,6 +48,14 @@ UntilDecided = Annotated[
     bool,
     typer.Option("--until-decided", help="Add seeds until the claims are decided; every look at them is counted."),
 ]
+Watch = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="At the end write curves, metrics, verdict and report for tensorboard, wandb or mlflow, several separated "
+        "by commas, or by a path to a Python file.",
+    ),
+]
 MaxSeeds = Annotated[int | None, typer.Option(min=3, help="With --until-decided: how many seeds at most; 24.")]
 
 #: Seeds at the last look, if nothing else is said.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hpt_ray.execute.states import RunState
 
 #: What ``list`` lists: folders whose files are chosen by name.
-LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes", "metrics", "backends")
+LISTED = ("studies", "datasets", "policies", "methods", "backbones", "probes", "metrics", "backends", "writers")
 
 
 def list_files() -> None:

@@ -17,6 +17,7 @@ from hpt_ray.cli.options import (
     StorePath,
     StudyName,
     UntilDecided,
+    Watch,
     Workers,
     most_seeds,
     requested,
@@ -25,6 +26,7 @@ from hpt_ray.cli.options import (
 
 if TYPE_CHECKING:
     from hpt_ray.execute.finalize import Result
+    from hpt_ray.report.watched import Writer
 
 
 @streams.interruptible()
@@ -51,11 +53,15 @@ def run(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Call the run so: it stands for its id in every command.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remember this with the run.")] = None,
+    watch: Watch = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report at the end.")] = False,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
     most, time_to_spend = most_seeds(until_decided, max_seeds), seconds(budget, until_decided)
     asked = requested(study, settings, config)
+    from hpt_ray.execute.watching import writers
+
+    chosen = writers(watch)
     from hpt_ray.cli import progress  # after what is refused at once
 
     with progress.live() as observer:
@@ -77,7 +83,17 @@ def run(
             note=note,
             observer=observer,
         )
+    show_to(chosen, result)
     end(result, open_report)
+
+
+def show_to(chosen: dict[str, Writer], result: Result) -> None:
+    """Hand a result to writers, and say where it is."""
+    from hpt_ray.cli import console
+    from hpt_ray.execute.watching import write_for
+
+    for line in write_for(chosen, result):
+        console.out.print(f"watch: {line}", soft_wrap=True)
 
 
 def end(result: Result, open_report: bool = False) -> None:

@@ -34,6 +34,7 @@ SINGULAR = {
     "probes": "probe",
     "backends": "backend",
     "metrics": "metric",
+    "writers": "writer",
 }
 #: What is no function but a value.
 VALUES = ("policies", "dashboards", "figures", "metrics")
@@ -47,6 +48,7 @@ PARENT = {
     "probes": "training",
     "backends": "execute",
     "metrics": "core",
+    "writers": "report",
 }
 
 

@@ -135,6 +135,14 @@ def backend(request):
     with inline(request) as runner:
         yield runner
 """
+WRITER = """
+from pathlib import Path
+
+
+def writer(watched):
+    Path(__file__).with_name("watched").write_text(f"{watched.study}, {len(watched.curves)} curves")
+    return "a writer of my own has it"
+"""
 FILES = {
     "studies": ("study.py", STUDY),
     "dashboards": ("page.py", DASHBOARD),
@@ -147,6 +155,7 @@ FILES = {
     "metrics": ("misses.py", METRIC),
     "verdicts": ("count.py", VERDICT),
     "backends": ("my_backend.py", BACKEND),
+    "writers": ("my_writer.py", WRITER),
 }
 #: How a command line names those that a study does not name itself.
 NAMED = {
@@ -157,6 +166,7 @@ NAMED = {
     "probes": "--set=probe={},knn",
     "metrics": "--set=metric={}",
     "backends": "--runner={}",
+    "writers": "--watch={}",
 }
 TINY = ["iterations=2", "scratch_iterations=2", "base_iterations=2", "batch=16", "group=8", "image_size=16"]
 
