@@ -3,8 +3,9 @@
     hpt-study run iteration_budget
 
 At the quick scale: five to six minutes on two cores. Each budget is a run of its own with its own cosine schedule, as
-in the paper, and from scratch has longer ones than HPT. Reed et al. (arXiv 2103.12718), section 4.1: HPT converges in
-up to 80 times fewer iterations than pretraining from scratch.
+in the paper, and from scratch has longer ones than HPT; with schedule=wsd budgets share one run up to their cooldowns.
+Reed et al. (arXiv 2103.12718), section 4.1: HPT converges in up to 80 times fewer iterations than pretraining from
+scratch.
 """
 
 from typing import Annotated, Unpack

@@ -12,6 +12,7 @@ from hpt_ray.planning.plan import Plan, Unit
 from hpt_ray.planning.stage import EvaluationStage, PretrainingStage, Stage
 from hpt_ray.planning.trunks import Sharing, is_trunk, sharing
 from hpt_ray.spec.grid import tested_on
+from hpt_ray.spec.recipe import Optimizer
 from hpt_ray.store.store import Store
 from hpt_ray.training.backbone import outline
 from hpt_ray.training.device import gpus
@@ -24,6 +25,8 @@ FIXED_SECONDS = 25.0
 EVALUATION_SECONDS = 1.0
 #: What a trunk keeps for those that go on from it, in weights: the network, one that follows it, and two moments.
 STATE_WEIGHTS = 4
+#: Moments of the size of the weights that an optimiser keeps.
+MOMENTS: dict[Optimizer, int] = {"sgd": 1, "adamw": 2, "lars": 1}
 #: At most this many finished stages of a kind are read to learn how long one takes.
 SAMPLE = 8
 #: A plan that takes longer also gets an estimate for GPUs.
@@ -123,6 +126,7 @@ def demand_of(prepared: Prepared) -> Demand:
         group=max((recipe.group for recipe in recipes), default=1),
         resident=max(getattr(data.images, "nbytes", 0) for data in prepared.datasets.values()),
         channels=max(data.channels for data in prepared.datasets.values()),
+        moments=max((MOMENTS[recipe.optimizer] for recipe in recipes), default=1),
     )
 
 

@@ -47,11 +47,14 @@ def gflop(network: nn.Module, image_size: int, channels: int = RGB) -> float:
     return operations / 1e9
 
 
-def demand(backbone: str, image_size: int, *, batch: int, group: int, resident: int, channels: int = RGB) -> Demand:
+def demand(
+    backbone: str, image_size: int, *, batch: int, group: int, resident: int, channels: int = RGB, moments: int = 1
+) -> Demand:
     """What pretraining asks of a GPU, roughly and rather too much: as if in float32, and no layer worked in place.
 
     Args:
         resident: bytes of the images that stay in the GPU's memory. channels: of the images.
+        moments: how many of each parameter the optimiser keeps.
     """
     network = outline(backbone, image_size, channels).eval()
     image = torch.empty(1, channels, image_size, image_size, device="meta")
@@ -59,8 +62,8 @@ def demand(backbone: str, image_size: int, *, batch: int, group: int, resident: 
     with torch.no_grad():
         activations = sum(_activations(network, layers, image))
     weights = sum(parameter.nbytes for parameter in network.parameters())
-    # Weights, their gradients, velocities and a second network that follows; two views and what they are computed by.
-    whole = PROCESS + resident + 4 * weights + group * activations + 8 * batch * image.nbytes
+    # Weights, their gradients and moments, and a second network that follows; two views and what they are computed by.
+    whole = PROCESS + resident + (3 + moments) * weights + group * activations + 8 * batch * image.nbytes
     return Demand(bytes=whole, gflop=group * gflop(network, image_size, channels))
 
 

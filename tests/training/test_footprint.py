@@ -62,3 +62,9 @@ def test_demand_grows_with_groups_and_batches() -> None:
     stem, blocks = 3 * 32 * 16**2, 7 * 32 * 16**2 + 8 * 64 * 8**2 + 8 * 128 * 4**2 + 128
     assert more.bytes - one.bytes == pytest.approx(4 * (stem + blocks) + 8 * 4 * 3 * 32**2 * 4, rel=0.01)
     assert more.gflop == 2 * one.gflop
+
+
+def test_adamws_second_moment_is_as_large_as_the_weights() -> None:
+    one, two = (demand("resnet_small", 32, batch=4, group=4, resident=0, moments=moments) for moments in (1, 2))
+    weights = sum(parameter.nbytes for parameter in build("resnet_small", 0).parameters())
+    assert two.bytes - one.bytes == weights
