@@ -6,6 +6,7 @@ Only what trains is simulated: answers of rows that differ by luck, to test imag
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 from scipy import stats
 
 from hpt_ray.analysis.claim import Claim, Outcome, compare
+from hpt_ray.analysis.measures.robustness import difference_over_levels
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.settling import settle
 from hpt_ray.analysis.stats.sequential import Noise, planned_looks
 from hpt_ray.core.metric import Metric, find
 from hpt_ray.store.records import Look, Looks
-from tests.support import records, simulate_studies
+from tests.support import noisy, records, simulate_studies
 
 IMAGES, MOST, POINT, STUDIES = 60, 24, 0.01, 400
 STUDY = simulate_studies.study("drawn", (HPT, SCRATCH, DIRECT))
@@ -49,7 +51,12 @@ def drawn(generator: np.random.Generator, difference: float, noise: Noise, tails
     return POINT * (difference + np.sqrt(noise.row) * luck[:, None] + images + rest)
 
 
-def grow(answers: dict[str, np.ndarray]) -> tuple[list[Claim], int]:
+def compared(run: Drawn) -> list[Claim]:
+    """The claims, still to be settled, on HPT against each other arm."""
+    return [compare(run, "aerial", HPT, other, "") for other in run.answers]
+
+
+def grow(answers: dict[str, np.ndarray], asked: Callable[[Drawn], list[Claim]] = compared) -> tuple[list[Claim], int]:
     """The claims of a study at its end, and how many rows it took."""
     looks = Looks(most=MOST)
     for rows in planned_looks(MOST):
@@ -57,7 +64,7 @@ def grow(answers: dict[str, np.ndarray]) -> tuple[list[Claim], int]:
         study = STUDY.model_copy(update={"seeds": tuple(range(rows))})
         manifest = records.manifest(study).model_copy(update={"looks": now})
         run = Drawn(*[simulate_studies.pd.DataFrame()] * 4, manifest, answers=answers)
-        claims = settle(run, "aerial", [compare(run, "aerial", HPT, other, "") for other in answers], "differences")
+        claims = settle(run, "aerial", asked(run), "differences")
         found = tuple(claim.record for claim in claims if claim.record is not None)
         looks = looks.model_copy(update={"made": (*looks.made, Look(rows=rows, claims=found))})
         if all(claim.closed for claim in found):
@@ -100,6 +107,29 @@ def test_one_false_claim_or_more_is_as_rare_as_promised(ratio: float, tails: str
     false = share(found, Outcome.BETTER, Outcome.WORSE)
     print(f"V/s2 {ratio:g} {tails}: one false claim or more {false:.1%}, {rows:.1f} rows")
     assert false <= most_by_chance(0.055)
+
+
+def robustness(rows: int, first: np.ndarray, second: np.ndarray) -> Claim:
+    """The claim, still to be settled, that one arm varies less than another, of the answers of so many rows."""
+    mine, others = ({str(level): of_level[:rows] for level, of_level in enumerate(arm)} for arm in (first, second))
+    apart = difference_over_levels(mine, others)
+    assert apart is not None
+    return Claim("robustness", "HPT", "From scratch", apart.deviation, "accuracy", "linear")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("luck", [0.002, 0.01, 0.03])
+def test_neither_of_two_arms_that_are_alike_is_called_more_robust_at_any_look(luck: float) -> None:
+    """At most 5.5 % of studies, whether the noise is the test sample's or the seeds'."""
+    generator, studies, false, rows = np.random.default_rng(11), 150, 0, 0
+    truth, noise = np.stack([[0.40, 0.38, 0.36, 0.42, 0.40]] * 2), noisy.Noise(luck=luck)
+    for _ in range(studies):
+        first, second = noisy.answers(truth, (noise, noise), MOST, 200, generator)
+        claims, used = grow({}, lambda run, arms=(first, second): [robustness(len(run.study.seeds), *arms)])
+        false += any(claim.outcome in (Outcome.BETTER, Outcome.WORSE) for claim in claims)
+        rows += used
+    print(f"luck {luck:g}: {false / studies:.1%} called more or less robust, {rows / studies:.1f} rows")
+    assert false <= stats.binom.ppf(0.995, studies, 0.055)
 
 
 @pytest.mark.slow

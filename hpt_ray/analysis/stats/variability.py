@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from hpt_ray.analysis.stats.bootstrap import LEVEL, NOTHING, Interval
+from hpt_ray.analysis.stats.bootstrap import LEVEL, NOTHING, Interval, Width
 from hpt_ray.core.identity import stream
 
 DRAWS = 4_000
@@ -39,6 +39,8 @@ class Variation:
         between: the variance of the means. noise: what chance gives it, estimated with so many ``degrees`` of freedom.
         seeds: how many seeds the means are over.
         sampled: whether the levels are a random sample, and the variance meant is that of all levels there could be.
+        luck: the part of the noise that more seeds would reduce, and ``luck_degrees`` the degrees of freedom of it; the
+            rest is the test sample's.
     """
 
     between: float
@@ -47,6 +49,8 @@ class Variation:
     levels: int
     seeds: int
     sampled: bool = False
+    luck: float = 1.0
+    luck_degrees: int = 1
 
     @property
     def deviation(self) -> float:
@@ -102,7 +106,15 @@ def _variation(
     # The degrees of freedom of a sum of mean squares (Satterthwaite 1946).
     degrees = (levels - 1) * (repeats - 1), (len(means) - 1) * (examples - 1)
     errors = sum(square**2 / free for square, free in zip(squares, degrees, strict=True))
-    return Variation(float(means.var(ddof=1)), noise, noise**2 / errors if errors > 0 else math.inf, len(means), seeds)
+    return Variation(
+        between=float(means.var(ddof=1)),
+        noise=noise,
+        degrees=noise**2 / errors if errors > 0 else math.inf,
+        levels=len(means),
+        seeds=seeds,
+        luck=min(1.0, squares[0] / noise) if noise > 0 else 0.0,
+        luck_degrees=degrees[0],
+    )
 
 
 def _squares(values: np.ndarray) -> tuple[float, float, float]:
@@ -140,7 +152,14 @@ def deviation_difference(first: Variation, second: Variation, reach: float = 0.0
     low = max(min(float(low), estimate - reach), -second.most)
     high = min(max(float(high), estimate + reach), first.most)
     p = 1.0 if reach > 0 and low <= 0 <= high else min(1.0, max(2 * beyond, 1 / DRAWS))
-    return Interval(estimate, low, high, min(first.seeds, second.seeds), p)
+    width = Width(_luck(first, second), min(first.luck_degrees, second.luck_degrees), limits=(-second.most, first.most))
+    return Interval(estimate, low, high, min(first.seeds, second.seeds), p, width)
+
+
+def _luck(first: Variation, second: Variation) -> float:
+    """The part of the noise of both that more seeds would reduce."""
+    noise = first.noise + second.noise
+    return (first.luck * first.noise + second.luck * second.noise) / noise if noise > 0 else 0.0
 
 
 def _drawn(variation: Variation, side: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 
 from hpt_ray.analysis.stats import exact
-from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval, replicate
+from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval, Width, replicate
 
 
 def worst_difference(first: np.ndarray, second: np.ndarray, *, most: float = 1.0) -> Interval:
@@ -26,6 +26,7 @@ def worst_difference(first: np.ndarray, second: np.ndarray, *, most: float = 1.0
     levels = len(first)
     replicates = dataclasses.replace(replicate(np.concatenate([first, second])), limits=(-most, most))
     low, high, above = (np.empty((levels, levels)) for _ in range(3))
+    widths: dict[tuple[int, int], Width | None] = {}
     for own in range(levels):
         for other in range(levels):
 
@@ -36,9 +37,12 @@ def worst_difference(first: np.ndarray, second: np.ndarray, *, most: float = 1.0
             reach = exact.reach(first[own] - second[other], most=most)
             pair = replicates.interval(apart, [own, levels + other], reach, (1 - LEVEL) / levels)
             low[own, other], high[own, other] = pair.low, pair.high
+            widths[own, other] = pair.width
             above[own, other] = pair.p / 2 if pair.estimate > 0 else 1 - pair.p / 2
-    estimate = float(replicates.estimate[:levels].min() - replicates.estimate[levels:].min())
+    lowest = int(replicates.estimate[:levels].argmin()), int(replicates.estimate[levels:].argmin())
+    estimate = float(replicates.estimate[lowest[0]] - replicates.estimate[levels + lowest[1]])
     better = levels * float(above.max(axis=0).min())
     worse = levels * float((1 - above).max(axis=1).min())
     bottom, top = min(float(low.min(axis=0).max()), estimate), max(float(high.max(axis=1).min()), estimate)
-    return Interval(estimate, bottom, top, int(replicates.seeds.min()), min(1.0, 2 * better, 2 * worse))
+    # Both bounds are of pairs near the lowest ones, whose interval has about the same share of the seeds.
+    return Interval(estimate, bottom, top, int(replicates.seeds.min()), min(1.0, 2 * better, 2 * worse), widths[lowest])

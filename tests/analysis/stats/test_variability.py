@@ -15,6 +15,7 @@ GAINS, STEADY = np.array([0.34, 0.36, 0.38, 0.39, 0.40]), np.array([0.42, 0.415,
 #: One arm is four times as lucky and unlucky as the other.
 QUIET, LOUD = Noise(luck=0.005), Noise(luck=0.02)
 HEAVY = Noise(luck=0.005, heavy=True), Noise(luck=0.02, heavy=True)
+RANDOM = np.random.default_rng(4)
 COLLAPSING = Noise(luck=0.005), Noise(luck=0.02, collapse=0.03)
 
 
@@ -71,6 +72,15 @@ def test_answers_that_are_all_alike_may_still_vary() -> None:
     assert deviation(found, reach=0.036).high == pytest.approx(0.036)
     apart = deviation_difference(found, found, reach=0.036)
     assert (apart.low, apart.high, apart.p) == (-0.036, 0.036, 1.0)
+
+
+@pytest.mark.parametrize(("noise", "least", "most"), [(Noise(still=True), 0, 0.1), (Noise(luck=0.05), 0.8, 1)])
+def test_a_difference_knows_how_much_of_its_width_seeds_would_reduce(noise: Noise, least: float, most: float) -> None:
+    first, second = (of_levels(arm) for arm in answers(np.stack([FLAT, FLAT]), (noise, noise), 5, 400, RANDOM))
+    assert first is not None and second is not None
+    found = deviation_difference(first, second)
+    assert found.width is not None and least <= found.width.share <= most
+    assert found.at(0.001).high > found.high
 
 
 def rates(
