@@ -18,9 +18,11 @@ from hpt_ray.analysis.measures.robustness import CHANGES_APART, mean
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.measures.text_format import SHARES, Unit, listed, lowered
 from hpt_ray.analysis.need import Need, few_images, to_settle
+from hpt_ray.analysis.stats import exact
 from hpt_ray.analysis.stats.bootstrap import LEVEL, Interval
 from hpt_ray.analysis.stats.comparisons import MARGIN
 from hpt_ray.analysis.stats.power import smallest_margin
+from hpt_ray.analysis.stats.split_plot import pooled, with_luck
 
 if TYPE_CHECKING:
     from hpt_ray.store.records import ClaimAtLook
@@ -134,6 +136,21 @@ def compare(
         against_levels=_levels(run, other, other_level),
         failed=failed(run, target, ((arm, level), (other, other_level)), evaluation) if claim.difference else None,
         place=place,
+    )
+
+
+def compare_pooled(run: Run, target: str, arm: str, other: str, level: str) -> Claim:
+    """The claim of ``compare``, with the luck of seeds as all levels of the factor show it (``stats.split_plot``)."""
+    claim = compare(run, target, arm, other, level)
+    if claim.difference is None or run.factor is None:
+        return claim
+    levels = dict.fromkeys((level, *run.levels))
+    apart = [run.scores(target, arm, own) - run.scores(target, other, own) for own in levels]
+    at_levels = np.stack([values.mean(axis=1) for values in apart])
+    return replace(
+        claim,
+        difference=pooled(claim.difference, at_levels, float(exact.reach(apart[0]).max())),
+        need=functools.partial(to_settle, with_luck(apart[0], at_levels), run.margin),
     )
 
 

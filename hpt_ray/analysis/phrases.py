@@ -13,8 +13,8 @@ ROBUSTNESS = Phrases(
         Outcome.UNDECIDED: "there is {lack} that {subject} and {against} differ in their robustness to the {factor}",
     },
     beside=" (standard deviation over the levels, without noise: {deviation.value} points against "
-    "{other_deviation.value}; {against} minus {subject} {difference}{without}; a {factor} taken at random loses about "
-    "{loss.value} points to the best one of {subject}, and {other_loss.value} to that of {against})",
+    "{other_deviation.value}; {against} minus {subject} {difference}{without}; a {factor} taken at random loses "
+    "{loss.text} points to the best one of {subject}, and {other_loss.text} to that of {against})",
     unknown="whether {subject} is more robust to the {factor} than {against} cannot be said ({lacking})",
     topic="robustness",
 )

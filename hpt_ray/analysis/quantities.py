@@ -98,29 +98,6 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Points:
-    """A difference of shares without an interval, written in points."""
-
-    difference: float
-
-    @property
-    def value(self) -> str:
-        return points(self.difference, signed=False)
-
-    @property
-    def beside(self) -> str:
-        return "an estimate"
-
-    @property
-    def text(self) -> str:
-        return self.value
-
-    @property
-    def record(self) -> dict[str, Any]:
-        return {"unit": "difference of shares", "estimate": self.difference}
-
-
-@dataclass(frozen=True)
 class Times:
     """A speed-up, written as the interval of a factor, of which an end may be open."""
 

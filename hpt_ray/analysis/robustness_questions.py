@@ -8,7 +8,7 @@ from hpt_ray.analysis.measures.robustness import CHANGES_APART, ArmRobustness, R
 from hpt_ray.analysis.measures.text_format import brackets, level_name, points, spoken
 from hpt_ray.analysis.need import Need, few_images
 from hpt_ray.analysis.phrases import ROBUSTNESS, WORST_CHANGE
-from hpt_ray.analysis.quantities import Change, Points, Quantity
+from hpt_ray.analysis.quantities import Change, Quantity
 from hpt_ray.analysis.stats.bootstrap import Interval
 
 
@@ -39,7 +39,8 @@ def questions(
     for prefix, side in zip(("", "other_"), apart.sides, strict=True):
         details[f"{prefix}worst"] = _change(side)
         if side.deviation is not None and side.loss is not None:
-            details |= {f"{prefix}deviation": Change(side.deviation, signed=False), f"{prefix}loss": Points(side.loss)}
+            details[f"{prefix}deviation"] = Change(side.deviation, signed=False)
+            details[f"{prefix}loss"] = Change(side.loss, signed=False)
     alone = "of fewer than two seeds with all levels, luck cannot be told from the factor"
     what = f"the worst changes of {sides[0]} and {spoken(sides[1])}"
     worst = few_images(apart.worst_apart, margin, CHANGES_APART, what=what)

@@ -1,9 +1,7 @@
 """Robustness to a factor: how much an arm's accuracy depends on its level, and what the wrong level costs.
 
 - Its standard deviation over the levels without noise (``stats.variability``): whether the level matters at all.
-- Its loss: what a level taken at random loses to the arm's own best. The best one is chosen with some seeds and test
-  images, and the loss is measured with others: chosen and measured with the same ones, the best would look better than
-  it is, and the more so the noisier the arm.
+- Its loss: what a level taken at random loses to the arm's own best (``stats.best``).
 - Its change against its OWN baseline at the SAME seed (the original code subtracts the maximum over repeats, which
   exaggerates every drop), where it is lowest. A change may be a gain: a baseline need not be an arm's best level.
 """
@@ -18,6 +16,7 @@ import numpy as np
 
 from hpt_ray.analysis.measures.run import Run
 from hpt_ray.analysis.stats import exact
+from hpt_ray.analysis.stats.best import loss
 from hpt_ray.analysis.stats.bootstrap import Interval, replicate
 from hpt_ray.analysis.stats.variability import deviation, deviation_difference, of_levels
 from hpt_ray.analysis.stats.worst import worst_difference
@@ -33,9 +32,8 @@ class ArmRobustness:
     Attributes:
         worst: the change at the level where it is most negative, ``worst_level``. changes: that at each level that
             could be compared. missing: the levels that could not.
-        deviation: the standard deviation over the levels; loss: the mean loss to the best, an estimate alone, since no
-            interval of it was found that holds, and 0 where luck takes that below. None with one seed, of which luck
-            cannot be told from the factor.
+        deviation: the standard deviation over the levels; loss: the mean loss to the best. None with one seed, of which
+            luck cannot be told from the factor.
     """
 
     worst: Interval
@@ -43,7 +41,7 @@ class ArmRobustness:
     changes: dict[str, Interval]
     missing: tuple[str, ...]
     deviation: Interval | None
-    loss: float | None
+    loss: Interval | None
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def over_levels(values: dict[str, np.ndarray], levels: Iterable[str]) -> ArmRobu
         levels: all that there are, those without values too.
     """
     names, stacked = list(values)[1:], np.stack(list(values.values()))
-    changes, variation, lost = stacked[1:] - stacked[0], of_levels(stacked), loss(stacked)
+    changes, variation = stacked[1:] - stacked[0], of_levels(stacked)
     replicates = replicate(changes)
     by_level = {
         name: replicates.interval(operator.itemgetter((..., place)), [place]) for place, name in enumerate(names)
@@ -139,28 +137,8 @@ def over_levels(values: dict[str, np.ndarray], levels: Iterable[str]) -> ArmRobu
         changes=by_level,
         missing=tuple(level for level in levels if level not in values),
         deviation=deviation(variation, _reach(changes)) if variation else None,
-        loss=None if lost is None else max(0.0, lost),
+        loss=loss(stacked),
     )
-
-
-def loss(values: np.ndarray) -> float | None:
-    """What a level taken at random loses to the best one, from correctness [levels, seeds, examples], cross-fitted.
-
-    For each seed and half of the examples, the best level is chosen with the other seeds and the other half. None of
-    fewer than two seeds that all levels have. Right on average, so that luck can take it below 0.
-    """
-    values = values[:, ~np.isnan(values).any(axis=(0, 2))]
-    _, seeds, examples = values.shape
-    if seeds < 2 or examples < 2:
-        return None
-    by_half = np.stack([values[:, :, half::2].mean(axis=2) for half in (0, 1)])
-    lost = []
-    for seed in range(seeds):
-        for half in (0, 1):
-            best = np.delete(by_half[1 - half], seed, axis=1).mean(axis=1).argmax()
-            measured = by_half[half, :, seed]
-            lost.append(measured[best] - measured.mean())
-    return float(np.mean(lost))
 
 
 def _reach(changes: np.ndarray, most: float = 1.0) -> float:

@@ -73,7 +73,7 @@ class Width:
     """
 
     share: float
-    degrees: int
+    degrees: float
     groups: int | None = None
     limits: tuple[float, float] = (-math.inf, math.inf)
 
@@ -160,7 +160,7 @@ class Replicates:
         share = min(1.0, float(statistic(self.seed_draws).var()) / variance) if variance > 0 else 0.0
         drawn = seeds[seeds > 1]  # what was not drawn adds no variance between seeds
         degrees = int(drawn.min()) - 1 if len(drawn) else 1
-        p = _p_value(low, high, share, degrees, self.groups)
+        p = p_value(low, high, share, degrees, self.groups)
         width = Width(share, degrees, self.groups, self.limits)
         return Interval(estimate, low, high, int(seeds.min()), p, width).at(rate)
 
@@ -200,7 +200,7 @@ def replicate(
     return Replicates(estimate, draws, seed_draws, drawn, reach, fixed, limits, groups)
 
 
-def _wider(rate: float, share: float, degrees: int, groups: int | None) -> float:
+def _wider(rate: float, share: float, degrees: float, groups: int | None) -> float:
     """The squared half-width of the interval that errs at this rate over that of the 95 % one."""
     tail, usual = rate / 2, (1 - LEVEL) / 2
     seeds = float(special.stdtrit(degrees, tail) / special.stdtrit(degrees, usual))
@@ -208,7 +208,7 @@ def _wider(rate: float, share: float, degrees: int, groups: int | None) -> float
     return share * seeds**2 + (1 - share) * examples**2
 
 
-def _p_value(low: float, high: float, share: float, degrees: int, groups: int | None) -> float:
+def p_value(low: float, high: float, share: float, degrees: float, groups: int | None) -> float:
     """The p-value of zero, of which ``share`` of the interval's squared width is the seeds' (see the module's text)."""
     centre, half = (high + low) / 2, (high - low) / 2
     if half < NOTHING:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import compare
+from hpt_ray.analysis.claim import compare_pooled
 from hpt_ray.analysis.findings import Comparisons, Question
 from hpt_ray.analysis.measures.robustness import ArmRobustness, robustness, robustness_difference
 from hpt_ray.analysis.measures.run import HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.text_format import level_name, listed, lowered
-from hpt_ray.analysis.quantities import Change, Points
+from hpt_ray.analysis.quantities import Change
 from hpt_ray.analysis.robustness_questions import questions
 from hpt_ray.analysis.settling import settle_parts
 from hpt_ray.analysis.verdict import Table, Tile, Verdict, claim_tiles, metric_cell, metric_tiles
@@ -25,7 +25,7 @@ def verdict(run: Run, target: str) -> Verdict:
     """The verdict on one target; without a factor it is about the metric alone."""
     measured = {arm: own for arm in run.arms if (own := robustness(run, target, arm))}
     questions = _questions(run, target, measured) if run.factor is not None else []
-    differences = [compare(run, target, HPT, other, run.baseline) for other in run.alternatives]
+    differences = [compare_pooled(run, target, HPT, other, run.baseline) for other in run.alternatives]
     robust, accuracies = settle_parts(
         run,
         target,
@@ -86,7 +86,7 @@ def _table(run: Run, target: str, measured: dict[str, ArmRobustness]) -> Table:
     for arm, label in run.arms.items():
         accuracy, own = metric_cell(run, target, arm, run.baseline), measured.get(arm)
         deviation = Change(own.deviation, signed=False) if own and own.deviation else None
-        loss = Points(own.loss) if own and own.loss is not None else None
+        loss = Change(own.loss, signed=False) if own and own.loss else None
         worst = (Change(own.worst), level_name(own.worst_level)) if own else (None, None)
         rows.append((label, accuracy, deviation, loss, *worst))
     if run.factor is None:
