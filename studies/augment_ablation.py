@@ -2,9 +2,9 @@
 
     hpt-study run augment_ablation
 
-At the quick scale: five to seven minutes on two cores. Expected (linear probe, test, baseline policy, three seeds with
-bases of their own): HPT 44 %, HPT-BN 39 %, direct transfer 36 %, from scratch 35 %; HPT better than direct transfer,
-and not enough evidence at three seeds that it is better than from scratch, which five show in nine of ten studies.
+At the quick scale: less than five minutes on two cores. Expected (linear probe, test, baseline policy, three seeds
+with bases of their own): HPT 42 %, HPT-BN 38 %, direct transfer 36 %, from scratch 32 %; HPT better than either, and
+not enough evidence on the robustness.
 
 Reed et al. (arXiv 2103.12718), section 4.3: five policies, from MoCo-v2's own to a bare crop; the policy changes in
 target pretraining alone. In the paper one base is given.

@@ -2,7 +2,7 @@
 
     hpt-study run augment_search
 
-At the quick scale: about ten minutes on two cores. Strength and probability of every operator are searched for
+At the quick scale: about nine minutes on two cores. Strength and probability of every operator are searched for
 each arm: first the same random policies for all, then policies that Optuna's TPE asks for, a third of which goes on
 from a third of the budget to all of it. The best of each arm and the baseline are confirmed on seeds that the search
 never saw. Reed et al. (arXiv 2103.12718) compare five policies (section 4.3); this asks the same of the whole space.

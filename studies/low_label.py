@@ -2,12 +2,12 @@
 
     hpt-study run low_label
 
-At the quick scale: six to seven minutes on two cores. The whole network is fine-tuned on nested, stratified subsets of
+At the quick scale: about six minutes on two cores. The whole network is fine-tuned on nested, stratified subsets of
 the target's labels and on all of them; learning rate and schedule are chosen on val. Reed et al. (arXiv 2103.12718),
 section 4.2: 1,000 labels and all.
 
 Sixty iterations want other learning rates than the paper's 2,500: 0.1 or 0.01, three times that for the head. With all
-labels HPT then reaches 46.0 % on val (mean of three seeds on one base of 1,200 iterations; 44.8 to 47.8 %), where its
+labels HPT then reaches 46.0 % on val (mean of three seeds after 90 iterations, on one base of 1,200; 44.8 to 47.8 %), where its
 linear probe has 42.2 % and the paper's rates end at 30.4 %; every arm comes out above its linear probe. With 24 labels
 all are near chance.
 """

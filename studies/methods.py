@@ -2,7 +2,7 @@
 
     hpt-study run methods
 
-At the quick scale: about seven minutes on two cores. Base and target are pretrained by the same method, under MoCo-v2,
+At the quick scale: about six minutes on two cores. Base and target are pretrained by the same method, under MoCo-v2,
 SimCLR and BYOL. Reed et al. (arXiv 2103.12718) use MoCo-v2, and BYOL as a second method.
 """
 

@@ -223,7 +223,7 @@ def given_base(base: str, recipe: Pretraining) -> Pretraining | Weights:
 
 
 _QUICK = Pretraining(
-    iterations=90, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=QUICK_METHODS["moco_v2"]
+    iterations=40, batch=64, group=32, lr=0.03, policy=with_hue(Policy(), 0.1), options=QUICK_METHODS["moco_v2"]
 )
 _PAPER = Pretraining(
     iterations=5_000, iterations_from_scratch=100_000, batch=256, group=64, lr=0.03, policy=with_hue(Policy(), 0.4)

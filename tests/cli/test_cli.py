@@ -165,7 +165,7 @@ def test_show_gives_the_values_at_a_scale_and_none_is_cut(monkeypatch):
         "random": ("8", "32"),
         "arms": ("target,base,base>target", "target,base,base>target,base>target:bn"),
         "backbone": ("resnet_small", "resnet50"),
-        "scratch_iterations": ("90", "100000"),
+        "scratch_iterations": ("40", "100000"),
         "lr": ("0.03", "0.03"),
         "optimizer": ("sgd", "sgd"),  # what follows from the network
     }
