@@ -25,6 +25,8 @@ dashboard = Dashboard(
                 Robustness is worth little without {metric}, so this figure shows the same runs on an absolute scale.
                 Compare arms within a policy, each arm with its step-0 stroke (what it began with), and all of them
                 with the line of direct transfer: target pretraining that ends below that line was not worth its cost.
+                An interval here is of one policy alone. The verdict's differences at the baseline take from all
+                policies how much luck a seed has, which more pretrainings tell better.
             """,
         ),
         Section(
