@@ -7,9 +7,9 @@ the target's labels and on all of them; learning rate and schedule are chosen on
 section 4.2: 1,000 labels and all.
 
 Sixty iterations want other learning rates than the paper's 2,500: 0.1 or 0.01, three times that for the head. With all
-labels HPT then reaches 46.0 % on val (mean of three seeds after 90 iterations, on one base of 1,200; 44.8 to 47.8 %), where its
-linear probe has 42.2 % and the paper's rates end at 30.4 %; every arm comes out above its linear probe. With 24 labels
-all are near chance.
+labels HPT then reaches 46.0 % on val (mean of three seeds after 90 iterations, on one base of 1,200; 44.8 to 47.8 %),
+where its linear probe has 42.2 % and the paper's rates end at 30.4 %; every arm comes out above its linear probe. With
+24 labels all are near chance.
 """
 
 from typing import Annotated, Unpack
