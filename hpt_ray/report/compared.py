@@ -131,7 +131,9 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "Seeds", f"{seeds}: claims are {scope_text(scope(study))}"
     for evaluation in study.evaluations:
         known = not is_path(evaluation.probe) and evaluation.probe in names("probes")
-        yield f"Evaluation: {evaluation.name}", summary("probes", evaluation.probe) if known else evaluation.probe
+        text = summary("probes", evaluation.probe) if known else evaluation.probe
+        elsewhere = run.manifest.datasets.get(evaluation.data or "")
+        yield f"Evaluation: {evaluation.name}", f"{text} On {elsewhere.name}." if elsewhere else text
 
 
 def _levels(factor: Factor) -> str:

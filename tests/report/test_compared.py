@@ -42,6 +42,8 @@ def test_data_budget_and_seeds() -> None:
     assert facts["Seeds"] == "0, 1 and 2: claims are for this base over 3 seeds"
     assert facts["Varied: policy"].endswith("crop only (arms are compared at baseline)")
     assert facts["Evaluation: linear"].startswith("Linear probe: ")
+    retained = dict(compared(simulated("adapt")).facts)["Evaluation: linear_retained"]
+    assert retained.startswith("Linear probe: ") and retained.endswith(" On objects.")
     varied = dict(compared(simulated("iteration_budget")).facts)
     assert "target for 30 to 810 iterations" in varied["Budget"]
 
