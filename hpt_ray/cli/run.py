@@ -58,7 +58,7 @@ def run(
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
     most, time_to_spend = most_seeds(until_decided, max_seeds), seconds(budget, until_decided)
-    asked = requested(study, settings, config)
+    study_to_run = requested(study, settings, config)
     from hpt_ray.execute.watching import writers
 
     chosen = writers(watch)
@@ -68,7 +68,7 @@ def run(
         from hpt_ray.execute.run import run as execute
 
         result = execute(
-            asked,
+            study_to_run,
             store=store,
             runner=runner,
             workers=workers,

@@ -53,25 +53,25 @@ def labelled(data: Dataset) -> dict[str, Indices]:
     return labelled_splits
 
 
-def check_metric(study: str, name: str | None, targets: Mapping[str, Dataset]) -> None:
+def check_metric(study: str, name: str | None, tested: Mapping[str, Dataset]) -> None:
     """Check that the metric of a study fits the data that it tests on, and that all of it is measured alike.
 
     Raises:
         StudyError: otherwise: nothing could be said across them, nor shown on one axis.
     """
     kinds = {False: "one label per image", True: "several labels per image"}
-    first = next(iter(targets))
-    for target, data in targets.items():
+    first = next(iter(tested))
+    for spec, data in tested.items():
         multilabel = data.multilabel
         metric = find(chosen(name, multilabel))
         if metric.multilabel != multilabel:
             raise StudyError(
-                f"study {study}: metric {metric.name} needs {kinds[metric.multilabel]}, and {target} has "
+                f"study {study}: metric {metric.name} needs {kinds[metric.multilabel]}, and {spec} has "
                 f"{kinds[multilabel]}: leave metric out, or choose another one."
             )
-        if multilabel != targets[first].multilabel:
+        if multilabel != tested[first].multilabel:
             raise StudyError(
-                f"study {study}: {first} has {kinds[not multilabel]} and {target} has {kinds[multilabel]}, which "
+                f"study {study}: {first} has {kinds[not multilabel]} and {spec} has {kinds[multilabel]}, which "
                 "are measured differently: give them a study each."
             )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "hpt_ray"
 BESIDE = ("spec", "data", "training", "analysis", "report", "core")
-PRINTING = ("console.py", "plan_output.py", "progress.py", "streams.py", "compiler_folder.py")
+PRINTING = ("console.py", "decoding_progress.py", "plan_output.py", "progress.py", "streams.py", "compiler_folder.py")
 MAIN = "import sys; sys.argv[0] = 'hpt-study'; from hpt_ray.cli.main import main; main()"
 SETTINGS = (
     "base=synthetic:objects,n=80",
