@@ -40,7 +40,7 @@ class Verdict(HTMLParser):
         self.rows: list[list[str]] = []
         body = re.sub(r"<(script|style)>.*?</\1>", "", source, flags=re.DOTALL)
         self.feed(body.split('aria-label="Verdict"')[1].split("Arms at a glance")[0])
-        self.feed(body.split("Arms at a glance")[1].split("</table>")[0])
+        self.feed(body.split("Arms at a glance")[-1].split("</table>")[0])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.inside = dict(attrs).get("class") or tag
