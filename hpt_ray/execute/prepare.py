@@ -24,7 +24,7 @@ from hpt_ray.spec.grid import data_of, recipes_of, tested_on
 from hpt_ray.spec.optimisation import told
 from hpt_ray.spec.study import Pretraining, Study, Weights
 from hpt_ray.store.store import Store
-from hpt_ray.training import backbone, compiler, stem
+from hpt_ray.training import backbone, compiler, distillation, stem
 from hpt_ray.training.convolution_check import check_convolutions
 from hpt_ray.training.device import hardware
 from hpt_ray.training.group_check import check_group
@@ -102,6 +102,7 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             check_group(recipe, study.backbone, study.image_size)
             if recipe.layer_decay < 1:
                 layer_rates(backbone.outline(study.backbone, study.image_size), recipe.layer_decay)
+    distillation.check(study)
     datasets = _datasets(study, progress)
     tests = tuple(datasets[spec] for spec in tested_on(study))
     datasets = {spec: dataclasses.replace(data, apart=tests) for spec, data in datasets.items()}

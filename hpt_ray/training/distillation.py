@@ -17,7 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.spec.grid import grid, recipes_at
+from hpt_ray.spec.study import Pretraining, Study
 from hpt_ray.training.backbone import Backbone
+from hpt_ray.training.method import find
 
 
 def distances(features: Tensor, kept: Tensor) -> Tensor:
@@ -38,15 +42,23 @@ class Distillation:
     def __init__(self, frozen: Backbone, weight: float, images: int) -> None:
         self.frozen, self.weight, self.images = frozen, weight, images
         self._terms: list[Tensor] = []
+        self._added = 0  # gradients; each term has one
 
     def follow(self, backbone: Backbone) -> None:
         """Keep the features of a backbone, from now on."""
         backbone.register_forward_hook(self._after_forward)
 
-    def taken(self) -> Tensor | float:
-        """This worker's w K since it was last asked for, detached."""
-        term = sum(self._terms, start=0.0)
+    def taken(self) -> Tensor:
+        """This worker's w K in the step that ends, detached.
+
+        Raises:
+            StageError: for a method whose loss is not of the features, to which nothing was added.
+        """
+        if not self._terms or self._added != len(self._terms):
+            raise StageError("the loss of this method is not of the backbone's features, which ':keep' would hold.")
+        term = torch.stack(self._terms).sum()
         self._terms.clear()
+        self._added = 0
         return term
 
     def _after_forward(self, backbone: Any, inputs: tuple[Tensor, ...], features: Tensor) -> None:
@@ -58,8 +70,29 @@ class Distillation:
             own = features.detach().requires_grad_()
             term = self.weight * distances(own, kept).sum() / self.images
             (slope,) = torch.autograd.grad(term, own)
-        features.register_hook(lambda gradient: gradient + slope)  # type: ignore[no-untyped-call]
+
+        def add(gradient: Tensor) -> Tensor:
+            self._added += 1
+            return gradient + slope
+
+        features.register_hook(add)  # type: ignore[no-untyped-call]
         self._terms.append(term.detach())
+
+
+def check(study: Study) -> None:
+    """Refuse ``:keep`` with a method whose loss is not of the features that it would hold.
+
+    Raises:
+        StudyError: otherwise.
+    """
+    kept = {phase.role for arm in study.arms for phase in arm.phases if phase.tune == "keep"}
+    for levels in grid(study) if kept else ():
+        for role, recipe in recipes_at(study, levels).items():
+            if role in kept and isinstance(recipe, Pretraining) and not find(recipe.method).of_features:
+                raise StudyError(
+                    f"study {study.name}: ':keep' holds the backbone's features, of which the loss of {recipe.method} "
+                    "is not: leave such arms out, or choose another method."
+                )
 
 
 def frozen_copy(backbone: Backbone) -> Backbone:

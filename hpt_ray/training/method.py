@@ -73,6 +73,8 @@ class Method(nn.Module, ABC):
     supervised: ClassVar[bool] = False
     #: The views that a step asks for. They are known beforehand, so that their images are read ahead.
     views: ClassVar[tuple[Order, ...]] = ("batch", "batch")
+    #: Whether its loss is of the pooled features that the backbone gives, so that ``:keep`` can hold these.
+    of_features: ClassVar[bool] = True
     #: What its loss does while it trains, a sentence for the reader of a report; "" where it just falls.
     loss_text: ClassVar[str] = ""
     student: nn.Module

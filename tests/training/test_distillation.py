@@ -10,13 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpt_ray.training.distillation import distances
+from hpt_ray.core.errors import StageError, StudyError
+from hpt_ray.core.registry import names
+from hpt_ray.spec.study import Pretraining
+from hpt_ray.training.distillation import check, distances
 from hpt_ray.training.loop.pretrain import Pretrainer
+from hpt_ray.training.method import find
 from hpt_ray.training.workers import Workers
-from tests.support import tiny
+from tests.support import small, tiny
 
 #: How many views of an image the student of each method sees.
-VIEWS = {"moco_v2": 1, "simclr": 2, "byol": 2, "lejepa": 2, "supervised": 1}
+VIEWS = {"moco_v2": 1, "simclr": 2, "byol": 2, "lejepa": 2, "supervised": 1, "vicreg": 2, "dino": 2}
 WEIGHT = 0.7
 
 
@@ -60,6 +64,10 @@ def test_gradient_and_loss_are_those_of_the_formula(method: str) -> None:
         torch.testing.assert_close(found[name], alone[name] + own, rtol=1e-3, atol=1e-6)
 
 
+def test_every_method_whose_loss_is_of_features_is_tried() -> None:
+    assert set(VIEWS) == {name for name in names("methods") if find(name).of_features}
+
+
 def test_the_distance_of_equal_directions_is_zero_and_of_opposite_ones_two() -> None:
     features = torch.randn(5, 7)
     torch.testing.assert_close(distances(features, 3 * features), torch.zeros(5), atol=1e-6, rtol=0)
@@ -73,7 +81,7 @@ def test_features_stay_nearer_to_the_base_and_the_base_stays_as_it_is() -> None:
         trained = stage("simclr", tune)
         before = copy.deepcopy(trained.backbone).eval()(images)
         trained.run()
-        moved[tune] = float(distances(trained.backbone.eval()(images), before).mean())
+        moved[tune] = float(distances(trained.backbone.eval()(images), before).mean().detach())
         if trained.distillation:
             torch.testing.assert_close(trained.distillation.frozen(images), before, rtol=1e-5, atol=1e-6)
     assert moved["keep"] < moved["all"]
@@ -93,7 +101,27 @@ def test_a_resumed_stage_ends_bit_identical() -> None:
 
 
 def test_the_monitor_adds_nothing() -> None:
-    kept = stage("moco_v2", "keep")
+    watched, plain = stage("moco_v2", "keep"), stage("moco_v2", "keep")
+    watched.monitor.check(watched.backbone)
+    assert float(watched.step()) == float(plain.step())
+
+
+def test_a_method_whose_loss_is_not_of_the_features_is_refused() -> None:
+    arms = ("base", "base>target:keep")
+    study = small.study(arms=arms, factors=(), backbone="vit_nano", recipes=small_recipes("mae"))
+    with pytest.raises(
+        StudyError, match="':keep' holds the backbone's features, of which the loss of mae is not"
+    ) as caught:
+        check(study)
+    assert "\n" not in str(caught.value)
+    check(small.study(arms=arms, factors=()))
+    kept = stage("moco_v2", "keep")  # a user's own method may be such, too
     assert kept.distillation is not None
-    kept.monitor.check(kept.backbone)
-    assert kept.distillation.taken() == 0
+    kept.backbone(torch.randn(2, 3, tiny.SIZE, tiny.SIZE))
+    with pytest.raises(StageError, match="is not of the backbone's features"):
+        kept.distillation.taken()
+
+
+def small_recipes(method: str) -> dict[str, Pretraining]:
+    given = {"method": method, "options": {}}
+    return {"base": small.recipe(data=small.BASE, **given), "target": small.recipe(**given)}

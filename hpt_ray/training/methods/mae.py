@@ -140,6 +140,7 @@ class MAE(Method):
     """One network with a decoder, trained by gradient."""
 
     views = ("batch",)
+    of_features = False
 
     class Options(Frozen):
         patch: Count = 16
