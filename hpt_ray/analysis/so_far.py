@@ -7,7 +7,7 @@ from hpt_ray.analysis.measures.run import Run
 
 def so_far(run: Run) -> str:
     """How many of its cells have all their results: "so far: 3 of 12 cells"; "" where nothing is left to run."""
-    if run.manifest.stages is None or not run.manifest.stages.not_run:
+    if not run.manifest.unfinished:
         return ""
     axes = ["target", "arm", *(factor.name for factor in run.study.factors), "seed"]
     rows = run.rows()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpt_ray.cli import streams
 from hpt_ray.cli.options import Address, Gpus, Settings, StorePath, Workers, seconds
-from hpt_ray.cli.run import end
+from hpt_ray.cli.run import carry_out
+
+if TYPE_CHECKING:
+    from hpt_ray.cli.progress import RunObserver
+    from hpt_ray.execute.finalize import Result
 
 
 @streams.interruptible()
@@ -29,14 +33,14 @@ def advise(
     address: Address = None,
 ) -> None:
     """Recommend a base, an arm, a policy and a number of iterations for your images, and say what that is worth."""
-    from hpt_ray.cli import progress
     from hpt_ray.spec.parameters import given
 
     time_to_spend, chosen = seconds(budget, until_decided=True), given(settings)
-    with progress.live() as observer:
+
+    def work(observer: RunObserver) -> Result:
         from hpt_ray.execute.advise import advise as execute
 
-        result = execute(
+        return execute(
             target,
             bases or (),
             chosen,
@@ -48,4 +52,5 @@ def advise(
             budget=time_to_spend,
             observer=observer,
         )
-    end(result)
+
+    carry_out(work, "advise", store)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
+from hpt_ray.cli.plain import AS_IT_IS, WIDTH, Plain
 from hpt_ray.core.text import visible
 
 if TYPE_CHECKING:
@@ -25,27 +25,7 @@ if TYPE_CHECKING:
     from hpt_ray.training.weights.inspect_weights import Inspection
 
 
-class Plain(Console):
-    """A console that never interprets markup, since most strings contain names from outside."""
-
-    lost: OSError | None = None  # the first error of output that could not be written
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(visible(text), **options)
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print as rich does; a study goes on if its output cannot be written, to a full disk or a closed pipe."""
-        try:
-            super().print(*objects, **options)
-        except OSError as error:
-            self.lost = self.lost or error
-
-    def on_broken_pipe(self) -> None:
-        """Note the broken pipe, where rich would end the program with a code of failure."""
-        self.lost = self.lost or BrokenPipeError()
-
-
-out = Plain(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 110)
+out = Plain(**AS_IT_IS, width=None if sys.stdout.isatty() else WIDTH)
 
 #: A longer list, such as the levels of a search, is cut.
 MANY = 12

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -20,11 +21,13 @@ from hpt_ray.core.text import visible
 from hpt_ray.execute.events import Event, Observer, Progress
 
 if TYPE_CHECKING:
+    from hpt_ray.cli.run_log import RunLog
     from hpt_ray.core.layout import Layout
     from hpt_ray.planning.plan import Plan, Unit
 
-#: Seconds between two lines of a piped run, few enough for a log of hours.
-LOG_SECONDS = 15.0
+#: Seconds between two lines of a piped run: in its first minute, and later, few enough for hours; and of the log of a
+#: run in a terminal, where a panel shows them.
+FIRST_SECONDS, LINE_SECONDS, PANEL_SECONDS = 4.0, 15.0, 60.0
 #: The same while data is decoded.
 DECODING_SECONDS = 10.0
 
@@ -45,10 +48,10 @@ def print_line(line: str) -> None:
 class RunObserver(Observer):
     """Draws a run: a live panel in a terminal, a line every few seconds otherwise."""
 
-    def __init__(self, live: Live | None) -> None:
-        self.live = live
+    def __init__(self, live: Live | None, log: RunLog | None = None) -> None:
+        self.live, self.log = live, log
         self.state: Progress | None = None
-        self.printed_at = time.monotonic()
+        self.began = self.printed_at = time.monotonic()
         self._decoding = (
             DecodingProgress(live.update, every=0.0) if live else DecodingProgress(print_line, every=DECODING_SECONDS)
         )
@@ -56,7 +59,15 @@ class RunObserver(Observer):
     def decoding(self, data: str, done: int, total: int) -> None:
         self._decoding(visible(data), done, total)
 
+    def doing(self, what: str) -> None:
+        if self.live:
+            self.live.update(Spinner("dots", f" {what} ..."))
+        else:
+            out.print(f"{what} ...")
+
     def planned(self, plan: Plan, units: list[Unit], cached: int) -> None:
+        if self.log:
+            self.log.belongs_to(plan.run)
         describe_plan(plan, cached)
         if not units:
             out.print("everything is finished: nothing to train.")
@@ -69,6 +80,8 @@ class RunObserver(Observer):
         if dashboard:
             lines.add_row("Ray dashboard", dashboard)
         out.print(lines)
+        if self.live:
+            self.doing("starting the first stages")
 
     def progress(self, event: Event, state: Progress) -> None:
         self.state = state
@@ -78,9 +91,20 @@ class RunObserver(Observer):
             out.print(event.reason)
         if self.live:
             self.live.update(self.panel())
-        elif time.monotonic() - self.printed_at > LOG_SECONDS:
+        if time.monotonic() - self.printed_at > self._pause():
             self.printed_at = time.monotonic()
-            out.print(self.line())
+            if not self.live:
+                out.print(self.line())
+            elif self.log:
+                self.log.note(self.line())
+        if self.log and self.log.due():
+            self.log.write()
+
+    def _pause(self) -> float:
+        """Seconds until the next line."""
+        if self.live:
+            return PANEL_SECONDS
+        return FIRST_SECONDS if time.monotonic() - self.began < 60 else LINE_SECONDS
 
     def damaged(self, path: str, why: str) -> None:
         out.print(f"damaged, to be recomputed: {path} ({why})", soft_wrap=True)
@@ -116,10 +140,10 @@ class RunObserver(Observer):
 
 
 @contextlib.contextmanager
-def live() -> Iterator[RunObserver]:
-    """The observer of one run."""
+def live(log: RunLog | None = None) -> Iterator[RunObserver]:
+    """The observer of one run, which writes its log now and then."""
     if not out.is_terminal:
-        yield RunObserver(None)
+        yield RunObserver(None, log)
         return
     with Live("", console=out, refresh_per_second=4, transient=True) as drawn:
-        yield RunObserver(drawn)
+        yield RunObserver(drawn, log)

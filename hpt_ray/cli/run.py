@@ -25,6 +25,9 @@ from hpt_ray.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpt_ray.cli.progress import RunObserver
     from hpt_ray.execute.finalize import Result
     from hpt_ray.report.watched import Writer
 
@@ -54,6 +57,7 @@ def run(
     name: Annotated[str | None, typer.Option(help="Call the run so: it stands for its id in every command.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remember this with the run.")] = None,
     watch: Watch = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and, last, where all is.")] = False,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report at the end.")] = False,
 ) -> None:
     """Run a study: what is finished in the store is not run again."""
@@ -62,9 +66,8 @@ def run(
     from hpt_ray.execute.watching import writers
 
     chosen = writers(watch)
-    from hpt_ray.cli import progress  # after what is refused at once
 
-    with progress.live() as observer:
+    def work(observer: RunObserver) -> Result:
         from hpt_ray.execute.run import run as execute
 
         result = execute(
@@ -83,8 +86,10 @@ def run(
             note=note,
             observer=observer,
         )
-    show_to(chosen, result)
-    end(result, open_report)
+        show_to(chosen, result)
+        return result
+
+    carry_out(work, study, store, quiet, open_report)
 
 
 def show_to(chosen: dict[str, Writer], result: Result) -> None:
@@ -96,9 +101,28 @@ def show_to(chosen: dict[str, Writer], result: Result) -> None:
         console.out.print(f"watch: {line}", soft_wrap=True)
 
 
-def end(result: Result, open_report: bool = False) -> None:
-    """Show the result of a run, and end with exit code 1 where a stage failed."""
-    show(result)
+def carry_out(
+    work: Callable[[RunObserver], Result], what: str, store: str, quiet: bool = False, open_report: bool = False
+) -> None:
+    """Do the work of a run, show how it goes and its result, and end with exit code 1 where a stage failed.
+
+    Args:
+        what: that is run, for the first words: they come before the imports, which take seconds.
+        store: where the log of the run is kept.
+    """
+    from hpt_ray.cli import console, run_log
+
+    with run_log.kept(store) as log, console.out.silent(quiet):
+        console.out.print(f"{what}: preparing ...")
+        from hpt_ray.cli import progress
+
+        with progress.live(log) as observer:
+            observer.doing("loading the libraries")
+            result = work(observer)
+        show(result)
+    if quiet:
+        for line in console.places(result):
+            console.out.print(line, soft_wrap=True)
     if open_report:
         show_in_browser(result.report)
     if result.failures:

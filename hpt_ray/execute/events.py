@@ -117,8 +117,12 @@ class Progress:
 
 
 class Observer:
-    """Is called with what happens during a run, which the command line shows. The default ignores it."""
+    """Is called with what happens during a run, which the command line shows. The default ignores it.
 
+    ``doing`` comes before what takes seconds, such as "starting Ray".
+    """
+
+    def doing(self, what: str) -> None: ...
     def decoding(self, data: str, done: int, total: int) -> None: ...
     def planned(self, plan: Plan, units: list[Unit], cached: int) -> None: ...
     def started(self, layout: Layout, dashboard: str | None) -> None: ...

@@ -100,6 +100,7 @@ class Live:
         """Wait until no report so far is being written: the whole one follows."""
         self._reported.set()
         self._reports.join()
+        self.observer.doing("writing the tables and the report")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -112,7 +112,7 @@ def run(
                 paths=partial(paths_of, study),
             )
             ending.enter_context(live)
-            closing = _execute_on(backend, request, _begun(rounds_left, units, course, manifest, live), live)
+            closing = _execute_on(backend, request, _begun(rounds_left, units, course, manifest, live), live, runner)
             ending.callback(closing.join)
             live.end_reports()
             manifest = live.outcome(manifest, time.perf_counter() - began)
@@ -172,8 +172,12 @@ def _earlier(store: Store, run: str) -> Manifest | None:
     return None
 
 
-def _execute_on(backend: Backend, request: Request, work: Iterator[list[Unit]], live: Live) -> threading.Thread:
+def _execute_on(
+    backend: Backend, request: Request, work: Iterator[list[Unit]], live: Live, runner: str
+) -> threading.Thread:
     """Run rounds of units on a backend, and return the thread that closes it."""
+    if runner == "ray":  # takes seconds
+        live.observer.doing(f"joining Ray at {request.address}" if request.address else "starting Ray")
     with contextlib.ExitStack() as open_backend:
         chosen = open_backend.enter_context(backend(request))
         live.observer.started(chosen.layout, chosen.dashboard)
@@ -187,6 +191,7 @@ def _execute_on(backend: Backend, request: Request, work: Iterator[list[Unit]], 
 
 def _prepare(study: Study, store: Store, observer: Observer) -> Prepared:
     """The study prepared, and what is damaged of its stages deleted."""
+    observer.doing("reading the data and making the plan")
     if study.search is not None:  # its plan depends on results
         delete_damaged(store, store.finished(), observer)
     prepared = prepare(study, store, observer.decoding)

@@ -231,3 +231,8 @@ class Manifest(Sealed):
     def collected(self) -> bool:
         """Whether the run has its tables, and the fields that are computed with them."""
         return None not in (self.compute_seconds, self.stages, self.failures)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether stages were left to run when it was collected."""
+        return self.stages is not None and self.stages.not_run > 0

@@ -2,7 +2,7 @@
 
     STORE/stages/ID/   stage.json (written last: it makes the stage finished), weights, tables
     STORE/runs/STUDY-PLAN/   plan, results, predictions, curves, views and report of one run, and run.json (last);
-                             heartbeat.json, and report.html with what is there so far, while the run goes on
+                             label.json and log.txt; heartbeat.json and a report so far while the run goes on
 
 A record, ``stage.json`` or ``run.json``, has the checksum of every other file in its folder and of itself, so that
 damaged files are never used.

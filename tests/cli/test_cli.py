@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -21,6 +22,7 @@ from typer.testing import CliRunner
 from hpt_ray.cli import console
 from hpt_ray.cli import main as cli
 from hpt_ray.core import registry
+from hpt_ray.core.errors import StudyError
 from hpt_ray.data import cache
 from hpt_ray.execute.compiler_folder import COMPILER
 from hpt_ray.spec.parameters import defaults, make, parameters
@@ -307,6 +309,30 @@ def test_a_run_is_called_by_its_name_and_has_a_note(refused):
     assert "already means run" in refused(
         "run", "augment_ablation", "--runner", "inline", *settings(arms="base", seeds="2"), "--name", "second"
     )
+
+
+def test_a_quiet_run_says_where_all_is_and_its_log_what_the_terminal_would_have(workplace, monkeypatch):
+    given = ["--runner", "inline", *settings(arms="base")]
+    results, report = invoke("run", "augment_ablation", *given, "--quiet").splitlines()
+    assert results.startswith("results: ") and report.startswith("report: ")
+    (log,) = workplace.glob("hpt-store/runs/*/log.txt")
+    lines = log.read_text().splitlines()
+    assert all(re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S", line) or line[20:21] == " " for line in lines)
+    text = [line[20:] for line in lines]
+    assert text[0] == "augment_ablation: preparing ..."
+    assert "writing the tables and the report ..." in text and results in text and text[-1] == report
+    again = invoke("run", "augment_ablation", *given).splitlines()
+    known = log.read_text().splitlines()
+    assert known[: len(lines)] == lines  # the log of the first attempt stays
+    assert [line[20:].strip() for line in known[len(lines) :]] == [line.strip() for line in again if line.strip()]
+
+    def broken(*_: object) -> None:
+        raise StudyError("the report cannot be written.")
+
+    monkeypatch.setattr("hpt_ray.execute.run.finalize", broken)
+    with pytest.raises(StudyError):
+        invoke("run", "augment_ablation", *given)
+    assert log.read_text().splitlines()[-1].endswith("error: the report cannot be written.")
 
 
 def test_a_failed_stage_is_told_and_the_exit_code_is_1(main, monkeypatch):

@@ -304,7 +304,7 @@ def test_the_terminal_shows_names_as_text(terminal: Callable[[], str]) -> None:
     result.advice = SimpleNamespace(sentences=(EVIL, EVIL), commands=(EVIL,), spent=EVIL)
     console.result(result)  # type: ignore[arg-type]
     console.listing({EVIL: {EVIL: EVIL}})
-    console.study(f"{EVIL}\n\n[text](http://evil)", [])
+    console.study(EVIL, f"{EVIL}\n\n[text](http://evil)", [])
     runs_output.show([], EVIL)
     with progress.decoding() as said, progress.live() as observer:
         said(EVIL, 1, 2)

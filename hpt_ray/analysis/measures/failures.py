@@ -24,8 +24,9 @@ class Failed:
     """The seeds without a result that a comparison leaves out, ``number`` of ``total``.
 
     ``at_chance``: the difference with each failed pretraining at the chance level; None where that says nothing, as of
-    a difference between differences. ``rows``: which of the run's seeds they are, counted from 0. ``lost``: of a run
-    that grows, whether each of them had failed at an earlier look, too, so that nothing waits for it any more.
+    a difference between differences, or while pretrainings are left to run. ``rows``: which of the run's seeds they
+    are, counted from 0. ``lost``: of a run that grows, whether each of them had failed at an earlier look, too, so that
+    nothing waits for it any more.
     """
 
     number: int
@@ -43,7 +44,9 @@ def failed(run: Run, target: str, sides: tuple[Side, Side], evaluation: str | No
     chance = chance_level(run, target, evaluation)
     mine, others = (run.scores(target, arm, level, evaluation, failed=chance) for arm, level in sides)
     rows = tuple(row for row, seed in enumerate(run.study.seeds) if seed in missing)
-    return Failed(len(missing), len(run.study.seeds), mean(mine - others), rows)
+    # What has not run may still come out well: only of a run that has ended is everything that lacks a failure.
+    at_chance = None if run.manifest.unfinished else mean(mine - others)
+    return Failed(len(missing), len(run.study.seeds), at_chance, rows)
 
 
 def chance_level(run: Run, target: str, evaluation: str | None = None) -> float:
