@@ -56,12 +56,14 @@ class Block(nn.Module):
         return mixed
 
 
-def positions(rows: int, columns: int, width: int) -> Tensor:
+def positions(rows: int, columns: int, width: int, device: torch.device | None = None) -> Tensor:
     """Sines and cosines [1, rows x columns, width] of each patch's column and row, a quarter of the width each.
 
-    The frequencies fall from 1 to 1/10,000 of a turn per patch times 2 pi, as in MoCo v3's ``build_2d_sincos``.
+    The frequencies fall from 1 to 1/10,000 of a turn per patch times 2 pi, as in MoCo v3's ``build_2d_sincos``. They
+    are computed on the device: a copy from the host would have each step wait.
     """
-    steps = 10_000.0 ** (-torch.arange(width // 4, dtype=torch.float32) / (width // 4))
-    down, across = torch.meshgrid(torch.arange(rows).float(), torch.arange(columns).float(), indexing="ij")
+    steps = 10_000.0 ** (-torch.arange(width // 4, dtype=torch.float32, device=device) / (width // 4))
+    sides = (torch.arange(side, dtype=torch.float32, device=device) for side in (rows, columns))
+    down, across = torch.meshgrid(*sides, indexing="ij")
     angles = [place.flatten()[:, None] * steps for place in (across, down)]
     return torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)[None]

@@ -24,7 +24,7 @@ class PatchEmbed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         patches: Tensor = self.proj(x)
         rows, columns = patches.shape[-2:]
-        return patches.flatten(2).transpose(1, 2) + positions(rows, columns, WIDTH).to(x.device)
+        return patches.flatten(2).transpose(1, 2) + positions(rows, columns, WIDTH, x.device)
 
 
 class MeanOfPatches(nn.Module):

@@ -77,7 +77,7 @@ class Decoder(nn.Module):
         masked = self.mask_token.to(embedded.dtype).expand(n, count - tokens.shape[1], -1)
         placed = at(torch.cat([embedded, masked], dim=1), order.argsort(dim=1))
         side = round(count**0.5)
-        placed = placed + positions(side, side, placed.shape[2]).to(placed.device)
+        placed = placed + positions(side, side, placed.shape[2], placed.device)
         predictions: Tensor = self.predict(self.norm(self.blocks(placed)))
         return predictions
 

@@ -17,15 +17,19 @@ from hpt_ray.training.workers import Workers
 from tests.support import tiny
 from tests.support.fake_gpu import GPU, Stream, fake_gpu
 
+#: Of the method that trains transformers alone.
+MAE = {"method": "mae", "options": {"patch": 4, "dim": 16, "depth": 1, "heads": 2}}
+
 
 @pytest.mark.parametrize("memory", [2**40, 1000], ids=["resident", "sent"])
-@pytest.mark.parametrize("method", tiny.OPTIONS)
+@pytest.mark.parametrize("method", [*tiny.OPTIONS, "mae"])
 def test_a_step_makes_one_copy_and_waits_for_nothing(method: str, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny.recipe(method=method if method in tiny.OPTIONS else "simclr", policy=Policy(), weight_decay=0.01)
     with fake_gpu(monkeypatch, memory) as gpu:
         data = tiny.dataset()
         trained = Pretrainer(
-            tiny.recipe(method=method, policy=Policy(), weight_decay=0.01),
-            build("resnet_small", 0),
+            recipe.model_copy(update=MAE) if method == "mae" else recipe,
+            build("vit_nano" if method == "mae" else "resnet_small", 0),
             data,
             iterations=6,
             image_size=tiny.SIZE,
