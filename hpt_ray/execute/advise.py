@@ -90,6 +90,8 @@ def advise(
             study=study.name,
             run=f"{study.name}-{uuid.uuid4().hex[:6]}",
             units=len(units),
+            targets=study.targets,
+            store=opened.shown,
             workers=workers,
             gpus=gpus,
             demand=partial(demand_of, prepared),

@@ -18,7 +18,7 @@ class Request:
     """What a run needs from a backend, which refuses what it cannot provide.
 
     Attributes:
-        study: the study's name.
+        study: the study's name. targets, store: for whoever looks at what runs on a cluster.
         run: a name that no other run has: the same study may run twice on one cluster.
         units: number of units known so far.
         workers: processes that share the groups of each stage.
@@ -34,6 +34,8 @@ class Request:
     study: str
     run: str
     units: int
+    targets: tuple[str, ...] = ()
+    store: str = ""
     workers: int = 1
     threads: int | None = None
     slots: int | None = None

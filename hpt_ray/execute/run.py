@@ -102,6 +102,8 @@ def run(
                 study=plan.study.name,
                 run=f"{plan.run}-{uuid.uuid4().hex[:6]}",  # unique, since the same study may run twice on one cluster
                 units=len(units),
+                targets=plan.study.targets,
+                store=opened.shown,
                 workers=workers,
                 threads=threads,
                 slots=slots,

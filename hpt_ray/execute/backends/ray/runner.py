@@ -207,7 +207,8 @@ def connected(request: Request) -> Iterator[RayRunner]:
     Raises:
         StudyError: for a layout that does not fit the cluster, or a Ray that does not answer.
     """
-    with ray_session(request.address) as ray:
+    about = {"study": request.study, "targets": ", ".join(request.targets), "store": request.store}
+    with ray_session(request.address, about=about) as ray:
         if request.address:
             wait_for_nodes(ray, request.gpus)
         chosen = layout(

@@ -11,7 +11,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,11 @@ LOCAL = {
 
 
 @contextlib.contextmanager
-def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
+def ray_session(address: str | None, dashboard: bool = True, about: Mapping[str, str] | None = None) -> Iterator[Any]:
     """A connected Ray: a new one on this machine, bound to loopback, or the cluster at ``address``.
+
+    Args:
+        about: what Ray lists its job with, beside what it was submitted with.
 
     Yields:
         The ``ray`` module. A Ray that was started here is shut down at the end; a Ray that was already connected in
@@ -87,7 +90,7 @@ def ray_session(address: str | None, dashboard: bool = True) -> Iterator[Any]:
         if not _has_home():
             os.environ["HOME"] = folder
         with _inside(folder):
-            _start(ray, address, dashboard, folder)
+            _start(ray, address, dashboard, folder, about or {})
         try:
             yield ray
         except StopNow as stop:
@@ -112,9 +115,12 @@ def _has_home() -> bool:
     return True
 
 
-def _start(ray: Any, address: str | None, dashboard: bool, folder: str) -> None:
+def _start(ray: Any, address: str | None, dashboard: bool, folder: str, about: Mapping[str, str]) -> None:
     """Start Ray on this machine with its files in ``folder``, or join the cluster at ``address``."""
-    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    from ray.job_config import JobConfig
+
+    settings: dict[str, Any] = {"job_config": JobConfig(metadata=dict(about))}
+    settings |= {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
         _check_room(folder)
         settings |= {

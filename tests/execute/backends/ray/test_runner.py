@@ -12,6 +12,8 @@ import time
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -23,6 +25,7 @@ import hpt_ray
 from hpt_ray.core.errors import StudyError
 from hpt_ray.core.layout import Layout
 from hpt_ray.execute.backend import Request
+from hpt_ray.execute.backends.ray import session
 from hpt_ray.execute.backends.ray.broker import News
 from hpt_ray.execute.backends.ray.groups import Groups
 from hpt_ray.execute.backends.ray.runner import BrokerKilledError, RayRunner
@@ -257,3 +260,11 @@ def test_what_is_not_to_be_shared_any_further_ends_the_run(slots, error, monkeyp
     seen = Visible(store=str(tmp_path), token="", paths={})
     with pytest.raises(error):
         runner._run(iter(()), Store(tmp_path), seen, lambda event: True, lambda: False)
+
+
+def test_the_job_is_listed_with_its_study_targets_and_store(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {}
+    ray = SimpleNamespace(init=lambda **given: settings.update(given))
+    about = {"study": "small", "targets": "one, two", "store": "s3://bucket/folder"}
+    session._start(ray, "auto", True, str(tmp_path), about)
+    assert settings["job_config"].metadata == about and settings["address"] == "auto"
