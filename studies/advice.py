@@ -17,7 +17,8 @@ from hpt_ray.spec.recipe import Positive, change
 from hpt_ray.spec.scales import BASE, SCALES, TARGET, ScaleName, Seeds, Settings, Targets, given_base
 from hpt_ray.spec.study import Pretraining, Study, Weights
 
-ARMS = ("base>target", "base>target:bn")
+#: An average of HPT and its base costs no training.
+ARMS = ("base>target", "base~0.5~target", "base>target:bn")
 POLICIES = ("baseline", "no_color", "crop_only")
 BUDGETS = {"quick": (30, 90), "paper": (500, 5_000)}
 

@@ -102,12 +102,16 @@ def _claim(run: Run, verdict: Verdict, arm: str, base: str) -> Claim:
 
 
 def _best(run: Run, target: str, screening: Screening, arms: list[str]) -> str:
-    """Of some finalists the best on val, over the rows that all of them have; of equal ones the first."""
+    """Of some finalists the best on val, over the rows of the last rung and those that all of them have here.
+
+    Of equal ones the first of the screening.
+    """
     rows = run.rows(split="val")
     rows = rows[(rows["target"] == target) & (rows["evaluation"] == run.evaluation) & rows["value"].notna()]
     by_seed = rows[rows["arm"].isin(arms)].pivot_table(index="seed", columns="arm", values="value")
-    means = by_seed.reindex(columns=arms).dropna().mean().fillna(0.0).to_dict()
-    return max((arm for arm in screening.finalists if arm in arms), key=means.__getitem__)
+    here, last = by_seed.reindex(columns=arms).dropna(), screening.rungs[-1]
+    totals = {arm: last.rows * (last.values[arm] or 0.0) + float(here[arm].sum()) for arm in arms}
+    return max((arm for arm in screening.finalists if arm in arms), key=totals.__getitem__)
 
 
 def _cost(run: Run, candidate: Candidate) -> Cost:

@@ -26,7 +26,7 @@ def sentences(run: Run, advised: Advice) -> tuple[str, str]:
     basis = f"{interval}, over {gained.seeds} fresh seed{'s' if gained.seeds > 1 else ''}"
     if advised.shown:
         return (
-            f"Pretrain on {where}: {described(advised.candidate)}.",
+            f"Pretrain on {where}: {described(advised.candidate)} (arm {advised.candidate.arm}).",
             f"It gains {points(gained.estimate)} points of {unit} over using {advised.base.base} as it is ({basis}), "
             f"and takes {_cost(advised)} here.",
         )

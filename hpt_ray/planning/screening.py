@@ -23,7 +23,7 @@ from hpt_ray.spec.candidates import Candidate
 from hpt_ray.spec.study import Study
 
 #: Rows at each rung.
-ROWS = (1, 2, 4)
+ROWS = (1, 2, 3)
 
 #: Of so many candidates one goes on, but no fewer than the finalists.
 ETA, FINALISTS = 2, 2

@@ -62,12 +62,12 @@ def candidates(
         methods, policies: the first of each is that of from scratch. budgets: target iterations, the largest likewise.
 
     Raises:
-        StudyError: for an arm with other roles, or two names that cannot be told apart.
+        StudyError: for an arm that does not go from base to target, or two names that cannot be told apart.
     """
-    further = [chain for chain in map(_chain, chains) if ">" in chain]
+    further = [_further(chain) for chain in chains if chain not in ROLES]
     standard = (methods[0], policies[0], max(budgets))
     varied = [len(set(levels)) > 1 for levels in (methods, policies, budgets)]
-    every = [_candidate("target", "", "", "target", standard)]
+    every = [_candidate(Arm.parse("target"), "", "", "target", standard)]
     for base in dict.fromkeys(bases):
         name = "base" if len(bases) == 1 else _name(base)
         several = len(methods) > 1 and not is_given(base)
@@ -77,31 +77,32 @@ def candidates(
             Candidate(arm=role, chain="base", base=base, base_role=role, method=method)
             for role, method in reversed(as_it_is.items())
         ]
-        for way, chain in itertools.product(itertools.product(methods, policies, budgets), further):
+        for way, arm in itertools.product(itertools.product(methods, policies, budgets), further):
             parts = [name_of(str(part)) for part, varies in zip(way, varied, strict=True) if varies]
             target = "target" if way == standard else _identifier("_".join(["target", *parts]))
-            every.append(_candidate(chain, base, roles[way[0]], target, way))
+            every.append(_candidate(arm, base, roles[way[0]], target, way))
     arms = [candidate.arm for candidate in every]
     if twice := next((arm for arm in arms if arms.count(arm) > 1), None):
         raise StudyError(f"two candidates are called {twice!r}: name each base, arm and policy once, or rename a file.")
     return tuple(every)
 
 
-def _chain(text: str) -> str:
+def _further(text: str) -> Arm:
     arm = Arm.parse(text)
-    if strange := [phase.role for phase in arm.phases if phase.role not in ROLES]:
-        raise StudyError(f"arm {text!r} has the role {strange[0]!r}: write it with base and target, as base>target:bn.")
-    return arm.chain
+    first, *rest = (phase.role for phase in arm.phases)
+    if first != "base" or not rest or set(rest) != {"target"}:
+        raise StudyError(f"arm {text!r} does not go from base to target: write it as base>target or base>target:bn.")
+    return arm
 
 
-def _candidate(chain: str, base: str, base_role: str, target_role: str, way: tuple[str, str, int]) -> Candidate:
-    """A candidate that pretrains on the target: its arm is the chain with roles of its own."""
+def _candidate(arm: Arm, base: str, base_role: str, target_role: str, way: tuple[str, str, int]) -> Candidate:
+    """A candidate that pretrains on the target: its arm in the study has roles of its own."""
     roles = {"base": base_role, "target": target_role}
-    arm = ">".join(re.sub(r"^\w+", lambda link: roles[link[0]], link) for link in chain.split(">"))
+    own = Arm(phases=tuple(phase.model_copy(update={"role": roles[phase.role]}) for phase in arm.phases))
     method, policy, iterations = way
     return Candidate(
-        arm=arm,
-        chain=chain,
+        arm=own.chain,
+        chain=arm.chain,
         base=base,
         method=method,
         policy=policy,

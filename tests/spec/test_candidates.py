@@ -36,7 +36,8 @@ def test_each_base_and_each_way_is_a_role_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("bases", "chains", "words"),
     [
-        (ONE, ("base>source>target",), "has the role 'source'"),
+        (ONE, ("base>source>target",), "does not go from base to target"),
+        (ONE, ("target>target",), "does not go from base to target"),
         (ONE, ("base>target>",), "cannot be read"),
         (["a/cifar10", "b/cifar10"], FURTHER, "two candidates are called 'cifar10'"),
     ],

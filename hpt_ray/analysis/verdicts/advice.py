@@ -7,7 +7,7 @@ as it is on val, and against from scratch, as far as the study has them; of an a
 from __future__ import annotations
 
 from hpt_ray.analysis.caveats import caveats
-from hpt_ray.analysis.claim import compare
+from hpt_ray.analysis.claim import Claim, compare
 from hpt_ray.analysis.findings import Comparisons
 from hpt_ray.analysis.measures.run import SCRATCH, Run
 from hpt_ray.analysis.quantities import change
@@ -18,20 +18,30 @@ from hpt_ray.analysis.verdict import Table, Verdict, claim_tiles, metric_cell
 TILES = 6
 
 
-def verdict(run: Run, target: str) -> Verdict:
-    """The verdict on one target, on all pairs of arms."""
+def compared(run: Run, target: str) -> dict[tuple[str, str], Claim]:
+    """The claims on a target by their arms: those against the base that matters, and those against what else there is.
+
+    They are two families, so that the first, which a recommendation follows from, need not pay for the second.
+    """
     screening = run.manifest.screening
     own_bases = {arm.chain: arm.phases[0].role for arm in run.study.arms}
     training = [chain for chain, role in own_bases.items() if chain != role or chain == SCRATCH]
-    best = [screening.base] if screening else []
-    pairs = [
-        (chain, other)
-        for chain in (screening.finalists if screening else training)
-        for other in dict.fromkeys([own_bases[chain], *best, SCRATCH])
-        if other in run.arms and other != chain
-    ]
-    claims_by_pair = {(chain, other): compare(run, target, chain, other, "") for chain, other in pairs}
-    settled = settle_each(run, target, claims_by_pair, "candidates against what there is without them")
+    first, others = dict[tuple[str, str], Claim](), dict[tuple[str, str], Claim]()
+    for chain in screening.finalists if screening else training:
+        base = screening.base if screening else own_bases[chain]
+        for other in dict.fromkeys([base, own_bases[chain], SCRATCH]):
+            if other in run.arms and other != chain:
+                family = first if other == base else others
+                family[chain, other] = compare(run, target, chain, other, "")
+    return {
+        **settle_each(run, target, first, "candidates against a base as it is"),
+        **settle_each(run, target, others, "candidates against what else there is", exploratory=bool(first)),
+    }
+
+
+def verdict(run: Run, target: str) -> Verdict:
+    """The verdict on one target, on all pairs of arms."""
+    settled = compared(run, target)
     claims = tuple(settled.values())
     against = list(dict.fromkeys(other for _, other in settled))
     rows = [
