@@ -32,6 +32,14 @@ class Plain(Console):
         except OSError as error:
             self.lost = self.lost or error
 
+    def private(self, *objects: Any) -> None:
+        """Print what a log must not have, such as a token."""
+        copy, self.copy = self.copy, None
+        try:
+            self.print(*objects)
+        finally:
+            self.copy = copy
+
     @contextlib.contextmanager
     def silent(self, wanted: bool) -> Iterator[None]:
         """Print nothing meanwhile, if that is wanted; a log still has its copy."""

@@ -77,9 +77,14 @@ class RunObserver(Observer):
         each = f"{counted(layout.workers, 'worker')} each, {counted(layout.threads, 'thread')} per worker"
         gpu = "" if not layout.stages_per_gpu else ", a GPU" if layout.stages_per_gpu == 1 else ", sharing GPUs"
         lines.add_row("running", f"{counted(layout.slots, 'stage')} at a time, {each}{gpu}")
-        if dashboard:
-            lines.add_row("Ray dashboard", dashboard)
+        address, *token = dashboard.split(maxsplit=1) if dashboard else [""]
+        if address:
+            lines.add_row("Ray dashboard", address)
         out.print(lines)
+        if token:
+            secret = facts()
+            secret.add_row("", token[0])
+            out.private(secret)
         if self.live:
             self.doing("starting the first stages")
 

@@ -183,7 +183,7 @@ def _execute_on(
     with contextlib.ExitStack() as open_backend:
         chosen = open_backend.enter_context(backend(request))
         live.observer.started(chosen.layout, chosen.dashboard)
-        live.dashboard = chosen.dashboard
+        live.dashboard = chosen.dashboard and chosen.dashboard.split()[0]  # the token that may follow is no one else's
         execute(work, live.progress, live.store, chosen, live.observer)
         # Ray takes seconds to shut down, in other processes: the report is written meanwhile.
         closing = threading.Thread(target=open_backend.pop_all().close)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from hpt_ray.cli import console
+from hpt_ray.cli.progress import RunObserver
 from hpt_ray.cli.run_log import LOG, kept
 from hpt_ray.core.errors import StoreError, StudyError
+from hpt_ray.core.layout import Layout
 from hpt_ray.store.store import MANIFEST, Store
 
 
@@ -89,3 +91,13 @@ def test_a_command_of_two_runs_keeps_the_log_of_each(store: Store) -> None:
     assert logged(store) == ["planning one", "planning two"]
     text = store.read(f"runs/two/{LOG}").decode().splitlines()
     assert [line[20:] for line in text] == ["an earlier attempt", "planning one", "planning two"]
+
+
+def test_the_token_of_a_dashboard_is_printed_and_not_logged(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    with kept(store.where) as log:
+        log.belongs_to("one")
+        layout = Layout(slots=1, workers=1, threads=1)
+        RunObserver(None, log).started(layout, "http://127.0.0.1:8265  token 0123abcd")
+    assert "token 0123abcd" in capsys.readouterr().out
+    text = "\n".join(logged(store))
+    assert "http://127.0.0.1:8265" in text and "0123abcd" not in text
