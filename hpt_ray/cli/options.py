@@ -90,5 +90,5 @@ def seconds(budget: str | None, until_decided: bool) -> float | None:
 
 def requested(study: str, settings: list[str] | None, config: str | None) -> Study:
     """The study that a user asks for: ``--set`` comes before what ``--config`` says."""
-    known = settings_file.read(config, study) if config else {}
+    known = {} if config is None else settings_file.read(config, study)
     return make(study, known | given(settings))

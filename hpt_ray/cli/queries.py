@@ -35,7 +35,7 @@ def show(study: StudyName, settings: Settings = None, config: Config = None) -> 
     try:
         asked = requested(study, settings, config)
     except StudyError:
-        if settings or config:
+        if settings or config is not None:
             raise
         console.study("", text, listed)  # it needs settings, which are listed
     else:

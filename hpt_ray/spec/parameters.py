@@ -96,14 +96,16 @@ def given(pairs: Iterable[str] | None) -> dict[str, str]:
     """What ``--set NAME=VALUE`` says, as text by name.
 
     Raises:
-        StudyError: for what is not written so.
+        StudyError: for what is not written so, and for a name with two values, of which one would be lost.
     """
-    settings = {}
+    settings = dict[str, str]()
     for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
             raise StudyError(f"--set {pair}: write it as NAME=VALUE, such as --set seeds=5.")
-        settings[name.strip()] = value.strip()
+        if settings.get(name, value) != value:
+            raise StudyError(f"--set {name} is given as {settings[name]} and as {value}: give it once.")
+        settings[name] = value
     return settings
 
 
@@ -161,6 +163,9 @@ def _coerce(parameter: Parameter, hint: Any, value: Any) -> Any:
         value = _separated(value, paths="list of str" in parameter.type)
     if isinstance(value, (list, tuple, str)) and len(value) == 0:
         raise StudyError(f"{parameter.name} is empty; expected {parameter.type}.")
+    listed = value if isinstance(value, (list, tuple)) else (value,)
+    if "bool" not in parameter.type and any(isinstance(each, bool) for each in listed):  # true would be read as 1
+        raise StudyError(f"{parameter.name} is true or false; expected {parameter.type}.")
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
+from unicodedata import normalize
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from hpt_ray.core import registry
 from hpt_ray.core.errors import StoreError, StudyError, UnknownNameError
 from hpt_ray.core.values import Frozen
 from hpt_ray.store.store import Store
@@ -18,7 +20,7 @@ class Label(Frozen):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_. -]{0,99})?$")] = ""
+    name: Annotated[str, Field(pattern=r"^(\w[\w. -]{0,99})?$")] = ""
     note: str = ""
 
 
@@ -35,8 +37,11 @@ def checked(store: Store, run: str, name: str | None, note: str | None) -> Label
     """The label of a run with another name or note; None leaves what it has.
 
     Raises:
-        StudyError: for a name that cannot be one, or that means another run already.
+        StudyError: for a name that cannot be one, that means another run already, or that is a study's: it would
+            mean this run where the study's latest one is asked for.
     """
+    if name is not None:
+        name = "" if name == run else normalize("NFC", name)  # é is one character or two, by the keyboard
     given = {key: value for key, value in (("name", name), ("note", note)) if value is not None}
     try:
         new = Label.model_validate(label(store, run).model_dump() | given)
@@ -45,6 +50,8 @@ def checked(store: Store, run: str, name: str | None, note: str | None) -> Label
             f"{name!r} is no name for a run: use up to 100 letters, digits, spaces and . _ -, the first a letter, a "
             "digit or _."
         ) from error
+    if new.name == study_of(run) or new.name in registry.names("studies"):
+        raise StudyError(f"{new.name!r} is a study, and so means its latest run: choose another name.")
     others = meant(store, new.name) - {run} if new.name else set()
     if others:
         raise StudyError(f"{new.name!r} already means run {min(others)}: choose another name.")
@@ -62,10 +69,10 @@ def write(store: Store, run: str, new: Label) -> None:
 
 def meant(store: Store, text: str) -> set[str]:
     """The runs that a user may mean: the one of this id or, if there is none, those of this name, or of this study."""
-    known = store.runs()
+    known, name = store.runs(), normalize("NFC", text)
     if text in known:
         return {text}
-    return {run for run in known if label(store, run).name == text} or {run for run in known if study_of(run) == text}
+    return {run for run in known if label(store, run).name == name} or {run for run in known if study_of(run) == text}
 
 
 def latest(store: Store, text: str) -> str:

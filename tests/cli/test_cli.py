@@ -392,6 +392,8 @@ def test_status_of_a_store_without_runs(workplace):
         ),
         (["augment_ablation", "--set", "seeds"], "--set seeds: write it as NAME=VALUE"),
         (["augment_ablation", "--set", "=5"], "write it as NAME=VALUE"),
+        (["augment_ablation", "--set", "target=a", "--set", "target=b"], "target is given as a and as b: give it once"),
+        (["augment_ablation", "--config", ""], "--config is empty"),
         (["augment_ablation", "--set", "seeds=three"], "seeds=three: "),
         (["augment_ablation", "--set", "seeds=1.5"], "expected int"),
         (["augment_ablation", "--set", "seeds=0"], "seeds=0: Input should be greater than 0"),

@@ -98,6 +98,9 @@ def test_a_setting_is_read_by_its_declared_type(typed, name, value, read):
         ("which", "three", r"which=three: .*expected one \| two"),
         ("text", "", "text is empty; expected str"),
         ("text", 3, "text=3: .*expected str"),
+        ("number", True, "number is true or false; expected int"),
+        ("rate", False, "rate is true or false; expected float"),
+        ("many", [1, True], "many is true or false; expected list of int"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named_with_what_was_expected(typed, name, value, message):

@@ -21,8 +21,9 @@ TEXTS = {
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_format_says_the_same(tmp_path, name) -> None:
     file = tmp_path / name
-    file.write_text(TEXTS[name])
-    assert read(str(file), "augment_ablation") == SETTINGS
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_text(TEXTS[name], encoding=encoding)
+        assert read(str(file), "augment_ablation") == SETTINGS
     assert make("augment_ablation", SETTINGS).seeds == (0, 1)
 
 
@@ -49,7 +50,12 @@ def test_a_run_gives_its_settings_back(tmp_path, study, given) -> None:
         ("s.yaml", b"!!python/object/apply:os.system ['true']", "is no YAML"),
         ("s.json", b"{", "is no JSON"),
         ("s.json", b"[" * 100_000, "is no JSON"),
-        ("s.toml", b"\xff", "is no TOML"),
+        ("s.toml", b"\xff", "save it as UTF-8"),
+        ("s.yaml", "seeds: 2".encode("utf-16"), "save it as UTF-8"),
+        ("s.toml", b"seeds = 2\nseeds = 3", "is no TOML"),
+        ("s.yaml", b"seeds: 2\nhue: 0.1\nseeds: 3", "seeds is there twice"),
+        ("s.yaml", b"seeds: !!set {a, b}", "seeds has names of its own"),
+        ("s.json", b'{"seeds": 2, "seeds": 3}', "seeds is there twice"),
         ("s.json", b"[1]", "a value for each name"),
         ("s.yaml", b"3: 4", "a value for each name"),
         ("s.toml", b"[seeds]\nnumber = 2", "seeds has names of its own"),
@@ -65,3 +71,13 @@ def test_what_is_no_file_of_settings_is_one_line(tmp_path, name, content, messag
         read(str(file), "s")
     with pytest.raises(StudyError, match="cannot be read"):
         read(str(tmp_path / "nowhere.toml"), "s")
+    with pytest.raises(StudyError, match="cannot be read"):
+        read(str(tmp_path), "s")
+    with pytest.raises(StudyError, match="is empty: name a file"):
+        read("", "s")
+
+
+@pytest.mark.parametrize("name", ["s.toml", "s.yaml"])
+def test_a_file_of_comments_alone_sets_nothing(tmp_path, name) -> None:
+    (tmp_path / name).write_text("# nothing yet\n")
+    assert read(str(tmp_path / name), "augment_ablation") == {}

@@ -12,7 +12,7 @@ from hpt_ray.store.store import MANIFEST, Store
 def store(tmp_path) -> Store:
     """A store of three runs of two studies, of which only the folders are there."""
     made = Store(tmp_path)
-    for run in ("methods-01", "methods-02", "low_label-03"):
+    for run in ("methods-01", "methods-02", "low_label-03", "mine-04"):
         made.write(f"runs/{run}/{MANIFEST}", b"{}")
     return made
 
@@ -34,18 +34,31 @@ def test_a_name_and_a_note_change_apart(store: Store) -> None:
     assert label(store, "methods-01") == Label(note="with a larger batch: é <b>")
 
 
-@pytest.mark.parametrize("name", ["-o", "a/b", "two\nlines", " ", ".hidden", "x" * 101])
+@pytest.mark.parametrize("name", ["-o", "a/b", "two\nlines", " ", ".hidden", "x" * 101, "🎉", "<b>x</b>"])
 def test_what_cannot_be_a_name_is_one_line(store: Store, name: str) -> None:
     with pytest.raises(StudyError, match="is no name for a run"):
         checked(store, "methods-01", name, None)
 
 
-@pytest.mark.parametrize("name", ["methods-02", "low_label", "taken"])
+@pytest.mark.parametrize("name", ["methods-02", "mine", "taken"])
 def test_a_name_that_means_another_run_is_refused(store: Store, name: str) -> None:
     labels.write(store, "methods-02", Label(name="taken"))
     with pytest.raises(StudyError, match="already means run"):
         checked(store, "methods-01", name, None)
-    assert checked(store, "methods-01", "methods-01", None).name == "methods-01"
+    assert checked(store, "methods-01", "methods-01", None).name == "", "its id is no name beside it"
+
+
+@pytest.mark.parametrize(("run", "name"), [("methods-01", "methods"), ("mine-04", "mine"), ("mine-04", "landscape")])
+def test_a_study_means_its_latest_run_whatever_runs_are_called(store: Store, run: str, name: str) -> None:
+    with pytest.raises(StudyError, match="is a study"):
+        checked(store, run, name, None)
+
+
+def test_a_name_has_letters_of_any_alphabet_typed_in_either_way(store: Store) -> None:
+    labels.write(store, "methods-01", checked(store, "methods-01", "Gro\u0308ße", None))
+    labels.write(store, "methods-02", checked(store, "methods-02", "第二次", None))
+    assert meant(store, "Größe") == meant(store, "Gro\u0308ße") == {"methods-01"}
+    assert label(store, "methods-02").name == "第二次"
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b"\xff", b'{"name": 3}', b'{"name": "../x"}'])
