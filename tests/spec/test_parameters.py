@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hpt_ray.core.errors import StudyError, UnknownNameError
 from hpt_ray.core.registry import load
-from hpt_ray.spec.parameters import make, parameters
+from hpt_ray.spec.parameters import make, parameters, resolved
 from hpt_ray.spec.study import Pretraining, Study
 from tests.support.places import ROOT
 
@@ -356,3 +356,10 @@ def test_numbers_are_separated_whatever_files_there_are(
     (tmp_path / "1,2").touch()
     monkeypatch.chdir(tmp_path)
     assert setting(typed, "many", "1,2") == (1, 2)
+
+
+def test_resolved_are_the_values_that_a_study_was_made_with() -> None:
+    values = resolved(make("advice", {"policies": "baseline", "scale": "paper", "methods": "none"}))
+    assert values["policies"] == ("baseline",) and values["budgets"] == (500, 5_000)
+    assert values["method"] == "moco_v2" and values["methods"] is None and values["backbone"] == "resnet50"
+    assert resolved(make("advice"))["budgets"] == (30, 90)
