@@ -63,9 +63,9 @@ def _chances(
     estimate: float, rows: int, noise: Noise, levels: tuple[float, float], margin: float, most: int
 ) -> tuple[float, float]:
     """The chance that a difference is claimed at the last look, and that the last interval lies within the margin."""
-    last = 1 / noise.information(most)
+    now, last = noise.variance(rows), noise.variance(most)
     beyond, half = (-float(special.ndtri(level / 2)) * math.sqrt(last) for level in levels)
-    move = math.sqrt(last * max(0.0, 1 - last * noise.information(rows)))
+    move = math.sqrt(last * max(0.0, 1 - last / now)) if now > 0 else 0.0
     if move == 0.0:  # nothing is still to come
         return float(abs(estimate) > beyond), float(abs(estimate) + half < margin)
     differs = special.ndtr((estimate - beyond) / move) + special.ndtr((-estimate - beyond) / move)

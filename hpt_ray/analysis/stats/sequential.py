@@ -44,9 +44,9 @@ class Noise:
     test: float
     row: float
 
-    def information(self, rows: int) -> float:
-        """One over the variance of the mean over so many rows."""
-        return 1 / (self.test + self.row / rows)
+    def variance(self, rows: int) -> float:
+        """That of the mean over so many rows; 0 where neither rows nor test images leave anything open."""
+        return self.test + self.row / rows
 
 
 def planned_looks(most: int) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ def level(looks: Sequence[int], noise: Noise, alpha: float = 0.05, most: int = L
         raise ValueError(f"looks are increasing numbers of rows: {list(looks)}")
     if min(noise.test, noise.row) < 0 or noise.test + noise.row <= 0:
         raise ValueError(f"variances are positive: {noise}")
-    information = [noise.information(rows) for rows in looks]
+    information = [1 / noise.variance(rows) for rows in looks]
     steps = np.diff([0.0, *(spent(rows, most, alpha) for rows in looks)])
     nodes = weights = np.empty(0)
     bound = float(special.ndtri(1 - steps[0] / 2))

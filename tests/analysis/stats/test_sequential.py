@@ -23,7 +23,7 @@ def levels(noise: Noise, alpha: float = 0.05) -> tuple[float, ...]:
 
 @pytest.mark.parametrize("noise", [Noise(0.0, 1.0), Noise(0.15, 1.0), Noise(2.0, 1.0)])
 def test_together_the_looks_spend_what_they_may(noise: Noise) -> None:
-    information = np.array([noise.information(rows) for rows in LOOKS])
+    information = np.array([1 / noise.variance(rows) for rows in LOOKS])
     correlation = np.sqrt(np.minimum.outer(information, information) / np.maximum.outer(information, information))
     for looks in (1, 2, 3):
         bounds = -special.ndtri(np.array(levels(noise)[:looks]) / 2)
@@ -91,6 +91,15 @@ def test_the_outlook_of_a_clear_difference_and_of_none() -> None:
     assert not outlook(0.2, 8, Noise(0.0, 400.0), (last, last), MARGIN).test_set_too_small
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("estimate", "differs", "within"), [(0.0, 0.0, 0.0), (3.0, 1.0, 0.0)])
+def test_where_rows_add_no_noise_the_outlook_is_what_is_seen(estimate: float, differs: float, within: float) -> None:
+    """The half-width of 1.96 exceeds the margin of 1, and would not if there were more images."""
+    seen = outlook(estimate, 3, Noise(np.float64(1.0), np.float64(0.0)), (0.05, 0.05), 1.0)
+    assert (seen.differs, seen.equivalent) == (differs, within)
+    assert seen.with_more_images == 1.0
+
+
 def test_the_outlook_is_the_share_of_simulated_continuations() -> None:
     noise, last = Noise(0.3, 6.0), levels(Noise(0.3, 6.0))[-1]
     generator = np.random.default_rng(1)
@@ -99,7 +108,7 @@ def test_the_outlook_is_the_share_of_simulated_continuations() -> None:
     first, rest = (generator.standard_normal(len(test)) * np.sqrt(noise.row / rows) for rows in (5, 19))
     five, after = truth + test + first, truth + test + (5 * first + 19 * rest) / 24
     seen = abs(five - truth) < 0.02
-    half = -special.ndtri(last / 2) * np.sqrt(1 / noise.information(24))
+    half = -special.ndtri(last / 2) * np.sqrt(noise.variance(24))
     assert outlook(truth, 5, noise, (last, last), MARGIN).differs == pytest.approx(
         (abs(after[seen]) > half).mean(), abs=0.01
     )
