@@ -88,12 +88,14 @@ def gain(run: Run, claim: Claim, target: str, arm: str, base: str) -> Interval |
     looks, rows = run.manifest.looks, claim.path[-1].rows if claim.path else len(run.study.seeds)
     study = run.study.model_copy(update={"seeds": run.study.seeds[:rows]})
     seen = replace(run, manifest=run.manifest.model_copy(update={"study": study}))
-    difference = compare(seen, target, arm, base, "").difference
+    compared = compare(seen, target, arm, base, "")
+    difference, failed = compared.difference, compared.failed
     if difference is None or looks is None:
         return None
     made = [*(look.rows for look in looks.before(rows)), rows]
     held = difference.at(level(made, noise_of(difference), RATE, looks.most))
-    return replace(held, p=math.nan)  # that of one look
+    # Seeds that all have the same answers are fresh ones, too; and the p-value would be that of one look.
+    return replace(held, seeds=rows - (failed.number if failed else 0), p=math.nan)
 
 
 def _claim(run: Run, verdict: Verdict, arm: str, base: str) -> Claim:

@@ -42,7 +42,7 @@ def advise(
 
         return execute(
             target,
-            bases or (),
+            bases,
             chosen,
             store=store,
             runner=runner,

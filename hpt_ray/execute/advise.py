@@ -22,7 +22,7 @@ from hpt_ray.execute.estimate import demand_of
 from hpt_ray.execute.events import Observer, Progress
 from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.manifest import advise_command
-from hpt_ray.execute.prepare import prepare, with_precision
+from hpt_ray.execute.prepare import Prepared, prepare, with_precision
 from hpt_ray.execute.run import check_workers, delete_damaged, execute, run
 from hpt_ray.execute.screen import Screen
 from hpt_ray.execute.visible import paths_of
@@ -40,7 +40,7 @@ OWN = ("target", "base", "seeds")
 
 def advise(
     target: str,
-    bases: str | Sequence[str] = (),
+    bases: str | Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
     store: str | Path = "hpt-store",
@@ -54,7 +54,7 @@ def advise(
     """Find which base, arm, policy, method and number of iterations serve a target best, and what that is worth.
 
     Args:
-        target: its images, as a study takes them. bases: data sets or weights; none: the study's own.
+        target: its images, as a study takes them. bases: data sets or weights; None: the study's own.
         settings: other parameters of the study ``advice``, as typed or as Python values.
         budget: seconds of wall time; no rung and no look is begun that would cost more. None: without end.
         store, runner, workers, gpus, address: as in ``run.run``.
@@ -72,6 +72,7 @@ def advise(
     every = candidates(values["base"], values["arms"], methods, values["policies"], values["budgets"])
     opened = Store(store)
     prepared = prepare(study, opened, observer.decoding)
+    _check_bases(prepared, values["base"])
     delete_damaged(opened, prepared.plan.stages, observer)
     screen = Screen(prepared, every, opened, budget, workers, observer.looked, began=began)
     rounds, progress = screen.rounds(), Progress(finished=set(opened.finished()))
@@ -127,14 +128,24 @@ def advise(
     )
 
 
-def _study(target: str, bases: str | Sequence[str], settings: Mapping[str, Any]) -> Study:
+def _study(target: str, bases: str | Sequence[str] | None, settings: Mapping[str, Any]) -> Study:
     """The study of all candidates; its network is that of the given weights, if nothing else is said."""
     if named := [name for name in OWN if name in settings]:
         raise StudyError(f"--set {named[0]}= is not for advise, which takes the target and --bases and chooses seeds.")
-    given = {**settings, "target": target, **({"base": bases} if bases else {})}
+    given = {**settings, "target": target, **({} if bases is None else {"base": bases})}
     study = make("advice", given)
     if "backbone" not in settings and (network := network_of(resolved(study)["base"])):
         study = make("advice", given | {"backbone": network})
     if len(study.targets) > 1:
         raise StudyError(f"advise is about one target, not {len(study.targets)}: run it for each.")
     return study
+
+
+def _check_bases(prepared: Prepared, bases: Sequence[str]) -> None:
+    """Raise a StudyError if a base is the target itself, however it is written."""
+    data, (target,) = prepared.fingerprints, prepared.plan.study.targets
+    if itself := next((base for base in bases if data.get(base) == data[target]), None):
+        raise StudyError(
+            f"base {itself} is the target itself, and pretraining on that alone is tried in any case, as from scratch: "
+            "name others in --bases."
+        )

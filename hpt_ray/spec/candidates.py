@@ -64,11 +64,12 @@ def candidates(
     Raises:
         StudyError: for an arm that does not go from base to target, or two names that cannot be told apart.
     """
+    bases = list(dict.fromkeys(bases))
     further = [_further(chain) for chain in chains if chain not in ROLES]
     standard = (methods[0], policies[0], max(budgets))
     varied = [len(set(levels)) > 1 for levels in (methods, policies, budgets)]
     every = [_candidate(Arm.parse("target"), "", "", "target", standard)]
-    for base in dict.fromkeys(bases):
+    for base in bases:
         name = "base" if len(bases) == 1 else _name(base)
         several = len(methods) > 1 and not is_given(base)
         roles = {method: _identifier(f"{name}_{name_of(method)}") if several else name for method in methods}

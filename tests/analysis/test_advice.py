@@ -63,6 +63,12 @@ def test_where_nothing_was_shown_it_abstains(gained: float, outcome: Outcome) ->
     assert f"which is {outcome}" in second.replace("equivalent within 1 point", "equivalent")
 
 
+def test_seeds_whose_answers_are_all_the_same_are_counted_too() -> None:
+    run, advice = advised({}, {ONE: 1.0, OTHER: 1.0})
+    assert not advice.shown and advice.gain is not None and advice.gain.seeds == len(run.study.seeds) == 3
+    assert "gained 0.0 points" in sentences(run, advice)[1] and "over 3 fresh seeds)" in sentences(run, advice)[1]
+
+
 def test_the_interval_is_students_at_the_level_that_the_first_look_may_use() -> None:
     """Without variance between images: of the rate (rows / most) ** 1.5 is spent, half on either side."""
     run, advice = advised({ONE: 20.0, OTHER: 20.0}, {ONE: 0.7, OTHER: 0.6})

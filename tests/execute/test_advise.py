@@ -161,6 +161,8 @@ def test_a_rung_that_the_budget_does_not_pay_for_is_not_begun(tmp_path: Path, mo
         (BASE, {"policies": "nothing"}, "unknown policy 'nothing'|unknown policies? 'nothing'"),
         (BASE, {"budgets": "0"}, "budgets=0"),
         (f"{BASE},synthetic:nothing", {}, "nothing"),
+        (f"{BASE},{TARGET}", {}, "base synthetic:shape,n=100 is the target itself"),
+        ("", {}, "base is empty"),
     ],
 )
 def test_bad_input_is_one_line(bases: str, settings: dict[str, str], words: str, tmp_path: Path) -> None:

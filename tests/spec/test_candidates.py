@@ -21,6 +21,11 @@ def test_of_one_base_and_one_way_they_are_the_arms_of_the_paper() -> None:
     assert [candidate.trains for candidate in every] == [True, False, True, True]
 
 
+def test_a_base_that_is_given_twice_is_one() -> None:
+    once, twice = (candidates(bases, FURTHER, ["moco_v2"], ["baseline"], [90]) for bases in (ONE, ONE * 2))
+    assert once == twice
+
+
 def test_each_base_and_each_way_is_a_role_of_its_own() -> None:
     every = candidates(TWO, FURTHER, ["moco_v2", "simclr"], ["baseline", "no_color"], [30, 90])
     arms = {candidate.arm for candidate in every}
