@@ -20,6 +20,7 @@ from hpt_ray.analysis.measures.text_format import (
     margin_text,
     spoken,
 )
+from hpt_ray.analysis.quantities import Cell, Change
 from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.sentence import scope_text
 from hpt_ray.analysis.stats.bootstrap import Interval
@@ -141,14 +142,14 @@ def predicate(comparison: Comparison) -> str:
 COLUMNS = ("Wins", "Ties", "Losses", "Undecided", "Mean", "Ahead on", "Sign test")
 
 
-def cells(comparison: Comparison) -> tuple[str, ...]:
+def cells(comparison: Comparison) -> tuple[Cell, ...]:
     """A comparison as cells of a table, behind the name of its row."""
     summary = comparison.summary
     if summary is None:
-        return ("–",) * len(COLUMNS)
+        return (None,) * len(COLUMNS)
     counts = (summary.wins, summary.ties, summary.losses, summary.undecided)
     ahead = f"{summary.ahead} of {len(comparison.differences)}"
-    mean = change_interval(summary.mean, unit=comparison.unit)
+    mean = Change(summary.mean, unit=comparison.unit)
     return (*(str(len(targets)) for targets in counts), mean, ahead, p_value(summary.sign_p))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hpt_ray.analysis.measures.run import Run
-from hpt_ray.analysis.measures.text_format import percent
+from hpt_ray.analysis.quantities import Part
 from hpt_ray.analysis.verdict import Table
 
 
@@ -25,10 +25,7 @@ def by_class(run: Run, target: str) -> Table | None:
     for arm in run.arms:
         own = rows[(rows["arm"] == arm) & rows["level"].isin(["", run.standard_level(arm)])]
         columns.append(own.groupby("class")["value"].mean())
-    lines = [
-        (str(name), *("–" if pd.isna(value := column.get(name)) else percent(value) for column in columns))
-        for name in rows["class"].unique()
-    ]
+    lines = [(str(name), *(_share(column.get(name)) for column in columns)) for name in rows["class"].unique()]
     return Table(("Class", *run.arms.values()), tuple(lines))
 
 
@@ -39,7 +36,11 @@ def _by_label(run: Run, target: str) -> Table | None:
     means = [pd.DataFrame(run.by_seed(target, arm, run.standard_level(arm))).mean() for arm in run.arms]
     columns = [mean.groupby(labels).mean() for mean in means]
     lines = [
-        (name, *("–" if pd.isna(value := column.get(number)) else percent(value) for column in columns))
+        (name, *(_share(column.get(number)) for column in columns))
         for number, name in enumerate([*names, *map(str, range(len(names), int(labels.max()) + 1))])
     ]
     return Table(("Class", *run.arms.values()), tuple(lines))
+
+
+def _share(value: float | None) -> Part | None:
+    return None if value is None or pd.isna(value) else Part(float(value), "mean over seeds", digits=1)

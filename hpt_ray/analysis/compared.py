@@ -84,6 +84,8 @@ def paired_difference(one: Run, other: Run, target: str, arm: str, level: str) -
 def _rows(one: Run, other: Run) -> Iterator[tuple[Cell, ...]]:
     """Every arm, target and level that both runs have, with the metric in each and the difference."""
     seeds = _shared_seeds(one, other)
+    # Of other seeds the two numbers differ all the same.
+    same = "the same stages" if one.study.seeds == other.study.seeds else "the same stages at shared seeds"
     for target in [target for target in one.study.targets if target in other.study.targets]:
         for arm in [arm for arm in one.arms if arm in other.arms]:
             levels = other.levels_of(arm)
@@ -91,7 +93,7 @@ def _rows(one: Run, other: Run) -> Iterator[tuple[Cell, ...]]:
                 values = [mean_score(run, target, arm, level, evaluation=one.evaluation) for run in (one, other)]
                 difference: Cell = None
                 if _stages(one, target, arm, level, seeds) == _stages(other, target, arm, level, seeds):
-                    difference = "the same stages" if seeds else None
+                    difference = same if seeds else None
                 elif found := paired_difference(one, other, target, arm, level):
                     difference = Change(found)
                 yield (one.arms[arm], target, level_name(level) if level else "–", *map(share, values), difference)

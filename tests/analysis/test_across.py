@@ -11,6 +11,7 @@ from scipy import stats
 
 from hpt_ray.analysis.across import across_targets, p_value
 from hpt_ray.analysis.measures.run import Run
+from hpt_ray.analysis.quantities import Change
 from hpt_ray.spec.study import Factor
 from tests.support import simulate_studies as simulate
 
@@ -57,6 +58,7 @@ def test_wins_ties_losses_and_what_is_missing(run: Run) -> None:
     )
     assert "; no result on lost), and better than direct transfer on 4 of 4 (mean difference +" in found.sentence
     assert found.table.rows[0][:5] == ("From scratch", "1", "1", "1", "0")
+    assert found.table.cells[0][5] == Change(found.comparisons[0].summary.mean)
     assert found.table.rows[1][6:] == ("4 of 4", p_value(2 * 0.5**4))
 
 

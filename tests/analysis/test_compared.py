@@ -80,7 +80,8 @@ def test_what_was_asked_otherwise_is_named_and_what_is_the_same_is_not(run: Run)
     found = compare(run, replace(run, manifest=longer), NAMES)
     assert found.asked.columns == ("What", *NAMES)
     assert found.asked.rows == (("recipes.target.iterations", "200", "300"), ("seeds", "0, 1, 2", "0, 1"))
-    assert {row[-1] for row in found.numbers.rows} == {"the same stages"}
+    assert {row[-1] for row in found.numbers.rows} == {"the same stages at shared seeds"}
+    assert {row[-1] for row in compare(run, run, NAMES).numbers.rows} == {"the same stages"}
 
 
 def test_runs_that_measure_different_things_are_not_compared(run: Run) -> None:

@@ -45,6 +45,9 @@ def test_every_table_is_csv_latex_and_a_caption(study: str) -> None:
     for name in tables:
         assert len(pd.read_csv(io.StringIO(files[f"{name}.csv"]))) >= 1
         assert "\\toprule" in files[f"{name}.tex"] and files[f"{name}.txt"].strip()
+    classes = pd.read_csv(io.StringIO(files["class-by-class.csv"]))
+    assert [kind.kind for kind in classes.dtypes[1:]] == ["f"] * (len(classes.columns) - 1)
+    assert classes.iloc[:, 1:].max(axis=None) <= 1
 
 
 def test_figures_without_kaleido_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
