@@ -28,6 +28,8 @@ LABELS = {
     "base>target:bn": "HPT-BN",
 }
 _JOINT = re.compile(r"(>|~[^~>]*~)")
+#: Of what ``float`` reads, a number without a sign, "_" between digits (0_5 would be 5) or digits of other scripts.
+_NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 class Phase(Frozen):
@@ -96,10 +98,8 @@ def _phase(chain: str, joint: str, link: str) -> Phase:
 def _weight(chain: str, joint: str) -> float | None:
     if joint == ">":
         return None
-    try:
-        weight = float(f"{float(joint.strip('~')):g}")
-    except ValueError:
-        weight = math.nan
+    written = joint.strip("~ ")
+    weight = float(f"{float(written):g}") if _NUMBER.fullmatch(written) else math.nan
     if not 0 <= weight <= 1:
         raise StudyError(
             f"arm {chain!r} cannot be read at {joint!r}: write the weight of the end as a number from 0 to 1, such as "

@@ -50,7 +50,7 @@ def test_a_broken_chain_is_refused(chain):
         Arm.parse(chain)
 
 
-@pytest.mark.parametrize("weight", ["", "a", "1.1", "-0.1", "nan", "inf"])
+@pytest.mark.parametrize("weight", ["", "a", "1.1", "-0.1", "-0", "0_1", "٠", "nan", "inf"])
 def test_a_weight_that_is_none_is_refused(weight):
     with pytest.raises(StudyError, match=r"write the weight of the end as a number from 0 to 1") as caught:
         Arm.parse(f"base~{weight}~target")
