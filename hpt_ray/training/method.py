@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from hpt_ray.core.errors import StudyError
+from hpt_ray.core.errors import StudyError, explain
 from hpt_ray.core.identity import derived_seed
 from hpt_ray.core.registry import load
 from hpt_ray.core.values import Frozen
@@ -103,8 +104,8 @@ class Method(nn.Module, ABC):
             )
         try:
             return cls.Options.model_validate(values)
-        except ValueError as error:
-            raise StudyError(f"{cls.__name__}: {error}") from error
+        except ValidationError as error:
+            raise StudyError(f"{cls.__name__}: {explain(error)}.") from error
 
     @classmethod
     def draws(cls, options: Any, seed: int, iteration: int, batch: int, image_size: int) -> dict[str, NDArray[Any]]:

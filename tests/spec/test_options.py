@@ -114,6 +114,8 @@ def test_studies_that_use_more_take_their_options() -> None:
     ("option", "message"),
     [
         ("moco_v2.depth=3", "has no option 'depth'; it has: dim, key_momentum, queue, temperature"),
+        ("moco_v2.queue=-1", r"^MoCoV2: queue: Input should be greater than 0\.$"),
+        ("moco_v2.dim=64.5", r"^MoCoV2: dim: Input should be a valid integer"),
         ("linear.depth=3", "evaluation 'linear': .*'depth'; its options: none"),
     ],
 )
