@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,6 +73,20 @@ def check_metric(study: str, name: str | None, tested: Mapping[str, Dataset]) ->
             raise StudyError(
                 f"study {study}: {first} has {kinds[not multilabel]} and {spec} has {kinds[multilabel]}, which "
                 "are measured differently: give them a study each."
+            )
+
+
+def check_retained(study: str, retained: Dataset, targets: Iterable[Dataset]) -> None:
+    """Check that forgetting is measured on other data than a target, by content, whatever each is called.
+
+    Raises:
+        StudyError: otherwise: what is gained on the target and lost there would be the same number.
+    """
+    for target in targets:
+        if target.fingerprint == retained.fingerprint:
+            raise StudyError(
+                f"study {study}: retain={retained.spec} is the same data as the target {target.spec}, on which nothing "
+                "is forgotten by learning it: name other data, such as the base's own, or write retain=none."
             )
 
 

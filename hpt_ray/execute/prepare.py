@@ -12,7 +12,7 @@ from hpt_ray.analysis.measures import colour
 from hpt_ray.core import registry
 from hpt_ray.data import cache, dataset, inventory, leakage, preparing
 from hpt_ray.data.channel_count import of_other_data
-from hpt_ray.data.evaluable import check_metric
+from hpt_ray.data.evaluable import check_metric, check_retained
 from hpt_ray.data.pixels import ARRAYS
 from hpt_ray.data.records import source
 from hpt_ray.execute import rounds
@@ -112,6 +112,8 @@ def prepare(study: Study, store: Store, progress: Callable[[str, int, int], None
             for spec in [recipe.data] if recipe.data else study.targets:
                 pretraining_indices(recipe, datasets[spec], 0, supervised)  # raises if there are too few
     check_metric(study.name, study.metric, {spec: datasets[spec] for spec in tested_on(study)})
+    if study.retained and study.retained.data:
+        check_retained(study.name, datasets[study.retained.data], [datasets[target] for target in study.targets])
     for evaluation, target in itertools.product(study.evaluations, study.targets):
         check_data(evaluation, datasets[evaluation.data or target])
     plan = rounds.foreseen(study, datasets, store) if study.search else make_plan(study, datasets)

@@ -68,8 +68,15 @@ def test_data_that_cannot_be_evaluated_on_is_refused_in_one_line(tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("same", [small.TARGET, small.TARGET.replace(",", ",seed=0,")])
+def test_the_target_itself_is_refused_under_any_name(same: str, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=f"retain={same} is the same data as the target {small.TARGET}, .*retain=none"):
+        prepare(study(KNN.on(same)), Store(tmp_path))
+
+
 @pytest.mark.parametrize("name", registry.names("studies"))
 def test_every_study_can_measure_it(name: str) -> None:
     made = make(name, {"retain": "digits"})
     assert made.retained is not None and made.retained.data == "digits" and made.retained.name.endswith("_retained")
-    assert made.retained.name not in [evaluation.name for evaluation in make(name).evaluations]
+    without = make(name, {"retain": "none"})
+    assert without.retained is None and made.evaluations == (*without.evaluations, made.retained)
