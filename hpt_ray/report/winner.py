@@ -1,7 +1,8 @@
 """The weights that a run hands to its user: of what its verdict compared and found no worse, the best on val.
 
 Of each two arms that the verdict compared, the one that it found worse is out. Among the rest the verdict does not
-decide, so the mean score on val does; and of the seeds the median one is taken, since the best one is so by luck.
+decide, so the mean score on val does, unless an advice has chosen the arm; and of the seeds the median one is taken,
+since the best one is so by luck.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hpt_ray.analysis.advice import advice
 from hpt_ray.analysis.claim import Claim, Outcome
 from hpt_ray.analysis.measures.choice import Choice, at, by_median, median, standard, trained
 from hpt_ray.analysis.measures.numbers import at_level
@@ -32,7 +34,7 @@ class Handed(NamedTuple):
 
 
 def winner(run: Run, verdict: Verdict) -> Choice | None:
-    """The weights to take on a verdict's target, and why; None where no arm has any."""
+    """The weights to take on a verdict's target, and why; None where no arm has any. An advice has chosen the arm."""
     compared = [claim for claim in verdict.claims if _between_arms(run, claim)]
     sides = list(dict.fromkeys(each for claim in compared for each in _sides(run, claim)))
     worse_than: dict[Side, list[Side]] = {}
@@ -45,13 +47,15 @@ def winner(run: Run, verdict: Verdict) -> Choice | None:
     losers = {loser for lost in worse_than.values() for loser in lost}
     cells = trained(run, verdict.target)
     sides = sides or [_side(arm, standard(run, arm)) for arm in run.arms]
+    if advised := advice(run, verdict):
+        sides = [side for side in sides if side[0] == advised.candidate.arm]
     seeds = {side: fitting for side in sides if (fitting := at(cells, *_place(side)))}
     left = {side: fitting for side, fitting in seeds.items() if side not in losers} or seeds
     if not left:
         return None
     best = max(left, key=lambda side: float(np.mean([cell.validation for cell in left[side]])))
     chosen = median(left[best])
-    reasons = []
+    reasons = ["it is what the advice recommends"] if advised else []
     if worse := [seeds[side][0] for side in worse_than.get(best, []) if side in seeds]:
         reasons.append(f"the verdict finds it better than {_named(run, chosen, worse)}")
     if rivals := [fitting[0] for side, fitting in left.items() if side != best]:

@@ -82,6 +82,13 @@ def test_page_json_and_terminal_say_the_same(finished: tuple[Path, Result, Spy])
     assert not list(Path(result.report).parents[2].glob("runs/augment*"))
 
 
+def test_the_weights_that_its_run_hands_over_are_the_recommended_ones(finished: tuple[Path, Result, Spy]) -> None:
+    _, result, _ = finished
+    (target,) = json.loads((Path(result.report).parent / "verdict.json").read_text())["targets"]
+    assert target["winner"]["arm"] == content(result)["recommended"]["arm"]
+    assert target["winner"]["why"].endswith("it is what the advice recommends")
+
+
 def test_again_and_rewritten_it_says_the_same_and_trains_nothing(
     finished: tuple[Path, Result, Spy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
