@@ -83,7 +83,8 @@ class Live:
         """Write the run's folder as far as the run is known: when it begins, and whenever it learns of more cells."""
         files = {PLAN: plan_json(plan)} | ({} if self.views is None else {VIEWS: parquet(self.views)})
         self.store.write_run(plan.run, files, manifest)
-        labels.write(self.store, plan.run, self.label)
+        if self._known is None:  # a user may have changed it since
+            labels.write(self.store, plan.run, self.label)
         self._known = Known(plan, manifest)
 
     def outcome(self, manifest: Manifest, seconds: float) -> Manifest:

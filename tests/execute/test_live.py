@@ -20,7 +20,8 @@ from hpt_ray.execute.events import Event, Observer, Progress
 from hpt_ray.execute.live import FIRST_REPORT, REPORT_SECONDS, REPORT_SHARE, Pace
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite
-from hpt_ray.store import heartbeat
+from hpt_ray.store import heartbeat, labels
+from hpt_ray.store.labels import Label, label
 from hpt_ray.store.store import Store
 from tests.support import small
 from tests.support.processes import Bench, bench, wait_until
@@ -110,6 +111,17 @@ def test_a_full_disk_costs_a_heartbeat_and_not_the_run(tmp_path, monkeypatch) ->
     assert run(STUDY, store=tmp_path, runner="inline").failures == {}
     (state,) = states.runs(Store(tmp_path))
     assert (state.state, state.cells) == ("finished", None)
+
+
+def test_a_note_that_is_written_while_a_run_goes_on_is_kept_when_it_learns_of_more_cells(tmp_path) -> None:
+    store, plan = Store(tmp_path), run(STUDY, store=tmp_path, runner="inline").handover.plan
+    going = live.Live(store, Progress(), Observer(), Label(name="one"), None)
+    going.write_plan(plan, store.manifest(plan.run))
+    assert label(store, plan.run) == Label(name="one")
+    later = Label(name="one", note="the learning rate is too high")
+    labels.write(store, plan.run, later)
+    going.write_plan(plan, store.manifest(plan.run))
+    assert label(store, plan.run) == later
 
 
 def test_what_was_interrupted_is_said_so_and_its_report_has_what_is_there(tmp_path, monkeypatch) -> None:
