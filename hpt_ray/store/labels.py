@@ -72,6 +72,8 @@ def meant(store: Store, text: str) -> set[str]:
     known, name = store.runs(), normalize("NFC", text)
     if text in known:
         return {text}
+    if not name:  # of an unset variable in a shell; most runs have no name
+        return set()
     return {run for run in known if label(store, run).name == name} or {run for run in known if study_of(run) == text}
 
 

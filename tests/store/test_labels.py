@@ -22,6 +22,8 @@ def test_a_run_is_meant_by_its_id_its_name_or_its_study(store: Store) -> None:
     assert meant(store, "methods-01") == meant(store, "first try") == {"methods-01"}
     assert meant(store, "methods") == {"methods-01", "methods-02"}
     assert latest(store, "first try") == "methods-01" and latest(store, "low_label") == "low_label-03"
+    with pytest.raises(UnknownNameError, match="unknown run ''"):
+        latest(store, "")
     with pytest.raises(UnknownNameError, match="Did you mean 'first try'"):
         latest(store, "first tri")
 
