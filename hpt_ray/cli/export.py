@@ -70,6 +70,8 @@ def export(
 
     named = {"--arm": arm, "--level": level, "--seed": seed, "--target": target}
     of_weights = [name for name, value in named.items() if value not in (None, [])]
+    if not output:
+        raise StudyError("--output is empty: name a file for weights, or a folder for figures and tables.")
     if to is not None and (figures or tables):
         raise StudyError("--to writes weights to a file, --figures and --tables write a folder: give one of the two.")
     if to is None and not (figures or tables):

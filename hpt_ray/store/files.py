@@ -57,6 +57,8 @@ class Files:
         Raises:
             StoreError: if it cannot be written.
         """
+        if where == "":  # of an unset variable in a shell; it would be the current folder
+            raise StoreError("the name of the store is empty: name a folder or an address (. for the current folder).")
         self.where, self.shown = str(where), public(str(where))
         try:
             if "://" in self.where:

@@ -183,3 +183,7 @@ def test_tables_go_to_a_folder_and_weights_to_a_file(made: Result, command: Comm
     for words, reason in refused.items():
         code, _, error = command("export", "small", *words, "-o", "x", "--store", store)
         assert code == 2 and reason in error and error.count("\n") == 1
+    code, _, error = command("export", "small", "--tables", "-o", "", "--store", store)
+    assert code == 2 and "--output is empty" in error
+    code, _, error = command("export", "small", "--tables", "-o", "x", "--store", "")
+    assert code == 2 and "the name of the store is empty" in error
