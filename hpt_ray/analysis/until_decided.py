@@ -88,14 +88,15 @@ def _sentence(looks: Looks, paths: dict[str, list[ClaimAtLook]]) -> str:
     last = [path[-1] for path in paths.values()]
     kinds = {
         "decided": sum(claim.decided for claim in last),
-        "futile, as more seeds would hardly decide them": sum(claim.futile == "few seeds" for claim in last),
+        "futile, as more seeds would hardly help": sum(claim.futile == "few seeds" for claim in last),
         "futile, as the test set is too small": sum(claim.futile == "few test images" for claim in last),
         "still open": sum(not claim.closed for claim in last),
     }
     counts = listed([f"{number} {what}" for what, number in kinds.items() if number])
     rows = listed([str(look.rows) for look in looks.made])
+    claims = "1 claim" if len(last) == 1 else f"{len(last)} claims"
     return (
-        f"Of {len(last)} claims, looked at after {rows} seeds of at most {looks.most}, {counts}; {ENDED[looks.ended]}. "
+        f"Of {claims}, looked at after {rows} seeds of at most {looks.most}, {counts}; {ENDED[looks.ended]}. "
         f"It has {looks.cells:,} cells; all of them with {looks.most} seeds would have been {looks.fixed_cells:,}."
     )
 

@@ -46,6 +46,10 @@ def test_every_claim_has_its_path_and_its_decision() -> None:
         ),
         ("Accuracy: HPT against direct transfer", "better after 3 seeds", "+10.0 [+2.0, +30.0] ▲", "–"),
     )
+    (first, *_), seen = LOOKS.made, "after 3 seeds of at most 24, "
+    one = LOOKS.model_copy(update={"made": (first.model_copy(update={"claims": first.claims[:1]}),)})
+    alone = until_decided(dataclasses.replace(run, manifest=run.manifest.model_copy(update={"looks": one})))
+    assert alone is not None and alone.sentence.startswith(f"Of 1 claim, looked at {seen}")
     paths = compute(looked).paths
     assert [path.rows for path in paths] == [(3, 5), (3,)]
     assert [path.boundaries[0] for path in paths] == pytest.approx([0.2, 0.14])
