@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_ray.core import registry
 from hpt_ray.core.errors import StudyError
-from hpt_ray.spec import settings_file
-from hpt_ray.spec.parameters import given, make
-from hpt_ray.spec.study import Study
+
+if TYPE_CHECKING:
+    from hpt_ray.spec.study import Study
 
 
 def _studies(incomplete: str) -> list[str]:
     """The studies that a shell offers for what is typed so far."""
+    from hpt_ray.core import registry
+
     return [name for name in registry.names("studies") if name.startswith(incomplete)]
 
 
@@ -90,5 +91,8 @@ def seconds(budget: str | None, until_decided: bool) -> float | None:
 
 def requested(study: str, settings: list[str] | None, config: str | None) -> Study:
     """The study that a user asks for: ``--set`` comes before what ``--config`` says."""
+    from hpt_ray.spec import settings_file
+    from hpt_ray.spec.parameters import given, make
+
     known = {} if config is None else settings_file.read(config, study)
     return make(study, known | given(settings))

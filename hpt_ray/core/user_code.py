@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from hpt_ray.core import plugins
 from hpt_ray.core.errors import StudyError, explain
-from hpt_ray.core.identity import content_id
 
 #: What the module names of such files begin with.
 PREFIX = "hpt_ray_file_"
@@ -25,6 +24,8 @@ def import_file(path: Path) -> ModuleType:
     Raises:
         StudyError: names the file, and the line at which it stopped.
     """
+    from hpt_ray.core.identity import content_id  # it imports numpy, which the words of --help do without
+
     # Named after its path so that two files of the same stem never answer for each other.
     name = f"{PREFIX}{path.stem}_{content_id(str(path.resolve()))}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -135,6 +135,11 @@ def test_what_answers_at_once_loads_neither_torch_nor_ray(tmp_path, arguments):
     assert answer.stderr.strip() == ""
 
 
+def test_what_only_explains_the_commands_does_without_numpy():
+    code = "import sys, hpt_ray.cli.main; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_version_is_that_of_the_installed_package():
     assert invoke("--version") == f"hpt_ray {metadata.version('hpt_ray')}\n"
 
