@@ -6,7 +6,7 @@ Claims that are judged together are a family: Holm's correction is for its membe
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -145,12 +145,21 @@ def compare_pooled(run: Run, target: str, arm: str, other: str, level: str) -> C
     if claim.difference is None or run.factor is None:
         return claim
     levels = dict.fromkeys((level, *run.levels))
-    apart = [run.scores(target, arm, own) - run.scores(target, other, own) for own in levels]
+    return with_luck_of(claim, [run.scores(target, arm, own) - run.scores(target, other, own) for own in levels])
+
+
+def with_luck_of(claim: Claim, apart: Sequence[np.ndarray]) -> Claim:
+    """A claim on a difference at one level, with the luck of seeds as several levels show it (``stats.split_plot``).
+
+    Args:
+        apart: the differences [seeds, examples] at each level, first at that of the claim.
+    """
+    assert claim.difference is not None
     at_levels = np.stack([values.mean(axis=1) for values in apart])
     return replace(
         claim,
         difference=pooled(claim.difference, at_levels, float(exact.reach(apart[0]).max())),
-        need=functools.partial(to_settle, with_luck(apart[0], at_levels), run.margin),
+        need=functools.partial(to_settle, with_luck(apart[0], at_levels), claim.margin),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpt_ray.analysis.claim import Claim, of_scores
+from hpt_ray.analysis.claim import Claim, of_scores, with_luck_of
 from hpt_ray.analysis.measures.failures import Failed
 from hpt_ray.analysis.measures.long_table import LongTable
 from hpt_ray.analysis.measures.text_format import listed
@@ -34,6 +34,8 @@ def compare_arms(table: LongTable, target: str, arm: str) -> Claim:
     sides = arm, table.baseline
     if table.by_example and not unpaired:
         claim = of_scores(table.better(mine, others), table.margin, measure=table.metric, sides=sides, most=table.most)
+        if claim.difference and table.can_vary and shared.sum() > 1:
+            claim = with_luck_of(claim, [_apart(table, target, arm, level) for level in table.levels])
     else:
         if unpaired:
             claim = _unpaired(table, mine[have[0]], others[have[1]])
@@ -49,6 +51,11 @@ def compare_arms(table: LongTable, target: str, arm: str) -> Claim:
         need=claim.need if table.over_seeds else None,
         unit=table.unit,
     )
+
+
+def _apart(table: LongTable, target: str, arm: str, level: str) -> np.ndarray:
+    """How much better than the baseline an arm is at a level, [seeds, examples]; NaN where either has no result."""
+    return table.better(table.values(target, arm, level), table.values(target, table.baseline, level))
 
 
 def _have(values: np.ndarray) -> np.ndarray:

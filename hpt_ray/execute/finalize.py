@@ -146,7 +146,8 @@ def publish(plan: Plan, tables: Mapping[str, pa.Table], store: Store, manifest: 
     winners = {} if manifest.given_up else {verdict.target: winner(run, verdict) for verdict in judged}
     handover = Handover(store, plan, run, winners, {verdict.target: verdict.sentence for verdict in judged})
     how_to_take = handed(plan, manifest, winners.values())
-    advice = None if manifest.given_up else advised(run, judged[0], partial(commands, manifest))
+    recommends = manifest.screening is not None and not manifest.given_up
+    advice = advised(run, judged[0], partial(commands, manifest)) if recommends else None
     files = {
         PLAN: plan_json(plan),
         REPORT: render(run, page, judged, how_to_take, advice).encode(),

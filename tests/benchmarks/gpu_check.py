@@ -212,7 +212,7 @@ def checkpoint(device: torch.device, sizes: Sizes) -> str:
     trained.step()
     wait(device)
     began = time.perf_counter()
-    snapshot = Snapshot(trained._state())
+    snapshot = Snapshot(trained._state(trained.curve))
     stall = time.perf_counter() - began
     size = len(snapshot.to_bytes()) / 2**20
     asked = time.monotonic() + 1.0

@@ -12,10 +12,10 @@ from PIL import Image
 from hpt_ray.cli import plan_output
 from hpt_ray.core.errors import StageError
 from hpt_ray.core.layout import Layout
-from hpt_ray.execute import worker as stage_module
 from hpt_ray.execute.backends.inline import InlineRunner
 from hpt_ray.execute.prepare import prepare
 from hpt_ray.execute.run import run
+from hpt_ray.execute.stage_data import stage_data
 from hpt_ray.planning.plan import Unit
 from hpt_ray.planning.stage import Stage
 from hpt_ray.spec.study import Study
@@ -76,7 +76,7 @@ def base_stage(study: Study, store: Store) -> Stage:
 def test_a_worker_leaves_out_what_was_planned_or_nothing_at_all(study: Study, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     stage = base_stage(study, store)
-    assert len(stage_module._data(stage).pretraining()) == 32
+    assert len(stage_data(stage).pretraining()) == 32
     (Path(study.targets[0]) / "test" / "a" / "000.png").unlink()
     failed: dict[str, str] = {}
 
@@ -91,4 +91,4 @@ def test_a_worker_leaves_out_what_was_planned_or_nothing_at_all(study: Study, tm
     assert "has changed since the study was planned" in failed[stage.id]
     assert base_stage(study, store).id != stage.id
     with pytest.raises(StageError, match="has changed"):
-        stage_module._data(stage.model_copy(update={"apart": ()}))
+        stage_data(stage.model_copy(update={"apart": ()}))

@@ -156,6 +156,6 @@ def test_an_interrupted_run_is_reported_from_what_is_finished(made, tmp_path, mo
 
 def test_a_run_that_is_renamed_or_another_is_one_line(gone):
     (state,) = runs(gone)
-    Path(gone.where, "runs", state.name).rename(Path(gone.where, "runs", "other-0123"))
+    Path(gone.where, "runs", state.run).rename(Path(gone.where, "runs", "other-0123"))
     with pytest.raises(StoreError, match=r"plan\.json is not as .* \(it is of another run"):
         rewrite(gone, "other")

@@ -19,6 +19,7 @@ from hpt_ray.execute.run import run
 from hpt_ray.execute.states import runs
 from hpt_ray.execute.stored import FILLED
 from hpt_ray.report import render as report
+from hpt_ray.report import sections
 from hpt_ray.spec.study import Evaluation
 from hpt_ray.store.files import as_json
 from hpt_ray.store.store import Store, _checksum
@@ -116,7 +117,7 @@ def one(store: Store, name: str) -> str:
 def drawn_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures and verdicts take most of a report's time, and a record of a run or a stage has no part in them."""
     monkeypatch.setattr(report, "verdicts", lambda *_: [])
-    monkeypatch.setattr(report, "_section", lambda _run, _view, section: report.Shown(section, "", None, None, 0))
+    monkeypatch.setattr(sections, "_section", lambda _run, _view, section: sections.Shown(section))
 
 
 @pytest.mark.timeout(1200)

@@ -57,7 +57,7 @@ def test_a_probe_and_a_method_that_a_scale_does_not_know_have_their_own_defaults
 
 def test_an_unknown_method_is_refused_with_the_nearest_that_exists() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"unknown method 'simcrl'. Did you mean 'simclr'\?.* byol, lejepa, moco_v2"
+        UnknownNameError, match=r"unknown method 'simcrl'. Did you mean 'simclr'\?.* byol, dino, lejepa, mae, moco_v2"
     ):
         SCALES["quick"].adjusted(method="simcrl")
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from hpt_ray.core.errors import StudyError
 from hpt_ray.spec.parameters import make
 from hpt_ray.spec.recipe import Recipe
+from hpt_ray.spec.scales import SCALES
 from hpt_ray.spec.schedule import check_warmup, learning_rate, trunk_of
 from hpt_ray.spec.study import Pretraining
 
@@ -61,7 +62,7 @@ def test_a_warm_up_ends_before_the_rate_falls() -> None:
 def test_a_share_of_a_wsd_warm_up_is_of_the_scales_iterations_whatever_the_budget() -> None:
     for iterations in ("60", "300"):
         recipe = target(backbone="vit_nano", schedule="wsd", iterations=iterations)
-        assert (recipe.schedule, recipe.warmup) == ("wsd", round(0.13 * 90))
+        assert (recipe.schedule, recipe.warmup) == ("wsd", round(0.13 * SCALES["quick"].target.iterations))
     assert target(schedule="wsd").warmup == 0
     assert target(schedule="wsd", warmup="7", cooldown="0.3").cooldown == 0.3
     assert target(backbone="vit_nano").warmup == 0.13

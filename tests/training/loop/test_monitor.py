@@ -204,7 +204,7 @@ def test_the_effort_follows_from_the_budget(iterations: int, batch: int) -> None
 def test_at_the_quick_scale_it_sees_start_and_end_and_of_its_base_ten_points() -> None:
     quick, data = SCALES["quick"], tiny.dataset(6000, size=1)
     found = made(data, logged=range(quick.target.iterations + 1), batch=quick.target.batch)
-    assert (sorted(found.at), len(found.queries)) == ([0, 90], 129)
+    assert (sorted(found.at), len(found.queries)) == ([0, 40], 57)
     found = made(data, logged=range(0, quick.base.iterations + 1, 12), batch=quick.base.batch)
     assert (len(found.at), len(found.queries)) == (10, 172)
 
