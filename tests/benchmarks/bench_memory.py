@@ -44,7 +44,7 @@ BASES, CLASSES = 300, 10
 
 
 def photographs(folder: Path, count: int) -> None:
-    """Writes ``count`` different JPEG files of 500 x 375: crops of two photographs, with quantisation tables changed."""
+    """Writes ``count`` JPEG files of 500 x 375: crops of two photographs, each with quantisation tables of its own."""
     rng = np.random.default_rng(0)
     originals = load_sample_images().images
     encoded = []
