@@ -121,7 +121,8 @@ def describe_plan(study_plan: Plan, cached: int) -> None:
     out.print(study.name, style="bold")
     out.print(" ".join(study.question.split()))
     lines = facts()
-    lines.add_row("arms", "   ".join(f"{arm.label} ({arm.chain})" for arm in study.arms))
+    named = (arm.chain if arm.label == arm.chain else f"{arm.label} ({arm.chain})" for arm in study.arms)
+    lines.add_row("arms", "   ".join(named))
     for factor in study.factors:
         levels = list(factor.levels)
         if len(levels) > MANY:

@@ -122,7 +122,7 @@ class Screen:
     def record(self, command: str, seconds: float) -> Screening:
         """What the manifest of the run has of it."""
         assert self.now is not None
-        records = [record for stage in self.stages if (record := self.store.record(stage))]
+        records = {stage: record for stage in self.stages if (record := self.store.record(stage))}
         return Screening(
             candidates=self.every,
             rungs=tuple(self.rungs),
@@ -132,8 +132,8 @@ class Screen:
             command=command,
             budget=self.budget,
             seconds=seconds,
-            compute_seconds=sum(record.work_seconds for record in records),
-            images=sum(record.images for record in records),
+            compute_seconds=sum(record.work_seconds for record in records.values()),
+            images=sum(self.stages[stage].images for stage in records),
             row_images=self.row_images,
         )
 
