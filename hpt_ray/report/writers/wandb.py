@@ -17,7 +17,7 @@ except ImportError as error:
 
 
 def writer(watched: Watched) -> str:
-    mode = os.environ.get("WANDB_MODE", "offline")
+    mode: Any = os.environ.get("WANDB_MODE", "offline")  # wandb itself says which there are
     run = wandb.init(
         mode=mode,
         project=watched.study,
