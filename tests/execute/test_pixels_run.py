@@ -63,9 +63,11 @@ def test_the_papers_scale_keeps_large_images_encoded_and_says_why(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def plan(*settings: str) -> tuple[int, str, str]:
-        data = [f"target={folder(tmp_path / 'photos')}", f"base={folder(tmp_path / 'others')}", *settings]
+        given = dict(setting.split("=", 1) for setting in settings)
+        data = {"target": folder(tmp_path / "photos"), "base": folder(tmp_path / "others")} | given
         sizes = ["batch=8", "group=4", "image_size=16", "backbone=resnet_small", "iterations=2", "base_iterations=2"]
-        asked = [part for setting in [*data, *sizes] for part in ("--set", setting)]
+        settings = (*(f"{name}={value}" for name, value in data.items()), *sizes)
+        asked = [part for setting in settings for part in ("--set", setting)]
         monkeypatch.setattr("sys.argv", ["hpt-study", "plan", "augment_ablation", "--store", str(tmp_path), *asked])
         with pytest.raises(SystemExit) as done:
             main()
