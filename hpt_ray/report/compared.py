@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hpt_ray.analysis.claim import Claim
 from hpt_ray.analysis.measures.robustness import difference
 from hpt_ray.analysis.measures.run import DIRECT, HPT, SCRATCH, Run
 from hpt_ray.analysis.measures.spending import before, costs
@@ -12,6 +13,8 @@ from hpt_ray.analysis.measures.text_format import change_interval, duration, lev
 from hpt_ray.analysis.measures.views import one_factor
 from hpt_ray.analysis.scope import scope
 from hpt_ray.analysis.sentence import scope_text
+from hpt_ray.analysis.stats.bootstrap import Interval
+from hpt_ray.analysis.verdict import Verdict
 from hpt_ray.core.registry import is_path, names, summary
 from hpt_ray.spec.arm import Arm, Phase
 from hpt_ray.spec.study import Factor, Pretraining, Weights
@@ -50,11 +53,16 @@ class Compared:
     costs: dict[str, str]
 
 
-def compared(run: Run) -> Compared:
-    """What a run compared; costs are those at the levels at which its arms are compared."""
+def compared(run: Run, verdicts: Iterable[Verdict] = ()) -> Compared:
+    """What a run compared; costs are those at the levels at which its arms are compared.
+
+    Args:
+        verdicts: whose claims say what was gained, so that a page has one interval of a difference.
+    """
     arms = tuple(ComparedArm(arm.label, arm.chain, arm_words(run, arm)) for arm in run.study.arms)
     view = one_factor(run)
-    sentences = {target: cost_of_gain(view, target) for target in run.study.targets}
+    claims = {verdict.target: verdict.claims for verdict in verdicts}
+    sentences = {target: cost_of_gain(view, target, claims.get(target, ())) for target in run.study.targets}
     return Compared(arms, tuple(_facts(run)), {target: each for target, each in sentences.items() if each})
 
 
@@ -75,7 +83,7 @@ def arm_words(run: Run, arm: Arm) -> str:
     return meaning + ", ".join(parts)
 
 
-def cost_of_gain(run: Run, target: str) -> str:
+def cost_of_gain(run: Run, target: str, claims: Sequence[Claim] = ()) -> str:
     """What HPT's gain over the other two arms of the question cost, with and without its base; "" without results."""
     level, gains = run.standard_level(HPT) if HPT in run.arms else "", []
     spent = costs(run, target, HPT, "seconds")
@@ -83,7 +91,7 @@ def cost_of_gain(run: Run, target: str) -> str:
     if own is None:
         return ""
     for other in (arm for arm in (DIRECT, SCRATCH) if arm in run.arms):
-        interval = difference(run, target, HPT, other, level)
+        interval = _claimed(run, claims, other, level) or difference(run, target, HPT, other, level)
         others = costs(run, target, other, "seconds")
         price = others.get(level, others.get("")) if other == SCRATCH else None
         if interval is not None:
@@ -94,6 +102,16 @@ def cost_of_gain(run: Run, target: str) -> str:
     base = before(run, target, HPT, "seconds")
     with_base = f"{duration(own + base)} with its base" if base is not None else "the cost of its base is not known"
     return f"HPT costs {duration(own)} of pretraining on the target a seed ({with_base}) and gives {listed(gains)}."
+
+
+def _claimed(run: Run, claims: Sequence[Claim], other: str, level: str) -> Interval | None:
+    """HPT's difference from another arm at a level, where the verdict has a claim on it."""
+    sides = (run.metric.label, run.evaluation, run.arms[HPT], run.arms[other])
+    for claim in claims:
+        named = claim.measure, claim.evaluation, claim.subject, claim.against
+        if named == sides and level in (*claim.levels.values(), ""):
+            return claim.difference
+    return None
 
 
 def _images(run: Run, phase: Phase) -> str:

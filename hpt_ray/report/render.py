@@ -91,7 +91,7 @@ def render(
         near=NEAR_BITS,
         started=_moment(run.manifest.started),
         across=together,
-        compared=compared(run),
+        compared=compared(run, judged),
         looks=looks,
         verdicts=judged,
         handed=handed,

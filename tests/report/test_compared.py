@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from hpt_ray.analysis.by_class import by_class
-from hpt_ray.analysis.measures.text_format import percent
+from hpt_ray.analysis.measures.text_format import change_interval, percent
 from hpt_ray.analysis.measures.views import one_factor
-from hpt_ray.core.registry import names
+from hpt_ray.core.registry import load, names
 from hpt_ray.report.compared import arm_words, compared, cost_of_gain
 from hpt_ray.spec.arm import Arm
 from hpt_ray.spec.study import Weights
@@ -57,6 +57,16 @@ def test_the_cost_of_a_gain_counts_the_base_apart() -> None:
     assert f"HPT costs {own:.1f} s of pretraining on the target a seed ({own + before:.1f} s with its base)" in sentence
     assert "points against direct transfer and " in sentence and "against from scratch, which costs" in sentence
     assert cost_of_gain(simulate.run(examples=20, failed=lambda cell: True), "rsscn7") == ""
+
+
+def test_a_page_has_one_interval_of_a_gain() -> None:
+    """The verdict's, which takes the luck of seeds from all policies."""
+    run = simulate.run(examples=60, seeds=4)
+    verdict = load("verdicts", "robustness")(run, "rsscn7")
+    gains = [claim for claim in verdict.claims if claim.measure == run.metric.label and claim.subject == "HPT"]
+    sentence = compared(run, [verdict]).costs["rsscn7"]
+    assert len(gains) == 2 and all(change_interval(claim.difference) in sentence for claim in gains)
+    assert not all(change_interval(claim.difference) in compared(run).costs["rsscn7"] for claim in gains)
 
 
 @pytest.mark.parametrize("study", names("dashboards"))
