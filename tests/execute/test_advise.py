@@ -20,9 +20,9 @@ from hpt_ray.execute.export import export
 from hpt_ray.execute.finalize import Result
 from hpt_ray.execute.run import run
 from hpt_ray.execute.runs import rewrite
-from hpt_ray.planning.plan import Unit
 from hpt_ray.spec.parameters import given, make
 from hpt_ray.store.store import Store
+from tests.support.interruption import interrupted_after
 
 TARGET, BASE = "synthetic:shape,n=100", "synthetic:objects,n=80"
 SMALL = {"batch": 16, "group": 8, "image_size": 16, "precision": "float32"}
@@ -105,18 +105,8 @@ def test_interrupted_it_gives_the_same_advice(
 ) -> None:
     """In the middle of the screening, and of the seeds that decide."""
     _, result, _ = finished
-    whole, left = inline.run_unit, [units]
-
-    def interrupted(unit: Unit, *arguments: Any) -> None:
-        if not left[0]:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        whole(unit, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(inline, "run_unit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            advise(TARGET, BASE, TINY, store=tmp_path, runner="inline")
+    with interrupted_after(units, monkeypatch):
+        advise(TARGET, BASE, TINY, store=tmp_path, runner="inline")
     assert content(advise(TARGET, BASE, TINY, store=tmp_path, runner="inline")) == content(result)
 
 

@@ -24,6 +24,7 @@ from hpt_ray.spec.policy import Policy
 from hpt_ray.store.records import Looks
 from hpt_ray.store.store import Store
 from tests.support import small
+from tests.support.interruption import interrupted_after
 
 #: Of two arms and one policy, so that a row is two pretrainings.
 STUDY = small.study(arms=("target", "base>target"), factors=(small.policy_factor({"baseline": Policy()}),))
@@ -91,18 +92,8 @@ def test_interrupted_it_ends_as_if_it_had_not_been(
 ) -> None:
     """In the middle of the first rows, right after their look, and in the middle of the next rows."""
     _, result, _ = finished
-    whole, left = inline.run_unit, [units]
-
-    def interrupted(unit: Unit, *arguments: Any) -> None:
-        if not left[0]:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        whole(unit, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(inline, "run_unit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run(STUDY, store=tmp_path, runner="inline", until_decided=MOST)
+    with interrupted_after(units, monkeypatch):
+        run(STUDY, store=tmp_path, runner="inline", until_decided=MOST)
     part = rewrite(Store(tmp_path), "small")
     assert looks(part).made == looks(result).made[: units >= 10]
     again = run(STUDY, store=tmp_path, runner="inline", until_decided=MOST)

@@ -19,6 +19,7 @@ from hpt_ray.spec.study import Search
 from hpt_ray.store.store import Store
 from tests.support import simulate_search as simulated
 from tests.support import small
+from tests.support.interruption import interrupted_after
 
 STUDY = simulated.study(seeds=1).model_copy(
     update={"arms": small.study(arms=("target", "base")).arms, "search": Search(random=2, asked=3, eta=3)}
@@ -76,19 +77,9 @@ def test_a_second_run_trains_nothing_and_says_the_same(finished, monkeypatch):
 
 def test_an_interrupted_search_comes_to_the_same_policies(finished, tmp_path, monkeypatch):
     _, result, _ = finished
-    whole, left = inline.run_unit, [0]
-
-    def interrupted(unit: Unit, *arguments: Any) -> None:
-        if not left[0]:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        whole(unit, *arguments)
-
-    for left[0] in (3, 7):
-        with monkeypatch.context() as patch:
-            patch.setattr(inline, "run_unit", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                run(STUDY, store=tmp_path, runner="inline")
+    for units in (3, 7):
+        with interrupted_after(units, monkeypatch):
+            run(STUDY, store=tmp_path, runner="inline")
         (state,) = runs(Store(tmp_path))
         assert 0 < state.finished < state.total
         part = rewrite(Store(tmp_path), "augment_search")

@@ -48,7 +48,7 @@ def read(file: str, options: Options) -> LongTable:
     values = _values(table, named, columns, metric, visible(path_of(file).name))
     metric = metric or usual.quantity(values.of)
     metric = WORDS.get(metric, metric.replace("_", " "))
-    arms = tuple(values.rows["arm"].unique())  # one whose runs have all failed is told of
+    arms = tuple(values.rows["arm"].unique())  # also one whose runs have all failed
     rows, left = one_row_each(values.rows, table, values.text, roles, [*columns.values(), *values.columns])
     # Scores of answers are shares, though an example's part in an AUROC may lie beyond 0 and 1.
     computed = SHARES, 1.0, "computed as a share"

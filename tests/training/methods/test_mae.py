@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from hpt_ray.training.methods.mae import MAE, Decoder, Masked, at, patches_of, r
 from hpt_ray.training.transformer import positions
 from hpt_ray.training.workers import Workers
 from tests.support import small, tiny
+from tests.support.among import Among
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BATCH, GROUP, PATCH = 8, 2, 4
@@ -115,17 +115,6 @@ def test_a_step_has_the_gradient_of_the_mean_over_the_batch() -> None:
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
         torch.testing.assert_close(method.student.get_parameter(name).grad, parameter.grad, atol=1e-6, rtol=1e-4)
-
-
-@dataclass(frozen=True)
-class Among(Workers):
-    """One of several workers in one process: it sees what the others were seen to send."""
-
-    seen: dict[int, Tensor] = field(default_factory=dict)
-
-    def gather(self, tensor: Tensor) -> Tensor:
-        self.seen[self.rank] = tensor.clone()
-        return torch.cat([self.seen.get(rank, tensor) for rank in range(self.size)])
 
 
 @pytest.mark.parametrize("size", [2, 4])

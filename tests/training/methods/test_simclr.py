@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from hpt_ray.training.methods.simclr import SimCLR, nt_xent, partners_of
 from hpt_ray.training.normalisation import GroupStatistics
 from hpt_ray.training.workers import Workers
 from tests.support import tiny
+from tests.support.among import Among
 
 BATCH, GROUP, DIM = 16, 4, 8
 
@@ -114,17 +114,6 @@ def test_of_one_group_it_is_the_authors_training() -> None:
         torch.testing.assert_close(method.student.get_parameter(name).grad, parameter.grad, atol=5e-6, rtol=1e-4)
     for name, buffer in network.named_buffers():
         torch.testing.assert_close(method.student.get_buffer(name), buffer, atol=1e-6, rtol=1e-5)
-
-
-@dataclass(frozen=True)
-class Among(Workers):
-    """One of several workers in one process: it sees the projections that the others were seen to compute."""
-
-    seen: dict[int, Tensor] = field(default_factory=dict)
-
-    def gather(self, tensor: Tensor) -> Tensor:
-        self.seen[self.rank] = tensor.clone()
-        return torch.cat([self.seen.get(rank, tensor) for rank in range(self.size)])
 
 
 @pytest.mark.parametrize("size", [2, 4])
